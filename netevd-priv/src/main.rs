@@ -1,0 +1,2 @@
+//! The unprivileged side of netevd.
+fn main() {}

@@ -1,0 +1,122 @@
+//! What the helper answers.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// One frame from the helper, exactly one for each request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reply {
+    /// Done.
+    Ok,
+    /// It was there already, and ours.
+    Exists,
+    /// There was nothing of ours to delete.
+    Absent,
+    /// The policy or the kernel's state forbids it; nothing was changed.
+    Refused(Refusal),
+    /// The kernel answered this errno, a positive number.
+    Kernel(i32),
+    /// The write budget is used up; ask again in a tenth of a second.
+    Busy,
+}
+
+/// Why a request was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Refusal {
+    /// `Hello` named another protocol version.
+    Version,
+    /// No interface has this index.
+    NoInterface,
+    /// The interface's current name matches no pattern of the policy.
+    NotListed,
+    /// The loopback interface.
+    Loopback,
+    /// The interface is enslaved to a bridge, bond, team or VRF.
+    Enslaved,
+    /// The address is not on that interface.
+    AddressAbsent,
+    /// On it, but tentative, failed its duplicate check, not of global scope, or of a range that
+    /// is never routed (127/8, 169.254/16, fe80::/10, multicast, unspecified).
+    AddressUnusable,
+    /// The families of the request do not agree.
+    Family,
+    /// The gateway is no unicast address.
+    GatewayNotUnicast,
+    /// The gateway is one of this host's own addresses.
+    GatewayOwn,
+    /// The gateway is not on-link by that interface.
+    GatewayOffLink,
+    /// Neither the kernel nor the policy knows this gateway for that interface.
+    GatewayUnknown,
+    /// A route without a gateway, on an interface that needs one.
+    NotPointToPoint,
+    /// main has no route for exactly this prefix.
+    NoSuchRoute,
+    /// main's route for it leaves by an uplink.
+    RouteByUplink,
+    /// main's route for it is not copied: not unicast, several paths, a protocol outside kernel,
+    /// boot, static, dhcp and ra, a default, link-local or multicast prefix, the interface's own
+    /// subnet, or the policy says `local-networks no`.
+    RouteNotCopyable,
+    /// The table holds a route that is not ours.
+    TableConflict,
+    /// A rule that is not ours looks the table up, or stands at our priority.
+    RuleConflict,
+    /// The `local` rule does not precede our priorities, so a `to` rule would hide own addresses.
+    LocalRule,
+    /// One of the policy's limits is reached.
+    Limit,
+}
+
+impl Refusal {
+    /// Every reason, for tables and tests.
+    pub const ALL: [Refusal; 20] = [
+        Refusal::Version,
+        Refusal::NoInterface,
+        Refusal::NotListed,
+        Refusal::Loopback,
+        Refusal::Enslaved,
+        Refusal::AddressAbsent,
+        Refusal::AddressUnusable,
+        Refusal::Family,
+        Refusal::GatewayNotUnicast,
+        Refusal::GatewayOwn,
+        Refusal::GatewayOffLink,
+        Refusal::GatewayUnknown,
+        Refusal::NotPointToPoint,
+        Refusal::NoSuchRoute,
+        Refusal::RouteByUplink,
+        Refusal::RouteNotCopyable,
+        Refusal::TableConflict,
+        Refusal::RuleConflict,
+        Refusal::LocalRule,
+        Refusal::Limit,
+    ];
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Refusal::Version => "another protocol version: worker and helper are of different builds",
+            Refusal::NoInterface => "no such interface",
+            Refusal::NotListed => "the interface is not in routing.policy_rules",
+            Refusal::Loopback => "the loopback interface",
+            Refusal::Enslaved => "the interface is enslaved",
+            Refusal::AddressAbsent => "the address is not on that interface",
+            Refusal::AddressUnusable => "the address is not usable as a source",
+            Refusal::Family => "the address families do not agree",
+            Refusal::GatewayNotUnicast => "the gateway is no unicast address",
+            Refusal::GatewayOwn => "the gateway is one of this host's own addresses",
+            Refusal::GatewayOffLink => "the gateway is not on-link by that interface",
+            Refusal::GatewayUnknown => "no route and no policy names this gateway for that interface",
+            Refusal::NotPointToPoint => "the interface needs a gateway",
+            Refusal::NoSuchRoute => "main has no route for exactly this prefix",
+            Refusal::RouteByUplink => "main's route leaves by an uplink",
+            Refusal::RouteNotCopyable => "main's route is of a kind that is not copied",
+            Refusal::TableConflict => "the table holds a route that is not netevd's",
+            Refusal::RuleConflict => "a rule that is not netevd's uses the table or the priority",
+            Refusal::LocalRule => "the rule for table local does not precede netevd's priorities",
+            Refusal::Limit => "a limit of the policy is reached",
+        })
+    }
+}

@@ -1,0 +1,143 @@
+//! Which request is permitted in which state, as data.
+
+use crate::Request;
+use std::fmt;
+
+/// Where a session stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionState {
+    /// Nothing said yet.
+    Fresh,
+    /// Greeted.
+    Serving,
+    /// Between `SyncBegin` and `SyncEnd`.
+    Syncing,
+}
+
+/// A request outside the table below; it ends the helper.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// The state it was made in.
+    pub state: SessionState,
+    /// Which request.
+    pub request: &'static str,
+}
+
+use SessionState::{Fresh, Serving, Syncing};
+
+/// One row a request: its name, and the state that follows from Fresh, Serving and Syncing
+/// (`None`: a violation). `Hello` leads away from the only state that permits it, hence once.
+#[rustfmt::skip]
+const TABLE: [(&str, [Option<SessionState>; 3]); 11] = [
+    //                from Fresh      from Serving    from Syncing
+    ("Hello",      [Some(Serving),  None,           None]),
+    ("AddRule",    [None,           Some(Serving),  Some(Syncing)]),
+    ("DelRule",    [None,           Some(Serving),  None]),
+    ("SetDefault", [None,           Some(Serving),  Some(Syncing)]),
+    ("AddSubnet",  [None,           Some(Serving),  Some(Syncing)]),
+    ("AddLocal",   [None,           Some(Serving),  Some(Syncing)]),
+    ("DelRoute",   [None,           Some(Serving),  None]),
+    ("Purge",      [None,           Some(Serving),  None]),
+    ("SyncBegin",  [None,           Some(Syncing),  None]),
+    ("SyncEnd",    [None,           None,           Some(Serving)]),
+    ("Ping",       [None,           Some(Serving),  Some(Syncing)]),
+];
+
+impl Request {
+    fn row(&self) -> usize {
+        match self {
+            Request::Hello { .. } => 0,
+            Request::AddRule { .. } => 1,
+            Request::DelRule { .. } => 2,
+            Request::SetDefault { .. } => 3,
+            Request::AddSubnet { .. } => 4,
+            Request::AddLocal { .. } => 5,
+            Request::DelRoute { .. } => 6,
+            Request::Purge { .. } => 7,
+            Request::SyncBegin => 8,
+            Request::SyncEnd => 9,
+            Request::Ping => 10,
+        }
+    }
+
+    /// The request's name, for logs and metrics.
+    pub fn name(&self) -> &'static str {
+        TABLE[self.row()].0
+    }
+}
+
+/// The state after `request`, if it is permitted in `state`.
+pub fn permit(state: SessionState, request: &Request) -> Result<SessionState, Violation> {
+    let (name, next) = TABLE[request.row()];
+    let column = match state {
+        Fresh => 0,
+        Serving => 1,
+        Syncing => 2,
+    };
+    next[column].ok_or(Violation { state, request: name })
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is not permitted while {:?}", self.request, self.state)
+    }
+}
+
+impl std::error::Error for Violation {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Family, Ifindex, NextHop, Prefix, RouteKind, Selector};
+    use std::net::{IpAddr, Ipv4Addr};
+
+    fn every_request() -> [Request; 11] {
+        let ifindex = Ifindex::try_from(2).expect("valid");
+        let address = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
+        [
+            Request::Hello { version: 1 },
+            Request::AddRule { ifindex, selector: Selector::From, address },
+            Request::DelRule { ifindex, selector: Selector::To, address },
+            Request::SetDefault { ifindex, family: Family::V4, next_hop: NextHop::PointToPoint },
+            Request::AddSubnet { ifindex, address },
+            Request::AddLocal { ifindex, destination: Prefix::host(address) },
+            Request::DelRoute { ifindex, family: Family::V4, route: RouteKind::Default },
+            Request::Purge { ifindex },
+            Request::SyncBegin,
+            Request::SyncEnd,
+            Request::Ping,
+        ]
+    }
+
+    #[test]
+    fn rows_carry_the_names_of_their_requests() {
+        for request in every_request() {
+            assert!(format!("{request:?}").starts_with(request.name()));
+        }
+    }
+
+    #[test]
+    fn only_hello_opens_and_only_once() {
+        for request in every_request() {
+            let hello = request.name() == "Hello";
+            assert_eq!(permit(Fresh, &request).is_ok(), hello);
+            if hello {
+                assert!(permit(Serving, &request).is_err() && permit(Syncing, &request).is_err());
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_deleted_by_name_during_a_synchronisation() {
+        for request in every_request() {
+            let name = request.name();
+            let expected =
+                ["AddRule", "SetDefault", "AddSubnet", "AddLocal", "SyncEnd", "Ping"].contains(&name);
+            assert_eq!(permit(Syncing, &request).is_ok(), expected, "{name}");
+        }
+        assert_eq!(
+            permit(Serving, &Request::SyncEnd).map_err(|v| v.to_string()),
+            Err("SyncEnd is not permitted while Serving".to_owned())
+        );
+    }
+}

@@ -1,1 +1,8 @@
-//! The unprivileged side of netevd.
+//! The unprivileged side of netevd: it reads what happens to the network, keeps the state, plans
+//! the routing, runs scripts. It can change no rule and no route itself.
+//!
+//! Imports run one way: source -> event -> state -> {routing, dispatch} -> main wires.
+
+pub mod config;
+pub mod event;
+pub mod facts;

@@ -156,7 +156,7 @@ fn sets_are_closed(mut pattern: &[u8]) -> bool {
 }
 
 /// Matches one pattern element at the head; `None` when it does not match.
-fn step<'p>(pattern: &'p [u8], byte: u8) -> Option<&'p [u8]> {
+fn step(pattern: &[u8], byte: u8) -> Option<&[u8]> {
     match pattern.first()? {
         b'?' => Some(&pattern[1..]),
         b'[' => {

@@ -1,0 +1,100 @@
+//! The configuration as checked values. Reading and checking live in the other files here.
+
+use protocol::{PatternList, Policy};
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+/// Everything that an administrator may set, with defaults filled in.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Config {
+    /// `system:`
+    pub system: System,
+    /// `monitoring.interfaces`; see [`Config::monitors`].
+    pub monitoring: PatternList,
+    /// `routing:`, already in the form that the helper reads.
+    pub routing: Policy,
+    /// `scripts:`
+    pub scripts: Scripts,
+}
+
+/// `system:`
+#[derive(Clone, Debug, PartialEq)]
+pub struct System {
+    /// Filter of the log: error, warn, info, debug or trace.
+    pub log_level: LogLevel,
+    /// Where events come from beside the kernel.
+    pub backend: Backend,
+    /// Whether the state found at start runs scripts (`STARTUP=1`).
+    pub startup_events: bool,
+}
+
+/// `system.log_level`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the usual five")]
+pub enum LogLevel {
+    Error,
+    Warn,
+    #[default]
+    Info,
+    Debug,
+    Trace,
+}
+
+/// `system.backend`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// No manager: containers, minimal hosts.
+    Kernel,
+    /// The first manager that is there, else the kernel alone.
+    Auto,
+}
+
+/// `scripts:`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scripts {
+    /// How long one script may run.
+    pub timeout: Duration,
+    /// Processes at a time over all links.
+    pub max_parallel: NonZeroUsize,
+}
+
+impl Default for System {
+    fn default() -> Self {
+        Self { log_level: LogLevel::default(), backend: Backend::Auto, startup_events: true }
+    }
+}
+
+impl Default for Scripts {
+    fn default() -> Self {
+        const EIGHT: NonZeroUsize = NonZeroUsize::new(8).unwrap();
+        Self { timeout: Duration::from_secs(30), max_parallel: EIGHT }
+    }
+}
+
+impl Config {
+    /// Whether events of this link run scripts: listed by `monitoring.interfaces` and not
+    /// excluded; with no inclusion, every link but `lo`.
+    pub fn monitors(&self, name: &str) -> bool {
+        if self.monitoring.includes_nothing() {
+            name != "lo" && !self.monitoring.excludes(name)
+        } else {
+            self.monitoring.matches(name)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn monitored_are_all_but_lo_unless_listed() {
+        let mut config = Config::default();
+        assert!(config.monitors("eth0") && !config.monitors("lo"));
+        config.monitoring = PatternList::new(["!veth*"]).expect("good");
+        assert!(config.monitors("eth0") && !config.monitors("veth1") && !config.monitors("lo"));
+        config.monitoring = PatternList::new(["lo", "eth*", "!eth9"]).expect("good");
+        assert!(config.monitors("lo") && config.monitors("eth0"));
+        assert!(!config.monitors("eth9") && !config.monitors("wlan0"));
+    }
+}

@@ -1,0 +1,244 @@
+//! What happened, as one closed enumeration; each member's directory name is compiled in.
+//!
+//! No string from outside ever becomes part of a path: whoever names a state (the kernel, a
+//! manager, a bus client) selects a member here or nothing.
+
+use crate::facts::Address;
+use protocol::{Family, Prefix};
+use std::fmt;
+use std::net::IpAddr;
+use std::time::SystemTime;
+
+/// One incarnation of a link. An ifindex can be reused and a name given twice; this cannot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkId(pub u64);
+
+impl LinkId {
+    /// Events of the host as a whole: manager, and routes without a device.
+    pub const HOST: LinkId = LinkId(0);
+}
+
+/// Number of an event, rising from 1 in the life of a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventId(pub u64);
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// How events of a kind behave in a queue that is behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// A link's state: what a newer state contradicts is skipped and counted.
+    State,
+    /// A value (MTU, the host's state): the newest replaces an older one, which is counted.
+    Value,
+    /// A happening of its own: never dropped.
+    Edge,
+    /// Route changes: gathered into one run.
+    Batch,
+}
+
+macro_rules! kinds {
+    ($($member:ident $name:literal $class:ident $doc:literal;)*) => {
+        /// Every kind of event. [`EventKind::name`] is what scripts see in `EVENT`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum EventKind { $(#[doc = $doc] $member,)* }
+
+        impl EventKind {
+            /// All of them, in the order of the documentation.
+            pub const ALL: &'static [EventKind] = &[$(EventKind::$member,)*];
+
+            /// The name, as in `EVENT` and in filters.
+            pub const fn name(self) -> &'static str {
+                match self { $(EventKind::$member => $name,)* }
+            }
+
+            /// The directory beneath each script root.
+            pub const fn directory(self) -> &'static str {
+                match self { $(EventKind::$member => concat!($name, ".d"),)* }
+            }
+
+            /// How it behaves in a queue.
+            pub const fn class(self) -> Class {
+                match self { $(EventKind::$member => Class::$class,)* }
+            }
+
+            /// The kind of this name; nothing else selects a directory.
+            pub fn from_name(name: &str) -> Option<EventKind> {
+                match name { $($name => Some(EventKind::$member),)* _ => None }
+            }
+        }
+    };
+}
+
+kinds! {
+    Carrier "carrier" State "The link gained its carrier.";
+    NoCarrier "no-carrier" State "The link lost its carrier, or is down.";
+    Degraded "degraded" State "Partly configured: only link-local addresses, or the gateway was lost.";
+    Configured "configured" State "The link is set up: its first usable global address.";
+    Routable "routable" State "A global address and a default route by this link.";
+    Manager "manager" Value "The whole host: online or offline.";
+    Routes "routes" Batch "Routes were added, removed or changed.";
+    AddressAdded "address-added" Edge "An address became usable, IPv6 after duplicate address detection.";
+    AddressRemoved "address-removed" Edge "An address is gone.";
+    LinkAdded "link-added" Edge "A link appeared, by creation, move or rename into the monitored set.";
+    LinkRemoved "link-removed" Edge "A link is gone.";
+    Mtu "mtu" Value "The link's MTU changed.";
+    Activated "activated" State "NetworkManager device state 100.";
+    Disconnected "disconnected" State "NetworkManager device state 30.";
+    Off "off" State "systemd-networkd: the link is powered down.";
+    Dormant "dormant" State "systemd-networkd: carrier, but not yet ready for traffic.";
+    DegradedCarrier "degraded-carrier" State "systemd-networkd: one of a bond's or bridge's ports has no carrier.";
+    Enslaved "enslaved" State "systemd-networkd: the link is a port of a bond or bridge.";
+    Configuring "configuring" State "systemd-networkd: being configured.";
+    Failed "failed" State "systemd-networkd: configuration failed.";
+    Unmanaged "unmanaged" State "The manager leaves this link alone.";
+    Linger "linger" State "systemd-networkd: the link is gone, its configuration not yet.";
+    Unavailable "unavailable" State "NetworkManager device state 20.";
+    Prepare "prepare" State "NetworkManager device state 40.";
+    Config "config" State "NetworkManager device state 50.";
+    NeedAuth "need-auth" State "NetworkManager device state 60.";
+    IpConfig "ip-config" State "NetworkManager device state 70.";
+    IpCheck "ip-check" State "NetworkManager device state 80.";
+    Secondaries "secondaries" State "NetworkManager device state 90.";
+    Deactivating "deactivating" State "NetworkManager device state 110.";
+}
+
+impl EventKind {
+    /// True when the `kernel` backend can tell this kind of event.
+    pub const fn from_kernel(self) -> bool {
+        // The members before Activated, in the order of the table above.
+        (self as u8) < (EventKind::Activated as u8)
+    }
+}
+
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What became of a route or an address, as scripts see it in `ACTION`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// New.
+    Added,
+    /// Gone.
+    Removed,
+    /// Replaced in place (`NLM_F_REPLACE`).
+    Changed,
+}
+
+impl Action {
+    /// `added`, `removed`, `changed`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Action::Added => "added",
+            Action::Removed => "removed",
+            Action::Changed => "changed",
+        }
+    }
+}
+
+/// One change of a route, as `ip monitor route` would show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteChange {
+    /// What became of it.
+    pub action: Action,
+    /// Destination; length 0 is a default route.
+    pub destination: Prefix,
+    /// First or only gateway.
+    pub gateway: Option<IpAddr>,
+    /// `RTA_TABLE`.
+    pub table: u32,
+    /// `RTA_PRIORITY`; 0 when none was given.
+    pub metric: u32,
+    /// `rtm_protocol`, a number of /etc/iproute2/rt_protos.
+    pub protocol: u8,
+    /// `rtm_scope`.
+    pub scope: u8,
+    /// `rtm_type`, 1 is unicast.
+    pub route_type: u8,
+}
+
+impl RouteChange {
+    /// The route's family.
+    pub fn family(&self) -> Family {
+        Family::of(self.destination.address())
+    }
+}
+
+/// What belongs to one event alone; a link's other values come from its facts at the time that
+/// a script starts.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Detail {
+    /// Nothing beyond the kind.
+    None,
+    /// `address-added`, `address-removed`.
+    Address(Address),
+    /// `routes`: one change or more, oldest first.
+    Routes(Vec<RouteChange>),
+    /// `mtu`: the value before, in bytes.
+    Mtu {
+        /// MTU before the change.
+        old: u32,
+        /// MTU now.
+        new: u32,
+    },
+}
+
+/// One event, on its way to scripts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// Its number.
+    pub id: EventId,
+    /// What it is.
+    pub kind: EventKind,
+    /// Which link, or [`LinkId::HOST`].
+    pub link: LinkId,
+    /// `STATE`: the state that this event reached; for other kinds the link's or host's current one.
+    pub state: &'static str,
+    /// The state before, for state events and `manager`, where there was one.
+    pub old_state: Option<&'static str>,
+    /// True when it replays what was there before the daemon.
+    pub startup: bool,
+    /// When the worker read it.
+    pub time: SystemTime,
+    /// What belongs to it alone.
+    pub detail: Detail,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directories_are_plain_names() {
+        for kind in EventKind::ALL {
+            let directory = kind.directory();
+            assert!(
+                directory.bytes().all(|b| b.is_ascii_lowercase() || b == b'-' || b == b'.'),
+                "{directory}"
+            );
+            assert_eq!(directory.strip_suffix(".d"), Some(kind.name()));
+            assert_eq!(EventKind::from_name(kind.name()), Some(*kind));
+        }
+    }
+
+    #[test]
+    fn a_hostile_state_selects_nothing() {
+        for name in ["../../evil", "routable/..", "routable.d", "", "Routable", "routable\0"] {
+            assert_eq!(EventKind::from_name(name), None, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn the_kernel_tells_the_first_twelve() {
+        let told: Vec<_> = EventKind::ALL.iter().filter(|k| k.from_kernel()).map(|k| k.name()).collect();
+        assert_eq!(told.len(), 12);
+        assert!(told.contains(&"mtu") && !told.contains(&"activated") && !told.contains(&"off"));
+    }
+}

@@ -241,9 +241,7 @@ mod tests {
 
     #[test]
     fn what_is_no_yaml_has_a_place() {
-        for (text, line) in
-            [("a: [1, 2\nb: 3\n", 2), ("a: 'x\n", 1), ("\ta: 1\n", 1), ("a: 1\n- b\n", 2), ("a: }\n", 1)]
-        {
+        for (text, line) in [("a: [1, 2\nb: 3\n", 2), ("a: 'x\n", 1), ("a: 1\n- b\n", 2), ("a: }\n", 1)] {
             let found = faults(text);
             assert_eq!(found.len(), 1, "{text:?}: {found:?}");
             assert_eq!(found[0].0, line, "{text:?}: {found:?}");

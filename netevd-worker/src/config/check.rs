@@ -38,10 +38,8 @@ impl Walk<'_> {
             // A section whose keys are all commented out.
             _ if node.is_null() => return,
             _ => {
-                let (what, help) = match prefix {
-                    "" => ("the file".to_owned(), "such as `system:`".to_owned()),
-                    _ => (format!("`{prefix}`"), format!("such as `{}:`", children(prefix).join("`, `"))),
-                };
+                let what = if prefix.is_empty() { "the file".to_owned() } else { format!("`{prefix}`") };
+                let help = format!("with the keys {}", children(prefix).join(", "));
                 let message = format!("expected a mapping for {what}, found {}", node.found());
                 return self.faults.push(Fault::error(node.span, message, help));
             }

@@ -107,17 +107,4 @@ impl Config {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn monitored_are_all_but_lo_unless_listed() {
-        let mut config = Config::default();
-        assert!(config.monitors("eth0") && !config.monitors("lo"));
-        config.monitoring = PatternList::new(["!veth*"]).expect("good");
-        assert!(config.monitors("eth0") && !config.monitors("veth1") && !config.monitors("lo"));
-        config.monitoring = PatternList::new(["lo", "eth*", "!eth9"]).expect("good");
-        assert!(config.monitors("lo") && config.monitors("eth0"));
-        assert!(!config.monitors("eth9") && !config.monitors("wlan0"));
-    }
-}
+mod tests;

@@ -165,7 +165,11 @@ impl<'a> Builder<'a> {
             };
             let key = self.node(event, span, depth + 1)?;
             let (event, value_span) = self.event()?;
-            let node = self.node(event, value_span, depth + 1)?;
+            let mut node = self.node(event, value_span, depth + 1)?;
+            if node.span.width == 0 {
+                // Nothing is written there; the key is what can be pointed at.
+                node.span = span;
+            }
             let Value::Scalar { text, .. } = key.value else {
                 let help = "write a plain word before the colon";
                 self.faults.push(Fault::error(span, "a list or mapping as a key", help));

@@ -4,5 +4,7 @@
 //! Imports run one way: source -> event -> state -> {routing, dispatch} -> main wires.
 
 pub mod config;
+pub mod dispatch;
 pub mod event;
 pub mod facts;
+mod sys;

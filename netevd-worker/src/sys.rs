@@ -1,0 +1,41 @@
+//! The crate's one place for `unsafe`: system calls that have no safe wrapper in nix or std.
+#![allow(unsafe_code)]
+
+use nix::libc;
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// A descriptor that becomes readable when the process `pid` has exited (pidfd_open(2), Linux 5.3).
+///
+/// `pid` must be a child that has not been reaped, else the number may mean another process.
+pub(crate) fn pidfd_open(pid: u32) -> io::Result<OwnedFd> {
+    let pid = libc::pid_t::try_from(pid).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+    // SAFETY: two integers go in, a descriptor or -1 comes out; no memory is shared.
+    let answer = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    let fd = RawFd::try_from(answer).map_err(|_| io::Error::from_raw_os_error(libc::EBADF))?;
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just made this descriptor for us; nothing else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Marks every descriptor from 3 on close-on-exec, so that no script inherits one, whoever opened
+/// it (close_range(2), CLOSE_RANGE_CLOEXEC, Linux 5.11). Older kernels refuse the flag; there the
+/// flags given at opening have to do.
+pub(crate) fn close_on_exec_from_3() -> bool {
+    // SAFETY: three integers go in; the call changes a flag of descriptors and closes none.
+    let answer = unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, CLOSE_RANGE_CLOEXEC) };
+    answer == 0
+}
+
+/// include/uapi/linux/close_range.h
+const CLOSE_RANGE_CLOEXEC: libc::c_uint = 1 << 2;
+
+/// Lets the runtime tell when a descriptor becomes readable.
+pub(crate) fn watch_readable(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an `OwnedFd` is valid until it is dropped, and nobody can replace it inside.
+    Ok(unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }?)
+}

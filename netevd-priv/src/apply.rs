@@ -367,7 +367,8 @@ impl Helper {
         let limit = self.policy.limits.objects;
         if self.objects >= limit {
             let rules = self.kernel.rules()?.iter().filter(|rule| rule.is_ours()).count();
-            let routes = self.kernel.our_routes(Family::V4)?.len() + self.kernel.our_routes(Family::V6)?.len();
+            let routes =
+                self.kernel.our_routes(Family::V4)?.len() + self.kernel.our_routes(Family::V6)?.len();
             self.objects = u32::try_from(rules + routes).unwrap_or(u32::MAX);
         }
         if self.objects >= limit {

@@ -4,7 +4,7 @@
 //! worker and the log are told.
 
 use crate::kernel::{Address, Link, is_default};
-use crate::route::{Route, everything};
+use crate::route::Route;
 use crate::rule::{OurRule, Rule};
 use netlink_packet_route::route::RouteType;
 use protocol::{Family, Ifindex, Policy, Prefix, PriorityPair, Refusal, TableId};
@@ -96,24 +96,16 @@ pub(crate) fn gateway_known(
     routes: &[Route],
     named: &[IpAddr],
 ) -> Verdict {
-    let hop_is = |route: &Route| {
-        route.hops.iter().any(|hop| hop.oif == ifindex.get() && hop.gateway == Some(gateway))
-    };
+    let hop_is =
+        |route: &Route| route.hops.iter().any(|hop| hop.oif == ifindex.get() && hop.gateway == Some(gateway));
     let held = routes.iter().any(|route| !route.is_ours() && route.table != table && hop_is(route));
     refuse_if(!held && !named.contains(&gateway), Refusal::GatewayUnknown)
 }
 
 /// A route without a gateway is right where the link has but one other end (IFF_POINTOPOINT), or
 /// where somebody else's default route does the same. IFF_NOARP alone says nothing about that.
-pub(crate) fn no_gateway_needed(
-    link: &Link,
-    ifindex: Ifindex,
-    table: TableId,
-    routes: &[Route],
-) -> Verdict {
-    let bare = |route: &Route| {
-        route.hops.iter().any(|hop| hop.oif == ifindex.get() && hop.gateway.is_none())
-    };
+pub(crate) fn no_gateway_needed(link: &Link, ifindex: Ifindex, table: TableId, routes: &[Route]) -> Verdict {
+    let bare = |route: &Route| route.hops.iter().any(|hop| hop.oif == ifindex.get() && hop.gateway.is_none());
     let done = |route: &Route| !route.is_ours() && route.table != table && is_default(route) && bare(route);
     refuse_if(!link.point_to_point && !routes.iter().any(done), Refusal::NotPointToPoint)
 }
@@ -222,9 +214,4 @@ pub(crate) fn no_uplink<'a>(
         || main.any(|route| route.destination.is_default_like() && route.leaves_by(oif));
     refuse_if(uplink, Refusal::RouteByUplink)?;
     refuse_if(link.loopback, Refusal::RouteNotCopyable)
-}
-
-/// A default route of ours with the family's ordinary metric.
-pub(crate) fn is_our_default(route: &Route, family: Family) -> bool {
-    route.destination == everything(family) && route.kind == RouteType::Unicast
 }

@@ -151,9 +151,9 @@ impl Kernel {
             Ok(Message::NewRoute(route)) => Ok(Route::read(&route)),
             Ok(_) => Err(Errno::EBADMSG),
             // No route; an unreachable, a prohibit, a blackhole route; no such interface.
-            Err(
-                Errno::ENETUNREACH | Errno::EHOSTUNREACH | Errno::EACCES | Errno::EINVAL | Errno::ENODEV,
-            ) => Ok(None),
+            Err(Errno::ENETUNREACH | Errno::EHOSTUNREACH | Errno::EACCES | Errno::EINVAL | Errno::ENODEV) => {
+                Ok(None)
+            }
             Err(errno) => Err(errno),
         }
     }

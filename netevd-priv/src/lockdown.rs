@@ -57,6 +57,10 @@ fn limit_resources() -> Result<(), LockdownError> {
     let limit = |resource, name, value| {
         setrlimit(resource, value, value).map_err(|errno| LockdownError::Step(name, errno))
     };
+    // First, for asking needs a descriptor more. It writes no file; but a log that is one would end it with SIGXFSZ.
+    if !stderr_is_file() {
+        limit(Resource::RLIMIT_FSIZE, "RLIMIT_FSIZE", 0)?;
+    }
     // No image of its memory.
     limit(Resource::RLIMIT_CORE, "RLIMIT_CORE", 0)?;
     // It starts no process and no thread.
@@ -66,10 +70,6 @@ fn limit_resources() -> Result<(), LockdownError> {
     // It locks no memory and has no message queue.
     limit(Resource::RLIMIT_MEMLOCK, "RLIMIT_MEMLOCK", 0)?;
     limit(Resource::RLIMIT_MSGQUEUE, "RLIMIT_MSGQUEUE", 0)?;
-    // It writes no file; but a log that is one would end it with SIGXFSZ.
-    if !stderr_is_file() {
-        limit(Resource::RLIMIT_FSIZE, "RLIMIT_FSIZE", 0)?;
-    }
     Ok(())
 }
 

@@ -96,7 +96,7 @@ mod tests {
     fn ten_lines_a_minute_and_a_sum() {
         let mut report = Report::default();
         let refused = Reply::Refused(Refusal::Limit);
-        let at = |seconds| Duration::from_secs(100 + seconds);
+        let at = |seconds: u64| Duration::from_secs(100 + seconds);
         let lines: Vec<_> =
             (0..14).filter_map(|_| report.reply(at(0), &Request::Ping, refused, None)).collect();
         assert_eq!(lines.len(), 10);

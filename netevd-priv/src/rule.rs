@@ -34,12 +34,7 @@ pub(crate) struct Rule {
 
 impl OurRule {
     /// The rule for an address.
-    pub(crate) fn new(
-        priorities: PriorityPair,
-        table: TableId,
-        selector: Selector,
-        address: IpAddr,
-    ) -> Self {
+    pub(crate) fn new(priorities: PriorityPair, table: TableId, selector: Selector, address: IpAddr) -> Self {
         let priority = match selector {
             Selector::From => priorities.from,
             Selector::To => priorities.to,

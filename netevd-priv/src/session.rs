@@ -30,11 +30,7 @@ pub(crate) fn serve(channel: &Channel, helper: &mut Helper) -> Result<(), Sessio
     served
 }
 
-fn serve_until_end(
-    channel: &Channel,
-    helper: &mut Helper,
-    report: &mut Report,
-) -> Result<(), SessionError> {
+fn serve_until_end(channel: &Channel, helper: &mut Helper, report: &mut Report) -> Result<(), SessionError> {
     let started = Instant::now();
     let mut state = SessionState::Fresh;
     let mut buffer = [0; MAX_FRAME];

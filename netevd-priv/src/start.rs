@@ -95,10 +95,7 @@ fn start() -> Result<(Channel, Helper), StartError> {
 fn read_policy(descriptor: OwnedFd) -> Result<Policy, StartError> {
     let mut text = String::new();
     // One byte more than is allowed, so that the reader sees that it is too long.
-    File::from(descriptor)
-        .take(POLICY_MAX + 1)
-        .read_to_string(&mut text)
-        .map_err(StartError::PolicyRead)?;
+    File::from(descriptor).take(POLICY_MAX + 1).read_to_string(&mut text).map_err(StartError::PolicyRead)?;
     text.parse().map_err(StartError::Policy)
 }
 

@@ -32,18 +32,16 @@ pub(crate) struct NotFound {
 }
 
 impl Binaries {
-    /// Looks beside this program, then in `../libexec/netevd`.
+    /// Looks for both.
     pub(crate) fn find() -> Result<Self, NotFound> {
-        let own = std::fs::read_link("/proc/self/exe").unwrap_or_else(|_| PathBuf::from("/usr/bin/netevd"));
-        let beside = own.parent().unwrap_or(Path::new("/"));
-        Self::find_from(beside)
+        Ok(Self { worker: Program::find("netevd-worker")?, helper: Program::find("netevd-priv")? })
     }
+}
 
-    fn find_from(beside: &Path) -> Result<Self, NotFound> {
-        let libexec = beside.parent().unwrap_or(beside).join("libexec/netevd");
-        let places = [beside.to_owned(), libexec];
-        Ok(Self { worker: find("netevd-worker", &places)?, helper: find("netevd-priv", &places)? })
-    }
+/// Beside this program, then `../libexec/netevd`.
+fn places(own: &Path) -> [PathBuf; 2] {
+    let beside = own.parent().unwrap_or(Path::new("/"));
+    [beside.to_owned(), beside.parent().unwrap_or(beside).join("libexec/netevd")]
 }
 
 fn find(name: &'static str, places: &[PathBuf]) -> Result<Program, NotFound> {
@@ -69,6 +67,12 @@ fn is_reachable(path: &Path) -> bool {
 }
 
 impl Program {
+    /// Looks for one of the programs that belong to this one.
+    pub(crate) fn find(name: &'static str) -> Result<Self, NotFound> {
+        let own = std::fs::read_link("/proc/self/exe").unwrap_or_else(|_| PathBuf::from("/usr/bin/netevd"));
+        find(name, &places(&own))
+    }
+
     /// Where it was found.
     pub(crate) fn path(&self) -> &Path {
         &self.path
@@ -100,7 +104,9 @@ mod tests {
 
     #[test]
     fn both_places_are_named_when_nothing_is_there() {
-        let error = Binaries::find_from(Path::new("/nonexistent/bin")).expect_err("nothing").to_string();
+        let error = find("netevd-worker", &places(Path::new("/nonexistent/bin/netevd")))
+            .expect_err("nothing")
+            .to_string();
         assert!(error.contains("/nonexistent/bin/netevd-worker (No such file"), "{error}");
         assert!(error.contains("/nonexistent/libexec/netevd/netevd-worker"), "{error}");
     }

@@ -38,7 +38,7 @@ pub(crate) struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run the daemon in the foreground: starts the worker and the helper, drops privileges for each
+    /// Run the daemon in the foreground: worker and helper, each with an identity of its own
     Start(StartOptions),
     /// Check configuration files, with the place of every fault
     Validate {
@@ -46,8 +46,18 @@ pub(crate) enum Command {
         #[arg(value_name = "FILE")]
         files: Vec<PathBuf>,
     },
+    /// Show what is there: `list scripts`
+    List {
+        /// What to show
+        #[command(subcommand)]
+        what: List,
+    },
     /// Print the policy that the privileged helper is given: all that it may ever touch
     Policy,
+    /// Delete every rule and route of netevd (protocol 110) from the kernel; needs root
+    Flush(FlushOptions),
+    /// Print the version
+    Version,
 }
 
 /// Options of `start`.
@@ -62,4 +72,30 @@ pub(crate) struct StartOptions {
     /// User of the privileged helper [default: netevd-priv, else an unused id]
     #[arg(long, value_name = "USER")]
     pub helper_user: Option<String>,
+}
+
+/// What `list` shows.
+#[derive(Debug, Subcommand)]
+pub(crate) enum List {
+    /// Each script of each directory: runs, or why not and the command that mends it
+    Scripts(WorkerUser),
+}
+
+/// As whom scripts run.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct WorkerUser {
+    /// User of the worker and of scripts, by name or number [default: as `start` chooses]
+    #[arg(long, value_name = "USER")]
+    pub user: Option<String>,
+}
+
+/// Options of `flush`.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct FlushOptions {
+    /// Also while a daemon runs, which puts everything back
+    #[arg(long)]
+    pub force: bool,
+    /// Runtime directory of the daemon that must not run [default: as `start`]
+    #[arg(long, value_name = "DIR")]
+    pub runtime_dir: Option<PathBuf>,
 }

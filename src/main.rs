@@ -8,6 +8,8 @@ mod cli;
 mod commands;
 mod failure;
 mod identity;
+mod kernel;
+mod paint;
 mod runtime;
 mod start;
 mod supervise;
@@ -29,7 +31,13 @@ fn main() -> ExitCode {
     let done = match cli.command.unwrap_or(Command::Start(cli::StartOptions::default())) {
         Command::Start(options) => start::run(config, &options),
         Command::Validate { files } => commands::validate::run(config, &files),
+        Command::List { what: cli::List::Scripts(options) } => commands::list::run(&options),
         Command::Policy => commands::policy::run(config),
+        Command::Flush(options) => commands::flush::run(&options),
+        Command::Version => {
+            let _ = writeln!(std::io::stdout(), "netevd {}", env!("CARGO_PKG_VERSION"));
+            Ok(())
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,7 +4,8 @@
 //! they are put beside the test binary. Where an ancestor of that is not fit, the tests that run
 //! scripts say so and pass.
 
-mod support;
+mod input;
+pub(super) mod support;
 
 use super::*;
 use crate::event::EventId;

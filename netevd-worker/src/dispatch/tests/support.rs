@@ -33,7 +33,7 @@ impl Drop for Bench {
 }
 
 /// A directory of its own beside the test binary, `None` (and told) where trust is impossible.
-pub(super) fn place(name: &str) -> Option<PathBuf> {
+pub(in crate::dispatch) fn place(name: &str) -> Option<PathBuf> {
     let binary = std::env::current_exe().expect("a running test has a file");
     let directory = binary.parent()?.join(format!("dispatch-{}-{name}", std::process::id()));
     fs::create_dir_all(&directory).expect("the target directory is ours");
@@ -49,7 +49,7 @@ pub(super) fn place(name: &str) -> Option<PathBuf> {
     None
 }
 
-pub(super) fn owner() -> TrustedOwner {
+pub(in crate::dispatch) fn owner() -> TrustedOwner {
     TrustedOwner::user(nix::unistd::geteuid().as_raw())
 }
 
@@ -125,7 +125,7 @@ impl Bench {
 }
 
 /// `eth<number>` without addresses.
-pub(super) fn link(number: u64) -> LinkFacts {
+pub(in crate::dispatch) fn link(number: u64) -> LinkFacts {
     LinkFacts {
         ifindex: Ifindex::try_from(u32::try_from(number).expect("small")).expect("positive"),
         name: InterfaceName::new(&format!("eth{number}")).expect("legal"),
@@ -143,7 +143,7 @@ pub(super) fn link(number: u64) -> LinkFacts {
     }
 }
 
-pub(super) fn address(ip: &str, prefix_length: u8) -> Address {
+pub(in crate::dispatch) fn address(ip: &str, prefix_length: u8) -> Address {
     let ip: IpAddr = ip.parse().expect("an address");
     Address {
         ip,
@@ -158,7 +158,7 @@ pub(super) fn address(ip: &str, prefix_length: u8) -> Address {
     }
 }
 
-pub(super) fn event(id: u64, kind: EventKind, link: u64) -> Event {
+pub(in crate::dispatch) fn event(id: u64, kind: EventKind, link: u64) -> Event {
     Event {
         id: EventId(id),
         kind,

@@ -43,7 +43,7 @@ use linger::Lingering;
 use output::Labels;
 use queue::{Due, Full, Queues};
 use record::Verdicts;
-use run::Ended;
+use run::{Ended, Limit};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -54,11 +54,14 @@ use tokio::task::JoinSet;
 
 /// Between two log lines about full queues.
 const FULL_PAUSE: Duration = Duration::from_secs(60);
+/// Between TERM and KILL at a timeout.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// Queues events and runs their scripts.
 pub struct Dispatcher {
     roots: ScriptRoots,
     settings: Scripts,
+    grace: Duration,
     owner: TrustedOwner,
     identity: Identity,
     backend: &'static str,
@@ -98,7 +101,7 @@ struct Run {
     labels: Rc<Labels>,
     started: SystemTime,
     clock: Instant,
-    limit: Duration,
+    limit: Limit,
 }
 
 impl Dispatcher {
@@ -107,6 +110,7 @@ impl Dispatcher {
         Self {
             roots,
             settings,
+            grace: GRACE,
             owner: trust,
             identity: Identity::current(),
             backend,
@@ -322,7 +326,7 @@ impl Dispatcher {
             labels: Rc::new(labels),
             started: SystemTime::now(),
             clock: Instant::now(),
-            limit: self.settings.timeout,
+            limit: Limit { timeout: self.settings.timeout, grace: self.grace },
             script: path,
         };
         let arguments = [input.link.as_str(), run.kind.name()];
@@ -360,7 +364,7 @@ impl Dispatcher {
             self.lingering.follow(output);
         }
         self.counts.note(&ended.outcome);
-        record::log(&run.labels, &ended.outcome, duration, run.limit);
+        record::log(&run.labels, &ended.outcome, duration, run.limit.timeout);
         self.between.push_back(run.link);
         Completion {
             event: run.labels.id,

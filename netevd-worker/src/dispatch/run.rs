@@ -25,8 +25,15 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-/// Between TERM and KILL at a timeout.
-pub(super) const GRACE: Duration = Duration::from_secs(5);
+/// How long a run may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limit {
+    /// `scripts.timeout`.
+    pub(super) timeout: Duration,
+    /// Between TERM and KILL after it.
+    pub(super) grace: Duration,
+}
+
 /// After KILL; only a process that sleeps uninterruptibly in the kernel takes longer.
 const BURIAL: Duration = Duration::from_secs(1);
 /// A script that its editor is still writing (ETXTBSY) is tried again so often, so far apart.
@@ -114,7 +121,7 @@ pub(super) async fn spawn_busy(mut command: Command, path: &Path) -> Result<Chil
 pub(super) async fn attend(
     mut child: Child,
     labels: Rc<Labels>,
-    limit: Duration,
+    limit: Limit,
     stop: watch::Receiver<Option<Duration>>,
 ) -> Ended {
     let started = Instant::now();
@@ -135,13 +142,13 @@ pub(super) async fn attend(
         biased;
         () = exited(&exit) => Fate::Own,
         grace = stopped(stop) => Fate::Stopped(grace),
-        () = sleep_until(started + limit) => Fate::TimedOut,
+        () = sleep_until(started + limit.timeout) => Fate::TimedOut,
         () = follow_for_ever(&mut output) => Fate::Own,
     };
     match fate {
         Fate::Own => {}
         Fate::Stopped(grace) => end_group(&child, &exit, &mut output, grace).await,
-        Fate::TimedOut => end_group(&child, &exit, &mut output, GRACE).await,
+        Fate::TimedOut => end_group(&child, &exit, &mut output, limit.grace).await,
     }
     let status = reap(child, exit).await;
     output.drain();

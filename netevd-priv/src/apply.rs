@@ -1,15 +1,17 @@
 //! Requests into changes: ask the kernel, check, write, and check again.
 
+mod remove;
+
 use crate::budget::Budget;
 use crate::check;
 use crate::kernel::{Kernel, Link};
-use crate::route::{FALLBACK_METRIC, Route, everything};
+use crate::route::Route;
 use crate::rule::{OurRule, Rule};
-use crate::sync::{Named, teardown};
+use crate::sync::Named;
 use nix::errno::Errno;
 use protocol::{
-    Fallback, Family, GatewayCheck, Ifindex, NextHop, Policy, Prefix, Refusal, Reply, Request, RouteKind,
-    Selector, TableId,
+    Fallback, Family, GatewayCheck, Ifindex, NextHop, Policy, Prefix, Refusal, Reply, Request, Selector,
+    TableId,
 };
 use std::net::IpAddr;
 use std::time::Instant;
@@ -43,8 +45,8 @@ pub(crate) struct Helper {
     policy: Policy,
     budget: Budget,
     started: Instant,
-    /// At least as many objects of ours stand in the kernel as this or fewer. Only additions are
-    /// counted, so it errs on the safe side; at the limit the kernel is asked (see `room`).
+    /// No more than this many objects of ours stand in the kernel: additions are counted, what
+    /// goes is not. At the limit the kernel is asked for the true number (see `room`).
     objects: u32,
     named: Option<Named>,
 }
@@ -84,8 +86,7 @@ impl Helper {
             Request::Hello { .. } | Request::Ping => Ok(Reply::Ok),
             Request::AddRule { ifindex, selector, address } => self.add_rule(ifindex, selector, address),
             Request::DelRule { ifindex, selector, address } => {
-                let rule = self.our_rule(ifindex, selector, address);
-                Ok(ok_or_absent(self.kernel.delete_rule(rule.message())?))
+                self.delete_rule(&self.our_rule(ifindex, selector, address))
             }
             Request::SetDefault { ifindex, family, next_hop } => self.set_default(ifindex, family, next_hop),
             Request::AddSubnet { ifindex, address } => self.add_subnet(ifindex, address),
@@ -157,9 +158,13 @@ impl Helper {
         Ok(Reply::Ok)
     }
 
+    /// The address is still there. Its entry in table local says so at once; only if that is not
+    /// found are the interface's addresses read again.
     fn source_again(&mut self, ifindex: Ifindex, address: IpAddr) -> Result<(), Stop> {
-        let present = self.kernel.addresses(Some(ifindex), Family::of(address))?;
-        check::source(address, &present)?;
+        let way = self.kernel.look_up(address, Some(ifindex))?;
+        if !check::is_own(way.as_ref(), address, ifindex) {
+            check::source(address, &self.kernel.addresses(Some(ifindex), Family::of(address))?)?;
+        }
         Ok(())
     }
 
@@ -293,64 +298,6 @@ impl Helper {
         Ok(Reply::Ok)
     }
 
-    fn delete_route(&mut self, ifindex: Ifindex, family: Family, kind: RouteKind) -> Answer {
-        let (destination, fallback) = match kind {
-            RouteKind::Default => (everything(family), false),
-            RouteKind::Fallback => (everything(family), true),
-            RouteKind::Subnet(prefix) | RouteKind::Local(prefix) => (prefix, false),
-        };
-        if Family::of(destination.address()) != family {
-            return Err(Refusal::Family.into());
-        }
-        let routes = self.kernel.table(self.table_of(ifindex), family)?;
-        let meant = |route: &&Route| {
-            route.is_ours()
-                && route.destination == destination
-                && (route.metric == FALLBACK_METRIC) == fallback
-        };
-        let mut deleted = false;
-        for route in routes.iter().filter(meant) {
-            deleted |= self.kernel.delete_route(route)?;
-        }
-        Ok(ok_or_absent(deleted))
-    }
-
-    fn purge(&mut self, ifindex: Ifindex) -> Answer {
-        let table = self.table_of(ifindex);
-        let mut rules = self.kernel.rules()?;
-        rules.retain(|rule| rule.is_ours() && rule.table == Some(table));
-        let mut routes = self.kernel.table(table, Family::V4)?;
-        routes.extend(self.kernel.table(table, Family::V6)?);
-        routes.retain(Route::is_ours);
-        Ok(ok_or_absent(self.delete_all(rules, teardown(routes))?))
-    }
-
-    fn end_sync(&mut self) -> Answer {
-        let named = self.named.take().unwrap_or_default();
-        let rules = named.stale_rules(self.kernel.rules()?);
-        let mut routes = self.kernel.our_routes(Family::V4)?;
-        routes.extend(self.kernel.our_routes(Family::V6)?);
-        self.delete_all(rules, named.stale_routes(routes))?;
-        Ok(Reply::Ok)
-    }
-
-    /// Rules first, so that no rule leads into a half-empty table. One that cannot be deleted
-    /// does not save the others; the first errno is told at the end.
-    fn delete_all(&mut self, rules: Vec<Rule>, routes: Vec<Route>) -> Result<bool, Stop> {
-        let mut results = Vec::new();
-        for rule in rules {
-            results.push(self.kernel.delete_rule(rule.into_message()));
-        }
-        for route in routes {
-            results.push(self.kernel.delete_route(&route));
-        }
-        let mut any = false;
-        for result in results {
-            any |= result?;
-        }
-        Ok(any)
-    }
-
     /// While the worker names its desired set: names an object that has passed its checks.
     fn name(&mut self, name: impl FnOnce(&mut Named)) -> Result<(), Stop> {
         if let Some(named) = &mut self.named {
@@ -381,8 +328,4 @@ impl Helper {
     fn pay(&mut self) -> Result<(), Stop> {
         if self.budget.take(self.started.elapsed()) { Ok(()) } else { Err(Stop::Busy) }
     }
-}
-
-fn ok_or_absent(deleted: bool) -> Reply {
-    if deleted { Reply::Ok } else { Reply::Absent }
 }

@@ -45,6 +45,17 @@ pub(crate) fn source(address: IpAddr, present: &[Address]) -> Result<Address, Re
     found.find(|a| a.usable).copied().ok_or(Refusal::AddressUnusable)
 }
 
+/// `way` is the kernel's way to an address by an interface: the entry of table local that stands
+/// as long as the interface has the address.
+pub(crate) fn is_own(way: Option<&Route>, address: IpAddr, ifindex: Ifindex) -> bool {
+    way.is_some_and(|route| {
+        route.table == TableId::LOCAL
+            && route.kind == RouteType::Local
+            && route.destination == Prefix::host(address)
+            && route.leaves_by(ifindex.get())
+    })
+}
+
 /// A unicast address that a router can have: not multicast, broadcast, loopback, unspecified, nor
 /// of 0/8 and 240/4. Link-local addresses are: clouds use them.
 pub(crate) fn gateway_unicast(gateway: IpAddr) -> Verdict {

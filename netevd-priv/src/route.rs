@@ -2,6 +2,7 @@
 //!
 //! Only what the checks and our own routes need is kept; a route with more is marked `special`.
 
+use netlink_packet_core::{DecodeError, Parseable};
 use netlink_packet_route::AddressFamily;
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteNextHop, RouteNextHopFlags, RouteProtocol,
@@ -56,7 +57,6 @@ impl Route {
             // IPv6 has no scopes of routes and always answers with this one.
             false => (IPV6_METRIC, RouteScope::Universe),
         };
-        let hops = vec![hop];
         Self {
             table,
             destination,
@@ -64,7 +64,7 @@ impl Route {
             kind: RouteType::Unicast,
             protocol: PROTOCOL,
             scope,
-            hops,
+            hops: vec![hop],
             special: false,
         }
     }
@@ -87,15 +87,12 @@ impl Route {
 
     /// The unreachable route that ends a table.
     pub(crate) fn fallback(table: TableId, family: Family) -> Self {
+        let nowhere = Hop { oif: 0, gateway: None, onlink: false };
         Self {
-            table,
-            destination: everything(family),
             metric: FALLBACK_METRIC,
             kind: RouteType::Unreachable,
-            protocol: PROTOCOL,
-            scope: RouteScope::Universe,
             hops: Vec::new(),
-            special: false,
+            ..Self::ours(table, everything(family), RouteScope::Universe, nowhere)
         }
     }
 
@@ -120,7 +117,11 @@ impl Route {
     }
 
     /// Reads a kernel message; `None` for what is no IPv4 or IPv6 route.
-    pub(crate) fn read(message: &RouteMessage) -> Option<Self> {
+    pub(crate) fn read(payload: &[u8]) -> Result<Option<Self>, DecodeError> {
+        RouteMessage::parse(payload).map(|message| Self::of(&message))
+    }
+
+    fn of(message: &RouteMessage) -> Option<Self> {
         let header = &message.header;
         let unspecified = match header.address_family {
             AddressFamily::Inet => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
@@ -277,7 +278,7 @@ mod tests {
             Route::fallback(table, Family::V6),
             Route::ours(table, "10.88.0.0/16".parse().expect("a prefix"), RouteScope::Universe, via6),
         ] {
-            assert_eq!(Route::read(&route.message()), Some(route.clone()));
+            assert_eq!(Route::of(&route.message()), Some(route.clone()));
             assert!(route.is_ours());
         }
     }
@@ -291,11 +292,11 @@ mod tests {
         hop.attributes =
             vec![RouteAttribute::Gateway("192.0.2.9".parse::<IpAddr>().expect("an address").into())];
         message.attributes.push(RouteAttribute::MultiPath(vec![hop.clone(), hop]));
-        let route = Route::read(&message).expect("a route");
+        let route = Route::of(&message).expect("a route");
         assert_eq!(route.hops.len(), 2);
         assert!(route.leaves_by(4) && !route.special);
         message.attributes.push(RouteAttribute::NhId(9));
-        assert!(Route::read(&message).expect("a route").special);
+        assert!(Route::of(&message).expect("a route").special);
     }
 
     proptest! {

@@ -61,13 +61,11 @@ fn serve_until_end(channel: &Channel, helper: &mut Helper, report: &mut Report) 
 
 impl fmt::Display for SessionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            SessionError::Channel(ChannelError::Socket(errno)) => write!(f, "the channel failed: {errno}"),
-            SessionError::Channel(error) => write!(f, "violation: {error}; ending, the kernel is unchanged"),
-            SessionError::Codec(error) => write!(f, "violation: {error}; ending, the kernel is unchanged"),
-            SessionError::Violation(error) => {
-                write!(f, "violation: {error}; ending, the kernel is unchanged")
-            }
-        }
+        let error: &dyn fmt::Display = match self {
+            SessionError::Channel(error) => error,
+            SessionError::Codec(error) => error,
+            SessionError::Violation(error) => error,
+        };
+        write!(f, "{error}; ending, rules and routes stay as they are")
     }
 }

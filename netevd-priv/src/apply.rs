@@ -16,30 +16,24 @@ use protocol::{
 use std::net::IpAddr;
 use std::time::Instant;
 
-/// Why a request ends before it is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stop {
-    Refused(Refusal),
-    Kernel(Errno),
-    Busy,
-}
+/// The reply with which a request ends before it is done.
+struct Stop(Reply);
 
 impl From<Refusal> for Stop {
     fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
+        Self(Reply::Refused(refusal))
     }
 }
 
 impl From<Errno> for Stop {
     fn from(errno: Errno) -> Self {
-        Self::Kernel(errno)
+        Self(Reply::Kernel(errno as i32))
     }
 }
 
 type Answer = Result<Reply, Stop>;
 
 /// The kernel under the policy.
-#[derive(Debug)]
 pub(crate) struct Helper {
     kernel: Kernel,
     policy: Policy,
@@ -72,12 +66,7 @@ impl Helper {
 
     /// Does what is asked, or says why not. The session has already permitted it.
     pub(crate) fn answer(&mut self, request: &Request) -> Reply {
-        match self.apply(request) {
-            Ok(reply) => reply,
-            Err(Stop::Refused(refusal)) => Reply::Refused(refusal),
-            Err(Stop::Kernel(errno)) => Reply::Kernel(errno as i32),
-            Err(Stop::Busy) => Reply::Busy,
-        }
+        self.apply(request).unwrap_or_else(|Stop(reply)| reply)
     }
 
     fn apply(&mut self, request: &Request) -> Answer {
@@ -180,8 +169,11 @@ impl Helper {
         match next_hop {
             NextHop::Gateway(gateway) => self.check_gateway(ifindex, &link, &place, gateway)?,
             NextHop::PointToPoint => {
-                let routes =
-                    if link.point_to_point { Vec::new() } else { self.kernel.routes_by(ifindex, family)? };
+                let routes = if link.point_to_point {
+                    Vec::new()
+                } else {
+                    self.kernel.routes_by(ifindex.get(), family)?
+                };
                 check::no_gateway_needed(&link, ifindex, place.table, &routes)?;
             }
         }
@@ -210,7 +202,7 @@ impl Helper {
         }
         let named = self.policy.gateways_of(&link.name);
         if self.policy.gateway_check == GatewayCheck::Known && !named.contains(&gateway) {
-            let routes = self.kernel.routes_by(ifindex, family)?;
+            let routes = self.kernel.routes_by(ifindex.get(), family)?;
             check::gateway_known(gateway, ifindex, place.table, &routes, named)?;
         }
         Ok(())
@@ -257,8 +249,8 @@ impl Helper {
         let main = self.kernel.table(TableId::MAIN, family)?;
         let (original, oif) = check::copyable(&main, destination)?;
         let out = self.kernel.link(oif)?.ok_or(Refusal::NoSuchRoute)?;
-        let main_other = self.kernel.main_by(oif, other)?;
-        check::no_uplink(&self.policy, &out, oif, main.iter().chain(&main_other))?;
+        let by_oif = self.kernel.routes_by(oif, other)?;
+        check::no_uplink(&self.policy, &out, oif, main.iter().chain(&by_oif))?;
         let place = self.place(ifindex, family)?;
         let hop = original.hops.first().cloned().ok_or(Refusal::RouteNotCopyable)?;
         let copy = Route::ours(place.table, destination, original.scope, hop);
@@ -326,6 +318,6 @@ impl Helper {
 
     /// Additions and replacements are paid for; a delete was, when its object was added.
     fn pay(&mut self) -> Result<(), Stop> {
-        if self.budget.take(self.started.elapsed()) { Ok(()) } else { Err(Stop::Busy) }
+        if self.budget.take(self.started.elapsed()) { Ok(()) } else { Err(Stop(Reply::Busy)) }
     }
 }

@@ -12,7 +12,6 @@ use std::io::IoSliceMut;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 /// The connected socket.
-#[derive(Debug)]
 pub(crate) struct Channel(OwnedFd);
 
 /// Why nothing could be received.
@@ -77,6 +76,8 @@ impl fmt::Display for ChannelError {
         }
     }
 }
+
+impl std::error::Error for ChannelError {}
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,7 @@
 //! Nothing here asks or changes anything. A function returns `Err` with the one reason that the
 //! worker and the log are told.
 
-use crate::kernel::{Address, Link, is_default};
+use crate::kernel::{Address, Link};
 use crate::route::Route;
 use crate::rule::{OurRule, Rule};
 use netlink_packet_route::route::RouteType;
@@ -117,7 +117,9 @@ pub(crate) fn gateway_known(
 /// where somebody else's default route does the same. IFF_NOARP alone says nothing about that.
 pub(crate) fn no_gateway_needed(link: &Link, ifindex: Ifindex, table: TableId, routes: &[Route]) -> Verdict {
     let bare = |route: &Route| route.hops.iter().any(|hop| hop.oif == ifindex.get() && hop.gateway.is_none());
-    let done = |route: &Route| !route.is_ours() && route.table != table && is_default(route) && bare(route);
+    let done = |route: &Route| {
+        !route.is_ours() && route.table != table && route.destination.length() == 0 && bare(route)
+    };
     refuse_if(!link.point_to_point && !routes.iter().any(done), Refusal::NotPointToPoint)
 }
 
@@ -213,16 +215,16 @@ pub(crate) fn copyable(main: &[Route], destination: Prefix) -> Result<(&Route, u
     }
 }
 
-/// The interface is no uplink: `main` holds no default route by it, nor one of the huge prefixes
+/// The interface is no uplink: main holds no default route by it (`routes` hold main's), nor one of the huge prefixes
 /// that stand for one, and the policy does not list it.
 pub(crate) fn no_uplink<'a>(
     policy: &Policy,
     link: &Link,
     oif: u32,
-    mut main: impl Iterator<Item = &'a Route>,
+    mut routes: impl Iterator<Item = &'a Route>,
 ) -> Verdict {
     let uplink = policy.interfaces.matches(&link.name)
-        || main.any(|route| route.destination.is_default_like() && route.leaves_by(oif));
+        || routes.any(|r| r.table == TableId::MAIN && r.destination.is_default_like() && r.leaves_by(oif));
     refuse_if(uplink, Refusal::RouteByUplink)?;
     refuse_if(link.loopback, Refusal::RouteNotCopyable)
 }

@@ -3,7 +3,7 @@
 //! Each question is asked anew: nothing here is remembered from one request to the next.
 
 use crate::netlink::Netlink;
-use crate::route::{Route, address_family, everything};
+use crate::route::{Route, address_family};
 use crate::rule::{OurRule, Rule};
 use netlink_packet_core::{DecodeError, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, NlasIterator, Parseable};
 use netlink_packet_route::RouteNetlinkMessage as Message;
@@ -38,7 +38,6 @@ pub(crate) struct Address {
 }
 
 /// The kernel's side of the helper.
-#[derive(Debug)]
 pub(crate) struct Kernel {
     netlink: Netlink,
 }
@@ -93,17 +92,9 @@ impl Kernel {
     }
 
     /// The unicast routes of all tables that leave by this interface.
-    pub(crate) fn routes_by(&mut self, ifindex: Ifindex, family: Family) -> Result<Vec<Route>, Errno> {
+    pub(crate) fn routes_by(&mut self, oif: u32, family: Family) -> Result<Vec<Route>, Errno> {
         self.routes(family, |filter| {
             filter.header.kind = RouteType::Unicast;
-            filter.attributes.push(RouteAttribute::Oif(ifindex.get()));
-        })
-    }
-
-    /// main's routes that leave by this interface.
-    pub(crate) fn main_by(&mut self, oif: u32, family: Family) -> Result<Vec<Route>, Errno> {
-        self.routes(family, |filter| {
-            filter.attributes.push(RouteAttribute::Table(TableId::MAIN.0));
             filter.attributes.push(RouteAttribute::Oif(oif));
         })
     }
@@ -228,11 +219,6 @@ fn read_address(payload: &[u8]) -> Result<Option<Address>, DecodeError> {
     let usable = header.scope == AddressScope::Universe
         && !flags.intersects(AddressFlags::Tentative | AddressFlags::Dadfailed);
     Ok(Some(Address { address, subnet, usable }))
-}
-
-/// True for a route to everything, of either family.
-pub(crate) fn is_default(route: &Route) -> bool {
-    route.destination == everything(route.family())
 }
 
 #[cfg(test)]

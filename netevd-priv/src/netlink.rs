@@ -33,7 +33,6 @@ const NLMSG_DONE: u16 = 3;
 const NLMSG_OVERRUN: u16 = 4;
 
 /// The socket, and the kernel's words on the last refusal.
-#[derive(Debug)]
 pub(crate) struct Netlink {
     socket: Socket,
     sequence: u32,

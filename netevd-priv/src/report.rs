@@ -11,7 +11,7 @@ const WINDOW: Duration = Duration::from_secs(60);
 const WRITTEN: u32 = 10;
 
 /// Counts of the current window.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Report {
     began: Duration,
     written: u32,
@@ -39,7 +39,7 @@ impl Report {
         if self.written < WRITTEN {
             self.written += 1;
             let words = explanation.map(|words| format!(" ({words})")).unwrap_or_default();
-            return Some(format!("{} {text}{words}", describe(request)));
+            return Some(format!("{request:?} {text}{words}"));
         }
         match self.held.iter_mut().find(|(held, _)| *held == reason) {
             Some((_, count)) => *count = count.saturating_add(1),
@@ -64,27 +64,6 @@ impl Report {
             };
         }
         (!held.is_empty()).then(|| line.trim_end_matches(';').to_owned())
-    }
-}
-
-/// A request in the words of ip(8).
-fn describe(request: &Request) -> String {
-    let name = request.name();
-    match request {
-        Request::AddRule { ifindex, selector, address } | Request::DelRule { ifindex, selector, address } => {
-            format!("{name} {selector} {address} ifindex {ifindex}")
-        }
-        Request::SetDefault { ifindex, family, next_hop } => {
-            format!("{name} {family} {next_hop} ifindex {ifindex}")
-        }
-        Request::AddSubnet { ifindex, address } => format!("{name} of {address} ifindex {ifindex}"),
-        Request::AddLocal { ifindex, destination } => format!("{name} {destination} ifindex {ifindex}"),
-        Request::DelRoute { ifindex, family, route } => {
-            format!("{name} {family} {route:?} ifindex {ifindex}")
-        }
-        Request::Purge { ifindex } => format!("{name} ifindex {ifindex}"),
-        Request::Hello { version } => format!("{name} version {version}"),
-        Request::SyncBegin | Request::SyncEnd | Request::Ping => name.to_owned(),
     }
 }
 

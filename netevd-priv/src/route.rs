@@ -123,16 +123,11 @@ impl Route {
 
     fn of(message: &RouteMessage) -> Option<Self> {
         let header = &message.header;
-        let unspecified = match header.address_family {
-            AddressFamily::Inet => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            AddressFamily::Inet6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-            _ => return None,
-        };
         let onlink = header.flags.contains(RouteFlags::Onlink);
         let mut single = Hop { oif: 0, gateway: None, onlink };
         let mut route = Self {
             table: TableId(header.table.into()),
-            destination: Prefix::containing(unspecified, header.destination_prefix_length).ok()?,
+            destination: everything(family_of(header.address_family)?),
             metric: 0,
             kind: header.kind,
             protocol: header.protocol.into(),
@@ -217,13 +212,10 @@ impl Hop {
 
 /// The prefix of a default route.
 pub(crate) fn everything(family: Family) -> Prefix {
-    match family {
-        Family::V4 => zero(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
-        Family::V6 => zero(IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
-    }
-}
-
-fn zero(address: IpAddr) -> Prefix {
+    let address = match family {
+        Family::V4 => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        Family::V6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    };
     // Length 0 fits every address.
     Prefix::containing(address, 0).unwrap_or(Prefix::host(address))
 }
@@ -234,6 +226,11 @@ pub(crate) fn address_family(family: Family) -> AddressFamily {
         Family::V4 => AddressFamily::Inet,
         Family::V6 => AddressFamily::Inet6,
     }
+}
+
+/// The family of the kernel's number, if it is one that rules and routes of ours can have.
+pub(crate) fn family_of(number: AddressFamily) -> Option<Family> {
+    [Family::V4, Family::V6].into_iter().find(|family| address_family(*family) == number)
 }
 
 fn plain(address: &RouteAddress) -> Option<IpAddr> {

@@ -1,8 +1,7 @@
 //! A routing rule as a value: read from the kernel, and the two kinds that we make.
 
-use crate::route::address_family;
+use crate::route::{address_family, family_of};
 use netlink_packet_core::{DecodeError, NlasIterator, Parseable};
-use netlink_packet_route::AddressFamily;
 use netlink_packet_route::route::RouteProtocol;
 use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleFlags, RuleHeader, RuleMessage};
 use protocol::{Family, PROTOCOL, Prefix, Priority, PriorityPair, Selector, TableId};
@@ -97,11 +96,7 @@ impl Rule {
     pub(crate) fn read(payload: &[u8]) -> Result<Option<Self>, DecodeError> {
         const HEADER: usize = 12;
         let header = RuleHeader::parse(payload)?;
-        let family = match header.family {
-            AddressFamily::Inet => Family::V4,
-            AddressFamily::Inet6 => Family::V6,
-            _ => return Ok(None),
-        };
+        let Some(family) = family_of(header.family) else { return Ok(None) };
         let mut rule = Self {
             family,
             priority: Priority(0),

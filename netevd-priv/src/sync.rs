@@ -7,7 +7,7 @@ use crate::rule::{OurRule, Rule};
 use std::collections::BTreeSet;
 
 /// What was named, bounded by the policy's `objects`.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Named {
     rules: BTreeSet<OurRule>,
     routes: BTreeSet<RouteKey>,

@@ -35,7 +35,7 @@ type Answer = Result<Reply, Stop>;
 
 /// The kernel under the policy.
 pub(crate) struct Helper {
-    kernel: Kernel,
+    pub(crate) kernel: Kernel,
     policy: Policy,
     budget: Budget,
     started: Instant,
@@ -57,11 +57,6 @@ impl Helper {
         let budget = Budget::new(policy.limits.writes_per_second, policy.limits.objects);
         // Unknown at first: the first addition counts.
         Self { kernel, policy, budget, started: Instant::now(), objects: u32::MAX, named: None }
-    }
-
-    /// What the kernel said about the last error, if it said anything.
-    pub(crate) fn explanation(&mut self) -> Option<String> {
-        self.kernel.explanation()
     }
 
     /// Does what is asked, or says why not. The session has already permitted it.
@@ -253,7 +248,7 @@ impl Helper {
         check::no_uplink(&self.policy, &out, oif, main.iter().chain(&by_oif))?;
         let place = self.place(ifindex, family)?;
         let hop = original.hops.first().cloned().ok_or(Refusal::RouteNotCopyable)?;
-        let copy = Route::ours(place.table, destination, original.scope, hop);
+        let copy = Route { scope: original.scope, ..Route::ours(place.table, destination, hop) };
         let mut standing = self.kernel.table(place.table, other)?;
         standing.extend(place.routes.iter().cloned());
         check::copies_within(&standing, &copy, ifindex, self.policy.limits.local_networks)?;

@@ -1,13 +1,12 @@
 //! Why the helper does not start, and what to do about it.
 
-use crate::start::{CHANNEL, NETLINK, POLICY};
+use crate::start::{CHANNEL, POLICY};
 use caps::CapsHashSet;
 use nix::errno::Errno;
 use nix::sys::resource::Resource;
 use protocol::PolicyError;
 use std::fmt;
 use std::io;
-use std::os::fd::RawFd;
 
 /// Which step of the start failed.
 pub(crate) enum StartError {
@@ -21,8 +20,6 @@ pub(crate) enum StartError {
     Policy(PolicyError),
     /// No netlink socket, or none as it must be.
     Netlink(io::Error),
-    /// The netlink socket's number.
-    Descriptor(RawFd),
     /// The permitted capabilities, where they are not exactly CAP_NET_ADMIN.
     Capabilities(CapsHashSet),
     /// Capabilities could not be read or dropped.
@@ -47,9 +44,6 @@ impl fmt::Display for StartError {
             StartError::PolicyRead(error) => write!(f, "cannot read the policy: {error}"),
             StartError::Policy(error) => write!(f, "{error}; write it anew with `netevd policy`"),
             StartError::Netlink(error) => write!(f, "cannot open a netlink socket: {error}"),
-            StartError::Descriptor(number) => {
-                write!(f, "the netlink socket got descriptor {number} instead of {NETLINK}")
-            }
             StartError::Capabilities(found) => {
                 let mut names: Vec<String> = found.iter().map(ToString::to_string).collect();
                 names.sort();

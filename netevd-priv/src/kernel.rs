@@ -39,19 +39,10 @@ pub(crate) struct Address {
 
 /// The kernel's side of the helper.
 pub(crate) struct Kernel {
-    netlink: Netlink,
+    pub(crate) netlink: Netlink,
 }
 
 impl Kernel {
-    pub(crate) fn new(netlink: Netlink) -> Self {
-        Self { netlink }
-    }
-
-    /// What the kernel said about the last error, if it said anything.
-    pub(crate) fn explanation(&mut self) -> Option<String> {
-        self.netlink.explanation()
-    }
-
     /// The interface of this index.
     pub(crate) fn link(&mut self, ifindex: u32) -> Result<Option<Link>, Errno> {
         let mut message = LinkMessage::default();

@@ -3,7 +3,6 @@
 use crate::error::StartError;
 use crate::sys;
 use caps::{CapSet, Capability, CapsHashSet};
-use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
 use std::fs::File;

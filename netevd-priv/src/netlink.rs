@@ -3,8 +3,9 @@
 //! Blocking, one exchange at a time. It knows messages, not what they mean; nothing here decides.
 
 use netlink_packet_core::{
-    DecodeError, NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_MULTIPART, NLM_F_REQUEST, NetlinkBuffer,
-    NetlinkHeader, NetlinkMessage, NetlinkPayload, NlasIterator,
+    DecodeError, NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_MULTIPART, NLM_F_REQUEST, NLMSG_DONE,
+    NLMSG_ERROR, NLMSG_NOOP, NLMSG_OVERRUN, NetlinkBuffer, NetlinkHeader, NetlinkMessage, NetlinkPayload,
+    NlasIterator,
 };
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
@@ -26,18 +27,13 @@ const EXPLANATION: u16 = 1;
 /// An error's code and the header of the request, after which the attributes stand (with
 /// NETLINK_CAP_ACK, which leaves the rest of the request out).
 const ERROR: usize = 4 + 16;
-/// Message types that are not rtnetlink's (linux/netlink.h).
-const NLMSG_NOOP: u16 = 1;
-const NLMSG_ERROR: u16 = 2;
-const NLMSG_DONE: u16 = 3;
-const NLMSG_OVERRUN: u16 = 4;
-
 /// The socket, and the kernel's words on the last refusal.
 pub(crate) struct Netlink {
     socket: Socket,
     sequence: u32,
     buffer: Vec<u8>,
-    explanation: Option<String>,
+    /// What the kernel said about its last error, if it said anything.
+    pub(crate) explanation: Option<String>,
 }
 
 impl Netlink {
@@ -68,11 +64,6 @@ impl Netlink {
     /// The effective receive buffer in bytes (the kernel doubles what was asked for).
     pub(crate) fn buffer_size(&self) -> io::Result<usize> {
         self.socket.get_rx_buf_sz()
-    }
-
-    /// What the kernel said about its last error, if it said anything.
-    pub(crate) fn explanation(&mut self) -> Option<String> {
-        self.explanation.take()
     }
 
     /// Sends a change and waits for its acknowledgement. `flags` beside REQUEST and ACK.
@@ -135,11 +126,10 @@ impl Netlink {
         self.socket.send(&bytes, 0).map_err(errno)?;
         let mut interrupted = false;
         loop {
-            let read = loop {
-                match self.socket.recv(&mut &mut self.buffer[..], libc::MSG_TRUNC).map_err(errno) {
-                    Err(Errno::EINTR) => {}
-                    other => break other?,
-                }
+            let read = match self.socket.recv(&mut &mut self.buffer[..], libc::MSG_TRUNC).map_err(errno) {
+                // A call with a timeout is interrupted by SIGCONT too, signal(7).
+                Err(Errno::EINTR) => continue,
+                other => other?,
             };
             let mut rest = self.buffer.get(..read).ok_or(Errno::EMSGSIZE)?;
             while !rest.is_empty() {
@@ -208,7 +198,7 @@ mod tests {
         message.header.scope = netlink_packet_route::route::RouteScope::Link;
         let dump = netlink.dump(&RouteNetlinkMessage::GetRoute(message.clone()), |_| Ok(Some(())));
         assert_eq!(dump, Err(Errno::EINVAL));
-        assert!(netlink.explanation().is_none_or(|words| !words.is_empty()));
+        assert!(netlink.explanation.take().is_none_or(|words| !words.is_empty()));
         message.header.scope = netlink_packet_route::route::RouteScope::Universe;
         assert!(netlink.dump(&RouteNetlinkMessage::GetRoute(message), |_| Ok(Some(()))).is_ok());
     }

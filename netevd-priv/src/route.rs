@@ -50,20 +50,17 @@ pub(crate) struct RouteKey {
 }
 
 impl Route {
-    /// A unicast route of ours with the family's own metric.
-    pub(crate) fn ours(table: TableId, destination: Prefix, scope: RouteScope, hop: Hop) -> Self {
-        let (metric, scope) = match destination.is_ipv4() {
-            true => (0, scope),
-            // IPv6 has no scopes of routes and always answers with this one.
-            false => (IPV6_METRIC, RouteScope::Universe),
-        };
+    /// A unicast route of ours with the family's own metric, and the scope that the way has.
+    pub(crate) fn ours(table: TableId, destination: Prefix, hop: Hop) -> Self {
+        let direct = destination.is_ipv4() && hop.gateway.is_none();
         Self {
             table,
             destination,
-            metric,
+            metric: if destination.is_ipv4() { 0 } else { IPV6_METRIC },
             kind: RouteType::Unicast,
             protocol: PROTOCOL,
-            scope,
+            // IPv6 has no scopes of routes and always answers with the widest.
+            scope: if direct { RouteScope::Link } else { RouteScope::Universe },
             hops: vec![hop],
             special: false,
         }
@@ -72,17 +69,16 @@ impl Route {
     /// The default route of an interface's table. No preferred source: it would outlive its
     /// address and then answer ENETUNREACH.
     pub(crate) fn default_by(table: TableId, ifindex: Ifindex, family: Family, next_hop: NextHop) -> Self {
-        let (scope, gateway) = match next_hop {
-            NextHop::Gateway(gateway) => (RouteScope::Universe, Some(gateway)),
-            NextHop::PointToPoint => (RouteScope::Link, None),
+        let gateway = match next_hop {
+            NextHop::Gateway(gateway) => Some(gateway),
+            NextHop::PointToPoint => None,
         };
-        Self::ours(table, everything(family), scope, Hop { oif: ifindex.get(), gateway, onlink: false })
+        Self::ours(table, everything(family), Hop { oif: ifindex.get(), gateway, onlink: false })
     }
 
     /// A connected subnet.
     pub(crate) fn subnet(table: TableId, ifindex: Ifindex, prefix: Prefix) -> Self {
-        let hop = Hop { oif: ifindex.get(), gateway: None, onlink: false };
-        Self::ours(table, prefix, RouteScope::Link, hop)
+        Self::ours(table, prefix, Hop { oif: ifindex.get(), gateway: None, onlink: false })
     }
 
     /// The unreachable route that ends a table.
@@ -91,8 +87,9 @@ impl Route {
         Self {
             metric: FALLBACK_METRIC,
             kind: RouteType::Unreachable,
+            scope: RouteScope::Universe,
             hops: Vec::new(),
-            ..Self::ours(table, everything(family), RouteScope::Universe, nowhere)
+            ..Self::ours(table, everything(family), nowhere)
         }
     }
 
@@ -273,7 +270,7 @@ mod tests {
             Route::subnet(table, ifindex(), "2001:db8::/64".parse().expect("a prefix")),
             Route::fallback(table, Family::V4),
             Route::fallback(table, Family::V6),
-            Route::ours(table, "10.88.0.0/16".parse().expect("a prefix"), RouteScope::Universe, via6),
+            Route::ours(table, "10.88.0.0/16".parse().expect("a prefix"), via6),
         ] {
             assert_eq!(Route::of(&route.message()), Some(route.clone()));
             assert!(route.is_ours());

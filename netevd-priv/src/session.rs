@@ -42,7 +42,7 @@ fn serve_until_end(
             state = next;
         }
         let sum = report.close(started.elapsed(), false);
-        let explanation = helper.explanation();
+        let explanation = helper.kernel.netlink.explanation.take();
         let line = report.reply(started.elapsed(), &request, reply, explanation.as_deref());
         for line in sum.iter().chain(&line) {
             log(line);

@@ -17,7 +17,7 @@ use std::process::ExitCode;
 pub(crate) const CHANNEL: RawFd = 3;
 pub(crate) const POLICY: RawFd = 4;
 /// The policy's number, free again once it is read.
-pub(crate) const NETLINK: RawFd = 4;
+const NETLINK: RawFd = 4;
 const POLICY_MAX: u64 = 64 << 10;
 
 const USAGE: &str = "usage: netevd-priv [--help | --version]";
@@ -68,7 +68,7 @@ fn start() -> Result<(Channel, Helper), StartError> {
     let netlink = Netlink::open().map_err(StartError::Netlink)?;
     // The lowest free number (the standard library opens 0, 1 and 2 if they are closed).
     if netlink.number() != NETLINK {
-        return Err(StartError::Descriptor(netlink.number()));
+        return Err(StartError::Netlink(io::Error::other("it is not descriptor 4")));
     }
     let size = netlink.buffer_size().map_err(StartError::Netlink)?;
     if size < RECEIVE_BUFFER {
@@ -78,7 +78,7 @@ fn start() -> Result<(Channel, Helper), StartError> {
         ));
     }
     lock_down()?;
-    Ok((channel, Helper::new(Kernel::new(netlink), policy)))
+    Ok((channel, Helper::new(Kernel { netlink }, policy)))
 }
 
 fn read_policy(descriptor: OwnedFd) -> Result<Policy, StartError> {

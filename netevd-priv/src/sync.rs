@@ -57,7 +57,6 @@ pub(crate) fn teardown(mut routes: Vec<Route>) -> Vec<Route> {
 mod tests {
     use super::*;
     use crate::route::Hop;
-    use netlink_packet_route::route::RouteScope;
     use protocol::{Family, Ifindex, NextHop, Prefix, TableId};
 
     fn routes() -> [Route; 4] {
@@ -67,7 +66,7 @@ mod tests {
         let hop = Hop { oif: 9, gateway: Some(gateway), onlink: false };
         [
             Route::default_by(table, ifindex, Family::V4, NextHop::Gateway(gateway)),
-            Route::ours(table, prefix("10.88.0.0/16"), RouteScope::Universe, hop),
+            Route::ours(table, prefix("10.88.0.0/16"), hop),
             Route::subnet(table, ifindex, prefix("192.0.2.0/24")),
             Route::fallback(table, Family::V4),
         ]

@@ -3,7 +3,7 @@
 mod remove;
 
 use crate::budget::Budget;
-use crate::check;
+use crate::check::{self, Place};
 use crate::kernel::{Kernel, Link};
 use crate::route::Route;
 use crate::rule::{OurRule, Rule};
@@ -43,13 +43,6 @@ pub(crate) struct Helper {
     /// goes is not. At the limit the kernel is asked for the true number (see `room`).
     objects: u32,
     named: Option<Named>,
-}
-
-/// What an addition has to know of the interface's table.
-struct Place {
-    table: TableId,
-    rules: Vec<Rule>,
-    routes: Vec<Route>,
 }
 
 impl Helper {
@@ -101,11 +94,16 @@ impl Helper {
     /// The interface's table, in which nothing foreign stands and to which nothing foreign leads.
     fn place(&mut self, ifindex: Ifindex, family: Family) -> Result<Place, Stop> {
         let table = self.table_of(ifindex);
-        let routes = self.kernel.table(table, family)?;
-        check::table_is_ours(&routes)?;
-        let rules = self.kernel.rules()?;
-        check::rules_are_ours(&rules, family, table, self.policy.priorities())?;
-        Ok(Place { table, rules, routes })
+        let place = Place {
+            ifindex,
+            family,
+            table,
+            priorities: self.policy.priorities(),
+            rules: self.kernel.rules()?,
+            routes: self.kernel.table(table, family)?,
+        };
+        check::nothing_foreign(&place)?;
+        Ok(place)
     }
 
     fn add_rule(&mut self, ifindex: Ifindex, selector: Selector, address: IpAddr) -> Answer {
@@ -115,14 +113,14 @@ impl Helper {
         check::source(address, &self.kernel.addresses(Some(ifindex), family)?)?;
         let place = self.place(ifindex, family)?;
         if selector == Selector::To {
-            check::local_precedes(&place.rules, family, self.policy.priorities())?;
+            check::local_precedes(&place)?;
         }
         let rule = self.our_rule(ifindex, selector, address);
         let stands = |rules: &[Rule]| rules.iter().any(|r| r.as_ours() == Some(rule));
         if !stands(&place.rules) {
             check::addresses_within(&place.rules, &rule, self.policy.limits.addresses)?;
         }
-        self.ensure_fallback(&place, family)?;
+        self.ensure_fallback(&place)?;
         self.name(|named| named.rule(rule))?;
         if stands(&place.rules) {
             return Ok(Reply::Exists);
@@ -162,30 +160,20 @@ impl Helper {
         let link = self.link(ifindex)?;
         let place = self.place(ifindex, family)?;
         match next_hop {
-            NextHop::Gateway(gateway) => self.check_gateway(ifindex, &link, &place, gateway)?,
+            NextHop::Gateway(gateway) => self.check_gateway(&place, &link, gateway)?,
             NextHop::PointToPoint => {
-                let routes = if link.point_to_point {
-                    Vec::new()
-                } else {
-                    self.kernel.routes_by(ifindex.get(), family)?
-                };
-                check::no_gateway_needed(&link, ifindex, place.table, &routes)?;
+                let routes = self.kernel.routes_by(ifindex.get(), family)?;
+                check::no_gateway_needed(&place, &link, &routes)?;
             }
         }
-        self.ensure_fallback(&place, family)?;
-        self.put(&place.routes, &Route::default_by(place.table, ifindex, family, next_hop))
+        self.ensure_fallback(&place)?;
+        self.put(&place, &Route::default_by(place.table, ifindex, family, next_hop))
     }
 
-    fn check_gateway(
-        &mut self,
-        ifindex: Ifindex,
-        link: &Link,
-        place: &Place,
-        gateway: IpAddr,
-    ) -> Result<(), Stop> {
-        let family = Family::of(gateway);
-        if check::is_link_local6(gateway) {
-            // A look-up answers for one interface only; two of ours may share a segment.
+    fn check_gateway(&mut self, place: &Place, link: &Link, gateway: IpAddr) -> Result<(), Stop> {
+        let (ifindex, family) = (place.ifindex, place.family);
+        if matches!(gateway, IpAddr::V6(a) if a.is_unicast_link_local()) {
+            // On-link by its nature, and possibly one of ours. A look-up answers for one interface only; two of ours may share a segment.
             let own = self.kernel.addresses(None, family)?;
             if own.iter().any(|a| a.address == gateway) {
                 return Err(Refusal::GatewayOwn.into());
@@ -198,7 +186,7 @@ impl Helper {
         let named = self.policy.gateways_of(&link.name);
         if self.policy.gateway_check == GatewayCheck::Known && !named.contains(&gateway) {
             let routes = self.kernel.routes_by(ifindex.get(), family)?;
-            check::gateway_known(gateway, ifindex, place.table, &routes, named)?;
+            check::gateway_known(place, gateway, &routes, named)?;
         }
         Ok(())
     }
@@ -215,9 +203,9 @@ impl Helper {
         // An address with prefix length 0 would make this a default route.
         check::routed_prefix(found.subnet)?;
         let place = self.place(ifindex, family)?;
-        self.ensure_fallback(&place, family)?;
+        self.ensure_fallback(&place)?;
         let route = Route::subnet(place.table, ifindex, found.subnet);
-        let reply = self.put(&place.routes, &route)?;
+        let reply = self.put(&place, &route)?;
         if reply == Reply::Ok
             && let Err(stop) = self.source_again(ifindex, address)
         {
@@ -252,21 +240,21 @@ impl Helper {
         let mut standing = self.kernel.table(place.table, other)?;
         standing.extend(place.routes.iter().cloned());
         check::copies_within(&standing, &copy, ifindex, self.policy.limits.local_networks)?;
-        self.put(&place.routes, &copy)
+        self.put(&place, &copy)
     }
 
     /// With `fallback unreachable` the unreachable route goes in before anything else.
-    fn ensure_fallback(&mut self, place: &Place, family: Family) -> Result<(), Stop> {
+    fn ensure_fallback(&mut self, place: &Place) -> Result<(), Stop> {
         if self.policy.fallback == Fallback::Unreachable {
-            self.put(&place.routes, &Route::fallback(place.table, family))?;
+            self.put(place, &Route::fallback(place.table, place.family))?;
         }
         Ok(())
     }
 
-    /// Puts a route in its place in a table that holds `standing`, all of it ours.
-    fn put(&mut self, standing: &[Route], route: &Route) -> Answer {
+    /// Puts a route into a table that holds nothing foreign.
+    fn put(&mut self, place: &Place, route: &Route) -> Answer {
         self.name(|named| named.route(route.key()))?;
-        match standing.iter().find(|r| r.key() == route.key()) {
+        match place.routes.iter().find(|r| r.key() == route.key()) {
             Some(present) if present == route => return Ok(Reply::Exists),
             Some(_) => {
                 self.pay()?;

@@ -14,7 +14,6 @@ use nix::libc;
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike};
 use std::io;
-use std::os::fd::{AsRawFd, RawFd};
 
 /// What a burst of answers needs: the default of 208 KiB was overrun by 300 acknowledgements.
 pub(crate) const RECEIVE_BUFFER: usize = 4 << 20;
@@ -29,7 +28,7 @@ const EXPLANATION: u16 = 1;
 const ERROR: usize = 4 + 16;
 /// The socket, and the kernel's words on the last refusal.
 pub(crate) struct Netlink {
-    socket: Socket,
+    pub(crate) socket: Socket,
     sequence: u32,
     buffer: Vec<u8>,
     /// What the kernel said about its last error, if it said anything.
@@ -41,7 +40,7 @@ impl Netlink {
     pub(crate) fn open() -> io::Result<Self> {
         let mut socket = Socket::new(NETLINK_ROUTE)?;
         if setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER).is_err() {
-            // In a user namespace only the system's own limit is to be had; see `buffer_size`.
+            // In a user namespace only the system's own limit is to be had; the start says so.
             socket.set_rx_buf_sz(i32::try_from(RECEIVE_BUFFER).unwrap_or(i32::MAX))?;
         }
         // A refused filter is an error then, and not a dump of everything.
@@ -54,16 +53,6 @@ impl Netlink {
         // Connected to the kernel it takes messages from nobody else.
         socket.connect(&SocketAddr::new(0, 0))?;
         Ok(Self { socket, sequence: 0, buffer: vec![0; READ], explanation: None })
-    }
-
-    /// The descriptor's number.
-    pub(crate) fn number(&self) -> RawFd {
-        self.socket.as_raw_fd()
-    }
-
-    /// The effective receive buffer in bytes (the kernel doubles what was asked for).
-    pub(crate) fn buffer_size(&self) -> io::Result<usize> {
-        self.socket.get_rx_buf_sz()
     }
 
     /// Sends a change and waits for its acknowledgement. `flags` beside REQUEST and ACK.

@@ -11,7 +11,7 @@ use protocol::Policy;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::process::ExitCode;
 
 pub(crate) const CHANNEL: RawFd = 3;
@@ -67,10 +67,10 @@ fn start() -> Result<(Channel, Helper), StartError> {
     let policy = read_policy(sys::inherited(POLICY).ok_or(StartError::NoPolicy)?)?;
     let netlink = Netlink::open().map_err(StartError::Netlink)?;
     // The lowest free number (the standard library opens 0, 1 and 2 if they are closed).
-    if netlink.number() != NETLINK {
+    if netlink.socket.as_raw_fd() != NETLINK {
         return Err(StartError::Netlink(io::Error::other("it is not descriptor 4")));
     }
-    let size = netlink.buffer_size().map_err(StartError::Netlink)?;
+    let size = netlink.socket.get_rx_buf_sz().map_err(StartError::Netlink)?;
     if size < RECEIVE_BUFFER {
         log(&format!(
             "the netlink receive buffer is {size} bytes instead of {RECEIVE_BUFFER}: \

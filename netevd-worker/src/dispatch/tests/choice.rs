@@ -3,6 +3,7 @@
 use super::super::*;
 use super::support::{Bench, Log, event, local, owner};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::PathBuf;
 
 fn names(done: &[Completion]) -> Vec<String> {
     done.iter().map(|d| d.script.file_name().unwrap_or_default().to_string_lossy().into_owned()).collect()

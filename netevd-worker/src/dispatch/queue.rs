@@ -60,6 +60,8 @@ struct LinkQueue {
 pub(super) struct Queues {
     links: HashMap<LinkId, LinkQueue>,
     ready: VecDeque<LinkId>,
+    /// Links that went away since [`Queues::forget_idle`].
+    gone: Vec<LinkId>,
     pending: usize,
 }
 
@@ -117,6 +119,7 @@ impl Queues {
     /// [`Queues::forget_idle`], so that the event of the removal itself may follow.
     pub(super) fn link_gone(&mut self, link: LinkId, last: Arc<LinkFacts>) {
         self.links.entry(link).or_default().last = Some(last);
+        self.gone.push(link);
     }
 
     /// The last values of a link that is gone.
@@ -124,9 +127,11 @@ impl Queues {
         self.links.get(&link).and_then(|queue| queue.last.clone())
     }
 
-    /// Drops the queues of links that have nothing left.
+    /// Drops the queues of links that are gone and have nothing left.
     pub(super) fn forget_idle(&mut self) {
-        self.links.retain(|_, queue| queue.is_out || !queue.pending.is_empty());
+        for link in std::mem::take(&mut self.gone) {
+            self.forget_if_idle(link);
+        }
     }
 
     /// Drops everything that waits and returns how many events that were.
@@ -134,6 +139,7 @@ impl Queues {
         let dropped = self.pending;
         self.links.clear();
         self.ready.clear();
+        self.gone.clear();
         self.pending = 0;
         dropped
     }

@@ -7,7 +7,7 @@ use protocol::{Ifindex, InterfaceName};
 use std::fs;
 use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 /// Links by number: `eth<number>`, with addresses that a test adds.
@@ -33,10 +33,13 @@ impl Drop for Bench {
 }
 
 /// A directory of its own beside the test binary, `None` (and told) where trust is impossible.
-pub(super) fn place(name: &str) -> Option<PathBuf> {
+pub(in crate::dispatch) fn place(name: &str) -> Option<PathBuf> {
     let binary = std::env::current_exe().expect("a running test has a file");
     let directory = binary.parent()?.join(format!("dispatch-{}-{name}", std::process::id()));
-    fs::create_dir_all(&directory).expect("the target directory is ours");
+    if let Err(error) = fs::create_dir_all(&directory) {
+        eprintln!("SKIPPED {name}: {} cannot be made: {error}", directory.display());
+        return None;
+    }
     let probe = directory.join("probe");
     write_script(&probe, "#!/bin/sh\n");
     let verdict = judge(&probe, owner(), &Identity::current());
@@ -49,7 +52,7 @@ pub(super) fn place(name: &str) -> Option<PathBuf> {
     None
 }
 
-pub(super) fn owner() -> TrustedOwner {
+pub(in crate::dispatch) fn owner() -> TrustedOwner {
     TrustedOwner::user(nix::unistd::geteuid().as_raw())
 }
 
@@ -125,7 +128,7 @@ impl Bench {
 }
 
 /// `eth<number>` without addresses.
-pub(super) fn link(number: u64) -> LinkFacts {
+pub(in crate::dispatch) fn link(number: u64) -> LinkFacts {
     LinkFacts {
         ifindex: Ifindex::try_from(u32::try_from(number).expect("small")).expect("positive"),
         name: InterfaceName::new(&format!("eth{number}")).expect("legal"),
@@ -143,7 +146,7 @@ pub(super) fn link(number: u64) -> LinkFacts {
     }
 }
 
-pub(super) fn address(ip: &str, prefix_length: u8) -> Address {
+pub(in crate::dispatch) fn address(ip: &str, prefix_length: u8) -> Address {
     let ip: IpAddr = ip.parse().expect("an address");
     Address {
         ip,
@@ -158,7 +161,7 @@ pub(super) fn address(ip: &str, prefix_length: u8) -> Address {
     }
 }
 
-pub(super) fn event(id: u64, kind: EventKind, link: u64) -> Event {
+pub(in crate::dispatch) fn event(id: u64, kind: EventKind, link: u64) -> Event {
     Event {
         id: EventId(id),
         kind,
@@ -168,5 +171,44 @@ pub(super) fn event(id: u64, kind: EventKind, link: u64) -> Event {
         startup: false,
         time: UNIX_EPOCH + Duration::from_millis(1_772_357_400_250),
         detail: Detail::None,
+    }
+}
+
+/// The log lines of one test, level and text and fields, as a terminal would show them.
+#[derive(Clone, Default)]
+pub(in crate::dispatch) struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("not poisoned").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    /// Takes what this thread logs until the guard is dropped.
+    pub(in crate::dispatch) fn take() -> (Self, tracing::subscriber::DefaultGuard) {
+        let log = Self::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .without_time()
+            .with_writer(move || writer.clone())
+            .finish();
+        (log, tracing::subscriber::set_default(subscriber))
+    }
+
+    pub(in crate::dispatch) fn lines(&self) -> Vec<String> {
+        let bytes = self.0.lock().expect("not poisoned");
+        String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect()
+    }
+
+    /// The lines that hold `text`.
+    pub(in crate::dispatch) fn with(&self, text: &str) -> Vec<String> {
+        self.lines().into_iter().filter(|line| line.contains(text)).collect()
     }
 }

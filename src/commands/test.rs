@@ -6,7 +6,7 @@
 use crate::cli::TestOptions;
 use crate::identity::{self, Identities, Powers};
 use crate::{Failure, facts, load, paint, say, sys};
-use netevd_worker::config::Scripts;
+use netevd_worker::config::{Scripts, nearest};
 use netevd_worker::dispatch::{
     Identity, Input, Occasion, Outcome, ScriptRoots, TrustedOwner, Verdict, command, judge, survey,
     why_not_started,
@@ -82,10 +82,11 @@ fn find(
     let path = Path::new(what);
     if !path.is_file() {
         let names: Vec<_> = EventKind::ALL.iter().filter(|k| k.from_kernel()).map(|k| k.name()).collect();
-        return Err(Failure::line(format!(
-            "{what:?} is no file and no event; events are {}",
-            names.join(", ")
-        )));
+        let help = match nearest(what, names.iter().copied()) {
+            Some(name) => format!("did you mean `{name}`?"),
+            None => format!("events are {}", names.join(", ")),
+        };
+        return Err(Failure::line(format!("{what:?} is no file and no event; {help}")));
     }
     // Without links and "..", which the trust check refuses: the file itself is meant here.
     let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -143,7 +144,10 @@ fn input(
             match wanted.or_else(|| link.addresses.iter().find(|a| a.is_usable())) {
                 Some(address) => Detail::Address(address.clone()),
                 None => {
-                    return Err(Failure::line(format!("{} has no address: give --address IP/LEN", link.name)));
+                    return Err(Failure::line(format!(
+                        "{} has no address: give --address IP/LEN",
+                        link.name
+                    )));
                 }
             }
         }

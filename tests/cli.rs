@@ -254,3 +254,38 @@ fn flush_needs_the_right_to_change_routing() {
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("needs CAP_NET_ADMIN"), "{}", text(&output.stderr));
 }
+
+#[test]
+fn list_scripts_tells_what_runs_and_what_mends_the_rest() {
+    if !is_root() {
+        eprintln!(
+            "SKIPPED: only root can lay other script directories over the host's, in a mount namespace"
+        );
+        return;
+    }
+    let script = "set -e; mount -t tmpfs -o mode=755 none /usr/local/lib; cd /usr/local/lib
+        mkdir -p netevd/routable.d netevd/routeable.d; cd netevd/routable.d
+        for n in 10-good 20-open 30-off.bak; do printf '#!/bin/sh\n' >$n; chmod 755 $n; done
+        chmod 775 20-open; ln -s /dev/null 40-null; exec \"$0\" list scripts";
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", script, env!("CARGO_BIN_EXE_netevd")]);
+    let output = command.output().expect("unshare(1)");
+    let (shown, said) = (text(&output.stdout), text(&output.stderr));
+    if said.contains("unshare:") {
+        eprintln!("SKIPPED: no mount namespace to be had: {said}");
+        return;
+    }
+    let directory = "/usr/local/lib/netevd/routable.d";
+    assert_eq!(output.status.code(), Some(1), "{shown}{said}");
+    assert!(shown.contains(&format!("  runs     {directory}/10-good\n")), "{shown}");
+    assert!(shown.contains(&format!("  refused  {directory}/20-open\n")), "{shown}");
+    assert!(shown.contains(&format!("to mend it: chmod go-w {directory}/20-open\n")), "{shown}");
+    assert!(shown.contains(&format!("  skipped  {directory}/30-off.bak\n")), "{shown}");
+    assert!(shown.contains(&format!("  masked   {directory}/40-null\n           by /dev/null\n")), "{shown}");
+    assert!(
+        shown.contains("netevd/routeable.d: no event has this directory; did you mean routable.d?"),
+        "{shown}"
+    );
+    assert!(!shown.contains('\u{1b}'), "{shown}");
+    assert!(said.ends_with("netevd: 1 script will not run\n"), "{said}");
+}

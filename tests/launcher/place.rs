@@ -150,7 +150,9 @@ impl Drop for Daemon {
 }
 
 pub(crate) fn kill(pid: i32, signal: i32) {
-    let done = Command::new("kill").arg(format!("-{signal}")).arg(pid.to_string()).status().expect("kill(1)");
+    let mut command = Command::new("kill");
+    command.arg(format!("-{signal}")).arg(pid.to_string());
+    let done = alone(|| command.status()).expect("kill(1)");
     assert!(done.success());
 }
 

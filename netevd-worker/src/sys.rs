@@ -1,9 +1,11 @@
-//! The crate's one place for `unsafe`: system calls that have no safe wrapper in nix or std.
+//! The crate's one place for `unsafe`: system calls that have no safe wrapper in nix or std, and
+//! descriptors that come by number.
 #![allow(unsafe_code)]
 
+use netlink_sys::Socket;
 use nix::libc;
 use std::io;
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -38,4 +40,31 @@ const CLOSE_RANGE_CLOEXEC: libc::c_uint = 1 << 2;
 pub(crate) fn watch_readable(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: an `OwnedFd` is valid until it is dropped, and nobody can replace it inside.
     Ok(unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }?)
+}
+
+/// Lets the runtime tell when a descriptor becomes readable or writable.
+pub(crate) fn watch(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an `OwnedFd` is valid until it is dropped, and nobody can replace it inside.
+    Ok(unsafe { AsyncFd::register(fd) }?)
+}
+
+/// Lets the runtime tell when a netlink socket becomes readable.
+pub(crate) fn watch_socket(socket: Socket) -> io::Result<AsyncFd<Socket>> {
+    // SAFETY: the socket owns its descriptor and answers with the same one until it is dropped.
+    Ok(unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE) }?)
+}
+
+/// A netlink socket from a descriptor that is one.
+pub(crate) fn netlink_socket(descriptor: OwnedFd) -> Socket {
+    // SAFETY: the descriptor is open and owned, and ownership passes to the socket.
+    unsafe { Socket::from_raw_fd(descriptor.into_raw_fd()) }
+}
+
+/// Takes ownership of a descriptor that whoever started the process left open at this number.
+///
+/// Called once for each number, before anything else opens descriptors.
+pub(crate) fn inherited(number: RawFd) -> OwnedFd {
+    // SAFETY: the caller has checked that the number is open (fcntl F_GETFD), and nothing else in
+    // the process knows it.
+    unsafe { OwnedFd::from_raw_fd(number) }
 }

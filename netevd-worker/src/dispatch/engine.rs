@@ -16,7 +16,7 @@ pub(super) struct Active {
     due: Due,
     scripts: VecDeque<PathBuf>,
     /// Made when the first script starts, the same for all of them.
-    input: Option<Rc<Input>>,
+    pub(super) input: Option<Rc<Input>>,
 }
 
 /// What the task of one process hands back.

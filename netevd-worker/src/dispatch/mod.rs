@@ -1,9 +1,9 @@
 //! The script engine: events in, scripts run, completions out.
 //!
 //! [`Dispatcher`] is owned by the worker's one thread and lives in a tokio current-thread runtime
-//! within a `LocalSet`. The queues decide ([`queue`]), this file wires: which scripts an event has
-//! ([`directory`]), whether they are trusted ([`trust`]), what they are given ([`environment`],
-//! [`document`]), and their processes ([`run`]).
+//! within a `LocalSet`. The queues decide (`queue`), this file wires: which scripts an event has
+//! (`directory`), whether they are trusted (`trust`), what they are given (`environment`,
+//! `document`), and their processes (`run`).
 //!
 //! Limits: nothing here waits for a script, a pipe or a disk. It changes no identity and no
 //! capability; scripts have what the daemon has, which is nothing.
@@ -111,7 +111,7 @@ impl Dispatcher {
             if self.full_told.is_none_or(|told| told.elapsed() >= FULL_PAUSE) {
                 self.full_told = Some(Instant::now());
                 tracing::error!(
-                    link = link.0,
+                    link = self.name_of(link),
                     pending,
                     all = self.queues.len(),
                     lost = self.counts.refused_events,
@@ -119,6 +119,15 @@ impl Dispatcher {
                      events come in a storm; see the run times above, lower scripts.timeout"
                 );
             }
+        }
+    }
+
+    /// The link's name as far as it is known here: from the event that runs.
+    fn name_of(&self, link: LinkId) -> String {
+        match self.active.get(&link).and_then(|active| active.input.as_ref()) {
+            Some(input) => input.link.clone(),
+            None if link == LinkId::HOST => "the host".to_owned(),
+            None => format!("number {}", link.0),
         }
     }
 

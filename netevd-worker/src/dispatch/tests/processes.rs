@@ -38,7 +38,8 @@ fn a_timeout_ends_the_whole_group() {
 
 #[test]
 fn what_ignores_term_is_killed_after_the_grace_even_without_its_leader() {
-    let Some(mut bench) = Bench::with("kill", settings(Duration::from_millis(300))) else { return };
+    let Some(mut bench) = Bench::new("kill") else { return };
+    bench.dispatcher.reconfigure(settings(Duration::from_millis(300)));
     // The leader dies of TERM, its child ignores it.
     bench.script(
         "etc/routable.d/a",
@@ -77,6 +78,30 @@ fn a_background_child_that_keeps_its_output_stalls_nothing() {
         while log.with("late line").is_empty() {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
+    });
+}
+
+#[test]
+fn of_very_many_background_children_the_oldest_lose_their_output() {
+    let Some(mut bench) = Bench::new("many") else { return };
+    bench.script(
+        "etc/address-added.d/a",
+        "#!/bin/sh\n(while ! test -e @DIR@/go; do sleep 0.05; done; echo x && echo $EVENT_ID >>@DIR@/alive) &\necho $! >>@DIR@/pids\n",
+    );
+    local(async {
+        for id in 1..=34 {
+            bench.submit(event(id, EventKind::AddressAdded, 2));
+        }
+        bench.finish().await;
+        std::fs::write(bench.path("go"), "").expect("writable");
+        for pid in bench.written("pids").lines() {
+            while lives(pid) {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        }
+        let mut alive: Vec<u32> = bench.written("alive").lines().filter_map(|id| id.parse().ok()).collect();
+        alive.sort_unstable();
+        assert_eq!(alive, (3..=34).collect::<Vec<_>>());
     });
 }
 

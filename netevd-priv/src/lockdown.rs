@@ -1,0 +1,68 @@
+//! Giving up everything that the helper does not need. What fails here is a refusal to start.
+
+use crate::error::StartError;
+use crate::sys;
+use caps::{CapSet, Capability, CapsHashSet};
+use nix::sys::prctl;
+use nix::sys::resource::{Resource, setrlimit};
+use std::fs::File;
+use std::os::fd::AsFd;
+
+/// The first descriptor number that is closed: 0, 1, 2, the channel and netlink stay.
+pub(crate) const DESCRIPTORS: u32 = 5;
+
+/// Closes what is not needed, then drops what is not needed, in the order in which each step is
+/// still possible.
+pub(crate) fn lock_down() -> Result<(), StartError> {
+    sys::close_from(DESCRIPTORS).map_err(|errno| StartError::Step("close_range", errno))?;
+    drop_capabilities()?;
+    // No core image, no ptrace and no pidfd_getfd by processes of the same uid.
+    prctl::set_dumpable(false).map_err(|errno| StartError::Step("PR_SET_DUMPABLE", errno))?;
+    prctl::set_no_new_privs().map_err(|errno| StartError::Step("PR_SET_NO_NEW_PRIVS", errno))?;
+    limit_resources()
+}
+
+fn drop_capabilities() -> Result<(), StartError> {
+    let only = CapsHashSet::from([Capability::CAP_NET_ADMIN]);
+    let permitted = caps::read(None, CapSet::Permitted).map_err(StartError::Caps)?;
+    if !permitted.contains(&Capability::CAP_NET_ADMIN) {
+        return Err(StartError::Capabilities(permitted));
+    }
+    // While CAP_SETPCAP is there; without it no_new_privs alone keeps an exec from gaining any.
+    if caps::has_cap(None, CapSet::Effective, Capability::CAP_SETPCAP).map_err(StartError::Caps)? {
+        caps::clear(None, CapSet::Bounding).map_err(StartError::Caps)?;
+    }
+    caps::clear(None, CapSet::Ambient).map_err(StartError::Caps)?;
+    caps::clear(None, CapSet::Inheritable).map_err(StartError::Caps)?;
+    caps::set(None, CapSet::Effective, &only).map_err(StartError::Caps)?;
+    caps::set(None, CapSet::Permitted, &only).map_err(StartError::Caps)?;
+    // What counts is what the kernel says, not that the calls succeeded.
+    let left = caps::read(None, CapSet::Permitted).map_err(StartError::Caps)?;
+    if left == only { Ok(()) } else { Err(StartError::Capabilities(left)) }
+}
+
+fn limit_resources() -> Result<(), StartError> {
+    let limit = |resource: Resource, value| {
+        setrlimit(resource, value, value).map_err(|errno| StartError::Limit(resource, errno))
+    };
+    // First, for asking needs a descriptor more. It writes no file; but a log that is one would
+    // end it with SIGXFSZ.
+    if !stderr_is_file() {
+        limit(Resource::RLIMIT_FSIZE, 0)?;
+    }
+    // No image of its memory.
+    limit(Resource::RLIMIT_CORE, 0)?;
+    // It starts no process and no thread.
+    limit(Resource::RLIMIT_NPROC, 0)?;
+    // It locks no memory and has no message queue.
+    limit(Resource::RLIMIT_MEMLOCK, 0)?;
+    limit(Resource::RLIMIT_MSGQUEUE, 0)?;
+    // It opens nothing more. Not 0, with which poll(2) fails even on what is open.
+    limit(Resource::RLIMIT_NOFILE, DESCRIPTORS.into())
+}
+
+fn stderr_is_file() -> bool {
+    let own = std::io::stderr().as_fd().try_clone_to_owned();
+    // What cannot be asked is taken for a file: the limit is a second line of defence.
+    own.and_then(|fd| File::from(fd).metadata()).map_or(true, |metadata| metadata.is_file())
+}

@@ -1,0 +1,101 @@
+//! What the log is told about refusals: enough to see, too little to flood.
+//!
+//! Of each 60 s the first ten are written, the rest counted by reason and summed up in one line
+//! when the window is over. Pure: the clock is a parameter.
+
+use protocol::{Reply, Request};
+use std::fmt::Write as _;
+use std::time::Duration;
+
+const WINDOW: Duration = Duration::from_secs(60);
+const WRITTEN: u32 = 10;
+
+/// Counts of the current window.
+#[derive(Default)]
+pub(crate) struct Report {
+    began: Duration,
+    written: u32,
+    /// How often each reason was not written.
+    held: Vec<(String, u32)>,
+}
+
+impl Report {
+    /// The line for a reply at `now`, if it is worth one and the window has room.
+    pub(crate) fn reply(
+        &mut self,
+        now: Duration,
+        request: &Request,
+        reply: Reply,
+        explanation: Option<&str>,
+    ) -> Option<String> {
+        let reason = match reply {
+            Reply::Refused(refusal) => format!("refused: {refusal}"),
+            Reply::Kernel(errno) => format!("the kernel answered errno {errno}"),
+            Reply::Ok | Reply::Exists | Reply::Absent | Reply::Busy => return None,
+        };
+        if self.written == 0 && self.held.is_empty() {
+            self.began = now;
+        }
+        if self.written < WRITTEN {
+            self.written += 1;
+            let words = explanation.map(|words| format!(" ({words})")).unwrap_or_default();
+            return Some(format!("{request:?} {reason}{words}"));
+        }
+        match self.held.iter_mut().find(|(held, _)| *held == reason) {
+            Some((_, count)) => *count = count.saturating_add(1),
+            None => self.held.push((reason, 1)),
+        }
+        None
+    }
+
+    /// Closes a window that is over (or any, at the `end`), with the line that sums up what was
+    /// not written in it.
+    pub(crate) fn close(&mut self, now: Duration, end: bool) -> Option<String> {
+        if !end && now.saturating_sub(self.began) < WINDOW {
+            return None;
+        }
+        self.written = 0;
+        let held = std::mem::take(&mut self.held);
+        let mut line = String::from("and more in the last minute:");
+        for (reason, count) in &held {
+            let _ = write!(line, " {count} times {reason};");
+        }
+        (!held.is_empty()).then(|| line.trim_end_matches(';').to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::Refusal;
+
+    #[test]
+    fn ten_lines_a_minute_and_a_sum() {
+        let mut report = Report::default();
+        let refused = Reply::Refused(Refusal::Limit);
+        let at = |seconds: u64| Duration::from_secs(100 + seconds);
+        let lines: Vec<_> =
+            (0..14).filter_map(|_| report.reply(at(0), &Request::Ping, refused, None)).collect();
+        assert_eq!(lines.len(), 10);
+        assert_eq!(lines[0], "Ping refused: a limit of the policy is reached");
+        assert_eq!(report.reply(at(1), &Request::Ping, Reply::Kernel(17), None), None);
+        assert_eq!(report.close(at(59), false), None);
+        let sum = report.close(at(60), false).expect("a sum");
+        assert_eq!(
+            sum,
+            "and more in the last minute: 4 times refused: a limit of the policy is reached; \
+             1 times the kernel answered errno 17"
+        );
+        assert_eq!(report.close(at(61), true), None);
+        let line = report.reply(at(62), &Request::SyncEnd, Reply::Kernel(22), Some("Invalid gateway"));
+        assert_eq!(line.as_deref(), Some("SyncEnd the kernel answered errno 22 (Invalid gateway)"));
+    }
+
+    #[test]
+    fn success_is_not_reported() {
+        let mut report = Report::default();
+        for reply in [Reply::Ok, Reply::Exists, Reply::Absent, Reply::Busy] {
+            assert_eq!(report.reply(Duration::ZERO, &Request::Ping, reply, None), None);
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! The loop: receive, decode, permit, answer, reply. Until the worker goes away or breaks a rule.
+
+use crate::apply::Helper;
+use crate::channel::Channel;
+use crate::report::Report;
+use crate::start::log;
+use protocol::{MAX_FRAME, Reply, SessionState, decode_request, encode_reply, permit};
+use std::error::Error;
+use std::time::{Duration, Instant};
+
+/// Serves until the other side is gone. What stands in the kernel stays: routing must not flap
+/// because a daemon restarts. The same on an error: the channel failed, or carried what is no
+/// request or is not permitted; then it does not serve on.
+pub(crate) fn serve(channel: &Channel, helper: &mut Helper) -> Result<(), Box<dyn Error>> {
+    let mut report = Report::default();
+    let served = serve_until_end(channel, helper, &mut report);
+    if let Some(sum) = report.close(Duration::ZERO, true) {
+        log(&sum);
+    }
+    served
+}
+
+fn serve_until_end(
+    channel: &Channel,
+    helper: &mut Helper,
+    report: &mut Report,
+) -> Result<(), Box<dyn Error>> {
+    let started = Instant::now();
+    let mut state = SessionState::Fresh;
+    let mut buffer = [0; MAX_FRAME];
+    loop {
+        let length = channel.receive(&mut buffer)?;
+        if length == 0 {
+            return Ok(());
+        }
+        let frame = buffer.get(..length).unwrap_or_default();
+        let request = decode_request(frame)?;
+        let next = permit(state, &request)?;
+        let reply = helper.answer(&request);
+        let greeted = reply == Reply::Ok || state != SessionState::Fresh;
+        if greeted {
+            state = next;
+        }
+        let sum = report.close(started.elapsed(), false);
+        let explanation = helper.kernel.netlink.explanation.take();
+        let line = report.reply(started.elapsed(), &request, reply, explanation.as_deref());
+        for line in sum.iter().chain(&line) {
+            log(line);
+        }
+        if !channel.send(&encode_reply(&reply))? {
+            return Ok(());
+        }
+    }
+}

@@ -68,6 +68,11 @@ pub(crate) fn directory(named: Option<&Path>, user_runtime: Option<&str>) -> Res
     }
 }
 
+/// The uid of the directory, if it is there: the worker's of the last time.
+pub(crate) fn owner(path: &Path) -> Option<u32> {
+    fs::symlink_metadata(path).ok().filter(fs::Metadata::is_dir).map(|found| found.uid())
+}
+
 /// An error if a daemon uses the directory now.
 pub(crate) fn not_running(path: &Path) -> Result<(), RuntimeError> {
     let Ok(file) = File::open(path.join(LOCK)) else { return Ok(()) };

@@ -51,7 +51,7 @@ pub(crate) fn run(options: &FlushOptions) -> Result<(), Failure> {
 }
 
 fn synchronise_to_nothing(powers: Powers) -> Result<(), Failure> {
-    let identities = identity::choose(powers, None, None)?;
+    let identities = identity::choose(powers, None, None, None)?;
     let identity = identities.separate.then_some(identities.helper);
     let program = Program::find("netevd-priv")?;
     let (ours, helpers) = channel()?;

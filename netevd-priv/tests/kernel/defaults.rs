@@ -100,7 +100,7 @@ fn replaces_the_default_without_a_moment_without_one() {
     let mut helper = world.helper(&on_link(&["eth1"]));
     assert_eq!(helper.ask(via(eth1, "10.0.2.1")), Reply::Ok);
     // The kernel's own record of what happens: a replacement is one message, and no deletion.
-    let mut monitor = world.monitor();
+    let mut monitor = world.monitor("route");
     for gateway in ["10.0.2.8", "10.0.2.1", "10.0.2.8"] {
         assert_eq!(helper.ask(via(eth1, gateway)), Reply::Ok);
         assert_eq!(world.table("-4", 241), [format!("default via {gateway} dev eth1 proto 110")]);
@@ -178,7 +178,7 @@ fn the_fallback_goes_in_first_and_is_deleted_by_its_own_name() {
     let mut helper = world.helper(&Policy { fallback: Fallback::Unreachable, ..policy(&["eth1"]) });
     let unreachable4 = "unreachable default proto 110 metric 4294967295";
     let unreachable6 = "unreachable default dev lo proto 110 metric 4294967295 pref medium";
-    let mut monitor = world.monitor();
+    let mut monitor = world.monitor("route");
     assert_eq!(helper.ask(via(eth1, "10.0.2.1")), Reply::Ok);
     assert_eq!(helper.ask(via(eth1, "fe80::1")), Reply::Ok);
     assert_eq!(helper.ask(via(eth1, "fe80::1")), Reply::Exists);

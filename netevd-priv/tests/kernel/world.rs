@@ -113,17 +113,25 @@ impl World {
         lines.filter(|line| !own.iter().any(|end| line.ends_with(end))).collect()
     }
 
-    /// Everything: all rules and all routes of both families.
+    /// Everything: all rules and all routes of both families, but the IPv6 routes that the kernel
+    /// makes for itself: those come when it finds the time.
     pub(crate) fn everything(&self) -> Vec<Vec<Value>> {
-        ["-4 rule", "-6 rule", "-4 route show table all", "-6 route show table all"]
-            .map(|what| self.json(what))
-            .to_vec()
+        let mut ipv6 = self.json("-6 route show table all");
+        ipv6.retain(|route| route["protocol"] != "kernel");
+        vec![self.json("-4 rule"), self.json("-6 rule"), self.json("-4 route show table all"), ipv6]
     }
 
-    /// Watches routes from now on.
-    pub(crate) fn monitor(&self) -> Monitor {
+    /// Runs these lines of ip(8) over and over, until killed or the namespace's holder is gone.
+    pub(crate) fn flap(&self, lines: &str) -> Child {
+        let script = "while kill -0 $1 2>/dev/null; do for i in 1 2 3 4 5 6 7 8 9; do echo \"$0\"; done; done | ip -batch -";
+        let holder = self.holder.id().to_string();
+        self.command("sh").args(["-c", script, lines, &holder]).spawn().expect("nsenter(1)")
+    }
+
+    /// Watches routes or rules from now on.
+    pub(crate) fn monitor(&self, what: &str) -> Monitor {
         let mut child =
-            self.command("ip").args(["monitor", "route"]).stdout(Stdio::piped()).spawn().expect("nsenter(1)");
+            self.command("ip").args(["monitor", what]).stdout(Stdio::piped()).spawn().expect("nsenter(1)");
         let out = BufReader::new(child.stdout.take().expect("piped"));
         let (sender, lines) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
@@ -132,9 +140,13 @@ impl World {
         let mut monitor = Monitor { child, lines };
         // It does not say when it is ready: provoke it until it speaks, then mark the beginning.
         while monitor.lines.recv_timeout(Duration::from_millis(20)).is_err() {
-            self.ip("route add 192.0.2.98/32 dev lo\nroute del 192.0.2.98/32 dev lo");
+            let object = if what == "rule" { "from 192.0.2.98 lookup 7" } else { "192.0.2.98/32 dev lo" };
+            self.ip(&format!("{what} add {object}\n{what} del {object}"));
         }
-        self.ip("route add 192.0.2.97/32 dev lo");
+        let last = if what == "rule" { "from 192.0.2.97 lookup 7" } else { "192.0.2.97/32 dev lo" };
+        self.ip(&format!("{what} add {last}\n{what} del {last}"));
+        // The deletion is told second.
+        monitor.until("192.0.2.97");
         monitor.until("192.0.2.97");
         monitor
     }

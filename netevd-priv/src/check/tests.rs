@@ -128,7 +128,11 @@ fn known_gateways_and_bare_defaults() {
         (of_ours, false),
         (of_our_table, false),
     ] {
-        assert_eq!(gateway_known(&place, ip("10.0.2.1"), &[route.clone()], &[]).is_ok(), known, "{route:?}");
+        assert_eq!(
+            gateway_known(&place, ip("10.0.2.1"), std::slice::from_ref(&route), &[]).is_ok(),
+            known,
+            "{route:?}"
+        );
         assert_eq!(gateway_known(&place, ip("10.0.2.1"), &[route], &[ip("10.0.2.1")]), Ok(()));
     }
     let link =

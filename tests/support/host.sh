@@ -81,8 +81,8 @@ ln -s fd/1 dev/stdout
 ln -s fd/2 dev/stderr
 
 mount -t proc proc proc
-# Only link attributes under /sys/class/net are of interest, and the daemon does without.
-mount -t sysfs -o ro sysfs sys 2>/dev/null || true
+# This network namespace's own; refused in a user namespace where /sys is masked, as in containers.
+mount -t sysfs sysfs sys 2>/dev/null || true
 
 pivot_root . .old
 cd /

@@ -20,7 +20,7 @@ impl Host {
     pub(crate) fn veth(&self, name: &str, index: u32) {
         self.sh(&format!(
             "ip link add name {name} index {index} type veth peer name {name}p netns isp
-             ip -n isp link set {name}p up
+             nsenter --net=/run/netns/isp ip link set {name}p up
              ip link set {name} up"
         ));
     }

@@ -8,7 +8,10 @@ fn machine_is_private_and_its_own() {
     let Some(host) = Host::new("machine_is_private_and_its_own") else { return };
     assert_eq!(host.sh("ip -br link | wc -l").trim(), "1", "only lo is there");
     host.write("/etc/netevd/netevd.yaml", "text", 0o644);
-    assert_eq!(host.sh("cat /etc/netevd/netevd.yaml; stat -c %u:%a / /etc /etc/netevd | uniq"), "text0:755\n");
+    assert_eq!(
+        host.sh("cat /etc/netevd/netevd.yaml; stat -c %u:%a / /etc /etc/netevd | uniq"),
+        "text0:755\n"
+    );
     host.two_uplinks();
     assert_eq!(host.ifindex("eth1"), 7);
     assert_eq!(host.route_get("203.0.113.1"), "eth0");

@@ -54,14 +54,18 @@ impl Daemon<'_> {
     pub(crate) fn await_ready(&mut self) {
         let nsenter = &mut self.nsenter;
         let (host, log) = (self.host, &self.log);
-        wait_for("the daemon is ready", || host.read(log), || {
-            let text = host.read(log);
-            let ready = text.lines().any(says_ready);
-            if !ready && let Some(status) = nsenter.try_wait().expect("waited") {
-                panic!("the daemon ended before it was ready ({status}):\n{text}");
-            }
-            ready
-        });
+        wait_for(
+            "the daemon is ready",
+            || host.read(log),
+            || {
+                let text = host.read(log);
+                let ready = text.lines().any(says_ready);
+                if !ready && let Some(status) = nsenter.try_wait().expect("waited") {
+                    panic!("the daemon ended before it was ready ({status}):\n{text}");
+                }
+                ready
+            },
+        );
     }
 
     pub(crate) fn log(&self) -> String {
@@ -71,12 +75,16 @@ impl Daemon<'_> {
     /// Waits for a log line that contains all of `parts`, and returns it.
     pub(crate) fn await_log(&self, parts: &[&str]) -> String {
         let mut found = String::new();
-        wait_for(&format!("a log line with {parts:?}"), || self.log(), || {
-            let log = self.log();
-            let line = log.lines().find(|line| parts.iter().all(|part| line.contains(part)));
-            found = line.unwrap_or_default().to_owned();
-            line.is_some()
-        });
+        wait_for(
+            &format!("a log line with {parts:?}"),
+            || self.log(),
+            || {
+                let log = self.log();
+                let line = log.lines().find(|line| parts.iter().all(|part| line.contains(part)));
+                found = line.unwrap_or_default().to_owned();
+                line.is_some()
+            },
+        );
         found
     }
 
@@ -105,10 +113,14 @@ impl Daemon<'_> {
         let mut status = None;
         let (host, log) = (self.host, &self.log);
         let nsenter = &mut self.nsenter;
-        wait_for("the daemon ends", || host.read(log), || {
-            status = nsenter.try_wait().expect("waited");
-            status.is_some()
-        });
+        wait_for(
+            "the daemon ends",
+            || host.read(log),
+            || {
+                status = nsenter.try_wait().expect("waited");
+                status.is_some()
+            },
+        );
         Stopped { status: status.and_then(|s| s.code()).unwrap_or(-1), log: self.log() }
     }
 }

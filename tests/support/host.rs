@@ -84,9 +84,11 @@ impl Host {
             panic!("the test machine did not come up: {reason}");
         }
         let children = format!("/proc/{0}/task/{0}/children", unshare.id());
-        let children = fs::read_to_string(children).expect("the kernel lists children (CONFIG_PROC_CHILDREN)");
+        let children =
+            fs::read_to_string(children).expect("the kernel lists children (CONFIG_PROC_CHILDREN)");
         let init = children.split_whitespace().next().expect("unshare --fork has a child");
-        let host = Host { init: init.parse().expect("a pid"), unshare, users: root, starts: AtomicU32::new(0) };
+        let host =
+            Host { init: init.parse().expect("a pid"), unshare, users: root, starts: AtomicU32::new(0) };
         host.write("/out/records", "", 0o666);
         host
     }
@@ -199,7 +201,10 @@ fn binaries() -> PathBuf {
         None => Path::new(env!("CARGO_BIN_EXE_netevd")).parent().expect("a directory").to_path_buf(),
     };
     for program in PROGRAMS {
-        assert!(directory.join(program).exists(), "{program} is not built: run cargo build --workspace first");
+        assert!(
+            directory.join(program).exists(),
+            "{program} is not built: run cargo build --workspace first"
+        );
     }
     directory
 }

@@ -64,10 +64,8 @@ impl Host {
 
     fn objects(&self) -> Vec<(&'static str, Value)> {
         // One process start for all four lists, so that they belong to nearly one moment.
-        let text = self.sh(
-            "ip -j rule; echo; ip -6 -j rule; echo; ip -j route show table all; echo; \
-             ip -6 -j route show table all",
-        );
+        let text = self.sh("ip -j rule; echo; ip -6 -j rule; echo; ip -j route show table all; echo; \
+             ip -6 -j route show table all");
         let mut lists = serde_json::Deserializer::from_str(&text).into_iter::<Value>();
         let mut objects = Vec::new();
         for what in ["rule", "rule6", "route", "route6"] {
@@ -113,8 +111,9 @@ fn line((what, object): &(&str, Value)) -> String {
     }
     words.push(text("dst"));
     for (key, word) in [("gateway", "via"), ("dev", "dev"), ("metric", "metric"), ("nexthops", "nexthops")] {
-        // IPv6 shows lo for routes that lead nowhere, IPv4 nothing.
-        if object[key].is_null() || (key == "dev" && !unicast) {
+        // IPv6 shows lo for routes that lead nowhere, IPv4 nothing; and it gives every route a metric.
+        let kernels_own = (key == "dev" && !unicast) || (key == "metric" && unicast && *what == "route6");
+        if object[key].is_null() || kernels_own {
             continue;
         }
         words.push(format!("{word} {}", text(key)));

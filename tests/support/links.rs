@@ -7,13 +7,11 @@ impl Host {
     /// Makes the namespace of the other side. Neither side makes link-local IPv6 addresses by
     /// itself, so that every address there is was put there by the test.
     pub(crate) fn isp(&self) {
-        self.sh(
-            "sysctl -qw net.ipv6.conf.default.addr_gen_mode=1
+        self.sh("sysctl -qw net.ipv6.conf.default.addr_gen_mode=1
              ip netns add isp
              nsenter --net=/run/netns/isp sh -c 'ip link set lo up
                 sysctl -qw net.ipv6.conf.default.addr_gen_mode=1 net.ipv4.ip_forward=1 \
-                    net.ipv6.conf.all.forwarding=1'",
-        );
+                    net.ipv6.conf.all.forwarding=1'");
     }
 
     /// A link `name` with this index, up, and its other end `NAMEp` in `isp`, up.
@@ -39,12 +37,10 @@ impl Host {
         self.veth("eth0", 6);
         self.veth("eth1", 7);
         self.peer("ip addr add 192.0.2.1/24 dev eth0p; ip addr add 198.51.100.1/24 dev eth1p");
-        self.sh(
-            "ip addr add 192.0.2.2/24 dev eth0
+        self.sh("ip addr add 192.0.2.2/24 dev eth0
              ip addr add 198.51.100.2/24 dev eth1
              ip route add default via 192.0.2.1 dev eth0 metric 100
-             ip route add default via 198.51.100.1 dev eth1 metric 200",
-        );
+             ip route add default via 198.51.100.1 dev eth1 metric 200");
         self.config(ETH1_MANAGED);
     }
 }

@@ -62,7 +62,8 @@ impl Host {
     /// Waits until the runs so far satisfy `condition`, and returns them.
     pub(crate) fn await_records(&self, what: &str, condition: impl Fn(&[Record]) -> bool) -> Vec<Record> {
         let explain = || {
-            let seen: Vec<_> = self.records().iter().map(|r| format!("{:?} {}", r.what(), r.script())).collect();
+            let seen: Vec<_> =
+                self.records().iter().map(|r| format!("{:?} {}", r.what(), r.script())).collect();
             format!("runs so far: {seen:#?}\n{}", self.log())
         };
         wait_for(what, explain, || condition(&self.records()));

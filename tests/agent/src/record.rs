@@ -75,6 +75,8 @@ fn status() -> Map<String, Value> {
     text.lines()
         .filter_map(|line| line.split_once(':'))
         .filter(|(key, _)| key.starts_with("Cap") || ["NoNewPrivs", "Uid", "Gid", "Groups"].contains(key))
-        .map(|(key, value)| (key.to_owned(), Value::from(value.split_whitespace().collect::<Vec<_>>().join(" "))))
+        .map(|(key, value)| {
+            (key.to_owned(), Value::from(value.split_whitespace().collect::<Vec<_>>().join(" ")))
+        })
         .collect()
 }

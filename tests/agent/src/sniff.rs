@@ -13,8 +13,9 @@ use std::os::fd::{AsFd, AsRawFd};
 const PACKET_OUTGOING: u8 = 4;
 
 pub(crate) fn run() {
-    let packets = socket(AddressFamily::Packet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, SockProtocol::EthAll)
-        .expect("a packet socket");
+    let packets =
+        socket(AddressFamily::Packet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, SockProtocol::EthAll)
+            .expect("a packet socket");
     println!("sniffing");
     let mut buffer = [0u8; 2048];
     let stdin = std::io::stdin();
@@ -53,7 +54,8 @@ fn echo(packet: &[u8]) -> Option<(&'static str, IpAddr, IpAddr)> {
             Some((kind(*packet.get(header)?, 8, 0)?, at(12)?, at(16)?))
         }
         6 if packet.get(6) == Some(&58) => {
-            let at = |from: usize| Some(IpAddr::from(<[u8; 16]>::try_from(packet.get(from..from + 16)?).ok()?));
+            let at =
+                |from: usize| Some(IpAddr::from(<[u8; 16]>::try_from(packet.get(from..from + 16)?).ok()?));
             Some((kind(*packet.get(40)?, 128, 129)?, at(8)?, at(24)?))
         }
         _ => None,

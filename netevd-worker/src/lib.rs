@@ -6,3 +6,7 @@
 pub mod config;
 pub mod event;
 pub mod facts;
+pub mod kernel;
+pub mod routing;
+pub mod state;
+pub mod sys;

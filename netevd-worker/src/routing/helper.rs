@@ -1,0 +1,113 @@
+//! The worker's end of the channel: one request, one reply.
+
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, recv, send};
+use protocol::{CodecError, MAX_FRAME, Reply, Request, VERSION, decode_reply, encode_request};
+use std::fmt;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::Duration;
+use tokio::io::unix::AsyncFd;
+
+/// An answer takes less than a millisecond; a helper that needs this long is not coming back.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Between two attempts when the helper's write budget is used up.
+const BUSY_PAUSE: Duration = Duration::from_millis(100);
+
+/// The helper, as the worker sees it.
+pub struct Helper {
+    channel: AsyncFd<OwnedFd>,
+}
+
+/// Why the helper gave no answer. All are final: the supervisor starts both sides anew.
+#[derive(Debug)]
+pub enum HelperError {
+    /// It closed the channel: it ended.
+    Gone,
+    /// It did not answer in time.
+    Silent,
+    /// The channel failed.
+    Channel(io::Error),
+    /// It answered something that is no reply.
+    Frame(CodecError),
+    /// It did not accept our protocol version.
+    Version(Reply),
+}
+
+impl Helper {
+    /// Takes the channel and greets.
+    pub async fn connect(channel: OwnedFd) -> Result<Self, HelperError> {
+        nix::fcntl::fcntl(&channel, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK))
+            .map_err(|e| HelperError::Channel(e.into()))?;
+        let channel = crate::sys::watch(channel).map_err(HelperError::Channel)?;
+        let mut helper = Self { channel };
+        match helper.call(&Request::Hello { version: VERSION }).await? {
+            Reply::Ok => Ok(helper),
+            other => Err(HelperError::Version(other)),
+        }
+    }
+
+    /// One request; `Busy` is waited out.
+    pub async fn call(&mut self, request: &Request) -> Result<Reply, HelperError> {
+        loop {
+            match tokio::time::timeout(PATIENCE, self.exchange(request)).await {
+                Err(_) => return Err(HelperError::Silent),
+                Ok(Ok(Reply::Busy)) => tokio::time::sleep(BUSY_PAUSE).await,
+                Ok(other) => return other,
+            }
+        }
+    }
+
+    async fn exchange(&mut self, request: &Request) -> Result<Reply, HelperError> {
+        let frame = encode_request(request);
+        loop {
+            let mut ready = self.channel.writable().await.map_err(HelperError::Channel)?;
+            match ready.try_io(|fd| send(fd.as_raw_fd(), &frame, MsgFlags::MSG_NOSIGNAL).map_err(Into::into))
+            {
+                Ok(result) => {
+                    result.map_err(gone_or)?;
+                    break;
+                }
+                Err(_would_block) => {}
+            }
+        }
+        let mut buffer = [0; MAX_FRAME + 1];
+        loop {
+            let mut ready = self.channel.readable().await.map_err(HelperError::Channel)?;
+            let received =
+                ready.try_io(|fd| recv(fd.as_raw_fd(), &mut buffer, MsgFlags::empty()).map_err(Into::into));
+            match received {
+                Ok(Ok(0)) => return Err(HelperError::Gone),
+                Ok(Ok(length)) => {
+                    return decode_reply(buffer.get(..length).unwrap_or_default())
+                        .map_err(HelperError::Frame);
+                }
+                Ok(Err(error)) => return Err(gone_or(error)),
+                Err(_would_block) => {}
+            }
+        }
+    }
+}
+
+fn gone_or(error: io::Error) -> HelperError {
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::EPIPE | Errno::ECONNRESET) => HelperError::Gone,
+        _ => HelperError::Channel(error),
+    }
+}
+
+impl fmt::Display for HelperError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HelperError::Gone => f.write_str("the helper has ended"),
+            HelperError::Silent => write!(f, "the helper did not answer within {} s", PATIENCE.as_secs()),
+            HelperError::Channel(error) => write!(f, "the channel to the helper failed: {error}"),
+            HelperError::Frame(error) => write!(f, "the helper sent {error}"),
+            HelperError::Version(reply) => {
+                write!(f, "the helper did not accept protocol {VERSION}: {reply:?}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for HelperError {}

@@ -1,0 +1,20 @@
+//! Source-based policy routing: what should stand in the kernel, what does, and how to get from
+//! one to the other. The plan, the comparison and the order of requests are pure.
+//!
+//! Level-triggered: whatever happened leads to the same pass, and nothing is remembered that the
+//! kernel knows better.
+
+mod actual;
+mod diff;
+mod helper;
+mod pass;
+mod plan;
+mod reconciler;
+mod wipe;
+
+pub use actual::{Actual, ActualTable};
+pub use diff::{Step, changes, everything};
+pub use helper::{Helper, HelperError};
+pub use plan::{Plan, PlannedTable, TableKey, desired};
+pub use reconciler::{PassError, PassReport, Reconciler, Refused};
+pub use wipe::{WipeVerdict, WipeWatch};

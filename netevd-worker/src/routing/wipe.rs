@@ -1,0 +1,76 @@
+//! Another program that deletes what is ours: how often it may before it is named, and how long
+//! to wait before the next repair. Pure over the clock.
+
+use std::time::{Duration, Instant};
+
+/// Wipes within this time belong together.
+const WINDOW: Duration = Duration::from_secs(60);
+/// So many are repaired at once; the last of them is named in a warning.
+const AT_ONCE: u32 = 3;
+/// The longest wait before a repair.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// Counts wipes.
+#[derive(Debug, Default)]
+pub struct WipeWatch {
+    count: u32,
+    last: Option<Instant>,
+    hold_until: Option<Instant>,
+}
+
+/// What follows from a wipe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WipeVerdict {
+    /// Repaired; nothing more.
+    Repaired,
+    /// Repaired, and to be named now, once.
+    Warn,
+    /// Repaired; the next one that comes alone waits this long.
+    BackOff(Duration),
+}
+
+impl WipeWatch {
+    /// A pass found that objects of ours were deleted by someone else, and put them back.
+    pub fn wiped(&mut self, now: Instant) -> WipeVerdict {
+        if self.last.is_none_or(|last| now.duration_since(last) > WINDOW) {
+            self.count = 0;
+        }
+        self.last = Some(now);
+        self.count = self.count.saturating_add(1);
+        if self.count < AT_ONCE {
+            return WipeVerdict::Repaired;
+        }
+        // 1, 2, 4 … 60 seconds: a fight that nobody wins must not cost a processor.
+        let wait = Duration::from_secs(1 << (self.count - AT_ONCE).min(6)).min(LONGEST);
+        self.hold_until = now.checked_add(wait);
+        if self.count == AT_ONCE { WipeVerdict::Warn } else { WipeVerdict::BackOff(wait) }
+    }
+
+    /// Until when a deletion of ours that comes alone is left as it is; `None`: repair now.
+    pub fn hold_until(&self, now: Instant) -> Option<Instant> {
+        self.hold_until.filter(|until| *until > now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_are_repaired_at_once_and_then_it_backs_off() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut watch = WipeWatch::default();
+        assert_eq!(watch.wiped(at(0)), WipeVerdict::Repaired);
+        assert_eq!(watch.wiped(at(1)), WipeVerdict::Repaired);
+        assert_eq!(watch.hold_until(at(1)), None);
+        assert_eq!(watch.wiped(at(2)), WipeVerdict::Warn);
+        assert_eq!(watch.hold_until(at(2)), Some(at(3)));
+        assert_eq!(watch.wiped(at(3)), WipeVerdict::BackOff(Duration::from_secs(2)));
+        for _ in 0..40 {
+            watch.wiped(at(4));
+        }
+        assert_eq!(watch.wiped(at(5)), WipeVerdict::BackOff(LONGEST));
+        assert_eq!(watch.wiped(at(66)), WipeVerdict::Repaired);
+    }
+}

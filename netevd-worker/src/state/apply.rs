@@ -1,0 +1,379 @@
+//! How messages and dumps change the state.
+
+use super::climb::{self, Stage};
+use super::link::{Known, LinkState};
+use super::routes::{Inserted, is_reported};
+use super::{Changes, Interest, State, host_name};
+use crate::event::{Action, Detail, EventKind, LinkId, RouteChange};
+use crate::facts::{Address, address_flag};
+use crate::kernel::{Dump, KernelMessage, Link, Route};
+use protocol::{Family, Ifindex, TableId};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+impl State {
+    /// One message of the kernel.
+    pub fn apply(&mut self, message: KernelMessage, interest: &Interest<'_>, changes: &mut Changes) {
+        let touched = self.absorb(message, interest, changes);
+        match touched {
+            Touched::Nothing => {}
+            Touched::Link(ifindex) => self.look(ifindex, changes),
+            Touched::Routes => self.look_at_all(changes),
+        }
+        self.look_at_host(changes);
+    }
+
+    /// The whole truth after a start or a loss: what is not in the dump is gone, what is there is
+    /// applied, and each link is looked at once, at the end.
+    pub fn resynchronise(&mut self, dump: Dump, interest: &Interest<'_>, changes: &mut Changes) {
+        let present: BTreeSet<Ifindex> = dump.links.iter().map(|link| link.ifindex).collect();
+        let gone: Vec<Ifindex> = self.links.keys().copied().filter(|i| !present.contains(i)).collect();
+        let stale: Vec<Route> = self.routes.iter().filter(|r| !dump.routes.contains(r)).cloned().collect();
+        for route in stale {
+            self.absorb(KernelMessage::RouteGone(route), interest, changes);
+        }
+        for (ifindex, address) in self.missing_addresses(&dump) {
+            self.absorb(KernelMessage::AddressGone(ifindex, address), interest, changes);
+        }
+        for ifindex in gone {
+            self.absorb(KernelMessage::LinkGone(ifindex), interest, changes);
+        }
+        for link in dump.links {
+            self.absorb(KernelMessage::Link(link), interest, changes);
+        }
+        for (ifindex, address) in dump.addresses {
+            self.absorb(KernelMessage::Address(ifindex, address), interest, changes);
+        }
+        // The routes of a first look are not news; GATEWAY tells what matters.
+        let quiet = Interest { routes: interest.routes && !self.startup, ..*interest };
+        for route in dump.routes {
+            self.absorb(KernelMessage::Route(route, false), &quiet, changes);
+        }
+        self.look_at_all(changes);
+        self.look_at_host(changes);
+        self.startup = false;
+        changes.routing = true;
+        changes.doubt = false;
+    }
+
+    /// Other links are monitored now: the new ones are introduced, the dropped ones fall silent.
+    pub fn reconsider(&mut self, interest: &Interest<'_>, changes: &mut Changes) {
+        let indices: Vec<Ifindex> = self.links.keys().copied().collect();
+        for ifindex in indices {
+            let Some(link) = self.links.get_mut(&ifindex) else { continue };
+            let monitored = (interest.monitors)(link.name.as_str());
+            if monitored != link.monitored {
+                link.monitored = monitored;
+                link.stage = None;
+                for known in &mut link.addresses {
+                    known.announced = false;
+                }
+                self.introduce(ifindex, changes);
+                self.look(ifindex, changes);
+            }
+        }
+        self.look_at_host(changes);
+    }
+
+    fn missing_addresses(&self, dump: &Dump) -> Vec<(Ifindex, Address)> {
+        let mut missing = Vec::new();
+        for link in self.links.values() {
+            let there: Vec<&Address> =
+                dump.addresses.iter().filter(|(i, _)| *i == link.ifindex).map(|(_, a)| a).collect();
+            let lost = link.addresses.iter().filter(|known| !there.iter().any(|a| same(a, &known.address)));
+            missing.extend(lost.map(|known| (link.ifindex, known.address.clone())));
+        }
+        missing
+    }
+
+    fn absorb(&mut self, message: KernelMessage, interest: &Interest<'_>, changes: &mut Changes) -> Touched {
+        match message {
+            KernelMessage::Link(link) => self.link_told(&link, interest, changes),
+            KernelMessage::LinkGone(ifindex) => self.link_gone(ifindex, interest, changes),
+            KernelMessage::Address(ifindex, address) => self.address_told(ifindex, address, changes),
+            KernelMessage::AddressGone(ifindex, address) => {
+                self.address_gone(ifindex, &address, interest, changes)
+            }
+            KernelMessage::Route(route, replaced) => self.route_told(&route, replaced, interest, changes),
+            KernelMessage::RouteGone(route) => self.route_gone(&route, interest, changes),
+            // What we add ourselves is no reason to look again.
+            KernelMessage::Rule(rule) => {
+                changes.routing |= !rule.is_ours();
+                Touched::Nothing
+            }
+            KernelMessage::RuleGone(rule) => {
+                changes.routing |= !rule.is_ours();
+                changes.ours_gone |= rule.is_ours();
+                Touched::Nothing
+            }
+        }
+    }
+
+    fn link_told(&mut self, told: &Link, interest: &Interest<'_>, changes: &mut Changes) -> Touched {
+        // IPv4 routes go without a word when a link goes down, so every link message counts.
+        changes.routing = true;
+        let renamed = self
+            .links
+            .get(&told.ifindex)
+            .is_some_and(|link| told.name.as_ref().is_some_and(|name| *name != link.name));
+        if renamed {
+            self.rename(told, interest, changes);
+            return Touched::Link(told.ifindex);
+        }
+        let Some(link) = self.links.get_mut(&told.ifindex) else {
+            let id = self.new_link_id();
+            let monitored = told.name.as_ref().is_some_and(|name| (interest.monitors)(name.as_str()));
+            if let Some(link) = LinkState::new(id, told, monitored) {
+                self.links.insert(told.ifindex, link);
+                self.introduce(told.ifindex, changes);
+            }
+            return Touched::Link(told.ifindex);
+        };
+        let was_up = link.is_up();
+        link.take(told);
+        let went_down = was_up && !link.is_up();
+        let (id, monitored, old) = (link.id, link.monitored, link.mtu);
+        let state = link.stage.map_or("", Stage::name);
+        let new = told.mtu.unwrap_or(old);
+        link.mtu = new;
+        if monitored && new != old {
+            let event = self.event(id, EventKind::Mtu, state, Detail::Mtu { old, new });
+            changes.events.push(event);
+        }
+        if went_down {
+            let gone = self.routes.forget_link(told.ifindex, Some(Family::V4));
+            self.report_gone(&gone, interest, changes);
+            changes.doubt = true;
+        }
+        Touched::Link(told.ifindex)
+    }
+
+    /// A new name is a new incarnation: scripts know links by name, and a name may have left or
+    /// entered the monitored set. Addresses move along.
+    fn rename(&mut self, told: &Link, interest: &Interest<'_>, changes: &mut Changes) {
+        let Some(old) = self.links.remove(&told.ifindex) else { return };
+        self.say_removed(&old, changes);
+        let id = self.new_link_id();
+        let Some(name) = told.name.clone() else { return };
+        let monitored = (interest.monitors)(name.as_str());
+        let mut link = LinkState { id, name, monitored, stage: None, gateway_lost: false, ..old };
+        link.take(told);
+        link.mtu = told.mtu.unwrap_or(link.mtu);
+        for known in &mut link.addresses {
+            known.announced = false;
+        }
+        self.links.insert(told.ifindex, link);
+        self.introduce(told.ifindex, changes);
+    }
+
+    /// `link-added`, and the addresses that it already has.
+    fn introduce(&mut self, ifindex: Ifindex, changes: &mut Changes) {
+        let Some(link) = self.links.get(&ifindex).filter(|link| link.monitored) else { return };
+        let addresses: Vec<Address> = link.addresses.iter().map(|known| known.address.clone()).collect();
+        let event = self.event(link.id, EventKind::LinkAdded, "", Detail::None);
+        changes.events.push(event);
+        for address in addresses {
+            self.announce(ifindex, &address, changes);
+        }
+    }
+
+    fn say_removed(&mut self, link: &LinkState, changes: &mut Changes) {
+        if link.monitored {
+            let state = link.stage.map_or("", Stage::name);
+            let event = self.event(link.id, EventKind::LinkRemoved, state, Detail::None);
+            changes.events.push(event);
+        }
+        changes.gone.push((link.id, Arc::new(link.facts(&self.routes))));
+    }
+
+    fn link_gone(&mut self, ifindex: Ifindex, interest: &Interest<'_>, changes: &mut Changes) -> Touched {
+        changes.routing = true;
+        let routes = self.routes.forget_link(ifindex, None);
+        self.report_gone(&routes, interest, changes);
+        if let Some(link) = self.links.remove(&ifindex) {
+            self.say_removed(&link, changes);
+        }
+        Touched::Nothing
+    }
+
+    fn address_told(&mut self, ifindex: Ifindex, address: Address, changes: &mut Changes) -> Touched {
+        let Some(link) = self.links.get_mut(&ifindex) else { return Touched::Nothing };
+        changes.routing = true;
+        match link.addresses.iter_mut().find(|known| same(&known.address, &address)) {
+            Some(known) => known.address = address.clone(),
+            None => link.addresses.push(Known { address: address.clone(), announced: false }),
+        }
+        self.announce(ifindex, &address, changes);
+        Touched::Link(ifindex)
+    }
+
+    /// `address-added`, once, when duplicate detection is over.
+    fn announce(&mut self, ifindex: Ifindex, address: &Address, changes: &mut Changes) {
+        let pending = address.flags & (address_flag::TENTATIVE | address_flag::DADFAILED) != 0;
+        let Some(link) = self.links.get_mut(&ifindex) else { return };
+        let (id, monitored, state) = (link.id, link.monitored, link.stage.map_or("", Stage::name));
+        let Some(known) = link.addresses.iter_mut().find(|known| same(&known.address, address)) else {
+            return;
+        };
+        if pending || known.announced {
+            return;
+        }
+        known.announced = true;
+        if monitored {
+            let event = self.event(id, EventKind::AddressAdded, state, Detail::Address(address.clone()));
+            changes.events.push(event);
+        }
+    }
+
+    fn address_gone(
+        &mut self,
+        ifindex: Ifindex,
+        address: &Address,
+        interest: &Interest<'_>,
+        changes: &mut Changes,
+    ) -> Touched {
+        let Some(link) = self.links.get_mut(&ifindex) else { return Touched::Nothing };
+        let Some(at) = link.addresses.iter().position(|known| same(&known.address, address)) else {
+            return Touched::Nothing;
+        };
+        changes.routing = true;
+        let known = link.addresses.remove(at);
+        let (id, monitored, state) = (link.id, link.monitored, link.stage.map_or("", Stage::name));
+        let last_ipv4 = address.ip.is_ipv4() && !link.addresses.iter().any(|k| k.address.ip.is_ipv4());
+        if known.announced && monitored {
+            let event = self.event(id, EventKind::AddressRemoved, state, Detail::Address(known.address));
+            changes.events.push(event);
+        }
+        let mut routes = self.routes.forget_source(address.ip);
+        if last_ipv4 {
+            routes.extend(self.routes.forget_link(ifindex, Some(Family::V4)));
+        }
+        self.report_gone(&routes, interest, changes);
+        changes.doubt |= address.ip.is_ipv4();
+        Touched::Link(ifindex)
+    }
+
+    fn route_told(
+        &mut self,
+        route: &Route,
+        replaced: bool,
+        interest: &Interest<'_>,
+        changes: &mut Changes,
+    ) -> Touched {
+        let needed = route.is_default_candidate() || route.is_main_candidate();
+        // A foreign route in a table of ours is a conflict; which tables are ours the plan knows.
+        changes.routing |= needed || is_in_private_table(route);
+        let inserted = self.routes.insert(route, replaced);
+        let action = match inserted {
+            Inserted::Known => return Touched::Nothing,
+            Inserted::New => Action::Added,
+            Inserted::Replaced => Action::Changed,
+            Inserted::Ambiguous => {
+                changes.doubt = true;
+                Action::Changed
+            }
+        };
+        self.report(route, action, interest, changes);
+        if route.is_default_candidate() { Touched::Routes } else { Touched::Nothing }
+    }
+
+    fn route_gone(&mut self, route: &Route, interest: &Interest<'_>, changes: &mut Changes) -> Touched {
+        let remembered = self.routes.remove(route);
+        let needed = route.is_default_candidate() || route.is_main_candidate();
+        changes.routing |= needed || is_in_private_table(route);
+        changes.ours_gone |= route.is_ours();
+        // Without the whole table in memory every deletion is news.
+        if remembered || !self.routes.keeps(route) {
+            self.report(route, Action::Removed, interest, changes);
+        }
+        if route.is_default_candidate() { Touched::Routes } else { Touched::Nothing }
+    }
+
+    fn report_gone(&mut self, routes: &[Route], interest: &Interest<'_>, changes: &mut Changes) {
+        for route in routes {
+            self.report(route, Action::Removed, interest, changes);
+        }
+    }
+
+    /// `routes`, for the link of its first hop; without a device, for the host.
+    fn report(&mut self, route: &Route, action: Action, interest: &Interest<'_>, changes: &mut Changes) {
+        if !interest.routes || !is_reported(route) {
+            return;
+        }
+        let oif = route.hops.iter().find_map(|hop| hop.oif);
+        let (link, state) = match oif.and_then(|oif| self.links.get(&oif)) {
+            Some(link) if link.monitored => (link.id, link.stage.map_or("", Stage::name)),
+            Some(_) => return,
+            None if oif.is_some() => return,
+            None => (LinkId::HOST, self.host()),
+        };
+        let change = RouteChange {
+            action,
+            destination: route.destination,
+            gateway: route.hops.iter().find_map(|hop| hop.gateway),
+            table: route.table.0,
+            metric: route.metric,
+            protocol: route.protocol,
+            scope: route.scope,
+            route_type: route.route_type,
+        };
+        let event = self.event(link, EventKind::Routes, state, Detail::Routes(vec![change]));
+        changes.events.push(event);
+    }
+
+    /// Asks the state machine about one link.
+    fn look(&mut self, ifindex: Ifindex, changes: &mut Changes) {
+        let Some(link) = self.links.get_mut(&ifindex).filter(|link| link.monitored) else { return };
+        let signs = link.signs(&self.routes);
+        let before = link.stage;
+        let after = climb::next(before, link.gateway_lost, signs);
+        link.gateway_lost = signs.global && (link.gateway_lost || before == Some(Stage::Routable));
+        if signs.default_route || !signs.carrier {
+            link.gateway_lost = false;
+        }
+        link.stage = Some(after);
+        let id = link.id;
+        let mut old = before;
+        for stage in climb::passed(before, after) {
+            let mut event = self.event(id, stage.kind(), stage.name(), Detail::None);
+            event.old_state = old.map(Stage::name);
+            old = Some(stage);
+            changes.events.push(event);
+        }
+    }
+
+    fn look_at_all(&mut self, changes: &mut Changes) {
+        let indices: Vec<Ifindex> = self.links.keys().copied().collect();
+        for ifindex in indices {
+            self.look(ifindex, changes);
+        }
+    }
+
+    fn look_at_host(&mut self, changes: &mut Changes) {
+        let online = self.links.values().any(|link| link.stage == Some(Stage::Routable));
+        if self.online == Some(online) {
+            return;
+        }
+        let before = self.online.replace(online).map(host_name);
+        let mut event = self.event(LinkId::HOST, EventKind::Manager, host_name(online), Detail::None);
+        event.old_state = before;
+        changes.events.push(event);
+    }
+}
+
+/// What a message may have moved.
+enum Touched {
+    Nothing,
+    Link(Ifindex),
+    Routes,
+}
+
+/// One address of a link, as the kernel tells addresses apart.
+fn same(a: &Address, b: &Address) -> bool {
+    a.ip == b.ip && (a.ip.is_ipv6() || (a.prefix_length, a.peer) == (b.prefix_length, b.peer))
+}
+
+/// A foreign route outside the kernel's own tables: it may stand in one of ours.
+fn is_in_private_table(route: &Route) -> bool {
+    !route.is_ours() && ![TableId::DEFAULT, TableId::MAIN, TableId::LOCAL].contains(&route.table)
+}

@@ -1,0 +1,133 @@
+//! The state machine of a link without a manager: no-carrier, carrier, degraded, configured,
+//! routable. Pure.
+//!
+//! A link that rises runs every stage that it passes, so that a `configured.d` script is not
+//! missed when address and default route arrive together; one that falls runs the state it
+//! reached alone.
+
+use crate::event::EventKind;
+
+/// What the machine looks at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Signs {
+    /// Administratively up, with carrier.
+    pub carrier: bool,
+    /// A usable link-local address.
+    pub link_local: bool,
+    /// A usable global address.
+    pub global: bool,
+    /// A default route by this link.
+    pub default_route: bool,
+}
+
+/// A link's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Down, or no carrier.
+    NoCarrier,
+    /// Carrier, no usable address.
+    Carrier,
+    /// Link-local addresses only, or the gateway was lost.
+    Degraded,
+    /// A global address, and never a default route since.
+    Configured,
+    /// A global address and a default route.
+    Routable,
+}
+
+impl Stage {
+    /// The event that this stage is.
+    pub const fn kind(self) -> EventKind {
+        match self {
+            Stage::NoCarrier => EventKind::NoCarrier,
+            Stage::Carrier => EventKind::Carrier,
+            Stage::Degraded => EventKind::Degraded,
+            Stage::Configured => EventKind::Configured,
+            Stage::Routable => EventKind::Routable,
+        }
+    }
+
+    /// `STATE`
+    pub const fn name(self) -> &'static str {
+        self.kind().name()
+    }
+
+    /// The stage of this name.
+    pub fn from_name(name: &str) -> Option<Stage> {
+        [Stage::NoCarrier, Stage::Carrier, Stage::Degraded, Stage::Configured, Stage::Routable]
+            .into_iter()
+            .find(|stage| stage.name() == name)
+    }
+}
+
+/// The stage that follows. `gateway_lost` is the machine's only memory: a global address without
+/// a default route is `configured` on the way up, and `degraded` after a gateway was there.
+pub(super) fn next(before: Option<Stage>, gateway_lost: bool, signs: Signs) -> Stage {
+    match signs {
+        Signs { carrier: false, .. } => Stage::NoCarrier,
+        Signs { global: true, default_route: true, .. } => Stage::Routable,
+        Signs { global: true, .. } if gateway_lost || before == Some(Stage::Routable) => Stage::Degraded,
+        Signs { global: true, .. } => Stage::Configured,
+        Signs { link_local: true, .. } => Stage::Degraded,
+        _ => Stage::Carrier,
+    }
+}
+
+/// The stages that run between two states, oldest first; empty when nothing changed.
+pub(super) fn passed(before: Option<Stage>, after: Stage) -> impl Iterator<Item = Stage> {
+    // On the way up a link is not degraded; that stage is only ever reached.
+    let stages = [Stage::NoCarrier, Stage::Carrier, Stage::Degraded, Stage::Configured, Stage::Routable];
+    let unchanged = before == Some(after);
+    stages.into_iter().filter(move |&stage| {
+        let climbed = before.unwrap_or(Stage::NoCarrier) < stage && stage < after && stage != Stage::Degraded;
+        !unchanged && (stage == after || climbed)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Stage::{Carrier, Configured, Degraded, NoCarrier, Routable};
+
+    fn signs(text: &str) -> Signs {
+        let has = |c| text.contains(c);
+        Signs { carrier: has('c'), link_local: has('l'), global: has('g'), default_route: has('d') }
+    }
+
+    #[test]
+    fn every_combination() {
+        for (before, lost, now, after) in [
+            (None, false, "", NoCarrier),
+            (None, false, "c", Carrier),
+            (None, false, "cl", Degraded),
+            (None, false, "clg", Configured),
+            (None, false, "clgd", Routable),
+            (Some(Carrier), false, "cg", Configured),
+            (Some(Configured), false, "cgd", Routable),
+            (Some(Routable), false, "cg", Degraded),
+            (Some(Degraded), true, "cg", Degraded),
+            (Some(Degraded), false, "cg", Configured),
+            (Some(Degraded), true, "cgd", Routable),
+            (Some(Routable), false, "gd", NoCarrier),
+            (Some(Routable), false, "cd", Carrier),
+            (Some(Configured), false, "c", Carrier),
+        ] {
+            assert_eq!(next(before, lost, signs(now)), after, "{before:?} {lost} {now}");
+        }
+    }
+
+    fn names(before: Option<Stage>, after: Stage) -> Vec<Stage> {
+        passed(before, after).collect()
+    }
+
+    #[test]
+    fn rising_runs_each_stage_and_falling_the_last() {
+        assert_eq!(names(None, Routable), [Carrier, Configured, Routable]);
+        assert_eq!(names(None, NoCarrier), [NoCarrier]);
+        assert_eq!(names(Some(NoCarrier), Degraded), [Carrier, Degraded]);
+        assert_eq!(names(Some(Degraded), Routable), [Configured, Routable]);
+        assert_eq!(names(Some(Routable), Degraded), [Degraded]);
+        assert_eq!(names(Some(Routable), NoCarrier), [NoCarrier]);
+        assert_eq!(names(Some(Routable), Routable), []);
+    }
+}

@@ -1,0 +1,192 @@
+//! One link as the worker knows it.
+
+use crate::event::LinkId;
+use crate::facts::{Address, LinkFacts, address_flag};
+use crate::kernel::{Link, link_flag};
+use crate::state::climb::{Signs, Stage};
+use crate::state::routes::{Exit, Routes};
+use protocol::{Family, Ifindex, InterfaceName};
+use std::net::IpAddr;
+
+/// An address and whether scripts have heard of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The address.
+    pub address: Address,
+    /// True once it was usable; a tentative one is not announced.
+    pub announced: bool,
+}
+
+/// A link's state.
+#[derive(Clone, Debug)]
+pub struct LinkState {
+    /// This incarnation.
+    pub id: LinkId,
+    /// `ifi_index`
+    pub ifindex: Ifindex,
+    /// Its name now.
+    pub name: InterfaceName,
+    /// `ifi_flags`
+    pub flags: u32,
+    /// Bytes; 0 until told.
+    pub mtu: u32,
+    /// Hardware address.
+    pub mac: Option<String>,
+    /// `IFLA_INFO_KIND`
+    pub kind: Option<String>,
+    /// `IFLA_OPERSTATE`
+    pub operstate: &'static str,
+    /// `IFLA_MASTER`, 0 for none.
+    pub controller: u32,
+    /// Its addresses, in the kernel's order.
+    pub addresses: Vec<Known>,
+    /// Where the state machine stands; `None` before its first look, and for links that are not
+    /// monitored.
+    pub stage: Option<Stage>,
+    /// A default route was there, and the link has kept its global address since.
+    pub gateway_lost: bool,
+    /// Events of this link run scripts.
+    pub monitored: bool,
+}
+
+impl LinkState {
+    /// A link that was just told; `None` without a name, which only partial messages lack.
+    pub fn new(id: LinkId, link: &Link, monitored: bool) -> Option<Self> {
+        let mut state = Self {
+            id,
+            ifindex: link.ifindex,
+            name: link.name.clone()?,
+            flags: 0,
+            mtu: link.mtu.unwrap_or_default(),
+            mac: None,
+            kind: None,
+            operstate: "unknown",
+            controller: 0,
+            addresses: Vec::new(),
+            stage: None,
+            gateway_lost: false,
+            monitored,
+        };
+        state.take(link);
+        Some(state)
+    }
+
+    /// Takes over what a message says, name and MTU aside.
+    pub fn take(&mut self, link: &Link) {
+        self.flags = link.flags;
+        // A full message has an MTU; a partial one says nothing of the rest either.
+        if link.mtu.is_none() {
+            return;
+        }
+        self.mac = link.mac.clone().filter(|mac| !mac.is_empty());
+        self.controller = link.controller;
+        if link.kind.is_some() {
+            self.kind.clone_from(&link.kind);
+        }
+        if let Some(operstate) = link.operstate {
+            self.operstate = operstate;
+        }
+    }
+
+    /// Administratively up.
+    pub fn is_up(&self) -> bool {
+        self.flags & link_flag::UP != 0
+    }
+
+    /// What the state machine looks at.
+    pub fn signs(&self, routes: &Routes) -> Signs {
+        let usable =
+            |known: &&Known| known.address.flags & (address_flag::TENTATIVE | address_flag::DADFAILED) == 0;
+        let global = self.addresses.iter().filter(usable).any(|known| known.address.is_global());
+        let local = self.addresses.iter().filter(usable).any(|known| !known.address.is_global());
+        let exit = |family| routes.exit(self.ifindex, family).is_some();
+        Signs {
+            carrier: self.is_up() && self.flags & link_flag::LOWER_UP != 0,
+            link_local: local,
+            global,
+            default_route: exit(Family::V4) || exit(Family::V6),
+        }
+    }
+
+    /// The values for scripts.
+    pub fn facts(&self, routes: &Routes) -> LinkFacts {
+        let mut addresses: Vec<Address> = self.addresses.iter().map(|known| known.address.clone()).collect();
+        addresses.sort_by_key(preference);
+        let gateway = |family| match routes.exit(self.ifindex, family) {
+            Some(Exit::Via(gateway)) => Some(gateway),
+            _ => None,
+        };
+        LinkFacts {
+            ifindex: self.ifindex,
+            name: self.name.clone(),
+            kind: self.kind.clone(),
+            state: self.stage.map_or("unmanaged", Stage::name),
+            operstate: self.operstate,
+            flags: self.flags,
+            mtu: self.mtu,
+            mac: self.mac.clone(),
+            addresses,
+            gateway: match gateway(Family::V4) {
+                Some(IpAddr::V4(gateway)) => Some(gateway),
+                _ => None,
+            },
+            gateway6: match gateway(Family::V6) {
+                Some(IpAddr::V6(gateway)) => Some(gateway),
+                _ => None,
+            },
+            dns: Vec::new(),
+            domains: Vec::new(),
+        }
+    }
+}
+
+/// Order of source addresses towards a global destination: IPv4 as the kernel lists it, primary
+/// before secondary; IPv6 by the rules of RFC 6724 section 5 that do not depend on the
+/// destination (3 deprecated last, 2 global before unique local before link-local, 7 temporary
+/// first). The sort is stable, so the kernel's order decides the rest.
+fn preference(address: &Address) -> (u8, bool, u8, bool) {
+    let deprecated = address.flags & address_flag::DEPRECATED != 0;
+    let secondary = address.flags & address_flag::SECONDARY != 0;
+    match address.ip {
+        IpAddr::V4(_) => (0, false, u8::from(!address.is_global()), secondary),
+        IpAddr::V6(ip) if !address.is_global() => (1, deprecated, 2, ip.is_loopback()),
+        IpAddr::V6(ip) => (1, deprecated, u8::from(ip.is_unique_local()), !secondary),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(ip: &str, flags: u32) -> Address {
+        Address {
+            ip: ip.parse().expect("an address"),
+            prefix_length: 64,
+            scope: if ip.starts_with("fe80") { 253 } else { 0 },
+            flags,
+            peer: None,
+            broadcast: None,
+            label: None,
+            preferred_lifetime: u32::MAX,
+            valid_lifetime: u32::MAX,
+        }
+    }
+
+    #[test]
+    fn sources_in_order_of_preference() {
+        let mut addresses = vec![
+            address("fe80::1", 0),
+            address("fd00::1", 0),
+            address("2001:db8::dead", address_flag::DEPRECATED),
+            address("2001:db8::1", 0),
+            address("192.0.2.3", address_flag::SECONDARY),
+            address("2001:db8::7", address_flag::SECONDARY),
+            address("192.0.2.2", 0),
+        ];
+        addresses.sort_by_key(preference);
+        let order: Vec<String> = addresses.iter().map(|a| a.ip.to_string()).collect();
+        let expected =
+            ["192.0.2.2", "192.0.2.3", "2001:db8::7", "2001:db8::1", "fd00::1", "fe80::1", "2001:db8::dead"];
+        assert_eq!(order, expected);
+    }
+}

@@ -1,0 +1,223 @@
+//! The routes that the worker remembers: defaults of every foreign table, main's local networks,
+//! and, while something wants route events, all others (so that a lost message can be told).
+
+use crate::kernel::{Hop, Route, RouteKey};
+use protocol::{Family, Ifindex, TableId};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+/// How a link reaches everything else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// By this gateway.
+    Via(IpAddr),
+    /// Straight out: a default route without a gateway.
+    OnLink,
+}
+
+/// The store. Routes of one key are kept in the order in which they were told.
+#[derive(Debug, Default)]
+pub struct Routes {
+    by_key: BTreeMap<RouteKey, Vec<Route>>,
+    everything: bool,
+}
+
+/// What inserting a route meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inserted {
+    /// It was not there.
+    New,
+    /// It replaced one of the same key.
+    Replaced,
+    /// It was there in this very form.
+    Known,
+    /// Which of several it replaced cannot be told from the message.
+    Ambiguous,
+}
+
+impl Routes {
+    /// Remembers all routes from now on, or only those that are needed.
+    pub fn remember_everything(&mut self, everything: bool) {
+        self.everything = everything;
+        if !everything {
+            self.by_key.retain(|_, routes| routes.iter().any(is_needed));
+        }
+    }
+
+    /// Whether a route is one to remember.
+    pub fn keeps(&self, route: &Route) -> bool {
+        is_needed(route) || (self.everything && is_reported(route))
+    }
+
+    /// Remembers a route that [`Routes::keeps`]; others are only classified.
+    pub fn insert(&mut self, route: &Route, replaced: bool) -> Inserted {
+        if !self.keeps(route) {
+            return if replaced { Inserted::Replaced } else { Inserted::New };
+        }
+        let routes = self.by_key.entry(route.key()).or_default();
+        if !replaced {
+            if routes.contains(route) {
+                return Inserted::Known;
+            }
+            routes.push(route.clone());
+            return Inserted::New;
+        }
+        match routes.as_mut_slice() {
+            [] => {
+                routes.push(route.clone());
+                Inserted::New
+            }
+            [only] if only == route => Inserted::Known,
+            [only] => {
+                *only = route.clone();
+                Inserted::Replaced
+            }
+            _ => Inserted::Ambiguous,
+        }
+    }
+
+    /// Forgets a route; false when it was not remembered.
+    pub fn remove(&mut self, route: &Route) -> bool {
+        let Some(routes) = self.by_key.get_mut(&route.key()) else { return false };
+        let before = routes.len();
+        // A deletion names the hops; a single entry of the key is meant in any case, since some
+        // attributes differ between what was announced and what is withdrawn.
+        if before == 1 {
+            routes.clear();
+        } else if let Some(at) = routes.iter().position(|r| r.hops == route.hops) {
+            routes.remove(at);
+        }
+        let removed = routes.len() < before;
+        if routes.is_empty() {
+            self.by_key.remove(&route.key());
+        }
+        removed
+    }
+
+    /// Forgets the routes that leave by this link alone, all or of one family: the kernel says
+    /// nothing of IPv4 routes that go with a link or with its last address.
+    pub fn forget_link(&mut self, ifindex: Ifindex, family: Option<Family>) -> Vec<Route> {
+        self.forget(|route| {
+            route.hops.iter().all(|hop| hop.oif == Some(ifindex))
+                && family.is_none_or(|f| f == route.family())
+        })
+    }
+
+    /// Forgets main's IPv4 routes with this preferred source (`fib_sync_down_addr`, silent).
+    pub fn forget_source(&mut self, source: IpAddr) -> Vec<Route> {
+        self.forget(|route| source.is_ipv4() && route.source == Some(source) && route.table == TableId::MAIN)
+    }
+
+    fn forget(&mut self, goes: impl Fn(&Route) -> bool) -> Vec<Route> {
+        let mut gone = Vec::new();
+        self.by_key.retain(|_, routes| {
+            gone.extend(routes.extract_if(.., |route| goes(route)));
+            !routes.is_empty()
+        });
+        gone
+    }
+
+    /// All remembered routes.
+    pub fn iter(&self) -> impl Iterator<Item = &Route> {
+        self.by_key.values().flatten()
+    }
+
+    /// The lowest-metric default route of a family by this link, in any table but local.
+    pub fn exit(&self, ifindex: Ifindex, family: Family) -> Option<Exit> {
+        let by_link = |hop: &&Hop| hop.oif == Some(ifindex) && !hop.foreign_gateway;
+        let defaults = self.iter().filter(|r| r.family() == family && r.is_default_candidate());
+        let exits = defaults.filter_map(|r| Some((r.metric, r.table, r.hops.iter().find(by_link)?)));
+        let (_, _, hop) =
+            exits.min_by_key(|(metric, table, hop)| (*metric, *table != TableId::MAIN, hop.gateway))?;
+        Some(hop.gateway.map_or(Exit::OnLink, Exit::Via))
+    }
+}
+
+fn is_needed(route: &Route) -> bool {
+    route.is_default_candidate() || route.is_main_candidate()
+}
+
+/// Whether `routes.d` hears of it: not our own, not the local table, not a cached copy.
+pub(super) fn is_reported(route: &Route) -> bool {
+    !route.is_ours() && route.table != TableId::LOCAL && !route.cloned
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::UNICAST;
+
+    fn route(destination: &str, oif: u32, gateway: Option<&str>, metric: u32) -> Route {
+        Route {
+            destination: destination.parse().expect("a prefix"),
+            table: TableId::MAIN,
+            metric,
+            protocol: 4,
+            scope: 0,
+            route_type: UNICAST,
+            selective: false,
+            cloned: false,
+            source: None,
+            hops: vec![Hop {
+                oif: Ifindex::try_from(oif).ok(),
+                gateway: gateway.map(|g| g.parse().expect("an address")),
+                foreign_gateway: false,
+            }],
+        }
+    }
+
+    fn link(n: u32) -> Ifindex {
+        Ifindex::try_from(n).expect("valid")
+    }
+
+    #[test]
+    fn the_lowest_metric_default_by_the_link_is_its_exit() {
+        let mut routes = Routes::default();
+        routes.insert(&route("0.0.0.0/0", 2, Some("192.0.2.1"), 100), false);
+        routes.insert(&route("0.0.0.0/0", 3, Some("198.51.100.1"), 50), false);
+        routes.insert(&route("0.0.0.0/0", 2, Some("192.0.2.254"), 50), false);
+        let via = |text: &str| Some(Exit::Via(text.parse().expect("an address")));
+        assert_eq!(routes.exit(link(2), Family::V4), via("192.0.2.254"));
+        assert_eq!(routes.exit(link(3), Family::V4), via("198.51.100.1"));
+        assert_eq!(routes.exit(link(2), Family::V6), None);
+        routes.insert(&route("0.0.0.0/0", 4, None, 0), false);
+        assert_eq!(routes.exit(link(4), Family::V4), Some(Exit::OnLink));
+    }
+
+    #[test]
+    fn a_multipath_default_is_an_exit_of_each_of_its_links() {
+        let mut both = route("0.0.0.0/0", 2, Some("192.0.2.1"), 0);
+        both.hops.extend(route("0.0.0.0/0", 3, Some("198.51.100.1"), 0).hops);
+        let mut routes = Routes::default();
+        routes.insert(&both, false);
+        assert!(routes.exit(link(2), Family::V4).is_some() && routes.exit(link(3), Family::V4).is_some());
+        assert!(routes.forget_link(link(2), None).is_empty());
+    }
+
+    #[test]
+    fn replacing_one_of_several_asks_for_a_dump() {
+        let mut routes = Routes::default();
+        assert_eq!(routes.insert(&route("0.0.0.0/0", 2, Some("192.0.2.1"), 0), false), Inserted::New);
+        assert_eq!(routes.insert(&route("0.0.0.0/0", 2, Some("192.0.2.9"), 0), true), Inserted::Replaced);
+        assert_eq!(routes.insert(&route("0.0.0.0/0", 2, Some("192.0.2.9"), 0), true), Inserted::Known);
+        routes.insert(&route("0.0.0.0/0", 3, Some("198.51.100.1"), 0), false);
+        assert_eq!(routes.insert(&route("0.0.0.0/0", 4, None, 0), true), Inserted::Ambiguous);
+        assert!(routes.remove(&route("0.0.0.0/0", 3, Some("198.51.100.1"), 0)));
+        assert_eq!(routes.exit(link(3), Family::V4), None);
+        assert!(routes.exit(link(2), Family::V4).is_some());
+    }
+
+    #[test]
+    fn a_million_bgp_routes_are_not_remembered_unless_wanted() {
+        let mut bgp = route("10.1.0.0/16", 2, None, 0);
+        bgp.protocol = 186;
+        let mut routes = Routes::default();
+        assert_eq!(routes.insert(&bgp, false), Inserted::New);
+        assert_eq!(routes.iter().count(), 0);
+        routes.remember_everything(true);
+        routes.insert(&bgp, false);
+        assert_eq!(routes.iter().count(), 1);
+        routes.remember_everything(false);
+        assert_eq!(routes.iter().count(), 0);
+    }
+}

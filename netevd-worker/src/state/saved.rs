@@ -1,0 +1,160 @@
+//! What survives a restart of the worker: enough to tell what changed meanwhile, so that scripts
+//! run for that and not for all again.
+//!
+//! It is written when every event has been handed to its scripts, so after a crash an event may
+//! run twice but is not lost. It counts only on the same boot, in the same network namespace.
+
+use super::climb::Stage;
+use super::link::{Known, LinkState};
+use super::{State, host_name};
+use crate::facts::Address;
+use protocol::{Ifindex, InterfaceName};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::net::IpAddr;
+
+const VERSION: u32 = 1;
+
+/// The file's content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SavedState {
+    version: u32,
+    /// Boot id and network namespace.
+    place: String,
+    online: bool,
+    links: Vec<SavedLink>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SavedLink {
+    ifindex: u32,
+    name: String,
+    mtu: u32,
+    stage: String,
+    gateway_lost: bool,
+    addresses: Vec<SavedAddress>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SavedAddress {
+    ip: IpAddr,
+    prefix_length: u8,
+    scope: u8,
+    peer: Option<IpAddr>,
+}
+
+/// Why a saved state is not used.
+#[derive(Debug)]
+pub enum SavedError {
+    /// Not the document that it should be.
+    Malformed(serde_json::Error),
+    /// Of another version of netevd.
+    Version(u32),
+    /// Of another boot or network namespace.
+    Elsewhere,
+}
+
+impl State {
+    /// What is to be saved, for this boot and namespace.
+    pub fn save(&self, place: &str) -> SavedState {
+        let links = self.links.values().filter(|link| link.monitored);
+        SavedState {
+            version: VERSION,
+            place: place.to_owned(),
+            online: self.online.unwrap_or_default(),
+            links: links.filter_map(saved_link).collect(),
+        }
+    }
+
+    /// A state that remembers `saved`, to be followed by a resynchronisation; what it finds
+    /// changed since gives events.
+    pub fn restore(saved: SavedState) -> State {
+        let mut state = State { online: Some(saved.online), ..State::default() };
+        for link in saved.links {
+            let id = state.new_link_id();
+            if let Some(link) = link.restore(id) {
+                state.links.insert(link.ifindex, link);
+            }
+        }
+        state
+    }
+}
+
+impl SavedState {
+    /// Reads a document.
+    pub fn parse(text: &[u8], place: &str) -> Result<Self, SavedError> {
+        let saved: SavedState = serde_json::from_slice(text).map_err(SavedError::Malformed)?;
+        if saved.version != VERSION {
+            return Err(SavedError::Version(saved.version));
+        }
+        if saved.place != place { Err(SavedError::Elsewhere) } else { Ok(saved) }
+    }
+
+    /// `online` or `offline`.
+    pub fn host(&self) -> &'static str {
+        host_name(self.online)
+    }
+}
+
+fn saved_link(link: &LinkState) -> Option<SavedLink> {
+    let announced = link.addresses.iter().filter(|known| known.announced).map(|known| &known.address);
+    Some(SavedLink {
+        ifindex: link.ifindex.get(),
+        name: link.name.to_string(),
+        mtu: link.mtu,
+        stage: link.stage?.name().to_owned(),
+        gateway_lost: link.gateway_lost,
+        addresses: announced
+            .map(|a| SavedAddress { ip: a.ip, prefix_length: a.prefix_length, scope: a.scope, peer: a.peer })
+            .collect(),
+    })
+}
+
+impl SavedLink {
+    fn restore(self, id: crate::event::LinkId) -> Option<LinkState> {
+        let addresses = self.addresses.into_iter().map(|saved| Known {
+            announced: true,
+            address: Address {
+                ip: saved.ip,
+                prefix_length: saved.prefix_length,
+                scope: saved.scope,
+                flags: 0,
+                peer: saved.peer,
+                broadcast: None,
+                label: None,
+                preferred_lifetime: u32::MAX,
+                valid_lifetime: u32::MAX,
+            },
+        });
+        Some(LinkState {
+            id,
+            ifindex: Ifindex::try_from(self.ifindex).ok()?,
+            name: InterfaceName::new(&self.name).ok()?,
+            flags: 0,
+            mtu: self.mtu,
+            mac: None,
+            kind: None,
+            operstate: "unknown",
+            controller: 0,
+            addresses: addresses.collect(),
+            stage: Some(Stage::from_name(&self.stage)?),
+            gateway_lost: self.gateway_lost,
+            monitored: true,
+        })
+    }
+}
+
+impl fmt::Display for SavedError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SavedError::Malformed(error) => write!(f, "not a saved state: {error}"),
+            SavedError::Version(version) => write!(f, "of format {version}, this is {VERSION}"),
+            SavedError::Elsewhere => f.write_str("of another boot or network namespace"),
+        }
+    }
+}
+
+impl std::error::Error for SavedError {}

@@ -1,0 +1,124 @@
+//! The socket to the worker: whole frames in, whole frames out.
+//!
+//! `AF_UNIX SOCK_SEQPACKET`, connected. It knows nothing of what a frame means.
+
+use nix::errno::Errno;
+use nix::sys::socket::{
+    MsgFlags, SockType, UnixAddr, getpeername, getsockopt, recvmsg, send, sockopt::SockType as TypeOption,
+};
+use protocol::MAX_FRAME;
+use std::fmt;
+use std::io::IoSliceMut;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+/// The connected socket.
+#[derive(Debug)]
+pub(crate) struct Channel(OwnedFd);
+
+/// Why nothing could be received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ChannelError {
+    /// More than 256 bytes: the rest is lost.
+    Oversize,
+    /// A descriptor or credentials came along; the kernel has dropped them.
+    Ancillary,
+    /// The socket itself failed.
+    Socket(Errno),
+}
+
+impl Channel {
+    /// Takes the descriptor if it is a connected `AF_UNIX SOCK_SEQPACKET` socket.
+    pub(crate) fn new(descriptor: OwnedFd) -> Option<Self> {
+        let number = descriptor.as_raw_fd();
+        let seqpacket = getsockopt(&descriptor, TypeOption) == Ok(SockType::SeqPacket);
+        // Fails with ENOTCONN before a connection, and for the address of another family.
+        let connected = getpeername::<UnixAddr>(number).is_ok();
+        (seqpacket && connected).then_some(Self(descriptor))
+    }
+
+    /// The next frame's length in `buffer`; 0 when the other side is gone. An empty frame cannot
+    /// be told from the end, unix(7), and is taken for it.
+    pub(crate) fn receive(&self, buffer: &mut [u8; MAX_FRAME]) -> Result<usize, ChannelError> {
+        loop {
+            let mut parts = [IoSliceMut::new(buffer)];
+            // Without room for control data the kernel drops what was passed and says MSG_CTRUNC.
+            let received = recvmsg::<()>(self.0.as_raw_fd(), &mut parts, None, MsgFlags::empty());
+            return match received {
+                Ok(message) if message.flags.contains(MsgFlags::MSG_CTRUNC) => Err(ChannelError::Ancillary),
+                Ok(message) if message.flags.contains(MsgFlags::MSG_TRUNC) => Err(ChannelError::Oversize),
+                Ok(message) => Ok(message.bytes),
+                Err(Errno::EINTR) => continue,
+                // It closed with a reply of ours unread.
+                Err(Errno::ECONNRESET) => Ok(0),
+                Err(errno) => Err(ChannelError::Socket(errno)),
+            };
+        }
+    }
+
+    /// Sends one frame; false when the other side is gone.
+    pub(crate) fn send(&self, frame: &[u8]) -> Result<bool, ChannelError> {
+        loop {
+            return match send(self.0.as_raw_fd(), frame, MsgFlags::MSG_NOSIGNAL) {
+                Ok(_) => Ok(true),
+                Err(Errno::EINTR) => continue,
+                Err(Errno::EPIPE | Errno::ECONNRESET) => Ok(false),
+                Err(errno) => Err(ChannelError::Socket(errno)),
+            };
+        }
+    }
+}
+
+impl fmt::Display for ChannelError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ChannelError::Oversize => write!(f, "a frame of more than {MAX_FRAME} bytes"),
+            ChannelError::Ancillary => f.write_str("a frame with a descriptor or credentials"),
+            ChannelError::Socket(errno) => write!(f, "the channel failed: {errno}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::socket::{AddressFamily, ControlMessage, SockFlag, sendmsg, socketpair};
+    use std::io::IoSlice;
+
+    fn pair() -> (Channel, OwnedFd) {
+        let (ours, theirs) =
+            socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::empty()).expect("a pair");
+        (Channel::new(ours).expect("a channel"), theirs)
+    }
+
+    #[test]
+    fn takes_nothing_but_a_connected_seqpacket_socket() {
+        let (stream, _peer) = std::os::unix::net::UnixStream::pair().expect("a pair");
+        assert!(Channel::new(stream.into()).is_none());
+        let tcp = std::net::TcpListener::bind("127.0.0.1:0").expect("a listener");
+        assert!(Channel::new(tcp.into()).is_none());
+        let lone =
+            nix::sys::socket::socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::empty(), None);
+        assert!(Channel::new(lone.expect("a socket")).is_none());
+    }
+
+    #[test]
+    fn tells_frames_violations_and_the_end_apart() {
+        let (channel, peer) = pair();
+        let mut buffer = [0; MAX_FRAME];
+        let say = |bytes: &[u8]| send(peer.as_raw_fd(), bytes, MsgFlags::MSG_NOSIGNAL).expect("sent");
+        say(b"abc");
+        say(&[7; 256]);
+        say(&[7; 257]);
+        assert_eq!(channel.receive(&mut buffer), Ok(3));
+        assert_eq!(channel.receive(&mut buffer), Ok(256));
+        assert_eq!(channel.receive(&mut buffer), Err(ChannelError::Oversize));
+        let rights = [peer.as_raw_fd()];
+        let control = [ControlMessage::ScmRights(&rights)];
+        sendmsg::<()>(peer.as_raw_fd(), &[IoSlice::new(b"x")], &control, MsgFlags::empty(), None)
+            .expect("sent");
+        assert_eq!(channel.receive(&mut buffer), Err(ChannelError::Ancillary));
+        drop(peer);
+        assert_eq!(channel.receive(&mut buffer), Ok(0));
+        assert_eq!(channel.send(b"x"), Ok(false));
+    }
+}

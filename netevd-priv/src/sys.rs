@@ -1,0 +1,32 @@
+//! The unsafe operations of the helper: inherited descriptors, and closing the others.
+//!
+//! Nothing else stands here; all else goes through the safe wrappers of nix and caps.
+
+#![allow(unsafe_code)]
+
+use nix::errno::Errno;
+use nix::libc;
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+
+/// The descriptor of this number, if the process was started with it open.
+///
+/// To be called once a number, before anything else could have opened one.
+pub(crate) fn inherited(number: RawFd) -> Option<OwnedFd> {
+    // SAFETY: F_GETFD reads the descriptor table only; a number that is not open gives EBADF.
+    let flags = unsafe { libc::fcntl(number, libc::F_GETFD) };
+    if flags < 0 {
+        return None;
+    }
+    // SAFETY: it is open, and no other value of this process owns it: it was inherited, and the
+    // caller asks once for each number.
+    Some(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// Closes every descriptor from `first` on, close_range(2).
+///
+/// To be called while nothing in this process owns a descriptor of such a number.
+/// The system call and not the C library's function, which glibc has only since 2.34.
+pub(crate) fn close_from(first: u32) -> Result<(), Errno> {
+    // SAFETY: no memory is passed; the caller vouches that no value owns what is closed.
+    Errno::result(unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0u32) }).map(drop)
+}

@@ -1,0 +1,314 @@
+//! A private network namespace, `ip` in it, and the helper in it.
+
+use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
+use protocol::{
+    Family, Ifindex, NextHop, PatternList, Policy, Reply, Request, Selector, VERSION, decode_reply,
+    encode_request,
+};
+use serde_json::Value;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::IpAddr;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
+
+/// A namespace that lives as long as this value, or as the test process.
+pub(crate) struct World {
+    holder: Child,
+    root: bool,
+}
+
+/// The helper, greeted unless said otherwise.
+pub(crate) struct Helper {
+    pub(crate) child: Child,
+    channel: Option<OwnedFd>,
+}
+
+/// `ip monitor route`, line by line.
+pub(crate) struct Monitor {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+/// What became of a helper.
+pub(crate) struct End {
+    pub(crate) status: i32,
+    pub(crate) log: String,
+}
+
+impl World {
+    /// A namespace with `lo` up, or `None`, said loudly, where there are none to be had.
+    pub(crate) fn new() -> Option<Self> {
+        // As root in the host's own user namespace; else, and in containers, in one made for it.
+        for (flags, root) in [("-n", true), ("-Urn", false)] {
+            // `cat` ends with the test process, however that ends.
+            let mut holder = Command::new("unshare")
+                .args([flags, "sh", "-c", "echo ready && exec cat"])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::null())
+                .spawn()
+                .expect("unshare(1) of util-linux");
+            let mut word = [0; 6];
+            let ready = holder.stdout.as_mut().expect("piped").read_exact(&mut word);
+            let world = Self { holder, root };
+            if ready.is_ok() {
+                world.ip("link set lo up");
+                return Some(world);
+            }
+        }
+        eprintln!("SKIPPED: no network namespace to be had (neither root nor user namespaces)");
+        None
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command.args(["-t", &self.holder.id().to_string(), "-n"]);
+        if !self.root {
+            command.args(["-U", "--preserve-credentials"]);
+        }
+        command.arg(program);
+        command
+    }
+
+    fn run(&self, program: &str, arguments: &str) -> Output {
+        self.command(program).args(arguments.split_whitespace()).output().expect("nsenter(1)")
+    }
+
+    /// Runs each line of `commands` by ip(8); each must succeed.
+    pub(crate) fn ip(&self, commands: &str) {
+        for line in commands.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            let output = self.run("ip", line);
+            let error = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "ip {line}: {error}");
+        }
+    }
+
+    /// What `ip -j` says; an absent table is an empty list.
+    pub(crate) fn json(&self, arguments: &str) -> Vec<Value> {
+        let output = self.run("ip", &format!("-j {arguments}"));
+        if output.stdout.is_empty() {
+            return Vec::new();
+        }
+        serde_json::from_slice(&output.stdout).expect("JSON of ip(8)")
+    }
+
+    /// The routes of a table as ip(8) words them, one a line, in its order.
+    pub(crate) fn table(&self, family: &str, table: u32) -> Vec<String> {
+        let output = self.run("ip", &format!("{family} route show table {table}"));
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+    }
+
+    /// The rules as ip(8) words them, without the kernel's own three.
+    pub(crate) fn rules(&self, family: &str) -> Vec<String> {
+        let output = self.run("ip", &format!("{family} rule show"));
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let own = ["lookup local", "lookup main", "lookup default"];
+        let lines = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+        lines.filter(|line| !own.iter().any(|end| line.ends_with(end))).collect()
+    }
+
+    /// Everything: all rules and all routes of both families.
+    pub(crate) fn everything(&self) -> Vec<Vec<Value>> {
+        ["-4 rule", "-6 rule", "-4 route show table all", "-6 route show table all"]
+            .map(|what| self.json(what))
+            .to_vec()
+    }
+
+    /// Watches routes from now on.
+    pub(crate) fn monitor(&self) -> Monitor {
+        let mut child =
+            self.command("ip").args(["monitor", "route"]).stdout(Stdio::piped()).spawn().expect("nsenter(1)");
+        let out = BufReader::new(child.stdout.take().expect("piped"));
+        let (sender, lines) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            out.lines().map_while(Result::ok).try_for_each(|line| sender.send(line).map_err(drop))
+        });
+        let mut monitor = Monitor { child, lines };
+        // It does not say when it is ready: provoke it until it speaks, then mark the beginning.
+        while monitor.lines.recv_timeout(Duration::from_millis(20)).is_err() {
+            self.ip("route add 192.0.2.98/32 dev lo\nroute del 192.0.2.98/32 dev lo");
+        }
+        self.ip("route add 192.0.2.97/32 dev lo");
+        monitor.until("192.0.2.97");
+        monitor
+    }
+
+    /// The index of an interface.
+    pub(crate) fn ifindex(&self, name: &str) -> Ifindex {
+        let links = self.json(&format!("link show dev {name}"));
+        let index = links[0]["ifindex"].as_u64().expect("a number");
+        Ifindex::try_from(u32::try_from(index).expect("small")).expect("valid")
+    }
+
+    /// A greeted helper under this policy.
+    pub(crate) fn helper(&self, policy: &Policy) -> Helper {
+        let mut helper = self.stranger(&policy.to_string());
+        assert_eq!(helper.ask(Request::Hello { version: VERSION }), Reply::Ok);
+        helper
+    }
+
+    /// A helper under this text as policy, not greeted.
+    pub(crate) fn stranger(&self, policy: &str) -> Helper {
+        self.start(&["sh"], policy)
+    }
+
+    /// The same, started without a capability (by its name for setpriv(1)).
+    pub(crate) fn stranger_without(&self, capability: &str, policy: &str) -> Helper {
+        let drop = format!("-{}", capability.trim_start_matches("cap_"));
+        self.start(&["setpriv", "--inh-caps", &drop, "--bounding-set", &drop, "sh"], policy)
+    }
+
+    fn start(&self, shell: &[&str], policy: &str) -> Helper {
+        let path = scratch("policy");
+        File::create(&path).and_then(|mut f| f.write_all(policy.as_bytes())).expect("a policy file");
+        let (ours, theirs) =
+            socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
+                .expect("a pair");
+        // The shell puts the descriptors where the helper wants them.
+        let child = self
+            .command(shell[0])
+            .args(&shell[1..])
+            .args(["-c", r#"exec "$0" 3<&0 4<"$1" 7<"$1" 0</dev/null"#, env!("CARGO_BIN_EXE_netevd-priv")])
+            .arg(&path)
+            .stdin(Stdio::from(theirs))
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("nsenter(1)");
+        Helper { child, channel: Some(ours) }
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let _ = self.holder.kill();
+        let _ = self.holder.wait();
+    }
+}
+
+impl Helper {
+    /// The channel's number on this side.
+    pub(crate) fn channel(&self) -> i32 {
+        self.channel.as_ref().expect("open").as_raw_fd()
+    }
+
+    /// Sends bytes that need not be a frame.
+    pub(crate) fn say(&mut self, bytes: &[u8]) {
+        send(self.channel(), bytes, MsgFlags::MSG_NOSIGNAL).expect("sent");
+    }
+
+    /// Asks, and returns what is answered.
+    pub(crate) fn ask(&mut self, request: Request) -> Reply {
+        self.say(&encode_request(&request));
+        let mut buffer = [0; 300];
+        match recv(self.channel(), &mut buffer, MsgFlags::empty()) {
+            Ok(length) if length > 0 => decode_reply(&buffer[..length]).expect("a reply"),
+            _ => {
+                let mut log = String::new();
+                let _ = self.child.stderr.take().map(|mut s| s.read_to_string(&mut log));
+                panic!("no answer to {request:?}: {log}")
+            }
+        }
+    }
+
+    /// Closes the channel and waits.
+    pub(crate) fn end(mut self) -> End {
+        self.channel = None;
+        self.wait()
+    }
+
+    /// Waits for the helper to end by itself, with the channel open.
+    pub(crate) fn wait(mut self) -> End {
+        let status = self.child.wait().expect("ended").code().expect("not by a signal");
+        let mut log = String::new();
+        self.child.stderr.take().expect("piped").read_to_string(&mut log).expect("UTF-8");
+        End { status, log }
+    }
+}
+
+impl Monitor {
+    /// The lines before the one that holds `mark`.
+    pub(crate) fn until(&mut self, mark: &str) -> Vec<String> {
+        let next = || self.lines.recv_timeout(Duration::from_secs(10)).expect("the mark");
+        std::iter::repeat_with(next).take_while(|line| !line.contains(mark)).collect()
+    }
+}
+
+impl Drop for Monitor {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn scratch(name: &str) -> PathBuf {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}-{number}", std::process::id()))
+}
+
+/// The default policy for these interfaces.
+pub(crate) fn policy(interfaces: &[&str]) -> Policy {
+    Policy { interfaces: PatternList::new(interfaces).expect("patterns"), ..Policy::default() }
+}
+
+/// An address from its text.
+pub(crate) fn address(text: &str) -> IpAddr {
+    text.parse().expect("an address")
+}
+
+/// `AddRule`
+pub(crate) fn add_rule(ifindex: Ifindex, selector: Selector, text: &str) -> Request {
+    Request::AddRule { ifindex, selector, address: address(text) }
+}
+
+/// `SetDefault` by a gateway.
+pub(crate) fn via(ifindex: Ifindex, gateway: &str) -> Request {
+    let gateway = address(gateway);
+    Request::SetDefault { ifindex, family: Family::of(gateway), next_hop: NextHop::Gateway(gateway) }
+}
+
+/// `AddSubnet`
+pub(crate) fn add_subnet(ifindex: Ifindex, text: &str) -> Request {
+    Request::AddSubnet { ifindex, address: address(text) }
+}
+
+/// `AddLocal`
+pub(crate) fn add_local(ifindex: Ifindex, text: &str) -> Request {
+    Request::AddLocal { ifindex, destination: text.parse().expect("a prefix") }
+}
+
+/// Two uplinks in two subnets and a local network, as on a host with containers. Each is one end
+/// of a veth pair, for not every kernel has dummy devices.
+pub(crate) const HOST: &str = "
+    link add eth0 index 40 type veth peer name p0 index 140
+    link add eth1 index 41 type veth peer name p1 index 141
+    link add docker0 index 42 type veth peer name p2 index 142
+    link set p0 up
+    link set p1 up
+    link set p2 up
+    link set eth0 up
+    link set eth1 up
+    link set docker0 up
+    addr add 10.0.1.5/24 dev eth0
+    addr add 10.0.2.5/24 dev eth1
+    addr add 172.17.0.1/16 dev docker0
+    addr add 2001:db8:2::5/64 dev eth1 nodad
+    addr add 2001:db8:17::1/64 dev docker0 nodad
+    route add default via 10.0.1.1 dev eth0
+    route add default via 10.0.2.1 dev eth1 metric 200
+    -6 route add default via fe80::1 dev eth1 metric 200
+";

@@ -8,5 +8,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod input;
 mod machine;
 mod routing;
+mod scripts;

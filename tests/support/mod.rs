@@ -12,8 +12,8 @@ mod links;
 mod record;
 mod wait;
 
-pub(crate) use daemon::{Daemon, Stopped};
-pub(crate) use host::{Host, Output, skipped};
+pub(crate) use daemon::Daemon;
+pub(crate) use host::Host;
 pub(crate) use links::{ETH1_MANAGED, eth1_complete, rules};
 pub(crate) use record::{Record, recorder};
 pub(crate) use wait::{holds_for, wait_for};

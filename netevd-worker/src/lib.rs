@@ -1,12 +1,14 @@
 //! The unprivileged side of netevd: it reads what happens to the network, keeps the state, plans
 //! the routing, runs scripts. It can change no rule and no route itself.
 //!
-//! Imports run one way: source -> event -> state -> {routing, dispatch} -> main wires.
+//! Imports run one way: kernel -> event -> state -> {routing, dispatch} -> worker wires.
 
 pub mod config;
+pub mod dispatch;
 pub mod event;
 pub mod facts;
 pub mod kernel;
 pub mod routing;
 pub mod state;
-pub mod sys;
+mod sys;
+pub mod worker;

@@ -1,2 +1,7 @@
-//! The unprivileged side of netevd.
-fn main() {}
+//! The unprivileged side of netevd. Started by `netevd start`; see [`netevd_worker::worker`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    netevd_worker::worker::main()
+}

@@ -1,10 +1,58 @@
-//! The worker's only unsafe code.
+//! The crate's one place for `unsafe`: system calls that have no safe wrapper in nix or std, and
+//! descriptors that come by number.
 #![allow(unsafe_code)]
 
 use netlink_sys::Socket;
+use nix::libc;
 use std::io;
 use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+
+/// A descriptor that becomes readable when the process `pid` has exited (pidfd_open(2), Linux 5.3).
+///
+/// `pid` must be a child that has not been reaped, else the number may mean another process.
+pub(crate) fn pidfd_open(pid: u32) -> io::Result<OwnedFd> {
+    let pid = libc::pid_t::try_from(pid).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+    // SAFETY: two integers go in, a descriptor or -1 comes out; no memory is shared.
+    let answer = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    let fd = RawFd::try_from(answer).map_err(|_| io::Error::from_raw_os_error(libc::EBADF))?;
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just made this descriptor for us; nothing else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Marks every descriptor from 3 on close-on-exec, so that no script inherits one, whoever opened
+/// it (close_range(2), CLOSE_RANGE_CLOEXEC, Linux 5.11). Older kernels refuse the flag; there the
+/// flags given at opening have to do.
+pub(crate) fn close_on_exec_from_3() -> bool {
+    // SAFETY: three integers go in; the call changes a flag of descriptors and closes none.
+    let answer = unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, CLOSE_RANGE_CLOEXEC) };
+    answer == 0
+}
+
+/// include/uapi/linux/close_range.h
+const CLOSE_RANGE_CLOEXEC: libc::c_uint = 1 << 2;
+
+/// Lets the runtime tell when a descriptor becomes readable.
+pub(crate) fn watch_readable(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an `OwnedFd` is valid until it is dropped, and nobody can replace it inside.
+    Ok(unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }?)
+}
+
+/// Lets the runtime tell when a descriptor becomes readable or writable.
+pub(crate) fn watch(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an `OwnedFd` is valid until it is dropped, and nobody can replace it inside.
+    Ok(unsafe { AsyncFd::register(fd) }?)
+}
+
+/// Lets the runtime tell when a netlink socket becomes readable.
+pub(crate) fn watch_socket(socket: Socket) -> io::Result<AsyncFd<Socket>> {
+    // SAFETY: the socket owns its descriptor and answers with the same one until it is dropped.
+    Ok(unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE) }?)
+}
 
 /// A netlink socket from a descriptor that is one.
 pub(crate) fn netlink_socket(descriptor: OwnedFd) -> Socket {
@@ -12,20 +60,11 @@ pub(crate) fn netlink_socket(descriptor: OwnedFd) -> Socket {
     unsafe { Socket::from_raw_fd(descriptor.into_raw_fd()) }
 }
 
-/// Takes ownership of a descriptor that the launcher or systemd left open at this number.
-pub fn inherited(number: RawFd) -> OwnedFd {
-    // SAFETY: called once for each number, by main, before anything else opens descriptors.
+/// Takes ownership of a descriptor that whoever started the process left open at this number.
+///
+/// Called once for each number, before anything else opens descriptors.
+pub(crate) fn inherited(number: RawFd) -> OwnedFd {
+    // SAFETY: the caller has checked that the number is open (fcntl F_GETFD), and nothing else in
+    // the process knows it.
     unsafe { OwnedFd::from_raw_fd(number) }
-}
-
-/// Registers a netlink socket with the runtime's reactor.
-pub(crate) fn watch_socket(socket: Socket) -> io::Result<AsyncFd<Socket>> {
-    // SAFETY: the socket owns its descriptor and answers with the same one until it is dropped.
-    Ok(unsafe { AsyncFd::register(socket) }?)
-}
-
-/// Registers an owned descriptor with the runtime's reactor.
-pub(crate) fn watch(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
-    // SAFETY: an OwnedFd is one open descriptor from here to its drop.
-    Ok(unsafe { AsyncFd::register(descriptor) }?)
 }

@@ -1,4 +1,19 @@
-//! The configuration as checked values. Reading and checking live in the other files here.
+//! The configuration as checked values. Reading and checking live in the other files here:
+//! text ([`yaml`]) to nodes, nodes to values ([`check`] with the table of [`keys`]), files and
+//! environment together ([`load`]). Only `load` reads anything.
+
+mod check;
+mod environment;
+mod keys;
+mod legacy;
+mod load;
+mod problem;
+mod value;
+mod yaml;
+
+pub use environment::variable;
+pub use load::{DEFAULT_FILE, Loaded, Source, compile, load};
+pub use problem::{Fault, Origin, Problem, Severity, Span};
 
 use protocol::{PatternList, Policy};
 use std::num::NonZeroUsize;
@@ -22,6 +37,9 @@ pub struct Config {
 pub struct System {
     /// Filter of the log: error, warn, info, debug or trace.
     pub log_level: LogLevel,
+    /// `RUST_LOG` as it is, in the syntax of tracing's `Targets` (`info,netevd_worker=debug`);
+    /// wins over `log_level`.
+    pub log_directives: Option<String>,
     /// Where events come from beside the kernel.
     pub backend: Backend,
     /// Whether the state found at start runs scripts (`STARTUP=1`).
@@ -60,7 +78,12 @@ pub struct Scripts {
 
 impl Default for System {
     fn default() -> Self {
-        Self { log_level: LogLevel::default(), backend: Backend::Auto, startup_events: true }
+        Self {
+            log_level: LogLevel::default(),
+            log_directives: None,
+            backend: Backend::Auto,
+            startup_events: true,
+        }
     }
 }
 
@@ -84,17 +107,4 @@ impl Config {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn monitored_are_all_but_lo_unless_listed() {
-        let mut config = Config::default();
-        assert!(config.monitors("eth0") && !config.monitors("lo"));
-        config.monitoring = PatternList::new(["!veth*"]).expect("good");
-        assert!(config.monitors("eth0") && !config.monitors("veth1") && !config.monitors("lo"));
-        config.monitoring = PatternList::new(["lo", "eth*", "!eth9"]).expect("good");
-        assert!(config.monitors("lo") && config.monitors("eth0"));
-        assert!(!config.monitors("eth9") && !config.monitors("wlan0"));
-    }
-}
+mod tests;

@@ -49,6 +49,12 @@ impl Routes {
         is_needed(route) || (self.everything && is_reported(route))
     }
 
+    /// [`Routes::keeps`] as a function of its own, for a dump that runs beside the state.
+    pub fn keeper(&self) -> impl Fn(&Route) -> bool + Send + Sync + 'static {
+        let everything = self.everything;
+        move |route| is_needed(route) || (everything && is_reported(route))
+    }
+
     /// Remembers a route that [`Routes::keeps`]; others are only classified.
     pub fn insert(&mut self, route: &Route, replaced: bool) -> Inserted {
         if !self.keeps(route) {

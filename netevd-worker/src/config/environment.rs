@@ -1,0 +1,67 @@
+//! `NETEVD_<SECTION>_<KEY>` and `RUST_LOG` over what the files say.
+
+use super::Config;
+use super::check::{children, find};
+use super::keys::{KEYS, LATER_SECTIONS, Shape};
+use super::legacy::split;
+use super::problem::{Fault, Origin, Problem, Severity, Span, nearest};
+use super::yaml::{Node, Value};
+use std::collections::BTreeMap;
+
+const PREFIX: &str = "NETEVD_";
+
+/// The variable of a key: `routing.table_base` is `NETEVD_ROUTING_TABLE_BASE`.
+pub fn variable(path: &str) -> String {
+    format!("{PREFIX}{}", path.replace('.', "_").to_uppercase())
+}
+
+/// Sets what the environment says. An empty variable is as good as none.
+pub(super) fn apply(config: &mut Config, environment: &BTreeMap<String, String>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (name, value) in environment.iter().filter(|(_, value)| !value.is_empty()) {
+        let faults = match name.strip_prefix(PREFIX) {
+            Some(_) => setting(config, name, value),
+            None if name == "RUST_LOG" => {
+                config.system.log_directives = Some(value.clone());
+                Vec::new()
+            }
+            None => continue,
+        };
+        let origin = Origin::Variable(name.clone());
+        problems.extend(faults.into_iter().map(|fault| Problem::new(origin.clone(), fault, value)));
+    }
+    problems
+}
+
+fn setting(config: &mut Config, name: &str, value: &str) -> Vec<Fault> {
+    let key = KEYS.iter().find(|key| key.shape != Shape::Map && variable(key.path) == name);
+    let Some(key) = key else { return vec![unknown(name)] };
+    let span = Span { line: 1, column: 1, width: value.chars().count() };
+    let node = Node { span, value: Value::Scalar { text: value.to_owned(), plain: true } };
+    let mut faults = Vec::new();
+    match key.shape {
+        Shape::List => (key.set)(config, &split(&node), &mut faults),
+        Shape::Scalar | Shape::Map => (key.set)(config, &node, &mut faults),
+    }
+    faults
+}
+
+/// Scripts see `NETEVD_REJECTED`, other programs may have variables of the same beginning: what
+/// is not known is a warning, what belongs to a key that cannot be honoured is an error.
+fn unknown(name: &str) -> Fault {
+    let rest = name.strip_prefix(PREFIX).unwrap_or(name);
+    let section = rest.split('_').next().unwrap_or_default().to_lowercase();
+    if LATER_SECTIONS.contains(&section.as_str()) {
+        return Fault::whole(format!("`{section}` is not available in this version"), "unset the variable");
+    }
+    if find("routing.gateways").is_some() && rest == "ROUTING_GATEWAYS" {
+        return Fault::whole("`routing.gateways` cannot be set by a variable", "write it into the file");
+    }
+    let known: Vec<String> =
+        KEYS.iter().filter(|key| key.shape != Shape::Map).map(|key| variable(key.path)).collect();
+    let help = match nearest(name, known.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("variables begin with NETEVD_ and a section: {}", children("").join(", ")),
+    };
+    Fault { severity: Severity::Warning, ..Fault::whole("no setting of this name; it is ignored", help) }
+}

@@ -1,0 +1,105 @@
+//! The older flat `network:` section, accepted with a warning that shows today's spelling.
+
+use super::check::{Walk, find};
+use super::problem::{Fault, Span, nearest};
+use super::value::boolean;
+use super::yaml::{Node, Value};
+
+/// The section's name.
+pub(super) const SECTION: &str = "network";
+
+/// Old key, the key that took its place, and what marks the place as set by the old one.
+const LISTS: [(&str, &str, &str); 2] = [
+    ("links", "monitoring.interfaces", "network:monitoring.interfaces"),
+    ("routing_policy_rules", "routing.policy_rules", "network:routing.policy_rules"),
+];
+/// Switches of backends that this version has not.
+const SWITCHES: [&str; 4] = ["emit_json", "use_dns", "use_domain", "use_hostname"];
+
+/// Reads the section.
+pub(super) fn section(walk: &mut Walk<'_>, span: Span, node: &Node) {
+    let entries = match &node.value {
+        Value::Map(entries) => entries.as_slice(),
+        _ if node.is_null() => &[],
+        _ => {
+            let message = format!("expected a mapping for `{SECTION}`, found {}", node.found());
+            return walk.faults.push(Fault::error(node.span, message, "such as `links: \"eth0 eth1\"`"));
+        }
+    };
+    if entries.is_empty() {
+        walk.faults.push(Fault::warning(span, "`network` is the old spelling", "leave it out: it is empty"));
+    }
+    for entry in entries {
+        let name = entry.key.as_str();
+        if let Some((_, path, mark)) = LISTS.iter().find(|(old, ..)| *old == name) {
+            list(walk, name, path, mark, entry.span, &entry.node);
+        } else if SWITCHES.contains(&name) {
+            switch(walk, name, entry.span, &entry.node);
+        } else {
+            let known = LISTS.iter().map(|(old, ..)| *old).chain(SWITCHES);
+            let help = match nearest(name, known.clone()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("there is: {}", known.collect::<Vec<_>>().join(", ")),
+            };
+            let message = format!("unknown key `{name}` in `{SECTION}`");
+            walk.faults.push(Fault::error(entry.span, message, help));
+        }
+    }
+}
+
+fn list(walk: &mut Walk<'_>, name: &str, path: &'static str, mark: &'static str, span: Span, node: &Node) {
+    let list = split(node);
+    if let Some(other) = walk.places.get(path) {
+        let message = format!("`{name}` is the old spelling of `{path}`, which is set at {other}");
+        return walk.faults.push(Fault::error(span, message, "keep `{path}` alone".replace("{path}", path)));
+    }
+    walk.places.insert(mark, format!("{}:{}:{}", walk.file, span.line, span.column));
+    let Some(key) = find(path) else { return };
+    (key.set)(walk.config, &list, &mut walk.faults);
+    let (section, leaf) = path.split_once('.').unwrap_or((path, ""));
+    let words = match &list.value {
+        Value::List(items) => items.iter().map(word).collect::<Vec<_>>().join(", "),
+        _ => String::new(),
+    };
+    let message = format!("`{SECTION}.{name}` is the old spelling");
+    walk.faults.push(Fault::warning(span, message, format!("write `{section}: {{ {leaf}: [{words}] }}`")));
+}
+
+fn switch(walk: &mut Walk<'_>, name: &str, span: Span, node: &Node) {
+    match boolean(node) {
+        Ok(true) => {
+            let message = format!("`{SECTION}.{name}` is not available in this version");
+            walk.faults.push(Fault::error(span, message, "leave it out"));
+        }
+        Ok(false) => {
+            let message = format!("`{SECTION}.{name}` is the old spelling");
+            walk.faults.push(Fault::warning(span, message, "leave it out: false is what holds"));
+        }
+        Err(fault) => walk.faults.push(fault),
+    }
+}
+
+/// A text of several words as a list, each word with its place; anything else as it is.
+pub(super) fn split(node: &Node) -> Node {
+    let Value::Scalar { text, plain } = &node.value else { return node.clone() };
+    let items = text.split([' ', '\t', '\n', ',']).filter(|word| !word.is_empty()).map(|word| {
+        // Quotes shift the text by one column; with escapes in it the place is that of the whole.
+        let offset = word.as_ptr().addr() - text.as_ptr().addr();
+        let before = text.get(..offset).map_or(0, |t| t.chars().count()) + usize::from(!plain);
+        let width = word.chars().count();
+        let span = match node.span.width == text.chars().count() + if *plain { 0 } else { 2 } {
+            true => Span { column: node.span.column + before, width, ..node.span },
+            false => node.span,
+        };
+        Node { span, value: Value::Scalar { text: word.to_owned(), plain: false } }
+    });
+    Node { span: node.span, value: Value::List(items.collect()) }
+}
+
+fn word(node: &Node) -> String {
+    match &node.value {
+        Value::Scalar { text, .. } if text.starts_with(['!', '*']) => format!("\"{text}\""),
+        Value::Scalar { text, .. } => text.clone(),
+        _ => String::new(),
+    }
+}

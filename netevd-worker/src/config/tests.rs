@@ -1,0 +1,366 @@
+//! Every key, every fault with its place, the order of files, the environment.
+
+use super::*;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+fn read(text: &str) -> (Config, Vec<Problem>) {
+    let mut problems = Vec::new();
+    let config = compile(&[(PathBuf::from("n.yaml"), text.to_owned())], &mut problems);
+    (config, problems)
+}
+
+fn good(text: &str) -> Config {
+    let (config, problems) = read(text);
+    assert_eq!(problems, vec![], "{text}");
+    config
+}
+
+type Check = fn(&Config) -> bool;
+
+#[test]
+fn every_key_is_set() {
+    let cases: [(&str, Check); 27] = [
+        ("system: {log_level: error}", |c| c.system.log_level == LogLevel::Error),
+        ("system: {log_level: warn}", |c| c.system.log_level == LogLevel::Warn),
+        ("system: {log_level: debug}", |c| c.system.log_level == LogLevel::Debug),
+        ("system: {log_level: trace}", |c| c.system.log_level == LogLevel::Trace),
+        ("system: {backend: kernel}", |c| c.system.backend == Backend::Kernel),
+        ("system: {backend: auto}", |c| c.system.backend == Backend::Auto),
+        ("system: {startup_events: false}", |c| !c.system.startup_events),
+        ("monitoring: {interfaces: [eth0, \"!veth*\"]}", |c| c.monitors("eth0") && !c.monitors("eth1")),
+        ("monitoring: {interfaces: []}", |c| c.monitoring.is_empty()),
+        ("routing: {policy_rules: [eth1, \"wan?\"]}", |c| c.routing.interfaces.matches("wan3")),
+        ("routing: {table_base: 1000}", |c| c.routing.table_base == 1000),
+        ("routing: {table_base: 1073741824}", |c| c.routing.table_base == 1 << 30),
+        ("routing: {rule_priority: 32762}", |c| c.routing.rule_priority == 32_762),
+        ("routing: {local_networks: false}", |c| !c.routing.local_networks),
+        ("routing: {fallback: unreachable}", |c| c.routing.fallback == protocol::Fallback::Unreachable),
+        ("routing: {gateway_check: on-link}", |c| c.routing.gateway_check == protocol::GatewayCheck::OnLink),
+        ("routing: {gateways: {eth1: [192.0.2.1, \"fe80::1\"]}}", |c| {
+            c.routing.gateways_of("eth1").len() == 2
+        }),
+        ("routing: {gateways: {we+b: 192.0.2.1}}", |c| c.routing.gateways_of("we+b").len() == 1),
+        ("routing: {gateways: {}}", |c| c.routing.gateways.is_empty()),
+        ("routing: {limits: {addresses: 5}}", |c| c.routing.limits.addresses == 5),
+        ("routing: {limits: {local_networks: 6}}", |c| c.routing.limits.local_networks == 6),
+        ("routing: {limits: {objects: 7}}", |c| c.routing.limits.objects == 7),
+        ("routing: {limits: {writes_per_second: 8}}", |c| c.routing.limits.writes_per_second == 8),
+        ("scripts: {timeout: 500ms}", |c| c.scripts.timeout == Duration::from_millis(500)),
+        ("scripts: {timeout: 90}", |c| c.scripts.timeout == Duration::from_secs(90)),
+        ("scripts: {max_parallel: 1}", |c| c.scripts.max_parallel.get() == 1),
+        ("system:\nrouting: ~\n# all commented out\n", |c| *c == Config::default()),
+    ];
+    for (text, check) in cases {
+        assert!(check(&good(text)), "{text}");
+    }
+    // Each key stands in the table above: a new one is not forgotten.
+    for key in &keys::KEYS {
+        let leaf = key.path.rsplit('.').next().expect("a name");
+        assert!(cases.iter().any(|(text, _)| text.contains(leaf)), "{}", key.path);
+    }
+}
+
+#[test]
+fn faults_have_line_and_column() {
+    // Text, then line, column, message and help of the first fault.
+    #[rustfmt::skip]
+    let cases = [
+        ("sytem: {}", 1, 1, "unknown section `sytem`", "did you mean `system`?"),
+        ("colour: 1", 1, 1, "unknown section `colour`", "there is: system, monitoring, routing, scripts"),
+        ("table_base: 1", 1, 1, "unknown section `table_base`", "did you mean `routing.table_base`?"),
+        ("- a", 1, 1, "expected a mapping for the file, found a list", "with the keys system, "),
+        ("routing: eth1", 1, 10, "expected a mapping for `routing`, found `eth1`", "with the keys policy_rules, "),
+        ("routing:\n  tabel_base: 1", 2, 3, "unknown key `tabel_base` in `routing`", "did you mean `table_base`?"),
+        ("routing:\n  timeout: 1", 2, 3, "unknown key `timeout` in `routing`", "did you mean `scripts.timeout`?"),
+        ("routing: {limits: {adresses: 1}}", 1, 20, "unknown key `adresses`", "did you mean `addresses`?"),
+        ("system:\n  log_level: loud", 2, 14, "unknown value `loud`", "one of `error`, `warn`"),
+        ("system: {log_level: [info]}", 1, 21, "expected a word, found a list", "one of `error`"),
+        ("system: {log_level: }", 1, 10, "expected a word, found nothing", ""),
+        ("system: {backend: networkmanager}", 1, 19, "the backend `NetworkManager` is not available", "write `kernel`"),
+        ("system: {backend: dhclient}", 1, 19, "the backend `dhclient` is not available", "write `kernel`"),
+        ("system: {backend: systemd-networkd}", 1, 19, "the backend `systemd-networkd` is not available", ""),
+        ("system: {backend: kernal}", 1, 19, "unknown value `kernal`", "did you mean `kernel`?"),
+        ("system: {startup_events: yes}", 1, 26, "expected true or false, found `yes`", "write `true`"),
+        ("system: {startup_events: {}}", 1, 26, "expected true or false, found a mapping", ""),
+        ("monitoring: {interfaces: eth0}", 1, 26, "expected a list of interface names", "write [eth0]"),
+        ("monitoring: {interfaces: }", 1, 14, "expected a list of interface names, found nothing", "written []"),
+        ("monitoring:\n  interfaces:\n    - eth0\n    - a b", 4, 7, "the pattern \"a b\" holds white space", ""),
+        ("monitoring: {interfaces: [\"eth[\"]}", 1, 27, "the pattern \"eth[\" opens a set", ""),
+        ("monitoring: {interfaces: [[a]]}", 1, 27, "expected an interface name, found a list", ""),
+        ("monitoring: {interfaces: [a-name-of-20-chars--]}", 1, 27, "the name", ""),
+        ("routing: {policy_rules: [\"!eth0\"]}", 1, 25, "only exclusions", "begin with \"*\""),
+        ("routing: {table_base: 0}", 1, 23, "expected a number from 1 to 1073741824, found `0`", ""),
+        ("routing: {table_base: \"200\"}", 1, 23, "expected a number", "write 200 without quotes"),
+        ("routing: {table_base: 1.5}", 1, 23, "expected a number", ""),
+        ("routing: {rule_priority: 32763}", 1, 26, "expected a number from 1 to 32762", ""),
+        ("routing: {local_networks: 1}", 1, 27, "expected true or false", "write `true`"),
+        ("routing: {fallback: Main}", 1, 21, "unknown value `Main`", "did you mean `main`?"),
+        ("routing: {gateway_check: onlink}", 1, 26, "unknown value `onlink`", "did you mean `on-link`?"),
+        ("routing: {gateways: [192.0.2.1]}", 1, 21, "expected a mapping from interfaces to gateways", "{eth1:"),
+        ("routing: {gateways: {eth1: 10.0.0.300}}", 1, 28, "expected the address of a gateway", "such as"),
+        ("routing: {gateways: {eth1: [10.0.0.1/24]}}", 1, 29, "expected the address", "write 10.0.0.1"),
+        ("routing: {gateways: {eth1: [ff02::1]}}", 1, 29, "ff02::1 is a multicast address", ""),
+        ("routing: {gateways: {eth1: []}}", 1, 28, "no gateway in the list", "leave the interface out"),
+        ("routing: {gateways: {a/b: 10.0.0.1}}", 1, 22, "\"a/b\" is no interface name", "globs"),
+        ("routing: {limits: 5}", 1, 19, "expected a mapping for `routing.limits`", "with the keys addresses, "),
+        ("routing: {limits: {objects: 0}}", 1, 29, "expected a number from 1 to 1000000", ""),
+        ("scripts: {timeout: soon}", 1, 20, "expected a duration, found `soon`", "such as `30s`"),
+        ("scripts: {timeout: 0s}", 1, 20, "expected a duration from 100ms to 86400s, found `0s`", ""),
+        ("scripts: {max_parallel: 0}", 1, 25, "expected a number from 1 to 1024", ""),
+        ("scripts: {max_parallel: many}", 1, 25, "expected a number from 1 to 1024", ""),
+        ("units: []", 1, 1, "`units` is not available in this version", "leave it out"),
+        ("filters: []", 1, 1, "`filters` is not available in this version", ""),
+        ("backends: {dhclient: {}}", 1, 1, "`backends` is not available in this version", ""),
+        ("api: {enabled: false}", 1, 1, "`api` is not available in this version", ""),
+        ("metrics: {enabled: true}", 1, 1, "`metrics` is not available in this version", ""),
+        ("audit: {}", 1, 1, "`audit` is not available in this version", ""),
+        ("system: {}\nsystem: {}", 2, 1, "the key `system` stands twice", "line 1 already"),
+        ("routing:\n  fallback: main\n  fallback: main", 3, 3, "the key `fallback` stands twice", "line 2"),
+        ("network: [eth0]", 1, 10, "expected a mapping for `network`", "links"),
+        ("network: {link: eth0}", 1, 11, "unknown key `link` in `network`", "did you mean `links`?"),
+        ("network: {emit_json: true}", 1, 11, "`network.emit_json` is not available in this version", ""),
+        ("network: {use_dns: true}", 1, 11, "`network.use_dns` is not available", ""),
+        ("network: {use_domain: true}", 1, 11, "`network.use_domain` is not available", ""),
+        ("network: {use_hostname: true}", 1, 11, "`network.use_hostname` is not available", ""),
+        ("network: {use_dns: maybe}", 1, 20, "expected true or false", ""),
+        ("network: {links: \"eth0 e:1\"}", 1, 24, "the pattern \"e:1\" holds", ""),
+    ];
+    for (text, line, column, message, help) in cases {
+        let (_, problems) = read(text);
+        let Some(problem) = problems.iter().find(|p| p.is_error()) else { panic!("{text}: no error") };
+        let span = problem.fault.span.unwrap_or_default();
+        assert_eq!((span.line, span.column), (line, column), "{text}\n{problem}");
+        assert!(problem.fault.message.starts_with(message), "{text}\n{problem}");
+        assert!(problem.fault.help.contains(help), "{text}\n{problem}");
+        let shown = problem.to_string();
+        assert!(shown.starts_with(&format!("n.yaml:{line}:{column}: error: {message}")), "{shown}");
+        let lines: Vec<_> = shown.lines().collect();
+        let caret = lines[2].find('^').expect("a caret");
+        assert!(lines[1].len() >= caret, "{shown}");
+        assert_eq!(
+            &lines[1][4..],
+            format!("| {}", text.lines().nth(line - 1).expect("that line")),
+            "{shown}"
+        );
+    }
+}
+
+#[test]
+fn all_faults_of_a_file_are_reported_in_order() {
+    let text = "system: {log_level: loud, startup_events: 5}\nrouting:\n  gateways: {e: [a, b]}\n  x: 1\nx: 2\nx: 3\n";
+    let (_, problems) = read(text);
+    let places: Vec<_> = problems.iter().filter_map(|p| p.fault.span).map(|s| (s.line, s.column)).collect();
+    assert_eq!(places, [(1, 21), (1, 43), (3, 18), (3, 21), (4, 3), (5, 1), (6, 1)]);
+}
+
+#[test]
+fn a_faulty_value_leaves_the_old_one() {
+    let (config, problems) = read("routing: {policy_rules: [eth1, 'a b'], table_base: 300}");
+    assert_eq!(problems.len(), 1);
+    assert!(config.routing.interfaces.is_empty());
+    assert_eq!(config.routing.table_base, 300);
+}
+
+#[test]
+fn later_files_win_and_mappings_merge() {
+    let texts = [
+        ("a.yaml", "routing: {policy_rules: [eth1, eth2], table_base: 300, gateways: {eth1: 192.0.2.1}}"),
+        ("b.yaml", "routing: {policy_rules: [eth3], gateways: {eth2: 192.0.2.2}, limits: {objects: 9}}"),
+        ("c.yaml", "routing: {gateways: {eth1: [192.0.2.9]}, limits: {addresses: 8}}"),
+    ];
+    let texts = texts.map(|(name, text)| (PathBuf::from(name), text.to_owned()));
+    let mut problems = Vec::new();
+    let routing = compile(&texts, &mut problems).routing;
+    assert_eq!(problems, vec![]);
+    assert_eq!(routing.interfaces.items().collect::<Vec<_>>(), ["eth3"]);
+    assert_eq!(routing.table_base, 300);
+    assert_eq!(routing.gateways_of("eth1"), ["192.0.2.9".parse::<std::net::IpAddr>().expect("an address")]);
+    assert_eq!(routing.gateways_of("eth2").len(), 1);
+    assert_eq!((routing.limits.objects, routing.limits.addresses), (9, 8));
+}
+
+#[test]
+fn the_older_section_means_the_same_and_warns() {
+    let old = "network:\n  links: \"eth0 eth1\"\n  routing_policy_rules: eth1\n  use_dns: false\n";
+    let (config, problems) = read(old);
+    let new = good("monitoring: {interfaces: [eth0, eth1]}\nrouting: {policy_rules: [eth1]}");
+    assert_eq!(config, new);
+    assert_eq!(problems.len(), 3);
+    assert!(problems.iter().all(|p| !p.is_error()));
+    let shown = problems[0].to_string();
+    assert!(shown.starts_with("n.yaml:2:3: warning: `network.links` is the old spelling"), "{shown}");
+    assert!(shown.ends_with("write `monitoring: { interfaces: [eth0, eth1] }`"), "{shown}");
+}
+
+#[test]
+fn old_and_new_side_by_side_are_an_error_in_either_order() {
+    let (old, new) = ("network: {links: eth0}", "monitoring: {interfaces: [eth1]}");
+    for (first, second) in [(old, new), (new, old)] {
+        let texts = [("a.yaml", first), ("b.yaml", second)];
+        let texts = texts.map(|(name, text)| (PathBuf::from(name), text.to_owned()));
+        let mut problems = Vec::new();
+        compile(&texts, &mut problems);
+        let error = problems.iter().find(|p| p.is_error()).expect("a conflict").to_string();
+        assert!(error.starts_with("b.yaml:1:") && error.contains("a.yaml:1:"), "{error}");
+    }
+}
+
+fn with(variables: &[(&str, &str)]) -> (Config, Vec<Problem>) {
+    let of = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    let mut config = Config::default();
+    let problems = environment::apply(&mut config, &variables.iter().map(of).collect::<BTreeMap<_, _>>());
+    (config, problems)
+}
+
+#[test]
+fn the_environment_overrides() {
+    let (config, problems) = with(&[
+        ("NETEVD_SYSTEM_BACKEND", "kernel"),
+        ("NETEVD_SYSTEM_STARTUP_EVENTS", "false"),
+        ("NETEVD_MONITORING_INTERFACES", "eth0, wg* !wg9"),
+        ("NETEVD_ROUTING_LIMITS_WRITES_PER_SECOND", "50"),
+        ("NETEVD_SCRIPTS_TIMEOUT", "2m"),
+        ("NETEVD_SCRIPTS_MAX_PARALLEL", ""),
+        ("RUST_LOG", "netevd_worker=trace"),
+        ("PATH", "/bin"),
+    ]);
+    assert_eq!(problems, vec![]);
+    assert_eq!(config.system.backend, Backend::Kernel);
+    assert!(!config.system.startup_events);
+    assert!(config.monitors("wg1") && config.monitors("eth0") && !config.monitors("wg9"));
+    assert_eq!(config.routing.limits.writes_per_second, 50);
+    assert_eq!(config.scripts.timeout, Duration::from_secs(120));
+    assert_eq!(config.scripts.max_parallel.get(), 8);
+    assert_eq!(config.system.log_directives.as_deref(), Some("netevd_worker=trace"));
+}
+
+#[test]
+fn faults_of_the_environment_name_the_variable() {
+    for (name, value, error, message, help) in [
+        ("NETEVD_SYSTEM_BACKEND", "kernal", true, "unknown value `kernal`", "did you mean `kernel`?"),
+        ("NETEVD_MONITORING_INTERFACES", "eth0,a:b", true, "the pattern \"a:b\"", ""),
+        ("NETEVD_ROUTING_TABLE_BASE", "x", true, "expected a number", ""),
+        ("NETEVD_ROUTING_GATEWAYS", "x", true, "`routing.gateways` cannot be set", "into the file"),
+        ("NETEVD_API_PORT", "80", true, "`api` is not available in this version", "unset"),
+        (
+            "NETEVD_SYSTEM_BAKEND",
+            "kernel",
+            false,
+            "no setting of this name",
+            "did you mean `NETEVD_SYSTEM_BACKEND`?",
+        ),
+        ("NETEVD_REJECTED", "DNS", false, "no setting of this name", ""),
+    ] {
+        let (_, problems) = with(&[(name, value)]);
+        assert_eq!(problems.len(), 1, "{name}");
+        assert_eq!(problems[0].is_error(), error, "{name}");
+        let shown = problems[0].to_string();
+        assert!(shown.starts_with(&format!("{name}: ")), "{shown}");
+        assert!(shown.contains(message) && shown.contains(help), "{shown}");
+    }
+}
+
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("netevd-config-{name}-{}", std::process::id()));
+        std::fs::create_dir(&path).expect("a new directory");
+        Self(path)
+    }
+
+    fn write(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.0.join(name);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
+        std::fs::write(&path, text).expect("written");
+        path
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn load_named(path: &std::path::Path) -> Result<Loaded, String> {
+    let shown = |problems: Vec<Problem>| problems.iter().map(|p| format!("{p}\n")).collect::<String>();
+    load(&Source::new(Some(path)), &BTreeMap::new()).map_err(shown)
+}
+
+#[test]
+fn drop_ins_are_read_in_bytewise_order() {
+    let scratch = Scratch::new("drop-ins");
+    let main = scratch.write("n.yaml", "routing: {table_base: 1}");
+    scratch.write("n.yaml.d/9.yaml", "routing: {table_base: 9}");
+    scratch.write("n.yaml.d/10.yaml", "routing: {table_base: 10}");
+    scratch.write("n.yaml.d/.hidden.yaml", "nonsense: 1");
+    scratch.write("n.yaml.d/b.yaml~", "nonsense: 1");
+    let loaded = load_named(&main).expect("good");
+    assert_eq!(loaded.config.routing.table_base, 9);
+    let names: Vec<_> = loaded.files.iter().filter_map(|f| f.file_name()?.to_str()).collect();
+    assert_eq!(names, ["n.yaml", "10.yaml", "9.yaml"]);
+}
+
+#[test]
+fn a_missing_file_is_an_error_only_when_it_is_named() {
+    let scratch = Scratch::new("missing");
+    let path = scratch.0.join("n.yaml");
+    let error = load_named(&path).expect_err("named");
+    assert!(error.contains("there is no such file"), "{error}");
+    let source = Source { file: path, required: false };
+    let loaded = load(&source, &BTreeMap::new()).expect("defaults");
+    assert_eq!((loaded.config, loaded.files), (Config::default(), vec![]));
+}
+
+#[test]
+fn what_is_no_text_is_refused() {
+    let scratch = Scratch::new("text");
+    let latin = scratch.write("latin.yaml", b"system: {}\n# caf\xe9\n");
+    let error = load_named(&latin).expect_err("not UTF-8");
+    assert!(error.contains("line 2, column 6 is no UTF-8"), "{error}");
+    let long = scratch.write("long.yaml", "#".repeat((1 << 20) + 1));
+    assert!(load_named(&long).expect_err("too long").contains("1 MiB"));
+    assert!(load_named(&scratch.0).expect_err("a directory").contains("cannot be read"));
+}
+
+#[test]
+fn a_policy_that_the_helper_would_not_read_is_refused() {
+    let scratch = Scratch::new("policy");
+    let names: Vec<_> = (0..9000).map(|n| format!("eth{n}")).collect();
+    let path = scratch.write("n.yaml", format!("routing: {{policy_rules: [{}]}}", names.join(", ")));
+    let error = load_named(&path).expect_err("too much");
+    assert!(error.contains("more than 65536 bytes"), "{error}");
+}
+
+#[test]
+fn monitored_are_all_but_lo_unless_listed() {
+    let mut config = Config::default();
+    assert!(config.monitors("eth0") && !config.monitors("lo"));
+    config.monitoring = PatternList::new(["!veth*"]).expect("good");
+    assert!(config.monitors("eth0") && !config.monitors("veth1") && !config.monitors("lo"));
+    config.monitoring = PatternList::new(["lo", "eth*", "!eth9"]).expect("good");
+    assert!(config.monitors("lo") && config.monitors("eth0"));
+    assert!(!config.monitors("eth9") && !config.monitors("wlan0"));
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics(text in "(system|routing|network|monitoring): ?\n? {0,2}[a-z_]{0,9}: ?\\PC{0,30}\n?") {
+        let (_, problems) = read(&text);
+        for problem in problems { prop_assert!(!problem.to_string().is_empty()); }
+    }
+
+    #[test]
+    fn every_fault_points_into_the_text(text in "[-a-c:{}\\[\\]!'\", \n\u{e9}]{0,50}") {
+        let (_, problems) = read(&text);
+        for problem in problems {
+            if let Some(span) = problem.fault.span {
+                prop_assert!(span.line >= 1 && span.column >= 1);
+                prop_assert!(span.line <= text.lines().count().max(1) + 1, "{text:?}\n{problem}");
+            }
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! From a node to a typed value, or a fault that says what was expected and how to write it.
+
+use super::problem::{Fault, nearest};
+use super::yaml::{Node, Value};
+use protocol::{InterfaceName, PatternList};
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+type Checked<T> = Result<T, Fault>;
+
+fn expected(node: &Node, what: &str, help: impl Into<String>) -> Fault {
+    Fault::error(node.span, format!("expected {what}, found {}", node.found()), help)
+}
+
+/// A word or number: a scalar that is not null.
+fn scalar<'a>(node: &'a Node, what: &str, help: &str) -> Checked<&'a str> {
+    match &node.value {
+        Value::Scalar { text, .. } if !node.is_null() => Ok(text),
+        _ => Err(expected(node, what, help)),
+    }
+}
+
+/// `true` or `false`, as YAML 1.2 spells them.
+pub(super) fn boolean(node: &Node) -> Checked<bool> {
+    let Value::Scalar { text, plain } = &node.value else {
+        return Err(expected(node, "true or false", "write `true` or `false`"));
+    };
+    match (text.as_str(), text.to_lowercase().as_str()) {
+        ("true", _) if *plain => Ok(true),
+        ("false", _) if *plain => Ok(false),
+        (_, "true" | "yes" | "on" | "y" | "1") => Err(expected(node, "true or false", "write `true`")),
+        (_, "false" | "no" | "off" | "n" | "0") => Err(expected(node, "true or false", "write `false`")),
+        _ => Err(expected(node, "true or false", "write `true` or `false`")),
+    }
+}
+
+/// A decimal number within `range`.
+pub(super) fn integer(node: &Node, range: RangeInclusive<u32>) -> Checked<u32> {
+    let what = format!("a number from {} to {}", range.start(), range.end());
+    match &node.value {
+        Value::Scalar { text, plain: true } if text.bytes().all(|b| b.is_ascii_digit()) => {
+            match text.parse::<u32>() {
+                Ok(number) if range.contains(&number) => Ok(number),
+                _ => Err(expected(node, &what, "")),
+            }
+        }
+        Value::Scalar { text, plain: false } if text.parse::<u32>().is_ok() => {
+            Err(expected(node, &what, format!("write {text} without quotes")))
+        }
+        _ => Err(expected(node, &what, "")),
+    }
+}
+
+/// One of the words of a table.
+pub(super) fn choice<T: Copy>(node: &Node, words: &[(&'static str, T)]) -> Checked<T> {
+    let mut names = words.iter().map(|(name, _)| *name);
+    let all = words.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let text = scalar(node, "a word", &format!("one of {all}"))?;
+    if let Some((_, value)) = words.iter().find(|(name, _)| *name == text) {
+        return Ok(*value);
+    }
+    let help = match nearest(text, names.by_ref()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("one of {all}"),
+    };
+    Err(Fault::error(node.span, format!("unknown value {}", node.found()), help))
+}
+
+/// `500ms`, `30s`, `2m`, `1h`, or plain seconds.
+pub(super) fn duration(node: &Node, range: RangeInclusive<Duration>) -> Checked<Duration> {
+    const HELP: &str = "a whole number with `ms`, `s`, `m` or `h`, such as `30s`";
+    let text = scalar(node, "a duration", HELP)?;
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let milliseconds: u64 = match unit.trim_start() {
+        "ms" => 1,
+        "" | "s" => 1_000,
+        "m" | "min" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err(expected(node, "a duration", HELP)),
+    };
+    let number: u64 = number.parse().map_err(|_| expected(node, "a duration", HELP))?;
+    let found = number.checked_mul(milliseconds).map(Duration::from_millis);
+    match found {
+        Some(found) if range.contains(&found) => Ok(found),
+        _ => {
+            let what = format!("a duration from {:?} to {}s", range.start(), range.end().as_secs());
+            Err(expected(node, &what, ""))
+        }
+    }
+}
+
+/// A list's items; a single word is no list, so that `eth0 eth1` is not taken for one name.
+fn items<'a>(node: &'a Node, what: &str) -> Checked<&'a [Node]> {
+    match &node.value {
+        Value::List(items) => Ok(items),
+        Value::Scalar { text, .. } if !node.is_null() => {
+            let help = format!("write [{}]", text.split_whitespace().collect::<Vec<_>>().join(", "));
+            Err(expected(node, what, help))
+        }
+        _ => Err(expected(node, what, "an empty list is written []")),
+    }
+}
+
+/// Interface names and globs, `!` excludes. Each bad item is a fault of its own.
+pub(super) fn patterns(node: &Node, faults: &mut Vec<Fault>) -> Option<PatternList> {
+    let items = items(node, "a list of interface names").map_err(|f| faults.push(f)).ok()?;
+    let before = faults.len();
+    let mut list = PatternList::default();
+    for item in items {
+        if let Err(fault) = pattern(item)
+            .and_then(|text| list.push(text).map_err(|bad| Fault::error(item.span, bad.to_string(), "")))
+        {
+            faults.push(fault);
+        }
+    }
+    (faults.len() == before).then_some(list)
+}
+
+fn pattern(item: &Node) -> Checked<&str> {
+    if let Value::Scalar { text, plain: true } = &item.value
+        && text.is_empty()
+    {
+        // A leading `!` without quotes is a YAML tag, which the parser takes away.
+        return Err(expected(item, "an interface name", "a name with `!` in front needs quotes: \"!veth*\""));
+    }
+    let text = scalar(item, "an interface name", "")?;
+    let bare = text.strip_prefix('!').unwrap_or(text);
+    if bare.chars().count() > InterfaceName::MAX && !bare.contains(['*', '?', '[']) {
+        let message = format!("the name {bare:?} is longer than 15 bytes, so no interface can have it");
+        return Err(Fault::error(item.span, message, ""));
+    }
+    Ok(text)
+}
+
+/// The addresses of gateways: a list, or a single one.
+pub(super) fn gateways(node: &Node, faults: &mut Vec<Fault>) -> Option<Vec<IpAddr>> {
+    let items = match &node.value {
+        Value::List(items) => items.as_slice(),
+        _ => std::slice::from_ref(node),
+    };
+    if items.is_empty() {
+        faults.push(Fault::error(node.span, "no gateway in the list", "leave the interface out instead"));
+        return None;
+    }
+    let before = faults.len();
+    let mut found = Vec::new();
+    for item in items {
+        match gateway(item) {
+            Ok(address) if found.contains(&address) => {
+                faults.push(Fault::error(item.span, format!("the gateway {address} stands twice"), ""));
+            }
+            Ok(address) => found.push(address),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    (faults.len() == before).then_some(found)
+}
+
+fn gateway(item: &Node) -> Checked<IpAddr> {
+    const WHAT: &str = "the address of a gateway";
+    let text = scalar(item, WHAT, "such as 192.0.2.1 or fe80::1")?;
+    let Ok(address) = text.parse::<IpAddr>() else {
+        let help = match text.split_once(['/', '%']) {
+            Some((address, _)) if address.parse::<IpAddr>().is_ok() => format!("write {address}"),
+            _ => "such as 192.0.2.1 or fe80::1".to_owned(),
+        };
+        return Err(expected(item, WHAT, help));
+    };
+    let fault = match address {
+        _ if address.is_unspecified() => "the unspecified address",
+        _ if address.is_loopback() => "a loopback address",
+        _ if address.is_multicast() => "a multicast address",
+        IpAddr::V4(a) if a.octets()[0] >= 240 || a.octets()[0] == 0 => "a reserved address",
+        IpAddr::V6(a) if a.to_ipv4_mapped().is_some() => "an IPv4 address in IPv6 spelling",
+        _ => return Ok(address),
+    };
+    Err(Fault::error(item.span, format!("{address} is {fault}, which is no gateway"), ""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::yaml::parse;
+
+    fn node(text: &str) -> Node {
+        parse(text).0.expect("a document")
+    }
+
+    #[test]
+    fn durations() {
+        let range = Duration::from_millis(100)..=Duration::from_secs(86_400);
+        for (text, milliseconds) in [
+            ("30s", 30_000),
+            ("2m", 120_000),
+            ("500ms", 500),
+            ("45", 45_000),
+            ("1h", 3_600_000),
+            ("5 s", 5_000),
+        ] {
+            assert_eq!(
+                duration(&node(text), range.clone()),
+                Ok(Duration::from_millis(milliseconds)),
+                "{text}"
+            );
+        }
+        for text in ["", "s", "1.5s", "-1s", "30x", "99ms", "25h", "99999999999999999999s", "[1]", "1e3"] {
+            let node = if text.is_empty() { node("''") } else { node(text) };
+            assert!(duration(&node, range.clone()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn booleans_have_one_spelling() {
+        assert_eq!((boolean(&node("true")), boolean(&node("false"))), (Ok(true), Ok(false)));
+        for (text, help) in [("yes", "write `true`"), ("\"true\"", "write `true`"), ("Off", "write `false`")]
+        {
+            assert_eq!(boolean(&node(text)).map_err(|f| f.help), Err(help.to_owned()));
+        }
+    }
+
+    #[test]
+    fn integers_stay_in_range() {
+        assert_eq!(integer(&node("200"), 1..=1000), Ok(200));
+        for text in ["0", "1001", "-1", "2.0", "0x10", "1_000", "'200'", "99999999999", "two"] {
+            assert!(integer(&node(text), 1..=1000).is_err(), "{text}");
+        }
+        assert_eq!(
+            integer(&node("'200'"), 1..=1000).map_err(|f| f.help),
+            Err("write 200 without quotes".into())
+        );
+    }
+
+    #[test]
+    fn gateways_are_unicast() {
+        let mut faults = Vec::new();
+        assert_eq!(gateways(&node("192.0.2.1"), &mut faults).map(|g| g.len()), Some(1));
+        assert_eq!(gateways(&node("[192.0.2.1, 'fe80::1']"), &mut faults).map(|g| g.len()), Some(2));
+        assert!(faults.is_empty());
+        for text in [
+            "0.0.0.0",
+            "127.0.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "0.1.2.3",
+            "'::'",
+            "'::1'",
+            "'ff02::1'",
+            "'::ffff:192.0.2.1'",
+            "192.0.2.1/24",
+            "fe80::1%eth0",
+            "gateway",
+            "[]",
+            "[192.0.2.1, 192.0.2.1]",
+            "~",
+        ] {
+            let mut faults = Vec::new();
+            assert_eq!(gateways(&node(text), &mut faults), None, "{text}");
+            assert_eq!(faults.len(), 1, "{text}");
+        }
+    }
+}

@@ -1,0 +1,196 @@
+use super::*;
+use crate::dispatch::tests::support::{address, event, link};
+use crate::event::Event;
+use crate::facts::{LinkFacts, address_flag};
+use std::collections::BTreeMap;
+
+fn variables(event: &Event, link: Option<&LinkFacts>) -> BTreeMap<&'static str, String> {
+    let occasion = Occasion { event, link, backend: "kernel", skipped: 3, truncated: false };
+    let set = build(&occasion, &Checked::new(link));
+    let map: BTreeMap<_, _> = set.iter().cloned().collect();
+    assert_eq!(map.len(), set.len(), "no variable twice");
+    map
+}
+
+/// `NAME=value` lines in the order of the names.
+fn lines(variables: &BTreeMap<&'static str, String>) -> String {
+    variables.iter().map(|(name, value)| format!("{name}={value}\n")).collect()
+}
+
+fn full_link() -> LinkFacts {
+    let mut tentative = address("2001:db8::9", 64);
+    tentative.flags = address_flag::TENTATIVE;
+    let mut link_local = address("fe80::1", 64);
+    link_local.scope = 253;
+    LinkFacts {
+        addresses: vec![
+            address("192.0.2.10", 24),
+            tentative,
+            address("2001:db8::10", 64),
+            link_local,
+            address("192.0.2.11", 32),
+        ],
+        gateway: "192.0.2.1".parse().ok(),
+        gateway6: "fe80::ff".parse().ok(),
+        dns: vec!["192.0.2.53".parse().expect("good"), "2001:db8::53".parse().expect("good")],
+        domains: vec!["example.org".to_owned(), "example.net.".to_owned()],
+        ..link(2)
+    }
+}
+
+#[test]
+fn a_state_event_with_everything_known() {
+    let mut routable = event(7, EventKind::Routable, 2);
+    routable.old_state = Some("configured");
+    routable.startup = true;
+    let expected = "\
+ADDR=192.0.2.10
+ADDRESSES=192.0.2.10/24 2001:db8::10/64 192.0.2.11/32
+AdministrativeState=configured
+BACKEND=kernel
+DNS=192.0.2.53 2001:db8::53
+DOMAINS=example.org example.net.
+EVENT=routable
+EVENT_ID=7
+GATEWAY=192.0.2.1
+GATEWAY6=fe80::ff
+IFACE=eth2
+IP6_ADDRS=2001:db8::10
+IP_ADDRS=192.0.2.10 192.0.2.11
+LINK=eth2
+LINKINDEX=2
+MAC=02:00:5e:10:00:01
+MTU=1500
+OLD_STATE=configured
+OperationalState=routable
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
+SKIPPED=3
+STARTUP=1
+STATE=routable
+";
+    assert_eq!(lines(&variables(&routable, Some(&full_link()))), expected);
+}
+
+#[test]
+fn a_host_event_has_an_empty_link() {
+    let mut manager = event(8, EventKind::Manager, 0);
+    manager.state = "online";
+    let expected = "\
+ADDR=
+ADDRESSES=
+AdministrativeState=configuring
+BACKEND=kernel
+EVENT=manager
+EVENT_ID=8
+IFACE=
+IP6_ADDRS=
+IP_ADDRS=
+LINK=
+LINKINDEX=0
+OperationalState=online
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
+SKIPPED=3
+STARTUP=0
+STATE=online
+";
+    assert_eq!(lines(&variables(&manager, None)), expected);
+}
+
+#[test]
+fn a_route_event_tells_the_newest_change() {
+    let change = |destination: &str, gateway: Option<&str>, table, protocol| RouteChange {
+        action: Action::Changed,
+        destination: destination.parse().expect("a prefix"),
+        gateway: gateway.and_then(|gateway| gateway.parse().ok()),
+        table,
+        metric: 100,
+        protocol,
+        scope: 0,
+        route_type: 1,
+    };
+    for (newest, expected) in [
+        (change("0.0.0.0/0", Some("192.0.2.1"), 254, 16), ["default", "192.0.2.1", "main", "dhcp", "ipv4"]),
+        (change("::/0", Some("fe80::1"), 254, 9), ["default", "fe80::1", "main", "ra", "ipv6"]),
+        (change("10.0.0.0/8", None, 1_000, 201), ["10.0.0.0/8", "", "1000", "201", "ipv4"]),
+    ] {
+        let mut routes = event(9, EventKind::Routes, 2);
+        routes.detail = Detail::Routes(vec![change("198.51.100.0/24", None, 255, 2), newest]);
+        let set = variables(&routes, Some(&link(2)));
+        let names = ["ROUTE_DESTINATION", "ROUTE_GATEWAY", "ROUTE_TABLE", "ROUTE_PROTOCOL", "ROUTE_FAMILY"];
+        assert_eq!(names.map(|name| set.get(name).map(String::as_str).unwrap_or("unset")), expected);
+        assert_eq!((set["ACTION"].as_str(), set["ROUTE_METRIC"].as_str()), ("changed", "100"));
+        assert!(!set.contains_key("ADDRESS"));
+    }
+}
+
+#[test]
+fn an_address_event_tells_its_address() {
+    let mut local = address("fe80::7", 64);
+    local.scope = 253;
+    for (kind, changed, expected) in [
+        (EventKind::AddressAdded, address("192.0.2.10", 24), ["added", "192.0.2.10", "24", "ipv4", "global"]),
+        (EventKind::AddressRemoved, local, ["removed", "fe80::7", "64", "ipv6", "link"]),
+    ] {
+        let mut event = event(10, kind, 2);
+        event.detail = Detail::Address(changed);
+        let set = variables(&event, Some(&link(2)));
+        let names = ["ACTION", "ADDRESS", "PREFIXLEN", "FAMILY", "SCOPE"];
+        assert_eq!(names.map(|name| set[name].as_str()), expected);
+    }
+}
+
+#[test]
+fn the_administrative_state() {
+    for (state, has_address, expected) in [
+        ("no-carrier", false, "configuring"),
+        ("carrier", false, "configuring"),
+        ("degraded", false, "configuring"),
+        ("degraded", true, "configured"),
+        ("configured", true, "configured"),
+        ("routable", true, "configured"),
+    ] {
+        assert_eq!(administrative_state(state, has_address), expected, "{state}");
+    }
+}
+
+#[test]
+fn malformed_values_are_empty_and_named() {
+    let mut bad = full_link();
+    bad.mac = Some("02:00; rm -rf /".to_owned());
+    bad.domains = vec!["example.org".to_owned(), "$(reboot)".to_owned()];
+    let set = variables(&event(1, EventKind::Routable, 2), Some(&bad));
+    assert_eq!((set["MAC"].as_str(), set["DOMAINS"].as_str()), ("", ""));
+    assert_eq!(set["NETEVD_REJECTED"], "MAC DOMAINS");
+    assert_eq!((set["LINK"].as_str(), set["MTU"].as_str()), ("eth2", "1500"));
+    assert!(
+        !variables(&event(1, EventKind::Routable, 2), Some(&full_link())).contains_key("NETEVD_REJECTED")
+    );
+}
+
+#[test]
+fn thousands_of_addresses_are_cut_after_a_whole_one() {
+    let mut crowded = full_link();
+    let six = (0..20_000)
+        .map(|n: u32| address(&format!("2001:db8:1234:5678:9abc:def0:{:x}:{:x}", n >> 8, n & 255), 64));
+    let four = (0..20_000).map(|n: u32| address(&format!("10.1.{}.{}", n >> 8, n & 255), 24));
+    crowded.addresses = four.chain(six).collect();
+    crowded.dns = (0..20_000u32).map(|n| std::net::Ipv4Addr::from_bits(n).into()).collect();
+    crowded.domains = vec!["a-long-name.example.org".to_owned(); 20_000];
+    let set = variables(&event(1, EventKind::Routable, 2), Some(&crowded));
+    assert_eq!(set["ADDRESSES_TRUNCATED"], "1");
+    for name in ["ADDRESSES", "IP_ADDRS", "IP6_ADDRS", "DNS"] {
+        let list = &set[name];
+        assert!((90_000..LIST_MAX).contains(&list.len()), "{name} has {}", list.len());
+        let items = list.split(' ').map(|item| item.split('/').next().unwrap_or_default());
+        assert!(
+            items.into_iter().all(|item| item.parse::<std::net::IpAddr>().is_ok()),
+            "{name} has half an item"
+        );
+    }
+    assert!(set["DOMAINS"].split(' ').all(|domain| domain == "a-long-name.example.org"));
+    let all: usize = set.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
+    assert!(all < 512 * 1024, "{all}");
+    assert!(
+        !variables(&event(1, EventKind::Routable, 2), Some(&full_link())).contains_key("ADDRESSES_TRUNCATED")
+    );
+}

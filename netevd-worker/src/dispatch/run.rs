@@ -1,0 +1,269 @@
+//! One script as one process: started, attended to its end, never waited for by anybody else.
+//!
+//! Fast path: std's `Command` without pre_exec, uid, gid or directory takes posix_spawn (vfork)
+//! instead of fork, whatever the size of the daemon. Own process group; the end is told by a
+//! pidfd and is the exit of the process, not the closing of its pipes.
+//!
+//! The group is signalled only while its leader is not reaped: a zombie keeps its number, so the
+//! number of the group cannot have become somebody else's.
+
+use super::group;
+use super::output::{Labels, Output};
+use super::stdin::sealed;
+use super::text::{quoted, shown};
+use crate::sys;
+use nix::sys::signal::Signal;
+use std::fmt;
+use std::io::{self, Read as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::io::unix::AsyncFd;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+/// How long a run may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limit {
+    /// `scripts.timeout`.
+    pub(super) timeout: Duration,
+    /// Between TERM and KILL after it.
+    pub(super) grace: Duration,
+}
+
+/// After KILL; only a process that sleeps uninterruptibly in the kernel takes longer.
+const BURIAL: Duration = Duration::from_secs(1);
+/// A script that its editor is still writing (ETXTBSY) is tried again so often, so far apart.
+const BUSY_TRIES: u32 = 10;
+const BUSY_PAUSE: Duration = Duration::from_millis(20);
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It exited with this status; 0 is success.
+    Exited(i32),
+    /// This signal ended it.
+    Signalled(i32),
+    /// It did not end within `scripts.timeout` and was ended.
+    TimedOut,
+    /// No process came to be: cause and cure.
+    NotStarted(String),
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Outcome::Exited(code) => write!(f, "exit status {code}"),
+            Outcome::Signalled(number) => match Signal::try_from(*number) {
+                Ok(signal) => write!(f, "ended by {}", signal.as_str()),
+                Err(_) => write!(f, "ended by signal {number}"),
+            },
+            Outcome::TimedOut => f.write_str("timed out"),
+            Outcome::NotStarted(cause) => write!(f, "not started: {cause}"),
+        }
+    }
+}
+
+/// What a run leaves behind.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) outcome: Outcome,
+    /// Pipes that a child of the script still holds open.
+    pub(super) output: Option<Output>,
+}
+
+/// Prepares a script by its absolute path, with nothing of the daemon's own environment.
+pub(super) fn command(
+    path: &Path,
+    arguments: [&str; 2],
+    environment: &[(&'static str, String)],
+    document: &[u8],
+) -> io::Result<Command> {
+    let mut command = Command::new(path);
+    command
+        .args(arguments)
+        .env_clear()
+        .envs(environment.iter().map(|(name, value)| (name, value)))
+        .stdin(Stdio::from(sealed(document)?))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0);
+    Ok(command)
+}
+
+/// Starts it. Descriptors from 3 on stay with the daemon.
+pub(super) fn spawn(command: &mut Command) -> io::Result<Child> {
+    sys::close_on_exec_from_3();
+    command.spawn()
+}
+
+/// True for a file that is still open for writing: trying again soon may help.
+pub(super) fn is_busy(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::ExecutableFileBusy
+}
+
+/// Tries again to start a script that was busy.
+pub(super) async fn spawn_busy(mut command: Command, path: &Path) -> Result<Child, String> {
+    for _ in 1..BUSY_TRIES {
+        sleep(BUSY_PAUSE).await;
+        match spawn(&mut command) {
+            Err(error) if is_busy(&error) => {}
+            answer => return answer.map_err(|error| why_not_started(path, &error)),
+        }
+    }
+    Err(why_not_started(path, &io::ErrorKind::ExecutableFileBusy.into()))
+}
+
+/// Sees a process to its end: by itself, by `limit`, or by `stop`, which carries the grace.
+pub(super) async fn attend(
+    mut child: Child,
+    labels: Rc<Labels>,
+    limit: Limit,
+    stop: watch::Receiver<Option<Duration>>,
+) -> Ended {
+    let started = Instant::now();
+    let opened = sys::pidfd_open(child.id())
+        .and_then(sys::watch_readable)
+        .and_then(|exit| Ok((exit, Output::new(&mut child, labels)?)));
+    let (exit, mut output) = match opened {
+        Ok(opened) => opened,
+        Err(error) => {
+            group::signal(child.id(), Signal::SIGKILL);
+            let _ = child.wait();
+            let cause =
+                format!("it cannot be watched ({error}); raise LimitNOFILE=, or use Linux 5.3 or later");
+            return Ended { outcome: Outcome::NotStarted(cause), output: None };
+        }
+    };
+    let fate = tokio::select! {
+        biased;
+        () = exited(&exit) => Fate::Own,
+        grace = stopped(stop) => Fate::Stopped(grace),
+        () = sleep_until(started + limit.timeout) => Fate::TimedOut,
+        () = follow_for_ever(&mut output) => Fate::Own,
+    };
+    match fate {
+        Fate::Own => {}
+        Fate::Stopped(grace) => end_group(&child, &exit, &mut output, grace).await,
+        Fate::TimedOut => end_group(&child, &exit, &mut output, limit.grace).await,
+    }
+    let status = reap(child, exit).await;
+    output.drain();
+    let outcome = match (fate, status) {
+        (Fate::TimedOut, _) | (_, None) => Outcome::TimedOut,
+        (_, Some(status)) => outcome(status),
+    };
+    Ended { outcome, output: output.is_open().then_some(output) }
+}
+
+#[derive(Clone, Copy)]
+enum Fate {
+    Own,
+    Stopped(Duration),
+    TimedOut,
+}
+
+fn outcome(status: ExitStatus) -> Outcome {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => Outcome::Exited(code),
+        (None, signal) => Outcome::Signalled(signal.unwrap_or_default()),
+    }
+}
+
+/// Waits for the exit without reaping.
+async fn exited(exit: &AsyncFd<OwnedFd>) {
+    // The readiness is never cleared: once exited, always exited. An error means that the runtime
+    // ends, and this task with it.
+    let _ = exit.readable().await;
+}
+
+async fn stopped(mut stop: watch::Receiver<Option<Duration>>) -> Duration {
+    loop {
+        if let Some(grace) = *stop.borrow_and_update() {
+            return grace;
+        }
+        if stop.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+async fn follow_for_ever(output: &mut Output) {
+    output.follow().await;
+    std::future::pending().await
+}
+
+/// TERM to the group, and KILL to what is left of it after the grace, also when the leader has
+/// gone before.
+async fn end_group(child: &Child, exit: &AsyncFd<OwnedFd>, output: &mut Output, grace: Duration) {
+    let leader = child.id();
+    group::signal(leader, Signal::SIGTERM);
+    // A stopped process takes no TERM before it continues.
+    group::signal(leader, Signal::SIGCONT);
+    let gone = async {
+        exited(exit).await;
+        while group::has_members(leader) {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::select! {
+        _ = timeout(grace, gone) => {}
+        () = follow_for_ever(output) => {}
+    }
+    group::signal(leader, Signal::SIGKILL);
+}
+
+/// The exit status; `None` when even KILL has not ended the process. Then it is reaped later.
+async fn reap(mut child: Child, exit: AsyncFd<OwnedFd>) -> Option<ExitStatus> {
+    if timeout(BURIAL, exited(&exit)).await.is_ok() {
+        return child.wait().ok();
+    }
+    tracing::error!(
+        pid = child.id(),
+        "a script survives SIGKILL: it waits inside the kernel, see /proc/{}/stack",
+        child.id()
+    );
+    tokio::task::spawn_local(async move {
+        exited(&exit).await;
+        let _ = child.wait();
+    });
+    None
+}
+
+/// Cause and cure of a failed start.
+pub(super) fn why_not_started(path: &Path, error: &io::Error) -> String {
+    use nix::libc;
+    let word = quoted(path);
+    match error.raw_os_error() {
+        Some(libc::ENOENT) => match interpreter(path) {
+            Some(name) => {
+                format!("its interpreter {name} is not there; install it, or change the first line of {word}")
+            }
+            None => format!("{error}; it or its dynamic loader is not there: file {word}"),
+        },
+        Some(libc::ENOEXEC) => format!("it has no first line like #!/bin/sh: sed -i '1i #!/bin/sh' {word}"),
+        Some(libc::EACCES) => format!(
+            "{error}; its file system is mounted noexec or its interpreter may not be executed: findmnt -T {word}"
+        ),
+        Some(libc::E2BIG) => {
+            "its environment is larger than the stack limit allows; raise LimitSTACK=".to_owned()
+        }
+        Some(libc::EMFILE | libc::ENFILE) => format!("{error}; raise LimitNOFILE="),
+        Some(libc::EAGAIN) => format!("{error}; raise TasksMax= or LimitNPROC="),
+        _ if is_busy(error) => format!("{} is still open for writing: fuser -v {word}", shown(path)),
+        _ => error.to_string(),
+    }
+}
+
+/// What stands after `#!`.
+fn interpreter(path: &Path) -> Option<String> {
+    // BINPRM_BUF_SIZE: the kernel looks at no more.
+    let mut head = Vec::new();
+    std::fs::File::open(path).ok()?.take(256).read_to_end(&mut head).ok()?;
+    let line = head.strip_prefix(b"#!")?.split(|b| *b == b'\n').next()?;
+    let line = String::from_utf8_lossy(line);
+    line.split_whitespace().next().map(super::text::printable)
+}

@@ -1,0 +1,30 @@
+//! The engine with real scripts and processes.
+//!
+//! Scripts must lie below directories that only root, or the user who runs the tests, can write:
+//! they are put beside the test binary. Where an ancestor of that is not fit, the tests that run
+//! scripts say so and pass.
+
+mod choice;
+mod input;
+mod processes;
+pub(super) mod support;
+
+use super::*;
+use crate::event::EventId;
+use support::{Bench, event, local};
+
+#[test]
+fn a_script_runs_and_completes() {
+    let Some(mut bench) = Bench::new("first") else { return };
+    let path =
+        bench.script("etc/routable.d/10-a", "#!/bin/sh\necho \"$1 $2 $LINK $STATE\" >@DIR@/out\nexit 3\n");
+    local(async {
+        bench.submit(event(1, EventKind::Routable, 2));
+        let done = bench.next().await;
+        assert_eq!((done.event, done.kind, done.link), (EventId(1), EventKind::Routable, LinkId(2)));
+        assert_eq!((done.script.clone(), done.outcome), (path, Outcome::Exited(3)));
+        assert_eq!(bench.written("out"), "eth2 routable eth2 routable\n");
+        assert!(bench.dispatcher.is_idle());
+        assert_eq!(bench.dispatcher.counts(), Counts { runs: 1, failures: 1, ..Counts::default() });
+    });
+}

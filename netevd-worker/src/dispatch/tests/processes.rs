@@ -1,0 +1,264 @@
+//! Processes that do not behave: slow, endless, forking, talkative, impossible to start.
+
+use super::super::*;
+use super::support::{Bench, Log, event, local};
+use std::num::NonZeroUsize;
+
+fn settings(timeout: Duration) -> Scripts {
+    Scripts { timeout, ..Scripts::default() }
+}
+
+/// True while a process lives (a zombie does not).
+fn lives(pid: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
+}
+
+#[test]
+fn a_timeout_ends_the_whole_group() {
+    let Some(mut bench) = Bench::with("timeout", settings(Duration::from_millis(200))) else { return };
+    bench.script(
+        "etc/routable.d/a",
+        "#!/bin/sh\nsleep 300 &\necho $! >@DIR@/child\necho $$ >@DIR@/leader\nwait\n",
+    );
+    bench.script("etc/routable.d/b", "#!/bin/sh\n:\n");
+    let (log, _guard) = Log::take();
+    local(async {
+        let clock = Instant::now();
+        bench.submit(event(1, EventKind::Routable, 2));
+        let done = bench.next().await;
+        assert_eq!(done.outcome, Outcome::TimedOut);
+        assert!(clock.elapsed() < Duration::from_secs(3), "TERM was enough: {:?}", clock.elapsed());
+        assert!(!lives(&bench.written("child")) && !lives(&bench.written("leader")));
+        assert_eq!(bench.next().await.outcome, Outcome::Exited(0), "the event goes on");
+    });
+    assert_eq!(bench.dispatcher.counts(), Counts { runs: 2, timeouts: 1, ..Counts::default() });
+    assert_eq!(log.with("raise scripts.timeout").len(), 1, "{:?}", log.lines());
+}
+
+#[test]
+fn what_ignores_term_is_killed_after_the_grace_even_without_its_leader() {
+    let Some(mut bench) = Bench::with("kill", settings(Duration::from_millis(200))) else { return };
+    // The leader dies of TERM, its child ignores it.
+    bench.script(
+        "etc/routable.d/a",
+        "#!/bin/sh\n(trap '' TERM; echo started >@DIR@/ready; while :; do sleep 0.05; done) &\necho $! >@DIR@/child\nwait\n",
+    );
+    bench.dispatcher.grace = Duration::from_millis(400);
+    local(async {
+        let clock = Instant::now();
+        bench.submit(event(1, EventKind::Routable, 2));
+        let done = bench.next().await;
+        assert_eq!(done.outcome, Outcome::TimedOut);
+        assert!(clock.elapsed() >= Duration::from_millis(600), "the grace was given: {:?}", clock.elapsed());
+        let child = bench.written("child");
+        while lives(&child) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    });
+}
+
+#[test]
+fn a_background_child_that_keeps_its_output_stalls_nothing() {
+    let Some(mut bench) = Bench::new("background") else { return };
+    bench.script(
+        "etc/routable.d/a",
+        "#!/bin/sh\n(while ! test -e @DIR@/go; do sleep 0.01; done; echo late line; echo done >@DIR@/done) &\necho early line\n",
+    );
+    let (log, _guard) = Log::take();
+    local(async {
+        bench.submit(event(1, EventKind::Routable, 2));
+        let done = bench.next().await;
+        assert_eq!(done.outcome, Outcome::Exited(0));
+        assert!(bench.dispatcher.is_idle() && bench.written("done").is_empty());
+        assert_eq!(log.with("early line").len(), 1);
+        std::fs::write(bench.path("go"), "").expect("writable");
+        bench.appears("done").await;
+        while log.with("late line").is_empty() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    });
+}
+
+#[test]
+fn output_is_labelled_escaped_and_capped() {
+    let Some(mut bench) = Bench::new("output") else { return };
+    bench.script(
+        "etc/routable.d/a",
+        "#!/bin/sh\nprintf 'to stdout \\033[31m\\n'; printf 'to stderr \\377\\n' >&2\nprintf 'no newline' \n",
+    );
+    bench.script(
+        "etc/configured.d/a",
+        "#!/bin/sh\ni=0; while [ $i -lt 1000 ]; do echo line $i; i=$((i+1)); done\n",
+    );
+    let (log, _guard) = Log::take();
+    local(async {
+        bench.submit(event(1, EventKind::Routable, 2));
+        bench.finish().await;
+        bench.submit(event(2, EventKind::Configured, 2));
+        bench.finish().await;
+    });
+    let out = log.with("to stdout").join("");
+    for part in [
+        " INFO script: to stdout \\u{1b}[31m",
+        "link=\"eth2\"",
+        "event=routable",
+        "event_id=1",
+        "routable.d/a",
+    ] {
+        assert!(out.contains(part), "{part}: {out}");
+    }
+    assert!(log.with("to stderr \u{fffd}").join("").contains(" WARN script: "));
+    assert_eq!(log.with("no newline").len(), 1);
+    assert_eq!(log.with("script: line ").len(), 200);
+    assert_eq!(log.with("... 800 more lines dropped").len(), 1);
+}
+
+#[test]
+fn an_endless_printer_neither_hides_its_timeout_nor_stops_others() {
+    let Some(mut bench) = Bench::with("endless", settings(Duration::from_millis(400))) else { return };
+    bench.script("etc/routable.d/a", "#!/bin/sh\nexec yes\n");
+    bench.script("etc/configured.d/a", "#!/bin/sh\n:\n");
+    local(async {
+        bench.submit(event(1, EventKind::Routable, 2));
+        bench.submit(event(2, EventKind::Configured, 3));
+        assert_eq!(bench.next().await.link, LinkId(3));
+        assert_eq!(bench.next().await.outcome, Outcome::TimedOut);
+    });
+}
+
+#[test]
+fn a_slow_script_delays_its_own_link_alone() {
+    let Some(mut bench) = Bench::new("slow") else { return };
+    bench.script("etc/configured.d/a", "#!/bin/sh\nwhile ! test -e @DIR@/go; do sleep 0.01; done\n");
+    bench.script("etc/routable.d/a", "#!/bin/sh\n:\n");
+    local(async {
+        bench.submit(event(1, EventKind::Configured, 2));
+        bench.submit(event(2, EventKind::Routable, 2));
+        bench.submit(event(3, EventKind::Routable, 3));
+        let first = bench.next().await;
+        assert_eq!((first.link, first.event.0), (LinkId(3), 3));
+        std::fs::write(bench.path("go"), "").expect("writable");
+        let rest: Vec<u64> = bench.finish().await.iter().map(|done| done.event.0).collect();
+        assert_eq!(rest, [1, 2], "in order on its own link");
+    });
+}
+
+#[test]
+fn no_more_processes_than_allowed_and_links_take_turns() {
+    let two = Scripts { max_parallel: NonZeroUsize::new(2).expect("not zero"), ..Scripts::default() };
+    let Some(mut bench) = Bench::with("parallel", two) else { return };
+    bench.script("etc/address-added.d/a", "#!/bin/sh\nsleep 0.03\n");
+    local(async {
+        for id in 0..9 {
+            bench.dispatcher.submit(event(id, EventKind::AddressAdded, 1 + id / 3));
+        }
+        bench.dispatcher.pump(&bench.facts);
+        let (mut most, mut done) = (0, Vec::new());
+        while !bench.dispatcher.is_idle() {
+            most = most.max(bench.dispatcher.running());
+            done.push(bench.next().await);
+        }
+        assert_eq!(most, 2);
+        done.sort_by_key(|done| done.started);
+        let order: Vec<u64> = done.iter().map(|done| done.event.0).collect();
+        assert_eq!(order.len(), 9);
+        assert_eq!(order[..3], [0, 3, 6], "no link waits for another's second event: {order:?}");
+    });
+}
+
+#[test]
+fn a_start_that_fails_says_why_and_how_to_mend_it() {
+    let Some(mut bench) = Bench::new("unstartable") else { return };
+    let missing = bench.script("etc/routable.d/a", "#!/no/such/interpreter -x\n");
+    bench.script("etc/routable.d/b", "echo no first line\n");
+    bench.script("etc/routable.d/c", "#!/bin/sh\n:\n");
+    let (log, _guard) = Log::take();
+    local(async {
+        bench.submit(event(1, EventKind::Routable, 2));
+        let done = bench.finish().await;
+        let cause = |index: usize| match &done[index].outcome {
+            Outcome::NotStarted(cause) => cause.clone(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(
+            cause(0),
+            format!(
+                "its interpreter /no/such/interpreter is not there; install it, or change the first line of {}",
+                missing.display()
+            )
+        );
+        assert!(cause(1).starts_with("it has no first line like #!/bin/sh: sed -i"), "{}", cause(1));
+        assert_eq!(done[2].outcome, Outcome::Exited(0), "the others still run");
+    });
+    assert_eq!(bench.dispatcher.counts(), Counts { runs: 1, not_started: 2, ..Counts::default() });
+    assert_eq!(log.with("not started: ").len(), 2);
+}
+
+#[test]
+fn a_script_that_is_still_being_written_is_tried_again() {
+    let Some(mut bench) = Bench::new("busy") else { return };
+    let path = bench.script("etc/routable.d/a", "#!/bin/sh\n:\n");
+    std::fs::copy("/bin/true", &path).expect("/bin/true is a binary");
+    local(async {
+        let writer = std::fs::OpenOptions::new().append(true).open(&path).expect("ours");
+        bench.submit(event(1, EventKind::Routable, 2));
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        drop(writer);
+        assert_eq!(bench.next().await.outcome, Outcome::Exited(0));
+        let _writer = std::fs::OpenOptions::new().append(true).open(&path).expect("ours");
+        bench.submit(event(2, EventKind::Routable, 2));
+        let outcome = bench.next().await.outcome;
+        assert!(matches!(&outcome, Outcome::NotStarted(cause) if cause.contains("fuser -v")), "{outcome:?}");
+    });
+}
+
+#[test]
+fn shutdown_ends_what_runs_and_takes_nothing_more() {
+    let Some(mut bench) = Bench::new("shutdown") else { return };
+    bench.script(
+        "etc/routable.d/a",
+        "#!/bin/sh\ntrap 'echo ended >@DIR@/ended; exit 0' TERM\n>@DIR@/ready\nsleep 300 & wait\n",
+    );
+    bench.script(
+        "etc/configured.d/a",
+        "#!/bin/sh\ntrap '' TERM\necho $$ >@DIR@/pid\n>@DIR@/ready2\nwhile :; do sleep 0.05; done\n",
+    );
+    local(async {
+        bench.submit(event(1, EventKind::Routable, 2));
+        bench.submit(event(2, EventKind::Configured, 3));
+        bench.submit(event(3, EventKind::Configured, 2));
+        bench.appears("ready").await;
+        bench.appears("ready2").await;
+        let clock = Instant::now();
+        bench.dispatcher.shutdown(Duration::from_millis(300)).await;
+        assert!(clock.elapsed() < Duration::from_secs(5));
+        assert_eq!(bench.written("ended"), "ended\n");
+        assert!(!lives(&bench.written("pid")), "killed after the grace");
+        bench.submit(event(4, EventKind::Routable, 2));
+        assert!(bench.dispatcher.is_idle() && bench.dispatcher.running() == 0);
+    });
+}
+
+#[test]
+fn a_wait_for_completions_may_be_cancelled() {
+    let Some(mut bench) = Bench::new("cancelled") else { return };
+    bench.script("etc/address-added.d/a", "#!/bin/sh\n:\n");
+    local(async {
+        for id in 0..20 {
+            bench.dispatcher.submit(event(id, EventKind::AddressAdded, 1 + id % 4));
+        }
+        bench.dispatcher.pump(&bench.facts);
+        let mut ran = Vec::new();
+        while !bench.dispatcher.is_idle() {
+            tokio::select! {
+                biased;
+                () = tokio::task::yield_now() => {}
+                done = bench.dispatcher.completed() => ran.push(done.event.0),
+            }
+            bench.dispatcher.pump(&bench.facts);
+        }
+        ran.sort_unstable();
+        assert_eq!(ran, (0..20).collect::<Vec<_>>());
+    });
+}

@@ -1,0 +1,83 @@
+//! The worker as a process: options, confinement, log, and the loop that wires everything.
+
+mod confine;
+mod event_loop;
+mod log;
+mod memory;
+mod options;
+mod routing_task;
+
+use crate::config::{Config, Source, load};
+use event_loop::Worker;
+use options::{Command, Options};
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+/// The whole program. Exit codes: 0 asked to stop, 1 failed, 2 wrong options.
+pub fn main() -> ExitCode {
+    // Before anything else: whoever shares our uid (every script does) must not read our memory
+    // or take our descriptors.
+    if let Err(error) = confine::hide() {
+        eprintln!("netevd-worker: cannot become undumpable: {error}");
+        return ExitCode::FAILURE;
+    }
+    match options::parse(std::env::args_os().skip(1)) {
+        Ok(Command::Print(text)) => {
+            println!("{text}");
+            ExitCode::SUCCESS
+        }
+        Ok(Command::Run(options)) => run(options),
+        Err(fault) => {
+            eprintln!("netevd-worker: {fault}\n{}", options::USAGE);
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(options: Options) -> ExitCode {
+    let config = match read_config(&options) {
+        Ok(config) => config,
+        Err(problems) => {
+            eprint!("{problems}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let log = log::start(&config.system);
+    if let Err(error) = confine::confine() {
+        tracing::error!("{error}");
+        return ExitCode::FAILURE;
+    }
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!("no event loop: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    // Script output is read by tasks that stay on this thread.
+    let local = tokio::task::LocalSet::new();
+    let result = local.block_on(&runtime, async {
+        let mut worker = Worker::start(options, config, log).await?;
+        worker.run().await
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Reads the configuration anew; the error is the text for the administrator.
+fn read_config(options: &Options) -> Result<Config, String> {
+    // A variable that is not UTF-8 is none of ours: ours have plain names and values.
+    let variables =
+        std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
+    let environment: BTreeMap<String, String> = variables.collect();
+    match load(&Source::new(options.config.as_deref()), &environment) {
+        // Warnings were shown by whoever started us.
+        Ok(loaded) => Ok(loaded.config),
+        Err(problems) => Err(problems.iter().map(|problem| format!("{problem}\n")).collect()),
+    }
+}

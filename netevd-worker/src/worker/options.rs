@@ -1,0 +1,104 @@
+//! The worker's command line. People start `netevd`; this is for the launcher.
+
+use std::ffi::OsString;
+use std::os::fd::RawFd;
+use std::path::PathBuf;
+
+/// Shown after a wrong option and by `--help`.
+pub(super) const USAGE: &str = "\
+usage: netevd-worker --runtime-dir DIR [--config FILE] [--channel FD] [--netlink FD]
+
+Started by `netevd start`, which see. Without --channel there is no helper and no policy
+routing; without --netlink the worker opens its own multicast socket.";
+
+/// What to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Command {
+    /// Print and end.
+    Print(String),
+    /// Run.
+    Run(Options),
+}
+
+/// How to run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Options {
+    /// `--config`
+    pub(super) config: Option<PathBuf>,
+    /// `--runtime-dir`
+    pub(super) runtime_dir: PathBuf,
+    /// `--channel`: connected to the helper.
+    pub(super) channel: Option<RawFd>,
+    /// `--netlink`: the multicast socket.
+    pub(super) netlink: Option<RawFd>,
+}
+
+/// Reads the arguments; the error says what is wrong.
+pub(super) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command, String> {
+    let mut arguments = arguments.peekable();
+    let mut options = Options::default();
+    while let Some(argument) = arguments.next() {
+        let name = argument.to_string_lossy().into_owned();
+        let mut value = || arguments.next().ok_or_else(|| format!("{name} needs a value"));
+        match name.as_str() {
+            "--help" | "-h" => return Ok(Command::Print(USAGE.to_owned())),
+            "--version" | "-V" => {
+                return Ok(Command::Print(format!("netevd-worker {}", env!("CARGO_PKG_VERSION"))));
+            }
+            "--config" => options.config = Some(value()?.into()),
+            "--runtime-dir" => options.runtime_dir = value()?.into(),
+            "--channel" => options.channel = Some(descriptor(&name, &value()?)?),
+            "--netlink" => options.netlink = Some(descriptor(&name, &value()?)?),
+            _ => return Err(format!("unknown option {name:?}")),
+        }
+    }
+    if options.runtime_dir.as_os_str().is_empty() {
+        return Err("--runtime-dir is missing".to_owned());
+    }
+    if options.channel.is_some() && options.channel == options.netlink {
+        return Err("--channel and --netlink name the same descriptor".to_owned());
+    }
+    Ok(Command::Run(options))
+}
+
+/// A descriptor beyond the standard three.
+fn descriptor(name: &str, text: &OsString) -> Result<RawFd, String> {
+    let number = text.to_str().and_then(|t| t.parse::<RawFd>().ok()).filter(|n| *n > 2);
+    number.ok_or_else(|| format!("{name} {}: not a descriptor number above 2", text.to_string_lossy()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<Command, String> {
+        parse(line.split_whitespace().map(OsString::from))
+    }
+
+    #[test]
+    fn the_launcher_s_line() {
+        let expected = Options {
+            config: Some("/etc/netevd/netevd.yaml".into()),
+            runtime_dir: "/run/netevd".into(),
+            channel: Some(3),
+            netlink: Some(4),
+        };
+        let line = "--config /etc/netevd/netevd.yaml --runtime-dir /run/netevd --channel 3 --netlink 4";
+        assert_eq!(read(line), Ok(Command::Run(expected)));
+    }
+
+    #[test]
+    fn faults_are_named() {
+        for (line, fault) in [
+            ("--channel 3", "--runtime-dir is missing"),
+            ("--runtime-dir", "--runtime-dir needs a value"),
+            ("--runtime-dir /r --channel 2", "not a descriptor number above 2"),
+            ("--runtime-dir /r --channel 3 --netlink 3", "the same descriptor"),
+            ("--runtime-dir /r --verbose", "unknown option"),
+        ] {
+            let error = read(line).expect_err(line);
+            assert!(error.contains(fault), "{error}");
+        }
+        assert!(matches!(read("--help"), Ok(Command::Print(_))));
+    }
+}

@@ -1,0 +1,203 @@
+//! Starts the two processes with what they need and nothing else.
+
+use crate::binaries::{Binaries, Program};
+use crate::identity::{Identities, Identity};
+use crate::sys::{self, CHANNEL, Confinement, SECOND};
+use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+use nix::fcntl::{FcntlArg, SealFlag, fcntl};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+use nix::unistd::Pid;
+use protocol::Policy;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Seek, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// 16 MiB; the kernel doubles it. A default buffer holds 256 route messages.
+const RECEIVE_BUFFER: i32 = 16 << 20;
+const CAP_NET_ADMIN: u64 = 1 << 12;
+
+/// Multicast groups, include/uapi/linux/rtnetlink.h.
+const GROUPS: [(&str, u32); 7] = [
+    ("link", 1),
+    ("ipv4 address", 5),
+    ("ipv4 route", 7),
+    ("ipv4 rule", 8),
+    ("ipv6 address", 9),
+    ("ipv6 route", 11),
+    ("ipv6 rule", 19),
+];
+
+/// The running processes.
+#[derive(Debug)]
+pub(crate) struct Children {
+    /// `netevd-worker`
+    pub worker: Child,
+    /// `netevd-priv`; an ordinary user's daemon has none.
+    pub helper: Option<Child>,
+}
+
+/// What the children are started with.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// Where the programs are.
+    pub binaries: Binaries,
+    /// As whom they run.
+    pub identities: Identities,
+    /// Whether there is a helper at all.
+    pub with_helper: bool,
+    /// Handed to the worker as `--config`, absolute.
+    pub config: Option<PathBuf>,
+    /// Handed to the worker as `--runtime-dir`.
+    pub runtime: PathBuf,
+}
+
+/// What could not be done.
+#[derive(Debug)]
+pub(crate) struct StartError {
+    action: String,
+    error: io::Error,
+}
+
+impl Plan {
+    /// Starts both, the helper first: the worker says Hello at once.
+    pub(crate) fn start(&self, policy: &Policy) -> Result<Children, StartError> {
+        if !self.with_helper {
+            return Ok(Children { worker: self.start_worker(None)?, helper: None });
+        }
+        let (for_worker, for_helper) = channel()?;
+        let mut helper = start_helper(&self.binaries.helper, self.helper_identity(), for_helper, policy)?;
+        let netlink = multicast().and_then(|netlink| self.start_worker(Some((&for_worker, &netlink))));
+        match netlink {
+            Ok(worker) => Ok(Children { worker, helper: Some(helper) }),
+            Err(error) => {
+                // Its end of the channel closes with this function; it leaves by itself.
+                drop(for_worker);
+                let _ = helper.wait();
+                Err(error)
+            }
+        }
+    }
+
+    fn helper_identity(&self) -> Option<Identity> {
+        self.identities.separate.then_some(self.identities.helper)
+    }
+
+    fn start_worker(&self, descriptors: Option<(&OwnedFd, &Socket)>) -> Result<Child, StartError> {
+        let program = &self.binaries.worker;
+        let mut command = command(program);
+        if let Some(config) = &self.config {
+            command.arg("--config").arg(config);
+        }
+        command.arg("--runtime-dir").arg(&self.runtime);
+        if descriptors.is_some() {
+            command.args(["--channel", &CHANNEL.to_string(), "--netlink", &SECOND.to_string()]);
+        }
+        command.envs(std::env::vars_os().filter(|(name, _)| {
+            let name = name.as_encoded_bytes();
+            // Settings and the look of the log; nothing that changes how a program loads.
+            name.starts_with(b"NETEVD_") || [&b"RUST_LOG"[..], b"NO_COLOR", b"TERM"].contains(&name)
+        }));
+        let identity = self.identities.separate.then_some(self.identities.worker);
+        let confinement = Confinement { identity: ids(identity), capabilities: 0, umask: 0o022 };
+        let descriptors = descriptors.map(|(channel, netlink)| (channel.as_fd(), netlink.as_fd()));
+        spawn(command, program, confinement, descriptors)
+    }
+}
+
+/// Starts `netevd-priv` on one end of a channel; the caller's copy of that end is closed.
+pub(crate) fn start_helper(
+    program: &Program,
+    identity: Option<Identity>,
+    channel: OwnedFd,
+    policy: &Policy,
+) -> Result<Child, StartError> {
+    let policy = sealed(&policy.to_string())?;
+    let confinement = Confinement { identity: ids(identity), capabilities: CAP_NET_ADMIN, umask: 0o077 };
+    spawn(command(program), program, confinement, Some((channel.as_fd(), policy.as_fd())))
+}
+
+/// The two ends of a new channel.
+pub(crate) fn channel() -> Result<(OwnedFd, OwnedFd), StartError> {
+    socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
+        .map_err(|errno| StartError { action: "make the channel".to_owned(), error: errno.into() })
+}
+
+fn ids(identity: Option<Identity>) -> Option<(u32, u32)> {
+    identity.map(|identity| (identity.uid.as_raw(), identity.gid.as_raw()))
+}
+
+fn command(program: &Program) -> Command {
+    use std::os::unix::process::CommandExt;
+    let mut command = Command::new(program.executable());
+    command.arg0(program.path().file_name().unwrap_or_default());
+    command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").current_dir("/").stdin(Stdio::null());
+    command
+}
+
+fn spawn(
+    mut command: Command,
+    program: &Program,
+    confinement: Confinement,
+    descriptors: Option<(BorrowedFd<'_>, BorrowedFd<'_>)>,
+) -> Result<Child, StartError> {
+    sys::confine(&mut command, confinement, descriptors);
+    command.spawn().map_err(|error| {
+        let whom = confinement.identity.map_or(String::new(), |(uid, _)| format!(" as uid {uid}"));
+        StartError { action: format!("start {}{whom}", program.path().display()), error }
+    })
+}
+
+/// The worker's netlink socket. Opened here because only CAP_NET_ADMIN may have a buffer above
+/// rmem_max, and because its opener's credentials decide: a holder without capabilities cannot
+/// write through it.
+fn multicast() -> Result<Socket, StartError> {
+    let at = |action: &str| {
+        let action = action.to_owned();
+        move |error| StartError { action, error }
+    };
+    let mut socket = Socket::new(NETLINK_ROUTE).map_err(at("open the netlink socket"))?;
+    // Sized before it joins, so that nothing is lost in between.
+    sys::set_receive_buffer(&socket, RECEIVE_BUFFER).map_err(at("size the netlink socket"))?;
+    socket.bind(&SocketAddr::new(0, 0)).map_err(at("bind the netlink socket"))?;
+    for (name, group) in GROUPS {
+        socket.add_membership(group).map_err(at(&format!("join the {name} group")))?;
+    }
+    socket.set_non_blocking(true).map_err(at("set up the netlink socket"))?;
+    Ok(socket)
+}
+
+/// A text that nobody can change any more, at its beginning.
+fn sealed(text: &str) -> Result<File, StartError> {
+    let at = |error| StartError { action: "hand over the policy".to_owned(), error };
+    let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
+    let mut file = File::from(memfd_create(c"netevd-policy", flags).map_err(|errno| at(errno.into()))?);
+    file.write_all(text.as_bytes()).and_then(|()| file.rewind()).map_err(at)?;
+    let seals =
+        SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_SEAL;
+    fcntl(&file, FcntlArg::F_ADD_SEALS(seals)).map_err(|errno| at(errno.into()))?;
+    Ok(file)
+}
+
+/// The child's pid in the kernel's type.
+pub(crate) fn pid(child: &Child) -> Pid {
+    // A pid is a positive int (pid_max is at most 2^22).
+    Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX))
+}
+
+/// Makes a path independent of the working directory, which children do not share.
+pub(crate) fn absolute(path: &Path) -> Result<PathBuf, StartError> {
+    std::path::absolute(path)
+        .map_err(|error| StartError { action: format!("find {}", path.display()), error })
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot {}: {}", self.action, self.error)
+    }
+}
+
+impl std::error::Error for StartError {}

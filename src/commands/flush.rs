@@ -1,0 +1,83 @@
+//! `netevd flush`: everything of protocol 110 goes from the kernel, by the helper.
+//!
+//! The helper is started with a policy that allows nothing, and told that nothing is wanted.
+
+use crate::binaries::Program;
+use crate::children::{channel, start_helper};
+use crate::cli::FlushOptions;
+use crate::identity::{self, Powers};
+use crate::kernel::Census;
+use crate::supervise::how;
+use crate::{Failure, environment, runtime, sys};
+use nix::sys::socket::{MsgFlags, recv, send};
+use protocol::{MAX_FRAME, Policy, Reply, Request, VERSION, decode_reply, encode_request};
+use std::io::Write;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+/// Deletes and says what.
+pub(crate) fn run(options: &FlushOptions) -> Result<(), Failure> {
+    sys::reserve_descriptors()?;
+    let powers = Powers::of_this_process();
+    if !powers.net_admin {
+        return Err(Failure::line(
+            "flush changes the kernel's routing, which needs CAP_NET_ADMIN: run it as root",
+        ));
+    }
+    let user_runtime = environment().remove("XDG_RUNTIME_DIR");
+    let directory = runtime::directory(options.runtime_dir.as_deref(), user_runtime.as_deref())?;
+    if let Some(pid) = runtime::running(&directory)
+        && !options.force
+    {
+        return Err(Failure::line(format!(
+            "a daemon runs (pid {pid}) and would put everything back at once: stop it first, or use --force"
+        )));
+    }
+    let before = Census::take()?;
+    synchronise_to_nothing(powers)?;
+    let after = Census::take()?;
+    let mut out = std::io::stdout();
+    if before.is_empty() {
+        writeln!(out, "there was nothing of netevd in the kernel")?;
+    } else {
+        writeln!(out, "removed {before}")?;
+    }
+    if after.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::line(format!(
+            "{after} are there again: a daemon in this network namespace put them back"
+        )))
+    }
+}
+
+fn synchronise_to_nothing(powers: Powers) -> Result<(), Failure> {
+    let identities = identity::choose(powers, None, None)?;
+    let identity = identities.separate.then_some(identities.helper);
+    let program = Program::find("netevd-priv")?;
+    let (ours, helpers) = channel()?;
+    let mut helper = start_helper(&program, identity, helpers, &Policy::default())?;
+    let asked = [Request::Hello { version: VERSION }, Request::SyncBegin, Request::SyncEnd]
+        .iter()
+        .try_for_each(|request| ask(&ours, request));
+    // The helper leaves at the end of its channel.
+    drop(ours);
+    let status = helper.wait()?;
+    asked?;
+    if status.success() { Ok(()) } else { Err(Failure::line(format!("netevd-priv {}", how(status)))) }
+}
+
+fn ask(channel: &OwnedFd, request: &Request) -> Result<(), Failure> {
+    let failed = |error: &dyn std::fmt::Display| Failure::line(format!("{}: {error}", request.name()));
+    send(channel.as_raw_fd(), &encode_request(request), MsgFlags::MSG_NOSIGNAL).map_err(|e| failed(&e))?;
+    let mut frame = [0; MAX_FRAME];
+    let length = recv(channel.as_raw_fd(), &mut frame, MsgFlags::empty()).map_err(|e| failed(&e))?;
+    if length == 0 {
+        return Err(failed(&"netevd-priv ended without an answer"));
+    }
+    match decode_reply(frame.get(..length).unwrap_or_default()).map_err(|e| failed(&e))? {
+        Reply::Ok => Ok(()),
+        Reply::Refused(reason) => Err(failed(&reason)),
+        Reply::Kernel(errno) => Err(failed(&std::io::Error::from_raw_os_error(errno))),
+        reply => Err(failed(&format!("unexpected answer {reply:?}"))),
+    }
+}

@@ -1,0 +1,6 @@
+//! The commands other than `start`, one a file.
+
+pub(crate) mod flush;
+pub(crate) mod list;
+pub(crate) mod policy;
+pub(crate) mod validate;

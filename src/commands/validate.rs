@@ -1,0 +1,29 @@
+//! `netevd validate`: every fault of the configuration with its place.
+
+use crate::{Failure, load};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Checks each file with its drop-ins; without any the file that the daemon would read.
+pub(crate) fn run(config: Option<&Path>, files: &[PathBuf]) -> Result<(), Failure> {
+    let mut sources: Vec<Option<&Path>> = files.iter().map(|file| Some(file.as_path())).collect();
+    if sources.is_empty() {
+        sources.push(config);
+    }
+    let mut failure = None;
+    for source in sources {
+        match load(source) {
+            Ok(loaded) if loaded.files.is_empty() => {
+                let file = netevd_worker::config::DEFAULT_FILE;
+                writeln!(std::io::stdout(), "{file}: not there, the defaults hold")?;
+            }
+            Ok(loaded) => {
+                for file in loaded.files {
+                    writeln!(std::io::stdout(), "{}: good", file.display())?;
+                }
+            }
+            Err(reason) => failure = Some(reason),
+        }
+    }
+    failure.map_or(Ok(()), Err)
+}

@@ -1,0 +1,264 @@
+//! Under which ids the two children run.
+//!
+//! Users `netevd` and `netevd-priv`; where they do not exist, two ids that nobody has; where a
+//! user namespace maps no second id, the caller's own.
+
+use caps::{CapSet, Capability};
+use nix::unistd::{Gid, Group, Uid, User};
+use std::fmt;
+use std::fs;
+use std::ops::RangeInclusive;
+use std::os::unix::fs::MetadataExt;
+
+/// A uid and its gid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    /// User id.
+    pub uid: Uid,
+    /// Group id; no supplementary groups are kept.
+    pub gid: Gid,
+}
+
+/// What the launcher itself may do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Powers {
+    /// CAP_NET_ADMIN: a helper can be started.
+    pub net_admin: bool,
+    /// CAP_SETUID and CAP_SETGID: children can have ids of their own.
+    pub set_ids: bool,
+    /// CAP_CHOWN: the runtime directory can be given away.
+    pub chown: bool,
+}
+
+/// The two identities, and what is to be said about them.
+#[derive(Clone, Debug)]
+pub(crate) struct Identities {
+    /// Of `netevd-worker` and of scripts.
+    pub worker: Identity,
+    /// Of `netevd-priv`.
+    pub helper: Identity,
+    /// False when both are the caller's.
+    pub separate: bool,
+    /// Lines for the log.
+    pub notes: Vec<String>,
+}
+
+/// Why no identity could be found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum IdentityError {
+    /// `--user` or `--helper-user` names nobody.
+    Unknown(String),
+    /// The two are the same, or one is root.
+    NotSeparate(String),
+    /// No free id in the whole range.
+    NoneFree,
+    /// An id was asked for that this process cannot take.
+    NotPermitted(String),
+}
+
+/// Ids for a host without the users: outside of the ranges of distributions (to 59999), of
+/// systemd-homed (60001-60513) and of DynamicUser (61184-65519), see systemd's UIDS-GIDS.
+pub(crate) const SPARE: RangeInclusive<u32> = 61_000..=61_183;
+
+impl Powers {
+    /// Reads the effective set.
+    pub(crate) fn of_this_process() -> Self {
+        let has = |capability| caps::has_cap(None, CapSet::Effective, capability).unwrap_or(false);
+        Self {
+            net_admin: has(Capability::CAP_NET_ADMIN),
+            set_ids: has(Capability::CAP_SETUID) && has(Capability::CAP_SETGID),
+            chown: has(Capability::CAP_CHOWN),
+        }
+    }
+}
+
+impl Identity {
+    /// The caller's.
+    pub(crate) fn own() -> Self {
+        Self { uid: Uid::effective(), gid: Gid::effective() }
+    }
+
+    /// By name or number.
+    fn named(text: &str) -> Result<Self, IdentityError> {
+        let unknown = || IdentityError::Unknown(text.to_owned());
+        if let Ok(number) = text.parse::<u32>() {
+            let user = User::from_uid(Uid::from_raw(number)).ok().flatten();
+            let gid = user.map_or(Gid::from_raw(number), |user| user.gid);
+            return Ok(Self { uid: Uid::from_raw(number), gid });
+        }
+        let user = User::from_name(text).ok().flatten().ok_or_else(unknown)?;
+        Ok(Self { uid: user.uid, gid: user.gid })
+    }
+}
+
+/// Chooses both; `worker` and `helper` are what the command line names.
+pub(crate) fn choose(
+    powers: Powers,
+    worker: Option<&str>,
+    helper: Option<&str>,
+) -> Result<Identities, IdentityError> {
+    let own = Identity::own();
+    let mapped = |id: Identity| {
+        is_mapped("/proc/self/uid_map", id.uid.as_raw()) && is_mapped("/proc/self/gid_map", id.gid.as_raw())
+    };
+    let mut notes = Vec::new();
+    let mut chosen = Vec::new();
+    for (asked, user) in [(worker, "netevd"), (helper, "netevd-priv")] {
+        let id = match asked {
+            Some(name) => Some(Identity::named(name)?),
+            None => Identity::named(user).ok().filter(|id| mapped(*id)),
+        };
+        if let (Some(name), Some(id)) = (asked, id) {
+            let possible = if powers.set_ids { mapped(id) && groups_can_be_dropped() } else { id == own };
+            if !possible {
+                return Err(IdentityError::NotPermitted(name.to_owned()));
+            }
+        }
+        let id = match id {
+            Some(id) => id,
+            None => {
+                let taken: Vec<Uid> = chosen.iter().map(|id: &Identity| id.uid).collect();
+                match spare(&taken).filter(|id| mapped(*id)) {
+                    Some(id) => {
+                        if powers.set_ids {
+                            notes.push(format!("there is no user {user}: using the unused id {}", id.uid));
+                        }
+                        id
+                    }
+                    None if is_mapped("/proc/self/uid_map", *SPARE.start()) => {
+                        return Err(IdentityError::NoneFree);
+                    }
+                    None => own,
+                }
+            }
+        };
+        chosen.push(id);
+    }
+    let (worker_id, helper_id) = match chosen.as_slice() {
+        [worker, helper] => (*worker, *helper),
+        _ => (own, own),
+    };
+    let switchable = powers.set_ids && groups_can_be_dropped();
+    if !switchable || worker_id == own || helper_id == own {
+        notes.clear();
+        if powers.net_admin {
+            notes.push(format!(
+                "worker and helper both run as uid {}, because no other id can be taken here: they are separate \
+                 processes, the worker without capabilities and not dumpable, the helper with CAP_NET_ADMIN \
+                 alone, but either may signal the other",
+                own.uid
+            ));
+        }
+        return Ok(Identities { worker: own, helper: own, separate: false, notes });
+    }
+    if worker_id.uid == helper_id.uid || worker_id.uid.is_root() || helper_id.uid.is_root() {
+        return Err(IdentityError::NotSeparate(format!("{} and {}", worker_id.uid, helper_id.uid)));
+    }
+    Ok(Identities { worker: worker_id, helper: helper_id, separate: true, notes })
+}
+
+/// The first id of the range that no user, group or process has.
+fn spare(taken: &[Uid]) -> Option<Identity> {
+    let used = ids_of_processes();
+    SPARE.map(|id| Identity { uid: Uid::from_raw(id), gid: Gid::from_raw(id) }).find(|id| {
+        !taken.contains(&id.uid)
+            && !used.contains(&id.uid.as_raw())
+            && User::from_uid(id.uid).is_ok_and(|user| user.is_none())
+            && Group::from_gid(id.gid).is_ok_and(|group| group.is_none())
+    })
+}
+
+fn ids_of_processes() -> Vec<u32> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let processes = entries.flatten().filter(|e| e.file_name().as_encoded_bytes()[0].is_ascii_digit());
+    processes.filter_map(|e| e.metadata().ok()).map(|m| m.uid()).collect()
+}
+
+/// Whether an id exists in this user namespace; user_namespaces(7). Without /proc it is taken
+/// to exist, and the change of identity reports what is so.
+fn is_mapped(map: &str, id: u32) -> bool {
+    fs::read_to_string(map).map_or(true, |map| covers(&map, id))
+}
+
+fn covers(map: &str, id: u32) -> bool {
+    map.lines().any(|line| {
+        let mut fields = line.split_whitespace().map(str::parse::<u32>);
+        match (fields.next(), fields.next(), fields.next()) {
+            (Some(Ok(first)), Some(Ok(_)), Some(Ok(count))) => {
+                id.checked_sub(first).is_some_and(|offset| offset < count)
+            }
+            _ => false,
+        }
+    })
+}
+
+/// A user namespace made by an ordinary user denies setgroups(2).
+fn groups_can_be_dropped() -> bool {
+    fs::read_to_string("/proc/self/setgroups").map_or(true, |text| text.trim() != "deny")
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "uid {} gid {}", self.uid, self.gid)
+    }
+}
+
+impl fmt::Display for IdentityError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown(name) => {
+                write!(f, "there is no user {name:?}: create it (useradd --system {name}) or give a number")
+            }
+            Self::NotSeparate(ids) => write!(
+                f,
+                "worker and helper would run as {ids}: give two different unprivileged users with --user and \
+                 --helper-user"
+            ),
+            Self::NoneFree => write!(
+                f,
+                "every id from {} to {} is in use: create the users netevd and netevd-priv",
+                SPARE.start(),
+                SPARE.end()
+            ),
+            Self::NotPermitted(name) => write!(
+                f,
+                "the identity of {name:?} cannot be taken: that needs CAP_SETUID and CAP_SETGID, and an id that \
+                 this user namespace maps"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for IdentityError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn maps_of_user_namespaces() {
+        assert!(covers("         0          0 4294967295\n", 61_000));
+        assert!(covers("0 1000 1\n1 100000 65536\n", 61_000));
+        assert!(!covers("0 1000 1\n", 61_000));
+        assert!(covers("0 1000 1\n", 0));
+        assert!(!covers("", 0));
+    }
+
+    #[test]
+    fn spare_ids_belong_to_nobody_and_differ() {
+        let first = spare(&[]).expect("a free id");
+        let second = spare(&[first.uid]).expect("another");
+        assert_ne!(first, second);
+        for id in [first, second] {
+            assert!(SPARE.contains(&id.uid.as_raw()));
+            assert_eq!(User::from_uid(id.uid), Ok(None));
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_is_an_error() {
+        let error = Identity::named("no-such-user-here").expect_err("nobody");
+        assert!(error.to_string().contains("useradd"), "{error}");
+        assert_eq!(Identity::named("0").map(|id| id.uid), Ok(Uid::from_raw(0)));
+    }
+}

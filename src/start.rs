@@ -1,0 +1,108 @@
+//! `netevd start`: the launcher for hosts without systemd, containers and tests.
+//!
+//! Reads the configuration, takes the lock, starts worker and helper with dropped privileges,
+//! and stays to supervise them. It parses no network input and keeps no end of the channel.
+
+use crate::binaries::Binaries;
+use crate::children::{Children, Plan, absolute};
+use crate::cli::StartOptions;
+use crate::identity::{self, Powers};
+use crate::runtime::{self, Runtime};
+use crate::supervise::{Signals, Wake, how};
+use crate::{Failure, environment, load, say, sys};
+use netevd_worker::config::Config;
+use nix::sys::signal::{Signal, kill};
+use std::path::Path;
+
+/// Runs until it is told to stop; an error has been or is to be shown as one line.
+pub(crate) fn run(config_file: Option<&Path>, options: &StartOptions) -> Result<(), Failure> {
+    let config_file = config_file.map(absolute).transpose()?;
+    let config = load(config_file.as_deref())?.config;
+    sys::reserve_descriptors()
+        .map_err(|error| Failure::line(format!("cannot set up descriptors: {error}")))?;
+    let powers = Powers::of_this_process();
+    let with_helper = powers.net_admin;
+    let identities = identity::choose(powers, options.user.as_deref(), options.helper_user.as_deref())?;
+    let user_runtime = environment().remove("XDG_RUNTIME_DIR");
+    let path = runtime::directory(options.runtime_dir.as_deref(), user_runtime.as_deref())?;
+    let owner = (identities.separate && powers.chown).then_some(identities.worker);
+    let runtime = Runtime::open(&path, owner)?;
+    for note in &identities.notes {
+        say(note);
+    }
+    if identities.separate {
+        say(&format!("worker and scripts run as {}, the helper as {}", identities.worker, identities.helper));
+    }
+    if !with_helper {
+        say(
+            "policy routing is off: that needs CAP_NET_ADMIN, which this process has not (start it as root); \
+             scripts run as the calling user",
+        );
+        if !config.routing.interfaces.is_empty() {
+            say("routing.policy_rules is set and has no effect");
+        }
+    }
+    let plan = Plan {
+        binaries: Binaries::find()?,
+        identities,
+        with_helper,
+        config: config_file,
+        runtime: runtime.path().to_owned(),
+    };
+    let signals = Signals::take()?;
+    let children = plan.start(&config.routing)?;
+    supervise(&plan, &signals, children, config)
+}
+
+fn supervise(
+    plan: &Plan,
+    signals: &Signals,
+    mut children: Children,
+    mut config: Config,
+) -> Result<(), Failure> {
+    loop {
+        match signals.wait(&mut children)? {
+            Wake::Stop(signal) => {
+                say(&format!("{signal}: stopping; rules and routes stay in the kernel"));
+                return match signals.stop_all(&mut children)? {
+                    true => Ok(()),
+                    false => Err(Failure::line("a child did not end as it should".to_owned())),
+                };
+            }
+            Wake::Died(name, status) => {
+                say(&format!("{name} {} unasked: stopping", how(status)));
+                signals.stop_all(&mut children)?;
+                return Err(Failure::Shown);
+            }
+            Wake::Reload => reload(plan, signals, &mut children, &mut config)?,
+        }
+    }
+}
+
+/// All or nothing: with a problem the old configuration stays.
+fn reload(
+    plan: &Plan,
+    signals: &Signals,
+    children: &mut Children,
+    config: &mut Config,
+) -> Result<(), Failure> {
+    let new = match load(plan.config.as_deref()) {
+        Ok(loaded) => loaded.config,
+        Err(_) => {
+            say("reload: the configuration has problems, so the old one stays");
+            return Ok(());
+        }
+    };
+    // The helper reads its policy once, before it locks itself down.
+    if plan.with_helper && new.routing != config.routing {
+        say(
+            "reload: the routing policy changed, so both processes start again; kernel state stays meanwhile",
+        );
+        signals.stop_all(children)?;
+        *children = plan.start(&new.routing)?;
+    } else {
+        kill(crate::children::pid(&children.worker), Signal::SIGHUP).map_err(std::io::Error::from)?;
+    }
+    *config = new;
+    Ok(())
+}

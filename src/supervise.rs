@@ -1,0 +1,165 @@
+//! Waits for signals and for children; one thread, no runtime.
+
+use crate::children::{Children, pid};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, ExitStatus};
+use std::time::{Duration, Instant};
+
+/// How long a child has between TERM and KILL. The worker gives its scripts ten seconds and
+/// needs a moment itself.
+const WORKER_GRACE: Duration = Duration::from_secs(13);
+const HELPER_GRACE: Duration = Duration::from_secs(10);
+
+/// What the launcher wakes up for.
+#[derive(Debug)]
+pub(crate) enum Wake {
+    /// SIGTERM or SIGINT.
+    Stop(Signal),
+    /// SIGHUP.
+    Reload,
+    /// A child has ended: its name, and how.
+    Died(&'static str, ExitStatus),
+}
+
+/// Signals as events.
+#[derive(Debug)]
+pub(crate) struct Signals {
+    descriptor: SignalFd,
+}
+
+impl Signals {
+    /// Blocks them for the life of the process; children unblock theirs before exec.
+    pub(crate) fn take() -> io::Result<Self> {
+        let mut set = SigSet::empty();
+        for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGCHLD] {
+            set.add(signal);
+        }
+        set.thread_block()?;
+        let descriptor = SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
+        Ok(Self { descriptor })
+    }
+
+    fn next(&self, until: Option<Instant>) -> io::Result<Option<Signal>> {
+        loop {
+            if let Some(found) = self.descriptor.read_signal()? {
+                let number = i32::try_from(found.ssi_signo).unwrap_or_default();
+                return Ok(Signal::try_from(number).ok());
+            }
+            let timeout = match until {
+                None => PollTimeout::NONE,
+                Some(until) => {
+                    let left = until.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return Ok(None);
+                    }
+                    // Rounded up, so that the last wait does not spin.
+                    let left = u16::try_from(left.as_millis().saturating_add(1)).unwrap_or(u16::MAX);
+                    PollTimeout::from(left)
+                }
+            };
+            match poll(&mut [PollFd::new(self.descriptor.as_fd(), PollFlags::POLLIN)], timeout) {
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+    }
+
+    /// The next thing that concerns the launcher.
+    pub(crate) fn wait(&self, children: &mut Children) -> io::Result<Wake> {
+        loop {
+            // Asked first: a child may have ended before the signal was looked for.
+            if let Some(died) = children.died()? {
+                return Ok(died);
+            }
+            match self.next(None)? {
+                Some(signal @ (Signal::SIGTERM | Signal::SIGINT)) => return Ok(Wake::Stop(signal)),
+                Some(Signal::SIGHUP) => return Ok(Wake::Reload),
+                _ => {}
+            }
+        }
+    }
+
+    /// Waits for one child at most so long; other signals are swallowed meanwhile.
+    fn wait_for(&self, child: &mut Child, grace: Duration) -> io::Result<Option<ExitStatus>> {
+        let until = Instant::now() + grace;
+        loop {
+            if let Some(status) = child.try_wait()? {
+                return Ok(Some(status));
+            }
+            if self.next(Some(until))?.is_none() && Instant::now() >= until {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// TERM, and KILL after the grace.
+    fn stop(&self, name: &str, child: &mut Child, grace: Duration) -> io::Result<ExitStatus> {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        // The child is not reaped yet, so the pid is still its own.
+        kill(pid(child), Signal::SIGTERM)?;
+        if let Some(status) = self.wait_for(child, grace)? {
+            return Ok(status);
+        }
+        crate::say(&format!("{name} does not end within {} s of SIGTERM: killing it", grace.as_secs()));
+        child.kill()?;
+        child.wait()
+    }
+
+    /// Stops the worker, which gives its scripts their grace; the helper follows by the end of
+    /// the channel and leaves the routing state in the kernel. True when both ended as meant.
+    pub(crate) fn stop_all(&self, children: &mut Children) -> io::Result<bool> {
+        let worker = self.stop("netevd-worker", &mut children.worker, WORKER_GRACE)?;
+        let mut good = as_meant(worker);
+        if let Some(helper) = &mut children.helper {
+            let left = match self.wait_for(helper, Duration::from_secs(2))? {
+                Some(status) => status,
+                None => self.stop("netevd-priv", helper, HELPER_GRACE)?,
+            };
+            good &= as_meant(left);
+        }
+        Ok(good)
+    }
+}
+
+/// A child without a handler of its own for SIGTERM ends by it, which is as good.
+fn as_meant(status: ExitStatus) -> bool {
+    status.success() || status.signal() == Some(libc::SIGTERM)
+}
+
+impl Children {
+    fn died(&mut self) -> io::Result<Option<Wake>> {
+        // When both have ended the helper is asked first: it only ever ends by itself with a
+        // non-zero status, and then that is the cause.
+        let helper = match &mut self.helper {
+            Some(helper) => helper.try_wait()?,
+            None => None,
+        };
+        let worker = self.worker.try_wait()?;
+        Ok(match (worker, helper) {
+            (_, Some(status)) if !status.success() => Some(Wake::Died("netevd-priv", status)),
+            (Some(status), _) => Some(Wake::Died("netevd-worker", status)),
+            (None, Some(status)) => Some(Wake::Died("netevd-priv", status)),
+            (None, None) => None,
+        })
+    }
+}
+
+/// How a process ended, for people.
+pub(crate) fn how(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exited with status {code}"),
+        (None, Some(number)) => match Signal::try_from(number) {
+            Ok(signal) => format!("was killed by {signal}"),
+            Err(_) => format!("was killed by signal {number}"),
+        },
+        (None, None) => "ended".to_owned(),
+    }
+}

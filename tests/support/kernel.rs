@@ -64,15 +64,19 @@ impl Host {
 
     fn objects(&self) -> Vec<(&'static str, Value)> {
         // One process start for all four lists, so that they belong to nearly one moment.
-        let text = self.sh("ip -j rule; echo; ip -6 -j rule; echo; ip -j route show table all; echo; \
-             ip -6 -j route show table all");
-        let mut lists = serde_json::Deserializer::from_str(&text).into_iter::<Value>();
+        let text = self.sh(
+            "echo =rule; ip -j rule; echo =rule6; ip -6 -j rule; echo =route; ip -4 -j route show table all
+             echo =route6; ip -6 -j route show table all",
+        );
         let mut objects = Vec::new();
-        for what in ["rule", "rule6", "route", "route6"] {
-            // ip prints nothing at all where a table dump finds nothing.
-            let Some(list) = lists.next() else { break };
-            let list = list.unwrap_or_else(|e| panic!("ip -j: {e}\n{text}"));
-            objects.extend(list.as_array().expect("a list").iter().map(|o| (what, o.clone())));
+        for part in text.split('=') {
+            let (name, list) = part.split_once('\n').unwrap_or_default();
+            let what = ["rule", "rule6", "route", "route6"].into_iter().find(|what| *what == name);
+            // ip prints nothing at all where a dump finds nothing.
+            let (Some(what), false) = (what, list.trim().is_empty()) else { continue };
+            let list: Vec<Value> =
+                serde_json::from_str(list).unwrap_or_else(|e| panic!("ip -j: {e}\n{text}"));
+            objects.extend(list.into_iter().map(|object| (what, object)));
         }
         objects
     }

@@ -23,8 +23,13 @@ pub(crate) fn run() {
         let mut ready =
             [PollFd::new(packets.as_fd(), PollFlags::POLLIN), PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
         poll(&mut ready, PollTimeout::NONE).expect("poll");
-        if ready[1].revents().is_some_and(|events| !events.is_empty()) {
+        let packet = ready[0].revents().is_some_and(|events| !events.is_empty());
+        // What crossed a link before the end of input is still told.
+        if !packet && ready[1].revents().is_some_and(|events| !events.is_empty()) {
             return;
+        }
+        if !packet {
+            continue;
         }
         let (length, from) = recvfrom::<LinkAddr>(packets.as_raw_fd(), &mut buffer).expect("a packet");
         let Some(from) = from else { continue };

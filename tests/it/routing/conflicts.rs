@@ -11,7 +11,7 @@ fn routing_11_a_foreign_route_in_our_table() {
     host.ip("route add 203.0.113.0/24 via 198.51.100.99 dev eth1 table 207 protocol static");
     let foreign = host.foreign();
     let daemon = host.start_daemon();
-    let line = daemon.await_log(&["eth1", "table", "not netevd's"]);
+    let line = daemon.await_log(&["eth1", "Conflict", "table 207", "203.0.113.0/24"]);
     assert!(line.contains("WARN") || line.contains("ERROR"), "{line}");
     holds_for(Duration::from_millis(300), "nothing is installed", || host.ours().is_empty());
     assert_eq!(host.foreign(), foreign, "and nothing replaced");
@@ -29,7 +29,7 @@ fn routing_11_a_foreign_rule_at_our_priority() {
     host.ip("rule add priority 32002 from 198.51.100.2 lookup 4711 protocol static");
     let foreign = host.foreign();
     let daemon = host.start_daemon();
-    let line = daemon.await_log(&["eth1", "rule", "not netevd's"]);
+    let line = daemon.await_log(&["eth1", "Conflict", "rule"]);
     assert!(line.contains("WARN") || line.contains("ERROR"), "{line}");
     holds_for(Duration::from_millis(300), "no rule is installed", || {
         !host.ours().iter().any(|line| line.starts_with("3200"))
@@ -47,7 +47,7 @@ fn routing_11_a_foreign_rule_that_looks_our_table_up() {
     host.ip("rule add priority 50 fwmark 7 lookup 207 protocol static");
     let foreign = host.foreign();
     let daemon = host.start_daemon();
-    daemon.await_log(&["eth1", "rule", "not netevd's"]);
+    daemon.await_log(&["eth1", "Conflict", "rule"]);
     holds_for(Duration::from_millis(300), "no rule is installed", || {
         !host.ours().iter().any(|line| line.starts_with("3200"))
     });

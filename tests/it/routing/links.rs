@@ -114,12 +114,12 @@ fn routing_06_same_ifindex_another_name() {
     host.two_uplinks();
     let _daemon = host.start_daemon();
     host.await_ours("eth1 is complete", &eth1_complete());
-    host.sh("ip link del eth1; ip link add name other index 7 type dummy; ip link set other up
+    host.sh("ip link del eth1; ip link add name other index 7 type bridge; ip link set other up
          ip addr add 198.51.100.2/24 dev other
          ip route add default via 198.51.100.1 dev other metric 200");
     host.await_ours::<&str>("nothing is left, and nothing made for the other name", &[]);
     // And back under the listed name, again with the same index.
-    host.sh("ip link del other; ip link add name eth1 index 7 type dummy; ip link set eth1 up
+    host.sh("ip link del other; ip link add name eth1 index 7 type bridge; ip link set eth1 up
              ip addr add 198.51.100.2/24 dev eth1
              ip route add default via 198.51.100.1 dev eth1 metric 200");
     host.await_ours("eth1 is complete", &eth1_complete());

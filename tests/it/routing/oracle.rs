@@ -18,16 +18,14 @@ type Net = (IpAddr, u64);
 
 impl Snapshot {
     pub(super) fn take(host: &Host) -> Snapshot {
-        let text =
-            host.sh("ip -j addr; echo; ip -j route show table all; echo; ip -6 -j route show table all");
-        let mut lists = serde_json::Deserializer::from_str(&text).into_iter::<Value>();
-        let mut next = || match lists.next() {
-            Some(list) => list.expect("JSON").as_array().expect("a list").clone(),
-            None => Vec::new(),
+        let list = |words: &str| match host.ip_json(words) {
+            Value::Array(list) => list,
+            other => panic!("ip -j {words}: {other}"),
         };
+        let routes = [list("-4 route show table all"), list("-6 route show table all")];
         // ip shows links that went away while it listed them as empty objects.
-        let links = next().into_iter().filter(|link| link["ifname"].is_string()).collect();
-        Snapshot { links, routes: [next(), next()] }
+        let links = list("addr").into_iter().filter(|link| link["ifname"].is_string()).collect();
+        Snapshot { links, routes }
     }
 
     /// netevd's objects for these links.
@@ -117,10 +115,11 @@ impl Snapshot {
     ) -> impl Iterator<Item = (Net, u64, &'a Value)> {
         self.main(family).filter_map(move |route| {
             let net = destination(route)?;
+            // ip leaves `boot`, its own default, out.
             let protocol = text(route, "protocol");
             let copied = is_unicast(route)
                 && route["nexthops"].is_null()
-                && ["kernel", "boot", "static", "dhcp", "ra"].contains(&protocol)
+                && ["kernel", "", "static", "dhcp", "ra"].contains(&protocol)
                 && !self.is_uplink(text(route, "dev"), managed)
                 && !is_default_like(net)
                 && is_ordinary(net.0);

@@ -84,7 +84,7 @@ fn storm(host: &Host, seed: u32) {
         "ip link add name docker0 index 20 type bridge; ip addr add 172.17.0.1/16 dev docker0
          ip addr add 2001:db8:d::1/64 dev docker0 nodad; ip link set docker0 up
          ip link add name br9 index 21 type bridge; ip link set br9 up
-         ip link add name keep index 22 type dummy; ip addr add 10.99.0.1/24 dev keep; ip link set keep up
+         ip link add name keep index 22 type bridge; ip addr add 10.99.0.1/24 dev keep; ip link set keep up
          ip addr add 10.0.0.2/24 dev eth0; ip route add default via 10.0.0.1 dev eth0 metric 100
          ip rule add priority 100 from 10.0.1.0/24 lookup 4711; ip -6 rule add priority 100 to 2001:db8:7::/64 lookup 4711
          ip rule add priority 32001 from 10.0.1.2 lookup 4711; ip rule add priority 32004 to 10.0.1.2 lookup main

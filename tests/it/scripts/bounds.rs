@@ -103,7 +103,7 @@ fn scripts_at_most_max_parallel_at_a_time() {
         "system: { backend: kernel }\nscripts: { max_parallel: 2 }\nmonitoring: { interfaces: [\"d*\"] }\n",
     );
     for n in 0..6 {
-        host.ip(&format!("link add d{n} type dummy"));
+        host.ip(&format!("link add d{n} type bridge"));
     }
     host.recorder("address-added", "10-note", "sleep=150");
     let _daemon = host.start_daemon();

@@ -2,7 +2,8 @@
 //!
 //! An object of netevd's is a line as ip(8) would write it, without what the kernel adds by
 //! itself (scope, flags): `32002: from 192.0.2.2 lookup 207`, `table 207: default via 192.0.2.1
-//! dev eth1`, `table 207: unreachable default metric 4294967295`.
+//! dev eth1`, `table 207: unreachable default metric 4294967295` (`::/0` for
+//! IPv6).
 
 use super::host::Host;
 use super::wait::wait_for;
@@ -113,7 +114,9 @@ fn line((what, object): &(&str, Value)) -> String {
     if !unicast {
         words.push(text("type"));
     }
-    words.push(text("dst"));
+    // Of the two families only this one shows neither in its gateway nor in its prefix.
+    let is_bare_ipv6 = !unicast && *what == "route6" && text("dst") == "default";
+    words.push(if is_bare_ipv6 { "::/0".to_owned() } else { text("dst") });
     for (key, word) in [("gateway", "via"), ("dev", "dev"), ("metric", "metric"), ("nexthops", "nexthops")] {
         // IPv6 shows lo for routes that lead nowhere, IPv4 nothing; and it gives every route a metric.
         let kernels_own = (key == "dev" && !unicast) || (key == "metric" && unicast && *what == "route6");

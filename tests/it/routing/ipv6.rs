@@ -21,7 +21,9 @@ fn machine(host: &Host) {
 }
 
 fn address_flags(host: &Host) -> serde_json::Value {
-    host.ip_json(&format!("-6 addr show dev eth1 to {A}"))[0]["addr_info"][0].clone()
+    let link = host.ip_json("-6 addr show dev eth1");
+    let mut all = link[0]["addr_info"].as_array().into_iter().flatten();
+    all.find(|entry| entry["local"] == A).cloned().unwrap_or_default()
 }
 
 #[test]

@@ -70,10 +70,7 @@ impl Snapshot {
                 lines.insert(format!("table {table}: {}/{} dev {name}", net.0, net.1));
             }
         }
-        let mut locals: Vec<(Net, u64, &Value)> = self.locals(family, managed).collect();
-        locals.sort_by_key(|(net, metric, _)| (*net, *metric));
-        locals.dedup_by_key(|(net, ..)| *net);
-        for (net, _, route) in locals {
+        for (net, route) in self.locals(family, managed) {
             if own.contains(&net) {
                 continue;
             }
@@ -107,14 +104,16 @@ impl Snapshot {
         closest.is_some_and(|(_, route)| route["gateway"].is_null())
     }
 
-    /// main's routes that are to be copied: prefix, metric, route.
-    fn locals<'a>(
-        &'a self,
-        family: usize,
-        managed: &'a [&'a str],
-    ) -> impl Iterator<Item = (Net, u64, &'a Value)> {
-        self.main(family).filter_map(move |route| {
-            let net = destination(route)?;
+    /// main's routes that are to be copied. Of several for one prefix main uses the lowest metric,
+    /// so that one alone counts: if it is of a kind that is not copied, none is.
+    fn locals<'a>(&'a self, family: usize, managed: &'a [&'a str]) -> impl Iterator<Item = (Net, &'a Value)> {
+        let mut routes: Vec<(Net, u64, &Value)> = self
+            .main(family)
+            .filter_map(|route| Some((destination(route)?, route["metric"].as_u64().unwrap_or(0), route)))
+            .collect();
+        routes.sort_by_key(|(net, metric, _)| (*net, *metric));
+        routes.dedup_by_key(|(net, ..)| *net);
+        routes.into_iter().filter_map(move |(net, _, route)| {
             // ip leaves `boot`, its own default, out.
             let protocol = text(route, "protocol");
             let copied = is_unicast(route)
@@ -123,7 +122,7 @@ impl Snapshot {
                 && !self.is_uplink(text(route, "dev"), managed)
                 && !is_default_like(net)
                 && is_ordinary(net.0);
-            copied.then(|| (net, route["metric"].as_u64().unwrap_or(0), route))
+            copied.then_some((net, route))
         })
     }
 

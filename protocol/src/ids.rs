@@ -63,18 +63,30 @@ impl TableId {
     pub const MAIN: TableId = TableId(254);
     /// The kernel's `local` table.
     pub const LOCAL: TableId = TableId(255);
-    /// Where tables go whose plain number would be one of the kernel's three.
+    /// Where a table goes whose plain number is one of the kernel's three.
     const ASIDE: u32 = 65_536;
+    /// Where a table goes whose plain number is taken by such a one. No plain number reaches
+    /// here: it is at most 2^30 + 2^31.
+    const BEYOND: u32 = 0xc000_0000;
 
-    /// The only table that netevd uses for an interface: `base + ifindex`, and 65,536 more when
-    /// that would be 253, 254 or 255 (a default route in 255 captures all traffic of a host, and
-    /// the kernel does not object).
+    /// The only table that netevd uses for an interface, and no other interface's: `base +
+    /// ifindex`, and 65,536 more when that would be 253, 254 or 255 (a default route in 255
+    /// captures all traffic of a host, and the kernel does not object).
     pub const fn for_interface(base: u32, ifindex: Ifindex) -> TableId {
         let plain = base.wrapping_add(ifindex.0);
         match plain {
-            253..=255 => TableId(Self::ASIDE.wrapping_add(plain)),
+            253..=255 => TableId(Self::ASIDE + plain),
+            65_789..=65_791 => TableId(Self::BEYOND + plain),
             _ => TableId(plain),
         }
+    }
+
+    /// The interface whose table this is, by the same base.
+    pub fn interface(self, base: u32) -> Option<Ifindex> {
+        let plain = [Some(self.0), self.0.checked_sub(Self::ASIDE), self.0.checked_sub(Self::BEYOND)];
+        let mut candidates =
+            plain.into_iter().flatten().filter_map(|t| Ifindex::try_from(t.checked_sub(base)?).ok());
+        candidates.find(|ifindex| Self::for_interface(base, *ifindex) == self)
     }
 }
 
@@ -97,6 +109,7 @@ impl fmt::Display for Priority {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn table(ifindex: u32) -> u32 {
         TableId::for_interface(200, Ifindex::try_from(ifindex).expect("valid")).0
@@ -108,6 +121,18 @@ mod tests {
         assert_eq!(table(52), 252);
         assert_eq!([table(53), table(54), table(55)], [65_789, 65_790, 65_791]);
         assert_eq!(table(56), 256);
+        // The interface whose plain number is 53's table goes elsewhere.
+        assert_eq!(table(65_589), 0xc000_0000 + 65_789);
+    }
+
+    proptest! {
+        #[test]
+        fn a_table_has_one_interface(base in 1u32..=1 << 30, ifindex in prop_oneof![1u32..70_000, 1..=i32::MAX as u32]) {
+            let ifindex = Ifindex::try_from(ifindex).expect("in range");
+            let table = TableId::for_interface(base, ifindex);
+            prop_assert_eq!(table.interface(base), Some(ifindex));
+            prop_assert!(![TableId::DEFAULT, TableId::MAIN, TableId::LOCAL].contains(&table));
+        }
     }
 
     #[test]

@@ -33,13 +33,9 @@ pub struct Actual {
 }
 
 impl Actual {
-    /// Sorts a dump. `links` are the interfaces that exist; tables of others are recognised by
-    /// the table base.
-    pub fn new(dump: &ManagedDump, policy: &Policy, links: impl IntoIterator<Item = Ifindex>) -> Self {
-        let known: BTreeMap<TableId, Ifindex> =
-            links.into_iter().map(|i| (TableId::for_interface(policy.table_base, i), i)).collect();
-        let owner =
-            |table: TableId| known.get(&table).copied().or_else(|| owner_of(table, policy.table_base));
+    /// Sorts a dump by the policy's table base and priorities.
+    pub fn new(dump: &ManagedDump, policy: &Policy) -> Self {
+        let owner = |table: TableId| table.interface(policy.table_base);
         let mut actual = Self::default();
         for rule in dump.rules.iter().filter(|rule| rule.is_ours()) {
             let place = rule.table.and_then(owner).zip(selector(rule, policy));
@@ -87,14 +83,6 @@ impl Actual {
     }
 }
 
-/// The interface of a table by the rule that made it.
-fn owner_of(table: TableId, base: u32) -> Option<Ifindex> {
-    // 253 to 255 stand 65,536 higher.
-    let plain = [table.0, table.0.wrapping_sub(65_536)];
-    let mut candidates = plain.into_iter().filter_map(|t| Ifindex::try_from(t.checked_sub(base)?).ok());
-    candidates.find(|ifindex| TableId::for_interface(base, *ifindex) == table)
-}
-
 /// Which rule of which address this is; `None` when it is not of the form that the helper writes.
 fn selector(rule: &Rule, policy: &Policy) -> Option<(Selector, IpAddr)> {
     let priorities = policy.priorities();
@@ -105,19 +93,4 @@ fn selector(rule: &Rule, policy: &Policy) -> Option<(Selector, IpAddr)> {
     };
     let exact = prefix == Prefix::host(prefix.address()) && rule.priority == priority && !rule.narrower;
     exact.then_some((selector, prefix.address()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tables_lead_back_to_their_interfaces() {
-        for n in [1, 2, 52, 53, 54, 55, 56, 70_000] {
-            let ifindex = Ifindex::try_from(n).expect("valid");
-            assert_eq!(owner_of(TableId::for_interface(200, ifindex), 200), Some(ifindex), "{n}");
-        }
-        assert_eq!(owner_of(TableId(254), 200), None);
-        assert_eq!(owner_of(TableId(100), 200), None);
-    }
 }

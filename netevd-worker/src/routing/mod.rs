@@ -10,6 +10,8 @@ mod helper;
 mod pass;
 mod plan;
 mod reconciler;
+#[cfg(test)]
+mod tests;
 mod wipe;
 
 pub use actual::{Actual, ActualTable};

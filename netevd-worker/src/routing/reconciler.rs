@@ -4,7 +4,7 @@
 use super::pass::{Failure, Outcome, carry_out, describe};
 use crate::kernel::{DumpError, Dumper, ManagedDump};
 use crate::routing::{Actual, Helper, HelperError, Plan, TableKey, changes, everything};
-use protocol::{Ifindex, Policy, Refusal, Reply, Request, Selector, TableId};
+use protocol::{Policy, Refusal, Reply, Request, Selector, TableId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
@@ -63,10 +63,10 @@ impl Reconciler {
         Self { helper, dumper, policy, synchronised: false, left: Left::new() }
     }
 
-    /// Brings the kernel to the plan. `links` are the interfaces that exist.
-    pub async fn pass(&mut self, plan: Arc<Plan>, links: &[Ifindex]) -> Result<PassReport, PassError> {
+    /// Brings the kernel to the plan.
+    pub async fn pass(&mut self, plan: Arc<Plan>) -> Result<PassReport, PassError> {
         let dump = self.dumper.managed().await.map_err(PassError::Dump)?;
-        let actual = Actual::new(&dump, &self.policy, links.iter().copied());
+        let actual = Actual::new(&dump, &self.policy);
         let wiped = self.wiped(&actual);
         let mut outcome = if !self.synchronised || actual.strays > 0 {
             self.synchronise(&plan, &actual).await.map_err(PassError::Helper)?

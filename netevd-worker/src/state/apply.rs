@@ -325,8 +325,8 @@ impl State {
     fn look(&mut self, ifindex: Ifindex, changes: &mut Changes) {
         let Some(link) = self.links.get_mut(&ifindex).filter(|link| link.monitored) else { return };
         let signs = link.signs(&self.routes);
-        let before = link.stage;
-        let after = climb::next(before, link.gateway_lost, signs);
+        let (before, lost) = (link.stage, link.gateway_lost);
+        let after = climb::next(before, lost, signs);
         link.gateway_lost = signs.global && (link.gateway_lost || before == Some(Stage::Routable));
         if signs.default_route || !signs.carrier {
             link.gateway_lost = false;
@@ -334,7 +334,7 @@ impl State {
         link.stage = Some(after);
         let id = link.id;
         let mut old = before;
-        for stage in climb::passed(before, after) {
+        for stage in climb::passed(before, lost, after) {
             let mut event = self.event(id, stage.kind(), stage.name(), Detail::None);
             event.old_state = old.map(Stage::name);
             old = Some(stage);

@@ -73,14 +73,16 @@ pub(super) fn next(before: Option<Stage>, gateway_lost: bool, signs: Signs) -> S
     }
 }
 
-/// The stages that run between two states, oldest first; empty when nothing changed.
-pub(super) fn passed(before: Option<Stage>, after: Stage) -> impl Iterator<Item = Stage> {
+/// The stages that run between two states, oldest first; empty when nothing changed. A link that
+/// only lost its gateway is still configured, and does not become so again.
+pub(super) fn passed(before: Option<Stage>, gateway_lost: bool, after: Stage) -> impl Iterator<Item = Stage> {
     // On the way up a link is not degraded; that stage is only ever reached.
     let stages = [Stage::NoCarrier, Stage::Carrier, Stage::Degraded, Stage::Configured, Stage::Routable];
     let unchanged = before == Some(after);
     stages.into_iter().filter(move |&stage| {
-        let climbed = before.unwrap_or(Stage::NoCarrier) < stage && stage < after && stage != Stage::Degraded;
-        !unchanged && (stage == after || climbed)
+        let between = before.unwrap_or(Stage::NoCarrier) < stage && stage < after;
+        let skipped = stage == Stage::Degraded || (stage == Stage::Configured && gateway_lost);
+        !unchanged && (stage == after || (between && !skipped))
     })
 }
 
@@ -117,7 +119,7 @@ mod tests {
     }
 
     fn names(before: Option<Stage>, after: Stage) -> Vec<Stage> {
-        passed(before, after).collect()
+        passed(before, false, after).collect()
     }
 
     #[test]
@@ -126,6 +128,7 @@ mod tests {
         assert_eq!(names(None, NoCarrier), [NoCarrier]);
         assert_eq!(names(Some(NoCarrier), Degraded), [Carrier, Degraded]);
         assert_eq!(names(Some(Degraded), Routable), [Configured, Routable]);
+        assert_eq!(passed(Some(Degraded), true, Routable).collect::<Vec<_>>(), [Routable]);
         assert_eq!(names(Some(Routable), Degraded), [Degraded]);
         assert_eq!(names(Some(Routable), NoCarrier), [NoCarrier]);
         assert_eq!(names(Some(Routable), Routable), []);

@@ -6,6 +6,8 @@ mod climb;
 mod link;
 mod routes;
 mod saved;
+#[cfg(test)]
+mod tests;
 
 pub use climb::{Signs, Stage};
 pub use link::{Known, LinkState};

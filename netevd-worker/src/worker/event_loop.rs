@@ -12,7 +12,7 @@ use crate::routing::{
     Helper, HelperError, PassError, PassReport, Plan, Reconciler, WipeVerdict, WipeWatch, desired,
 };
 use crate::state::{Changes, Interest, State};
-use protocol::{Ifindex, Policy};
+use protocol::Policy;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
@@ -345,14 +345,13 @@ impl Worker {
         let Some(routing) = self.routing.as_mut().filter(|task| !task.is_busy()) else { return };
         self.pass_at = None;
         let plan = desired(&self.state, &self.policy);
-        let links: Vec<Ifindex> = self.state.links().map(|link| link.ifindex).collect();
         if plan.cut != self.cut {
             for cut in &plan.cut {
                 tracing::warn!("{cut} are routed: raise routing.limits, or ask why there are so many");
             }
             self.cut.clone_from(&plan.cut);
         }
-        routing.begin(Arc::new(plan), links);
+        routing.begin(Arc::new(plan));
     }
 
     fn passed(&mut self, report: Result<PassReport, PassError>) -> Result<(), Fatal> {
@@ -368,7 +367,8 @@ impl Worker {
         for (key, count) in &report.changed {
             let name = name_of(&report.plan, *key, &self.state);
             let table = protocol::TableId::for_interface(self.policy.table_base, key.ifindex);
-            tracing::info!(link = %name, "routing: {count} changes for {} in table {table}", key.family);
+            let changes = if *count == 1 { "change" } else { "changes" };
+            tracing::info!(link = %name, "routing: {count} {changes} for {} in table {table}", key.family);
         }
         if report.wiped > 0 {
             self.wiped(report.wiped);

@@ -2,13 +2,12 @@
 //! one report comes out, and the loop never hands in a second before the first is answered.
 
 use crate::routing::{PassError, PassReport, Plan, Reconciler};
-use protocol::Ifindex;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
 /// The loop's side.
 pub(super) struct RoutingTask {
-    plans: mpsc::Sender<(Arc<Plan>, Vec<Ifindex>)>,
+    plans: mpsc::Sender<Arc<Plan>>,
     reports: mpsc::Receiver<Result<PassReport, PassError>>,
     busy: bool,
 }
@@ -16,11 +15,11 @@ pub(super) struct RoutingTask {
 impl RoutingTask {
     /// Starts the task.
     pub(super) fn start(mut reconciler: Reconciler) -> Self {
-        let (plans, mut inbox) = mpsc::channel::<(Arc<Plan>, Vec<Ifindex>)>(1);
+        let (plans, mut inbox) = mpsc::channel::<Arc<Plan>>(1);
         let (outbox, reports) = mpsc::channel(1);
         tokio::spawn(async move {
-            while let Some((plan, links)) = inbox.recv().await {
-                let report = reconciler.pass(plan, &links).await;
+            while let Some(plan) = inbox.recv().await {
+                let report = reconciler.pass(plan).await;
                 if outbox.send(report).await.is_err() {
                     return;
                 }
@@ -35,8 +34,8 @@ impl RoutingTask {
     }
 
     /// Starts a pass; only when none is under way.
-    pub(super) fn begin(&mut self, plan: Arc<Plan>, links: Vec<Ifindex>) {
-        self.busy = self.plans.try_send((plan, links)).is_ok();
+    pub(super) fn begin(&mut self, plan: Arc<Plan>) {
+        self.busy = self.plans.try_send(plan).is_ok();
     }
 
     /// The report of the pass under way; pending for ever without one. Cancel-safe.

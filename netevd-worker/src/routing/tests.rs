@@ -1,0 +1,300 @@
+//! The planner and the comparison against a model of the kernel.
+
+use super::{Actual, ActualTable, Plan, PlannedTable, TableKey, changes, desired, everything};
+use crate::config::Config;
+use crate::facts::Address;
+use crate::kernel::{Dump, Hop, Link, Route, UNICAST, link_flag};
+use crate::state::{Changes, Interest, State};
+use proptest::prelude::*;
+use protocol::{
+    Fallback, Family, Ifindex, InterfaceName, NextHop, PatternList, Policy, Prefix, Request, RouteKind,
+    Selector, TableId,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+fn index(n: u32) -> Ifindex {
+    Ifindex::try_from(n).expect("valid")
+}
+
+fn link(n: u32, name: &str) -> Link {
+    Link {
+        ifindex: index(n),
+        name: InterfaceName::new(name).ok(),
+        flags: link_flag::UP | link_flag::LOWER_UP,
+        mtu: Some(1500),
+        mac: None,
+        kind: None,
+        operstate: None,
+        controller: 0,
+    }
+}
+
+fn address(text: &str) -> Address {
+    let (ip, length) = text.split_once('/').expect("ip/length");
+    Address {
+        ip: ip.parse().expect("an address"),
+        prefix_length: length.parse().expect("a length"),
+        scope: 0,
+        flags: 0,
+        peer: None,
+        broadcast: None,
+        label: None,
+        preferred_lifetime: u32::MAX,
+        valid_lifetime: u32::MAX,
+    }
+}
+
+fn route(destination: &str, oif: u32, gateway: &str) -> Route {
+    Route {
+        destination: destination.parse().expect("a prefix"),
+        table: TableId::MAIN,
+        metric: 0,
+        protocol: 2,
+        scope: 0,
+        route_type: UNICAST,
+        selective: false,
+        cloned: false,
+        source: None,
+        hops: vec![Hop { oif: Some(index(oif)), gateway: gateway.parse().ok(), foreign_gateway: false }],
+    }
+}
+
+fn policy(interfaces: &[&str]) -> Policy {
+    Policy { interfaces: PatternList::new(interfaces).expect("good"), ..Policy::default() }
+}
+
+fn state(dump: Dump) -> State {
+    let mut state = State::default();
+    let config = Config::default();
+    let interest = Interest { monitors: &|name| config.monitors(name), routes: false };
+    state.resynchronise(dump, &interest, &mut Changes::default());
+    state
+}
+
+/// eth0 and eth1 in one subnet, docker0, and main's routes for them.
+fn two_uplinks() -> Dump {
+    Dump {
+        links: vec![link(2, "eth0"), link(3, "eth1"), link(4, "docker0")],
+        addresses: vec![
+            (index(2), address("192.0.2.10/24")),
+            (index(3), address("192.0.2.11/24")),
+            (index(4), address("172.17.0.1/16")),
+        ],
+        routes: vec![
+            route("0.0.0.0/0", 2, "192.0.2.1"),
+            Route { metric: 200, ..route("0.0.0.0/0", 3, "192.0.2.1") },
+            route("192.0.2.0/24", 2, ""),
+            route("192.0.2.0/24", 3, ""),
+            route("172.17.0.0/16", 4, ""),
+        ],
+    }
+}
+
+/// eth1, IPv4.
+fn eth1() -> TableKey {
+    TableKey { ifindex: index(3), family: Family::V4 }
+}
+
+fn prefix(text: &str) -> Prefix {
+    text.parse().expect("a prefix")
+}
+
+#[test]
+fn two_uplinks_and_a_bridge() {
+    let plan = desired(&state(two_uplinks()), &policy(&["eth1"]));
+    assert_eq!(plan.tables.keys().copied().collect::<Vec<_>>(), [eth1()]);
+    let table = &plan.tables[&eth1()];
+    assert_eq!(table.addresses, BTreeSet::from(["192.0.2.11".parse().expect("an address")]));
+    assert_eq!(table.subnets.keys().collect::<Vec<_>>(), [&prefix("192.0.2.0/24")]);
+    assert_eq!(table.locals.keys().collect::<Vec<_>>(), [&prefix("172.17.0.0/16")]);
+    assert_eq!(table.default, "192.0.2.1".parse().ok().map(NextHop::Gateway));
+    assert!(!table.fallback);
+}
+
+#[test]
+fn without_a_gateway_nothing_or_the_fallback() {
+    let mut dump = two_uplinks();
+    dump.routes.remove(1);
+    let state = state(dump);
+    assert_eq!(desired(&state, &policy(&["eth1"])).tables, BTreeMap::new());
+    let strict = Policy { fallback: Fallback::Unreachable, ..policy(&["eth1"]) };
+    let plan = desired(&state, &strict);
+    let table = &plan.tables[&eth1()];
+    assert!(table.fallback && table.default.is_none() && !table.addresses.is_empty());
+}
+
+#[test]
+fn what_is_not_managed_and_what_is_not_copied() {
+    let mut dump = two_uplinks();
+    dump.links[1].controller = 4;
+    assert!(desired(&state(dump), &policy(&["eth1"])).tables.is_empty(), "enslaved");
+
+    let mut dump = two_uplinks();
+    dump.links.push(link(5, "tun0"));
+    dump.routes.extend([
+        route("0.0.0.0/1", 5, ""),
+        route("10.8.0.0/24", 5, ""),
+        route("169.254.0.0/16", 4, ""),
+        route("224.0.0.0/4", 4, ""),
+        Route { protocol: 186, ..route("10.9.0.0/16", 4, "") },
+        Route {
+            hops: [route("10.7.0.0/16", 4, "").hops, route("10.7.0.0/16", 5, "").hops].concat(),
+            ..route("10.7.0.0/16", 4, "")
+        },
+    ]);
+    let plan = desired(&state(dump), &policy(&["eth1"]));
+    let locals: Vec<_> = plan.tables[&eth1()].locals.keys().collect();
+    assert_eq!(locals, [&prefix("172.17.0.0/16")], "tun0 took the default: it is an uplink");
+    let none = Policy { local_networks: false, ..policy(&["eth1"]) };
+    assert!(desired(&state(two_uplinks()), &none).tables[&eth1()].locals.is_empty());
+}
+
+#[test]
+fn the_administrator_s_gateway_comes_first_and_on_link_ones_before_others() {
+    let mut policy = policy(&["eth1"]);
+    let named = ["198.51.100.1", "192.0.2.77"].map(|g| g.parse().expect("an address"));
+    policy.gateways.insert(InterfaceName::new("eth1").expect("good"), named.to_vec());
+    let plan = desired(&state(two_uplinks()), &policy);
+    assert_eq!(plan.tables[&eth1()].default, "192.0.2.77".parse().ok().map(NextHop::Gateway));
+}
+
+#[test]
+fn limits_cut_and_say_so() {
+    let mut dump = two_uplinks();
+    dump.addresses.extend((20..60).map(|n| (index(3), address(&format!("192.0.2.{n}/24")))));
+    let mut policy = policy(&["eth1"]);
+    policy.limits.addresses = 10;
+    let plan = desired(&state(dump), &policy);
+    assert_eq!(plan.tables[&eth1()].addresses.len(), 10);
+    assert_eq!(plan.cut, ["eth1 ipv4 addresses: 41 of 10"]);
+}
+
+#[test]
+fn up_ends_with_the_rules_and_down_begins_with_them() {
+    let plan = desired(&state(two_uplinks()), &policy(&["eth1"]));
+    let kinds = |steps: &[super::Step]| steps.iter().map(|s| s.request.name()).collect::<Vec<_>>();
+    let up = changes(&plan, &Actual::default());
+    assert_eq!(kinds(&up), ["AddSubnet", "AddLocal", "SetDefault", "AddRule", "AddRule"]);
+    let there = run(&plan, Actual::default(), &up);
+    let down = changes(&Plan::default(), &there);
+    assert_eq!(kinds(&down), ["DelRule", "DelRule", "DelRoute", "DelRoute", "DelRoute"]);
+    assert!(matches!(down[2].request, Request::DelRoute { route: RouteKind::Default, .. }));
+}
+
+/// What the helper does, in the shape of the comparison.
+fn run(plan: &Plan, mut actual: Actual, steps: &[super::Step]) -> Actual {
+    for step in steps {
+        let planned = plan.tables.get(&step.key).cloned().unwrap_or_default();
+        let table = actual.tables.entry(step.key).or_default();
+        let own = |gateway| Hop { oif: Some(step.key.ifindex), gateway, foreign_gateway: false };
+        match step.request {
+            Request::AddRule { selector, address, .. } => {
+                table.fallback |= planned.fallback;
+                table.rules.insert((selector, address));
+            }
+            Request::DelRule { selector, address, .. } => {
+                table.rules.remove(&(selector, address));
+            }
+            Request::SetDefault { next_hop, .. } => {
+                table.default = Some(own(match next_hop {
+                    NextHop::Gateway(gateway) => Some(gateway),
+                    NextHop::PointToPoint => None,
+                }));
+            }
+            Request::AddSubnet { address, .. } => {
+                let subnet = planned.subnets.iter().find(|(_, a)| **a == address).map(|(p, _)| *p);
+                table.routes.insert(subnet.expect("a planned subnet"), own(None));
+            }
+            Request::AddLocal { destination, .. } => {
+                table.routes.insert(destination, planned.locals[&destination]);
+            }
+            Request::DelRoute { route, .. } => match route {
+                RouteKind::Default => table.default = None,
+                RouteKind::Fallback => table.fallback = false,
+                RouteKind::Subnet(p) | RouteKind::Local(p) => {
+                    table.routes.remove(&p);
+                }
+            },
+            other => panic!("no such step: {other:?}"),
+        }
+    }
+    actual.tables.retain(|_, table| *table != ActualTable::default());
+    actual
+}
+
+fn ip(n: u8) -> IpAddr {
+    IpAddr::from([192, 0, 2, n])
+}
+
+fn planned_table() -> impl Strategy<Value = PlannedTable> {
+    let addresses = prop::collection::btree_set((1u8..9).prop_map(ip), 1..4);
+    let locals =
+        prop::collection::btree_map((0u8..6).prop_map(|n| prefix(&format!("10.{n}.0.0/16"))), hop(), 0..4);
+    (addresses, locals, prop::option::of(next_hop()), any::<bool>()).prop_map(
+        |(addresses, locals, default, fallback)| {
+            let subnets =
+                BTreeMap::from([(prefix("192.0.2.0/24"), *addresses.first().expect("one at least"))]);
+            PlannedTable { name: "eth1".to_owned(), fallback, subnets, locals, default, addresses }
+        },
+    )
+}
+
+fn hop() -> impl Strategy<Value = Hop> {
+    (5u32..7, prop::option::of((1u8..3).prop_map(ip))).prop_map(|(oif, gateway)| Hop {
+        oif: Some(index(oif)),
+        gateway,
+        foreign_gateway: false,
+    })
+}
+
+fn next_hop() -> impl Strategy<Value = NextHop> {
+    prop_oneof![(200u8..203).prop_map(|n| NextHop::Gateway(ip(n))), Just(NextHop::PointToPoint)]
+}
+
+fn key() -> impl Strategy<Value = TableKey> {
+    (2u32..5).prop_map(|n| TableKey { ifindex: index(n), family: Family::V4 })
+}
+
+fn plan() -> impl Strategy<Value = Plan> {
+    prop::collection::btree_map(key(), planned_table(), 0..3)
+        .prop_map(|tables| Plan { tables, cut: Vec::new() })
+}
+
+fn actual_table() -> impl Strategy<Value = ActualTable> {
+    let selector = prop_oneof![Just(Selector::From), Just(Selector::To)];
+    let rules = prop::collection::btree_set((selector, (1u8..9).prop_map(ip)), 0..5);
+    let routes =
+        prop::collection::btree_map((0u8..8).prop_map(|n| prefix(&format!("10.{n}.0.0/16"))), hop(), 0..4);
+    (rules, routes, prop::option::of(hop()), any::<bool>())
+        .prop_map(|(rules, routes, default, fallback)| ActualTable { fallback, default, routes, rules })
+}
+
+fn actual() -> impl Strategy<Value = Actual> {
+    prop::collection::btree_map(key(), actual_table(), 0..3).prop_map(|tables| Actual { tables, strays: 0 })
+}
+
+proptest! {
+    #[test]
+    fn one_run_of_steps_reaches_the_plan(plan in plan(), actual in actual()) {
+        let reached = run(&plan, actual.clone(), &changes(&plan, &actual));
+        prop_assert_eq!(changes(&plan, &reached), vec![]);
+        prop_assert_eq!(reached.tables.keys().collect::<Vec<_>>(), plan.tables.keys().collect::<Vec<_>>());
+    }
+
+    /// At no point does a rule lead to a table that lacks its default: a look-up in between
+    /// would leave by another interface.
+    #[test]
+    fn no_rule_stands_before_its_table_is_whole(plan in plan()) {
+        let steps = everything(&plan);
+        for n in 0..=steps.len() {
+            let between = run(&plan, Actual::default(), &steps[..n]);
+            for (key, table) in &between.tables {
+                let planned = &plan.tables[key];
+                let whole = table.default.is_some() == planned.default.is_some()
+                    && planned.subnets.keys().all(|p| table.routes.contains_key(p));
+                prop_assert!(table.rules.is_empty() || whole, "after {} steps", n);
+            }
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! Scenarios: messages of the kernel in, names of events out.
+
+use super::{Changes, Interest, SavedState, State};
+use crate::event::{Detail, Event};
+use crate::facts::{Address, Facts, address_flag};
+use crate::kernel::{Dump, Hop, KernelMessage, Link, Route, UNICAST, link_flag};
+use protocol::{Ifindex, InterfaceName, TableId};
+
+const UP: u32 = link_flag::UP | link_flag::LOWER_UP;
+
+fn index(n: u32) -> Ifindex {
+    Ifindex::try_from(n).expect("valid")
+}
+
+fn link(n: u32, name: &str, flags: u32) -> Link {
+    Link {
+        ifindex: index(n),
+        name: InterfaceName::new(name).ok(),
+        flags,
+        mtu: Some(1500),
+        mac: Some("02:00:00:00:00:01".to_owned()),
+        kind: None,
+        operstate: Some("up"),
+        controller: 0,
+    }
+}
+
+fn address(ip: &str, flags: u32) -> Address {
+    let ip: std::net::IpAddr = ip.parse().expect("an address");
+    let link_local = matches!(ip, std::net::IpAddr::V6(a) if a.is_unicast_link_local());
+    Address {
+        ip,
+        prefix_length: if ip.is_ipv4() { 24 } else { 64 },
+        scope: if link_local { 253 } else { 0 },
+        flags,
+        peer: None,
+        broadcast: None,
+        label: None,
+        preferred_lifetime: u32::MAX,
+        valid_lifetime: u32::MAX,
+    }
+}
+
+fn route(destination: &str, oif: u32, gateway: &str) -> Route {
+    Route {
+        destination: destination.parse().expect("a prefix"),
+        table: TableId::MAIN,
+        metric: 0,
+        protocol: 4,
+        scope: 0,
+        route_type: UNICAST,
+        selective: false,
+        cloned: false,
+        source: None,
+        hops: vec![Hop { oif: Some(index(oif)), gateway: gateway.parse().ok(), foreign_gateway: false }],
+    }
+}
+
+struct Bench {
+    state: State,
+    routes: bool,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let mut bench = Self { state: State::default(), routes: true };
+        bench.state.remember_all_routes(true);
+        bench.resynchronise(Dump::default());
+        bench
+    }
+
+    fn resynchronise(&mut self, dump: Dump) -> Changes {
+        let mut changes = Changes::default();
+        let interest = Interest { monitors: &|name| name != "lo", routes: self.routes };
+        self.state.resynchronise(dump, &interest, &mut changes);
+        changes
+    }
+
+    fn apply(&mut self, message: KernelMessage) -> Changes {
+        let mut changes = Changes::default();
+        let interest = Interest { monitors: &|name| name != "lo", routes: self.routes };
+        self.state.apply(message, &interest, &mut changes);
+        changes
+    }
+
+    fn names(&mut self, message: KernelMessage) -> Vec<&'static str> {
+        names(&self.apply(message))
+    }
+}
+
+fn names(changes: &Changes) -> Vec<&'static str> {
+    changes.events.iter().map(|event| event.kind.name()).collect()
+}
+
+use KernelMessage::{AddressGone, LinkGone, RouteGone};
+
+fn told(n: u32, name: &str, flags: u32) -> KernelMessage {
+    KernelMessage::Link(link(n, name, flags))
+}
+
+fn has(n: u32, ip: &str, flags: u32) -> KernelMessage {
+    KernelMessage::Address(index(n), address(ip, flags))
+}
+
+fn leads(destination: &str, oif: u32, gateway: &str) -> KernelMessage {
+    KernelMessage::Route(route(destination, oif, gateway), false)
+}
+
+#[test]
+fn a_life_of_a_link() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.names(told(2, "eth0", 0)), ["link-added", "no-carrier"]);
+    assert_eq!(bench.names(told(2, "eth0", UP)), ["carrier"]);
+    assert_eq!(bench.names(told(2, "eth0", UP)), [""; 0]);
+    assert_eq!(bench.names(has(2, "fe80::1", address_flag::TENTATIVE)), [""; 0]);
+    assert_eq!(bench.names(has(2, "fe80::1", 0)), ["address-added", "degraded"]);
+    assert_eq!(bench.names(has(2, "192.0.2.2", 0)), ["address-added", "configured"]);
+    assert_eq!(bench.names(leads("0.0.0.0/0", 2, "192.0.2.1")), ["routes", "routable", "manager"]);
+    assert_eq!(bench.names(RouteGone(route("0.0.0.0/0", 2, "192.0.2.1"))), ["routes", "degraded", "manager"]);
+    assert_eq!(bench.names(leads("0.0.0.0/0", 2, "192.0.2.9")), ["routes", "routable", "manager"]);
+    let gone = bench.names(AddressGone(index(2), address("192.0.2.2", 0)));
+    assert_eq!(
+        gone,
+        ["address-removed", "routes", "degraded", "manager"],
+        "the last IPv4 address takes its routes"
+    );
+    let changes = bench.apply(LinkGone(index(2)));
+    assert_eq!(names(&changes), ["link-removed"]);
+    assert_eq!(changes.gone.len(), 1);
+    assert_eq!(changes.gone[0].1.name.as_str(), "eth0");
+}
+
+#[test]
+fn what_arrives_together_runs_every_stage() {
+    let mut bench = Bench::new();
+    let dump = Dump {
+        links: vec![link(2, "eth0", UP), link(1, "lo", UP | link_flag::LOOPBACK)],
+        addresses: vec![(index(2), address("192.0.2.2", 0)), (index(1), address("127.0.0.1", 0))],
+        routes: vec![route("0.0.0.0/0", 2, "192.0.2.1")],
+    };
+    let changes = bench.resynchronise(dump);
+    let expected = ["link-added", "address-added", "routes", "carrier", "configured", "routable", "manager"];
+    assert_eq!(names(&changes), expected, "lo is silent");
+    let old: Vec<_> = changes.events.iter().map(|event| event.old_state).collect();
+    assert_eq!(old[3..], [None, Some("carrier"), Some("configured"), Some("offline")]);
+}
+
+#[test]
+fn the_first_look_is_a_replay_without_its_routes() {
+    let mut state = State::default();
+    state.remember_all_routes(true);
+    let mut bench = Bench { state, routes: true };
+    let dump = Dump {
+        links: vec![link(2, "eth0", UP)],
+        addresses: vec![(index(2), address("192.0.2.2", 0))],
+        routes: vec![route("0.0.0.0/0", 2, "192.0.2.1")],
+    };
+    let changes = bench.resynchronise(dump);
+    assert!(changes.events.iter().all(|event| event.startup));
+    assert!(!names(&changes).contains(&"routes"));
+    assert!(bench.apply(has(2, "192.0.2.3", 0)).events.iter().all(|event| !event.startup));
+}
+
+#[test]
+fn a_link_down_silently_loses_its_ipv4_routes() {
+    let mut bench = Bench::new();
+    for message in [told(2, "eth0", UP), has(2, "192.0.2.2", 0), leads("0.0.0.0/0", 2, "192.0.2.1")] {
+        bench.apply(message);
+    }
+    let changes = bench.apply(told(2, "eth0", 0));
+    assert_eq!(names(&changes), ["routes", "no-carrier", "manager"]);
+    assert!(changes.routing && changes.doubt);
+    assert_eq!(
+        bench.names(told(2, "eth0", UP)),
+        ["carrier", "configured"],
+        "the address stayed, the default did not"
+    );
+}
+
+#[test]
+fn a_preferred_source_takes_its_route_along() {
+    let mut bench = Bench::new();
+    for message in [told(2, "eth0", UP), has(2, "192.0.2.2", 0), has(2, "192.0.2.3", 0)] {
+        bench.apply(message);
+    }
+    let mut default = route("0.0.0.0/0", 2, "192.0.2.1");
+    default.source = "192.0.2.2".parse().ok();
+    bench.apply(KernelMessage::Route(default, false));
+    let gone = bench.names(AddressGone(index(2), address("192.0.2.2", 0)));
+    assert_eq!(gone, ["address-removed", "routes", "degraded", "manager"]);
+}
+
+#[test]
+fn a_rename_is_an_end_and_a_beginning() {
+    let mut bench = Bench::new();
+    bench.apply(told(2, "eth0", UP));
+    bench.apply(has(2, "192.0.2.2", 0));
+    let changes = bench.apply(told(2, "wan0", UP));
+    assert_eq!(names(&changes), ["link-removed", "link-added", "address-added", "carrier", "configured"]);
+    let [removed, added, ..] = changes.events.as_slice() else { panic!("two events at least") };
+    assert_ne!(removed.link, added.link);
+    assert_eq!(bench.state.link(added.link).map(|facts| facts.name.to_string()), Some("wan0".to_owned()));
+}
+
+#[test]
+fn a_failed_duplicate_check_is_never_announced() {
+    let mut bench = Bench::new();
+    bench.apply(told(2, "eth0", UP));
+    assert_eq!(bench.names(has(2, "2001:db8::2", address_flag::TENTATIVE)), [""; 0]);
+    let failed = address_flag::TENTATIVE | address_flag::DADFAILED;
+    assert_eq!(bench.names(has(2, "2001:db8::2", failed)), [""; 0]);
+    assert_eq!(bench.names(AddressGone(index(2), address("2001:db8::2", failed))), [""; 0]);
+}
+
+#[test]
+fn an_mtu_tells_old_and_new() {
+    let mut bench = Bench::new();
+    bench.apply(told(2, "eth0", UP));
+    let mut changed = link(2, "eth0", UP);
+    changed.mtu = Some(9000);
+    let changes = bench.apply(KernelMessage::Link(changed));
+    assert_eq!(changes.events.first().map(|e| &e.detail), Some(&Detail::Mtu { old: 1500, new: 9000 }));
+    let mut partial = link(2, "eth0", UP);
+    (partial.mtu, partial.mac, partial.name) = (None, None, None);
+    assert_eq!(bench.names(KernelMessage::Link(partial)), [""; 0], "a partial message takes nothing away");
+    assert_eq!(bench.state.links().next().and_then(|l| l.mac.clone()).as_deref(), Some("02:00:00:00:00:01"));
+}
+
+#[test]
+fn after_a_loss_only_the_difference_is_told() {
+    let mut bench = Bench::new();
+    for message in [
+        told(2, "eth0", UP),
+        told(3, "eth1", UP),
+        has(2, "192.0.2.2", 0),
+        leads("10.0.0.0/8", 2, "192.0.2.1"),
+    ] {
+        bench.apply(message);
+    }
+    let same = || Dump {
+        links: vec![link(2, "eth0", UP), link(3, "eth1", UP)],
+        addresses: vec![(index(2), address("192.0.2.2", 0))],
+        routes: vec![route("10.0.0.0/8", 2, "192.0.2.1")],
+    };
+    assert_eq!(names(&bench.resynchronise(same())), [""; 0]);
+    let mut other = same();
+    other.links.remove(1);
+    other.addresses[0].1.ip = "192.0.2.7".parse().expect("an address");
+    other.routes[0].destination = "11.0.0.0/8".parse().expect("a prefix");
+    let told = names(&bench.resynchronise(other));
+    assert_eq!(told, ["routes", "address-removed", "link-removed", "address-added", "routes"]);
+}
+
+#[test]
+fn a_restart_tells_what_changed_meanwhile() {
+    let mut bench = Bench::new();
+    for message in [told(2, "eth0", UP), has(2, "192.0.2.2", 0), told(3, "eth1", UP)] {
+        bench.apply(message);
+    }
+    let text = serde_json::to_vec(&bench.state.save("boot 1")).expect("serialises");
+    assert!(SavedState::parse(&text, "boot 2").is_err());
+    let restored = || State::restore(SavedState::parse(&text, "boot 1").expect("the same place"));
+
+    let same = || Dump {
+        links: vec![link(2, "eth0", UP), link(3, "eth1", UP)],
+        addresses: vec![(index(2), address("192.0.2.2", 0))],
+        routes: vec![],
+    };
+    let mut again = Bench { state: restored(), routes: false };
+    assert_eq!(names(&again.resynchronise(same())), [""; 0]);
+
+    let mut other = same();
+    other.links[1] = link(3, "eth9", 0);
+    let mut again = Bench { state: restored(), routes: false };
+    let changes = again.resynchronise(other);
+    assert_eq!(names(&changes), ["link-removed", "link-added", "no-carrier"]);
+    assert!(changes.events.iter().all(|event: &Event| event.startup));
+}
+
+#[test]
+fn every_default_candidate_marks_routing_and_bgp_does_not() {
+    let mut bench = Bench::new();
+    bench.state.remember_all_routes(false);
+    bench.routes = false;
+    bench.apply(told(2, "eth0", UP));
+    let mut bgp = route("10.0.0.0/8", 2, "192.0.2.1");
+    bgp.protocol = 186;
+    let changes = bench.apply(KernelMessage::Route(bgp, false));
+    assert!(!changes.routing && changes.events.is_empty());
+    assert!(bench.apply(leads("0.0.0.0/0", 2, "192.0.2.1")).routing);
+    assert!(bench.apply(leads("172.17.0.0/16", 2, "")).routing, "a local network");
+    let mut foreign = route("10.9.0.0/16", 2, "192.0.2.1");
+    (foreign.table, foreign.protocol) = (TableId(203), 186);
+    assert!(bench.apply(KernelMessage::Route(foreign, false)).routing, "perhaps in a table of ours");
+}

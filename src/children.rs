@@ -102,7 +102,8 @@ impl Plan {
             name.starts_with(b"NETEVD_") || [&b"RUST_LOG"[..], b"NO_COLOR", b"TERM"].contains(&name)
         }));
         let identity = self.identities.separate.then_some(self.identities.worker);
-        let confinement = Confinement { identity: ids(identity), capabilities: 0, umask: 0o022 };
+        let confinement =
+            Confinement { identity: ids(identity), capabilities: 0, umask: 0o022, own_session: true };
         let descriptors = descriptors.map(|(channel, netlink)| (channel.as_fd(), netlink.as_fd()));
         spawn(command, program, confinement, descriptors)
     }
@@ -116,7 +117,8 @@ pub(crate) fn start_helper(
     policy: &Policy,
 ) -> Result<Child, StartError> {
     let policy = sealed(&policy.to_string())?;
-    let confinement = Confinement { identity: ids(identity), capabilities: CAP_NET_ADMIN, umask: 0o077 };
+    let confinement =
+        Confinement { identity: ids(identity), capabilities: CAP_NET_ADMIN, umask: 0o077, own_session: true };
     spawn(command(program), program, confinement, Some((channel.as_fd(), policy.as_fd())))
 }
 

@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::commands::test::AddressWithLength;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -46,6 +47,8 @@ pub(crate) enum Command {
         #[arg(value_name = "FILE")]
         files: Vec<PathBuf>,
     },
+    /// Run a script, or all scripts of an event, as the daemon would: check, environment, privileges
+    Test(TestOptions),
     /// Show what is there: `list scripts`
     List {
         /// What to show
@@ -98,4 +101,21 @@ pub(crate) struct FlushOptions {
     /// Runtime directory of the daemon that must not run [default: as `start`]
     #[arg(long, value_name = "DIR")]
     pub runtime_dir: Option<PathBuf>,
+}
+
+/// Options of `test`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct TestOptions {
+    /// A script's file, or an event such as `routable`
+    #[arg(value_name = "SCRIPT|EVENT")]
+    pub what: String,
+    /// Link whose values the script gets [default: values for documentation]
+    #[arg(long, value_name = "NAME")]
+    pub link: Option<String>,
+    /// Address to pretend instead of the link's own
+    #[arg(long, value_name = "IP/LEN")]
+    pub address: Option<AddressWithLength>,
+    /// User of the worker and of scripts, by name or number [default: as `start` chooses]
+    #[arg(long, value_name = "USER")]
+    pub user: Option<String>,
 }

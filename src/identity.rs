@@ -78,6 +78,16 @@ impl Identity {
         Self { uid: Uid::effective(), gid: Gid::effective() }
     }
 
+    fn spare_at(number: u32) -> Self {
+        Self { uid: Uid::from_raw(number), gid: Gid::from_raw(number) }
+    }
+
+    /// Whether this user namespace has these ids.
+    fn is_mapped(self) -> bool {
+        let (uid, gid) = (self.uid.as_raw(), self.gid.as_raw());
+        is_mapped("/proc/self/uid_map", uid) && is_mapped("/proc/self/gid_map", gid)
+    }
+
     /// By name or number.
     fn named(text: &str) -> Result<Self, IdentityError> {
         let unknown = || IdentityError::Unknown(text.to_owned());
@@ -98,70 +108,63 @@ pub(crate) fn choose(
     helper: Option<&str>,
 ) -> Result<Identities, IdentityError> {
     let own = Identity::own();
-    let mapped = |id: Identity| {
-        is_mapped("/proc/self/uid_map", id.uid.as_raw()) && is_mapped("/proc/self/gid_map", id.gid.as_raw())
-    };
-    let mut notes = Vec::new();
-    let mut chosen = Vec::new();
-    for (asked, user) in [(worker, "netevd"), (helper, "netevd-priv")] {
-        let id = match asked {
-            Some(name) => Some(Identity::named(name)?),
-            None => Identity::named(user).ok().filter(|id| mapped(*id)),
-        };
-        if let (Some(name), Some(id)) = (asked, id) {
-            let possible = if powers.set_ids { mapped(id) && groups_can_be_dropped() } else { id == own };
-            if !possible {
-                return Err(IdentityError::NotPermitted(name.to_owned()));
-            }
-        }
-        let id = match id {
-            Some(id) => id,
-            None => {
-                let taken: Vec<Uid> = chosen.iter().map(|id: &Identity| id.uid).collect();
-                match spare(&taken).filter(|id| mapped(*id)) {
-                    Some(id) => {
-                        if powers.set_ids {
-                            notes.push(format!("there is no user {user}: using the unused id {}", id.uid));
-                        }
-                        id
-                    }
-                    None if is_mapped("/proc/self/uid_map", *SPARE.start()) => {
-                        return Err(IdentityError::NoneFree);
-                    }
-                    None => own,
-                }
-            }
-        };
-        chosen.push(id);
-    }
-    let (worker_id, helper_id) = match chosen.as_slice() {
-        [worker, helper] => (*worker, *helper),
-        _ => (own, own),
-    };
     let switchable = powers.set_ids && groups_can_be_dropped();
-    if !switchable || worker_id == own || helper_id == own {
-        notes.clear();
-        if powers.net_admin {
-            notes.push(format!(
-                "worker and helper both run as uid {}, because no other id can be taken here: they are separate \
-                 processes, the worker without capabilities and not dumpable, the helper with CAP_NET_ADMIN \
-                 alone, but either may signal the other",
-                own.uid
-            ));
+    for name in [worker, helper].into_iter().flatten() {
+        let id = Identity::named(name)?;
+        if id != own && !(switchable && id.is_mapped()) {
+            return Err(IdentityError::NotPermitted(name.to_owned()));
         }
+    }
+    if !switchable
+        || (worker.is_none() && helper.is_none() && !Identity::spare_at(*SPARE.start()).is_mapped())
+    {
+        let notes = if powers.net_admin { vec![what_separation_is_left(own)] } else { Vec::new() };
         return Ok(Identities { worker: own, helper: own, separate: false, notes });
     }
-    if worker_id.uid == helper_id.uid || worker_id.uid.is_root() || helper_id.uid.is_root() {
-        return Err(IdentityError::NotSeparate(format!("{} and {}", worker_id.uid, helper_id.uid)));
+    let mut notes = Vec::new();
+    let worker = one(worker, "netevd", None, &mut notes)?;
+    let helper = one(helper, "netevd-priv", Some(worker), &mut notes)?;
+    if worker.uid == helper.uid || worker.uid.is_root() || helper.uid.is_root() {
+        return Err(IdentityError::NotSeparate(format!("uid {} and uid {}", worker.uid, helper.uid)));
     }
-    Ok(Identities { worker: worker_id, helper: helper_id, separate: true, notes })
+    Ok(Identities { worker, helper, separate: true, notes })
+}
+
+/// As named, else the user of this name, else an id that nobody has.
+fn one(
+    asked: Option<&str>,
+    user: &str,
+    taken: Option<Identity>,
+    notes: &mut Vec<String>,
+) -> Result<Identity, IdentityError> {
+    if let Some(name) = asked {
+        return Identity::named(name);
+    }
+    if let Ok(id) = Identity::named(user)
+        && id.is_mapped()
+    {
+        return Ok(id);
+    }
+    let id = spare(taken).ok_or(IdentityError::NoneFree)?;
+    notes.push(format!("there is no user {user}: using the unused id {}", id.uid));
+    Ok(id)
+}
+
+fn what_separation_is_left(own: Identity) -> String {
+    format!(
+        "worker and helper both run as uid {}, because no other id can be taken here: they are separate \
+         processes, the worker without capabilities and not dumpable, the helper with CAP_NET_ADMIN alone, \
+         but either may signal the other",
+        own.uid
+    )
 }
 
 /// The first id of the range that no user, group or process has.
-fn spare(taken: &[Uid]) -> Option<Identity> {
+fn spare(taken: Option<Identity>) -> Option<Identity> {
     let used = ids_of_processes();
-    SPARE.map(|id| Identity { uid: Uid::from_raw(id), gid: Gid::from_raw(id) }).find(|id| {
-        !taken.contains(&id.uid)
+    SPARE.map(Identity::spare_at).find(|id| {
+        taken != Some(*id)
+            && id.is_mapped()
             && !used.contains(&id.uid.as_raw())
             && User::from_uid(id.uid).is_ok_and(|user| user.is_none())
             && Group::from_gid(id.gid).is_ok_and(|group| group.is_none())
@@ -246,8 +249,12 @@ mod tests {
 
     #[test]
     fn spare_ids_belong_to_nobody_and_differ() {
-        let first = spare(&[]).expect("a free id");
-        let second = spare(&[first.uid]).expect("another");
+        let Some(first) = spare(None) else {
+            // A user namespace with few ids has none of these.
+            assert!(!Identity::spare_at(*SPARE.start()).is_mapped());
+            return;
+        };
+        let second = spare(Some(first)).expect("another");
         assert_ne!(first, second);
         for id in [first, second] {
             assert!(SPARE.contains(&id.uid.as_raw()));

@@ -6,6 +6,7 @@ mod binaries;
 mod children;
 mod cli;
 mod commands;
+mod facts;
 mod failure;
 mod identity;
 mod kernel;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
     let done = match cli.command.unwrap_or(Command::Start(cli::StartOptions::default())) {
         Command::Start(options) => start::run(config, &options),
         Command::Validate { files } => commands::validate::run(config, &files),
+        Command::Test(options) => commands::test::run(config, &options),
         Command::List { what: cli::List::Scripts(options) } => commands::list::run(&options),
         Command::Policy => commands::policy::run(config),
         Command::Flush(options) => commands::flush::run(&options),

@@ -27,6 +27,9 @@ pub(crate) struct Confinement {
     pub capabilities: u64,
     /// File mode creation mask.
     pub umask: libc::mode_t,
+    /// Whether it gets a session of its own, so that ^C on the terminal does not reach it. Not
+    /// possible for the leader of a process group.
+    pub own_session: bool,
 }
 
 /// Closes what was inherited above standard error and occupies the two numbers that children
@@ -47,8 +50,8 @@ pub(crate) fn reserve_descriptors() -> io::Result<()> {
     Ok(())
 }
 
-/// Makes `command` confine itself before exec, in a session of its own (so that ^C reaches the
-/// launcher alone), with the given descriptors at [`CHANNEL`] and [`SECOND`] and none above.
+/// Makes `command` confine itself before exec, with the given descriptors at [`CHANNEL`] and
+/// [`SECOND`] and none above.
 pub(crate) fn confine(
     command: &mut Command,
     confinement: Confinement,
@@ -61,8 +64,10 @@ pub(crate) fn confine(
 }
 
 fn prepare(confinement: Confinement, descriptors: Option<(RawFd, RawFd)>, parent: u32) -> io::Result<()> {
-    // SAFETY: no arguments.
-    check(unsafe { libc::setsid() })?;
+    if confinement.own_session {
+        // SAFETY: no arguments.
+        check(unsafe { libc::setsid() })?;
+    }
     // SAFETY: an integer; it cannot fail.
     unsafe { libc::umask(confinement.umask) };
     unblock_signals()?;

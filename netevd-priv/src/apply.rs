@@ -1,59 +1,48 @@
 //! Requests into changes: ask the kernel, check, write, and check again.
 
+mod remove;
+
 use crate::budget::Budget;
-use crate::check;
+use crate::check::{self, Place};
 use crate::kernel::{Kernel, Link};
-use crate::route::{FALLBACK_METRIC, Route, everything};
+use crate::route::Route;
 use crate::rule::{OurRule, Rule};
-use crate::sync::{Named, teardown};
+use crate::sync::Named;
 use nix::errno::Errno;
 use protocol::{
-    Fallback, Family, GatewayCheck, Ifindex, NextHop, Policy, Prefix, Refusal, Reply, Request, RouteKind,
-    Selector, TableId,
+    Fallback, Family, GatewayCheck, Ifindex, NextHop, Policy, Prefix, Refusal, Reply, Request, Selector,
+    TableId,
 };
 use std::net::IpAddr;
 use std::time::Instant;
 
-/// Why a request ends before it is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stop {
-    Refused(Refusal),
-    Kernel(Errno),
-    Busy,
-}
+/// The reply with which a request ends before it is done.
+struct Stop(Reply);
 
 impl From<Refusal> for Stop {
     fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
+        Self(Reply::Refused(refusal))
     }
 }
 
 impl From<Errno> for Stop {
     fn from(errno: Errno) -> Self {
-        Self::Kernel(errno)
+        Self(Reply::Kernel(errno as i32))
     }
 }
 
 type Answer = Result<Reply, Stop>;
 
 /// The kernel under the policy.
-#[derive(Debug)]
 pub(crate) struct Helper {
-    kernel: Kernel,
+    pub(crate) kernel: Kernel,
     policy: Policy,
     budget: Budget,
     started: Instant,
-    /// At least as many objects of ours stand in the kernel as this or fewer. Only additions are
-    /// counted, so it errs on the safe side; at the limit the kernel is asked (see `room`).
+    /// No more than this many objects of ours stand in the kernel: additions are counted, what
+    /// goes is not. At the limit the kernel is asked for the true number (see `room`).
     objects: u32,
     named: Option<Named>,
-}
-
-/// What an addition has to know of the interface's table.
-struct Place {
-    table: TableId,
-    rules: Vec<Rule>,
-    routes: Vec<Route>,
 }
 
 impl Helper {
@@ -63,19 +52,9 @@ impl Helper {
         Self { kernel, policy, budget, started: Instant::now(), objects: u32::MAX, named: None }
     }
 
-    /// What the kernel said about the last error, if it said anything.
-    pub(crate) fn explanation(&mut self) -> Option<String> {
-        self.kernel.explanation()
-    }
-
     /// Does what is asked, or says why not. The session has already permitted it.
     pub(crate) fn answer(&mut self, request: &Request) -> Reply {
-        match self.apply(request) {
-            Ok(reply) => reply,
-            Err(Stop::Refused(refusal)) => Reply::Refused(refusal),
-            Err(Stop::Kernel(errno)) => Reply::Kernel(errno as i32),
-            Err(Stop::Busy) => Reply::Busy,
-        }
+        self.apply(request).unwrap_or_else(|Stop(reply)| reply)
     }
 
     fn apply(&mut self, request: &Request) -> Answer {
@@ -84,8 +63,7 @@ impl Helper {
             Request::Hello { .. } | Request::Ping => Ok(Reply::Ok),
             Request::AddRule { ifindex, selector, address } => self.add_rule(ifindex, selector, address),
             Request::DelRule { ifindex, selector, address } => {
-                let rule = self.our_rule(ifindex, selector, address);
-                Ok(ok_or_absent(self.kernel.delete_rule(rule.message())?))
+                self.delete_rule(&self.our_rule(ifindex, selector, address))
             }
             Request::SetDefault { ifindex, family, next_hop } => self.set_default(ifindex, family, next_hop),
             Request::AddSubnet { ifindex, address } => self.add_subnet(ifindex, address),
@@ -116,11 +94,16 @@ impl Helper {
     /// The interface's table, in which nothing foreign stands and to which nothing foreign leads.
     fn place(&mut self, ifindex: Ifindex, family: Family) -> Result<Place, Stop> {
         let table = self.table_of(ifindex);
-        let routes = self.kernel.table(table, family)?;
-        check::table_is_ours(&routes)?;
-        let rules = self.kernel.rules()?;
-        check::rules_are_ours(&rules, family, table, self.policy.priorities())?;
-        Ok(Place { table, rules, routes })
+        let place = Place {
+            ifindex,
+            family,
+            table,
+            priorities: self.policy.priorities(),
+            rules: self.kernel.rules()?,
+            routes: self.kernel.table(table, family)?,
+        };
+        check::nothing_foreign(&place)?;
+        Ok(place)
     }
 
     fn add_rule(&mut self, ifindex: Ifindex, selector: Selector, address: IpAddr) -> Answer {
@@ -130,14 +113,14 @@ impl Helper {
         check::source(address, &self.kernel.addresses(Some(ifindex), family)?)?;
         let place = self.place(ifindex, family)?;
         if selector == Selector::To {
-            check::local_precedes(&place.rules, family, self.policy.priorities())?;
+            check::local_precedes(&place)?;
         }
         let rule = self.our_rule(ifindex, selector, address);
         let stands = |rules: &[Rule]| rules.iter().any(|r| r.as_ours() == Some(rule));
         if !stands(&place.rules) {
             check::addresses_within(&place.rules, &rule, self.policy.limits.addresses)?;
         }
-        self.ensure_fallback(&place, family)?;
+        self.ensure_fallback(&place)?;
         self.name(|named| named.rule(rule))?;
         if stands(&place.rules) {
             return Ok(Reply::Exists);
@@ -157,9 +140,13 @@ impl Helper {
         Ok(Reply::Ok)
     }
 
+    /// The address is still there. Its entry in table local says so at once; only if that is not
+    /// found are the interface's addresses read again.
     fn source_again(&mut self, ifindex: Ifindex, address: IpAddr) -> Result<(), Stop> {
-        let present = self.kernel.addresses(Some(ifindex), Family::of(address))?;
-        check::source(address, &present)?;
+        let way = self.kernel.look_up(address, Some(ifindex))?;
+        if !check::is_own(way.as_ref(), address, ifindex) {
+            check::source(address, &self.kernel.addresses(Some(ifindex), Family::of(address))?)?;
+        }
         Ok(())
     }
 
@@ -173,27 +160,20 @@ impl Helper {
         let link = self.link(ifindex)?;
         let place = self.place(ifindex, family)?;
         match next_hop {
-            NextHop::Gateway(gateway) => self.check_gateway(ifindex, &link, &place, gateway)?,
+            NextHop::Gateway(gateway) => self.check_gateway(&place, &link, gateway)?,
             NextHop::PointToPoint => {
-                let routes =
-                    if link.point_to_point { Vec::new() } else { self.kernel.routes_by(ifindex, family)? };
-                check::no_gateway_needed(&link, ifindex, place.table, &routes)?;
+                let routes = self.kernel.routes_by(ifindex.get(), family)?;
+                check::no_gateway_needed(&place, &link, &routes)?;
             }
         }
-        self.ensure_fallback(&place, family)?;
-        self.put(&place.routes, &Route::default_by(place.table, ifindex, family, next_hop))
+        self.ensure_fallback(&place)?;
+        self.put(&place, &Route::default_by(place.table, ifindex, family, next_hop))
     }
 
-    fn check_gateway(
-        &mut self,
-        ifindex: Ifindex,
-        link: &Link,
-        place: &Place,
-        gateway: IpAddr,
-    ) -> Result<(), Stop> {
-        let family = Family::of(gateway);
-        if check::is_link_local6(gateway) {
-            // A look-up answers for one interface only; two of ours may share a segment.
+    fn check_gateway(&mut self, place: &Place, link: &Link, gateway: IpAddr) -> Result<(), Stop> {
+        let (ifindex, family) = (place.ifindex, place.family);
+        if matches!(gateway, IpAddr::V6(a) if a.is_unicast_link_local()) {
+            // On-link by its nature, and possibly one of ours. A look-up answers for one interface only; two of ours may share a segment.
             let own = self.kernel.addresses(None, family)?;
             if own.iter().any(|a| a.address == gateway) {
                 return Err(Refusal::GatewayOwn.into());
@@ -205,8 +185,8 @@ impl Helper {
         }
         let named = self.policy.gateways_of(&link.name);
         if self.policy.gateway_check == GatewayCheck::Known && !named.contains(&gateway) {
-            let routes = self.kernel.routes_by(ifindex, family)?;
-            check::gateway_known(gateway, ifindex, place.table, &routes, named)?;
+            let routes = self.kernel.routes_by(ifindex.get(), family)?;
+            check::gateway_known(place, gateway, &routes, named)?;
         }
         Ok(())
     }
@@ -223,9 +203,9 @@ impl Helper {
         // An address with prefix length 0 would make this a default route.
         check::routed_prefix(found.subnet)?;
         let place = self.place(ifindex, family)?;
-        self.ensure_fallback(&place, family)?;
+        self.ensure_fallback(&place)?;
         let route = Route::subnet(place.table, ifindex, found.subnet);
-        let reply = self.put(&place.routes, &route)?;
+        let reply = self.put(&place, &route)?;
         if reply == Reply::Ok
             && let Err(stop) = self.source_again(ifindex, address)
         {
@@ -252,29 +232,29 @@ impl Helper {
         let main = self.kernel.table(TableId::MAIN, family)?;
         let (original, oif) = check::copyable(&main, destination)?;
         let out = self.kernel.link(oif)?.ok_or(Refusal::NoSuchRoute)?;
-        let main_other = self.kernel.main_by(oif, other)?;
-        check::no_uplink(&self.policy, &out, oif, main.iter().chain(&main_other))?;
+        let by_oif = self.kernel.routes_by(oif, other)?;
+        check::no_uplink(&self.policy, &out, oif, main.iter().chain(&by_oif))?;
         let place = self.place(ifindex, family)?;
         let hop = original.hops.first().cloned().ok_or(Refusal::RouteNotCopyable)?;
-        let copy = Route::ours(place.table, destination, original.scope, hop);
+        let copy = Route { scope: original.scope, ..Route::ours(place.table, destination, hop) };
         let mut standing = self.kernel.table(place.table, other)?;
         standing.extend(place.routes.iter().cloned());
         check::copies_within(&standing, &copy, ifindex, self.policy.limits.local_networks)?;
-        self.put(&place.routes, &copy)
+        self.put(&place, &copy)
     }
 
     /// With `fallback unreachable` the unreachable route goes in before anything else.
-    fn ensure_fallback(&mut self, place: &Place, family: Family) -> Result<(), Stop> {
+    fn ensure_fallback(&mut self, place: &Place) -> Result<(), Stop> {
         if self.policy.fallback == Fallback::Unreachable {
-            self.put(&place.routes, &Route::fallback(place.table, family))?;
+            self.put(place, &Route::fallback(place.table, place.family))?;
         }
         Ok(())
     }
 
-    /// Puts a route in its place in a table that holds `standing`, all of it ours.
-    fn put(&mut self, standing: &[Route], route: &Route) -> Answer {
+    /// Puts a route into a table that holds nothing foreign.
+    fn put(&mut self, place: &Place, route: &Route) -> Answer {
         self.name(|named| named.route(route.key()))?;
-        match standing.iter().find(|r| r.key() == route.key()) {
+        match place.routes.iter().find(|r| r.key() == route.key()) {
             Some(present) if present == route => return Ok(Reply::Exists),
             Some(_) => {
                 self.pay()?;
@@ -291,64 +271,6 @@ impl Helper {
         self.kernel.add_route(route)?;
         self.objects = self.objects.saturating_add(1);
         Ok(Reply::Ok)
-    }
-
-    fn delete_route(&mut self, ifindex: Ifindex, family: Family, kind: RouteKind) -> Answer {
-        let (destination, fallback) = match kind {
-            RouteKind::Default => (everything(family), false),
-            RouteKind::Fallback => (everything(family), true),
-            RouteKind::Subnet(prefix) | RouteKind::Local(prefix) => (prefix, false),
-        };
-        if Family::of(destination.address()) != family {
-            return Err(Refusal::Family.into());
-        }
-        let routes = self.kernel.table(self.table_of(ifindex), family)?;
-        let meant = |route: &&Route| {
-            route.is_ours()
-                && route.destination == destination
-                && (route.metric == FALLBACK_METRIC) == fallback
-        };
-        let mut deleted = false;
-        for route in routes.iter().filter(meant) {
-            deleted |= self.kernel.delete_route(route)?;
-        }
-        Ok(ok_or_absent(deleted))
-    }
-
-    fn purge(&mut self, ifindex: Ifindex) -> Answer {
-        let table = self.table_of(ifindex);
-        let mut rules = self.kernel.rules()?;
-        rules.retain(|rule| rule.is_ours() && rule.table == Some(table));
-        let mut routes = self.kernel.table(table, Family::V4)?;
-        routes.extend(self.kernel.table(table, Family::V6)?);
-        routes.retain(Route::is_ours);
-        Ok(ok_or_absent(self.delete_all(rules, teardown(routes))?))
-    }
-
-    fn end_sync(&mut self) -> Answer {
-        let named = self.named.take().unwrap_or_default();
-        let rules = named.stale_rules(self.kernel.rules()?);
-        let mut routes = self.kernel.our_routes(Family::V4)?;
-        routes.extend(self.kernel.our_routes(Family::V6)?);
-        self.delete_all(rules, named.stale_routes(routes))?;
-        Ok(Reply::Ok)
-    }
-
-    /// Rules first, so that no rule leads into a half-empty table. One that cannot be deleted
-    /// does not save the others; the first errno is told at the end.
-    fn delete_all(&mut self, rules: Vec<Rule>, routes: Vec<Route>) -> Result<bool, Stop> {
-        let mut results = Vec::new();
-        for rule in rules {
-            results.push(self.kernel.delete_rule(rule.into_message()));
-        }
-        for route in routes {
-            results.push(self.kernel.delete_route(&route));
-        }
-        let mut any = false;
-        for result in results {
-            any |= result?;
-        }
-        Ok(any)
     }
 
     /// While the worker names its desired set: names an object that has passed its checks.
@@ -379,10 +301,6 @@ impl Helper {
 
     /// Additions and replacements are paid for; a delete was, when its object was added.
     fn pay(&mut self) -> Result<(), Stop> {
-        if self.budget.take(self.started.elapsed()) { Ok(()) } else { Err(Stop::Busy) }
+        if self.budget.take(self.started.elapsed()) { Ok(()) } else { Err(Stop(Reply::Busy)) }
     }
-}
-
-fn ok_or_absent(deleted: bool) -> Reply {
-    if deleted { Reply::Ok } else { Reply::Absent }
 }

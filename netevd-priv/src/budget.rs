@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 /// `rate` writes per second, with a burst of `burst` so that an initial pass fits.
-#[derive(Debug)]
 pub(crate) struct Budget {
     rate: u32,
     burst: Duration,

@@ -12,7 +12,6 @@ use std::io::IoSliceMut;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 /// The connected socket.
-#[derive(Debug)]
 pub(crate) struct Channel(OwnedFd);
 
 /// Why nothing could be received.
@@ -39,31 +38,25 @@ impl Channel {
     /// The next frame's length in `buffer`; 0 when the other side is gone. An empty frame cannot
     /// be told from the end, unix(7), and is taken for it.
     pub(crate) fn receive(&self, buffer: &mut [u8; MAX_FRAME]) -> Result<usize, ChannelError> {
-        loop {
-            let mut parts = [IoSliceMut::new(buffer)];
-            // Without room for control data the kernel drops what was passed and says MSG_CTRUNC.
-            let received = recvmsg::<()>(self.0.as_raw_fd(), &mut parts, None, MsgFlags::empty());
-            return match received {
-                Ok(message) if message.flags.contains(MsgFlags::MSG_CTRUNC) => Err(ChannelError::Ancillary),
-                Ok(message) if message.flags.contains(MsgFlags::MSG_TRUNC) => Err(ChannelError::Oversize),
-                Ok(message) => Ok(message.bytes),
-                Err(Errno::EINTR) => continue,
-                // It closed with a reply of ours unread.
-                Err(Errno::ECONNRESET) => Ok(0),
-                Err(errno) => Err(ChannelError::Socket(errno)),
-            };
+        let mut parts = [IoSliceMut::new(buffer)];
+        // Without room for control data the kernel drops what was passed and says MSG_CTRUNC.
+        // No signal handler is installed, so no call here is interrupted (signal(7)).
+        match recvmsg::<()>(self.0.as_raw_fd(), &mut parts, None, MsgFlags::empty()) {
+            Ok(message) if message.flags.contains(MsgFlags::MSG_CTRUNC) => Err(ChannelError::Ancillary),
+            Ok(message) if message.flags.contains(MsgFlags::MSG_TRUNC) => Err(ChannelError::Oversize),
+            Ok(message) => Ok(message.bytes),
+            // It closed with a reply of ours unread.
+            Err(Errno::ECONNRESET) => Ok(0),
+            Err(errno) => Err(ChannelError::Socket(errno)),
         }
     }
 
     /// Sends one frame; false when the other side is gone.
     pub(crate) fn send(&self, frame: &[u8]) -> Result<bool, ChannelError> {
-        loop {
-            return match send(self.0.as_raw_fd(), frame, MsgFlags::MSG_NOSIGNAL) {
-                Ok(_) => Ok(true),
-                Err(Errno::EINTR) => continue,
-                Err(Errno::EPIPE | Errno::ECONNRESET) => Ok(false),
-                Err(errno) => Err(ChannelError::Socket(errno)),
-            };
+        match send(self.0.as_raw_fd(), frame, MsgFlags::MSG_NOSIGNAL) {
+            Ok(_) => Ok(true),
+            Err(Errno::EPIPE | Errno::ECONNRESET) => Ok(false),
+            Err(errno) => Err(ChannelError::Socket(errno)),
         }
     }
 }
@@ -77,6 +70,8 @@ impl fmt::Display for ChannelError {
         }
     }
 }
+
+impl std::error::Error for ChannelError {}
 
 #[cfg(test)]
 mod tests {

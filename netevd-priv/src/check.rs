@@ -3,8 +3,8 @@
 //! Nothing here asks or changes anything. A function returns `Err` with the one reason that the
 //! worker and the log are told.
 
-use crate::kernel::{Address, Link, is_default};
-use crate::route::Route;
+use crate::kernel::{Address, Link};
+use crate::route::{Hop, Route};
 use crate::rule::{OurRule, Rule};
 use netlink_packet_route::route::RouteType;
 use protocol::{Family, Ifindex, Policy, Prefix, PriorityPair, Refusal, TableId};
@@ -12,6 +12,26 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 type Verdict = Result<(), Refusal>;
+
+/// Where an addition of one family is to go, and what stands there.
+pub(crate) struct Place {
+    pub(crate) ifindex: Ifindex,
+    pub(crate) family: Family,
+    pub(crate) table: TableId,
+    pub(crate) priorities: PriorityPair,
+    /// All rules, of both families.
+    pub(crate) rules: Vec<Rule>,
+    /// The routes of the table.
+    pub(crate) routes: Vec<Route>,
+}
+
+impl Place {
+    /// Somebody else's route in another table has such a hop by the interface.
+    fn seen_elsewhere(&self, route: &Route, gateway: Option<IpAddr>) -> bool {
+        let hop_is = |hop: &Hop| hop.oif == self.ifindex.get() && hop.gateway == gateway;
+        !route.is_ours() && route.table != self.table && route.hops.iter().any(hop_is)
+    }
+}
 
 fn refuse_if(condition: bool, refusal: Refusal) -> Verdict {
     if condition { Err(refusal) } else { Ok(()) }
@@ -45,6 +65,17 @@ pub(crate) fn source(address: IpAddr, present: &[Address]) -> Result<Address, Re
     found.find(|a| a.usable).copied().ok_or(Refusal::AddressUnusable)
 }
 
+/// `way` is the kernel's way to an address by an interface: the entry of table local that stands
+/// as long as the interface has the address.
+pub(crate) fn is_own(way: Option<&Route>, address: IpAddr, ifindex: Ifindex) -> bool {
+    way.is_some_and(|route| {
+        route.table == TableId::LOCAL
+            && route.kind == RouteType::Local
+            && route.destination == Prefix::host(address)
+            && route.leaves_by(ifindex.get())
+    })
+}
+
 /// A unicast address that a router can have: not multicast, broadcast, loopback, unspecified, nor
 /// of 0/8 and 240/4. Link-local addresses are: clouds use them.
 pub(crate) fn gateway_unicast(gateway: IpAddr) -> Verdict {
@@ -54,11 +85,6 @@ pub(crate) fn gateway_unicast(gateway: IpAddr) -> Verdict {
     };
     let other = other || gateway.is_multicast() || gateway.is_loopback() || gateway.is_unspecified();
     refuse_if(other, Refusal::GatewayNotUnicast)
-}
-
-/// Link-local IPv6, which every interface reaches directly.
-pub(crate) fn is_link_local6(address: IpAddr) -> bool {
-    matches!(address, IpAddr::V6(a) if a.is_unicast_link_local())
 }
 
 /// `way` is the kernel's way to the gateway with no interface named: local means our own.
@@ -88,67 +114,46 @@ pub(crate) fn gateway_on_link(way: Option<&Route>, ifindex: Ifindex) -> Verdict 
     refuse_if(!on_link, Refusal::GatewayOffLink)
 }
 
-/// The gateway stands in some route by that interface that is not ours, or the policy names it.
-pub(crate) fn gateway_known(
-    gateway: IpAddr,
-    ifindex: Ifindex,
-    table: TableId,
-    routes: &[Route],
-    named: &[IpAddr],
-) -> Verdict {
-    let hop_is =
-        |route: &Route| route.hops.iter().any(|hop| hop.oif == ifindex.get() && hop.gateway == Some(gateway));
-    let held = routes.iter().any(|route| !route.is_ours() && route.table != table && hop_is(route));
+/// One of `routes`, by that interface and not ours, goes by this gateway, or the policy names it.
+pub(crate) fn gateway_known(place: &Place, gateway: IpAddr, routes: &[Route], named: &[IpAddr]) -> Verdict {
+    let held = routes.iter().any(|route| place.seen_elsewhere(route, Some(gateway)));
     refuse_if(!held && !named.contains(&gateway), Refusal::GatewayUnknown)
 }
 
 /// A route without a gateway is right where the link has but one other end (IFF_POINTOPOINT), or
 /// where somebody else's default route does the same. IFF_NOARP alone says nothing about that.
-pub(crate) fn no_gateway_needed(link: &Link, ifindex: Ifindex, table: TableId, routes: &[Route]) -> Verdict {
-    let bare = |route: &Route| route.hops.iter().any(|hop| hop.oif == ifindex.get() && hop.gateway.is_none());
-    let done = |route: &Route| !route.is_ours() && route.table != table && is_default(route) && bare(route);
+pub(crate) fn no_gateway_needed(place: &Place, link: &Link, routes: &[Route]) -> Verdict {
+    let done = |route: &Route| route.destination.length() == 0 && place.seen_elsewhere(route, None);
     refuse_if(!link.point_to_point && !routes.iter().any(done), Refusal::NotPointToPoint)
 }
 
-/// The table holds nothing that is not ours.
-pub(crate) fn table_is_ours(routes: &[Route]) -> Verdict {
-    refuse_if(!routes.iter().all(Route::is_ours), Refusal::TableConflict)
-}
-
-/// No rule but ours looks the table up or stands at our priorities.
-pub(crate) fn rules_are_ours(
-    rules: &[Rule],
-    family: Family,
-    table: TableId,
-    priorities: PriorityPair,
-) -> Verdict {
+/// The table holds nothing that is not ours; no rule but ours looks it up or stands at our
+/// priorities.
+pub(crate) fn nothing_foreign(place: &Place) -> Verdict {
+    refuse_if(!place.routes.iter().all(Route::is_ours), Refusal::TableConflict)?;
+    let priorities = [place.priorities.from, place.priorities.to];
     let conflicts = |rule: &Rule| {
-        rule.family == family
-            && !rule.is_ours()
-            && (rule.table == Some(table) || [priorities.from, priorities.to].contains(&rule.priority))
+        let leads_here = rule.table == Some(place.table) || priorities.contains(&rule.priority);
+        rule.family == place.family && !rule.is_ours() && leads_here
     };
-    refuse_if(rules.iter().any(conflicts), Refusal::RuleConflict)
+    refuse_if(place.rules.iter().any(conflicts), Refusal::RuleConflict)
 }
 
 /// Table local is looked up without condition before our rules; else a `to` rule would send
 /// what is for this host out of an interface.
-pub(crate) fn local_precedes(rules: &[Rule], family: Family, priorities: PriorityPair) -> Verdict {
+pub(crate) fn local_precedes(place: &Place) -> Verdict {
     let precedes = |rule: &Rule| {
-        rule.family == family
-            && rule.table == Some(TableId::LOCAL)
-            && rule.plain
-            && rule.source.is_none()
-            && rule.destination.is_none()
-            && rule.priority < priorities.from
+        let everything = rule.plain && rule.source.is_none() && rule.destination.is_none();
+        let local = rule.family == place.family && rule.table == Some(TableId::LOCAL);
+        local && everything && rule.priority < place.priorities.from
     };
-    refuse_if(!rules.iter().any(precedes), Refusal::LocalRule)
+    refuse_if(!place.rules.iter().any(precedes), Refusal::LocalRule)
 }
 
 /// With this rule no more than `limit` addresses have rules into the table.
 pub(crate) fn addresses_within(rules: &[Rule], rule: &OurRule, limit: u32) -> Verdict {
-    let mut addresses: BTreeSet<IpAddr> =
-        rules.iter().filter_map(Rule::as_ours).filter(|r| r.table == rule.table).map(|r| r.address).collect();
-    addresses.insert(rule.address);
+    let ours = rules.iter().filter_map(Rule::as_ours).filter(|r| r.table == rule.table);
+    let addresses: BTreeSet<IpAddr> = ours.map(|r| r.address).chain([rule.address]).collect();
     refuse_if(exceeds(addresses.len(), limit), Refusal::Limit)
 }
 
@@ -156,8 +161,7 @@ pub(crate) fn addresses_within(rules: &[Rule], rule: &OurRule, limit: u32) -> Ve
 /// copy is what leaves by another interface than the table's own.
 pub(crate) fn copies_within(routes: &[Route], copy: &Route, ifindex: Ifindex, limit: u32) -> Verdict {
     let is_copy = |route: &&Route| route.kind == RouteType::Unicast && !route.leaves_by(ifindex.get());
-    let mut copies: BTreeSet<_> = routes.iter().filter(is_copy).map(Route::key).collect();
-    copies.insert(copy.key());
+    let copies: BTreeSet<_> = routes.iter().filter(is_copy).chain([copy]).map(Route::key).collect();
     refuse_if(exceeds(copies.len(), limit), Refusal::Limit)
 }
 
@@ -202,16 +206,16 @@ pub(crate) fn copyable(main: &[Route], destination: Prefix) -> Result<(&Route, u
     }
 }
 
-/// The interface is no uplink: `main` holds no default route by it, nor one of the huge prefixes
+/// The interface is no uplink: main holds no default route by it (`routes` hold main's), nor one of the huge prefixes
 /// that stand for one, and the policy does not list it.
 pub(crate) fn no_uplink<'a>(
     policy: &Policy,
     link: &Link,
     oif: u32,
-    mut main: impl Iterator<Item = &'a Route>,
+    mut routes: impl Iterator<Item = &'a Route>,
 ) -> Verdict {
     let uplink = policy.interfaces.matches(&link.name)
-        || main.any(|route| route.destination.is_default_like() && route.leaves_by(oif));
+        || routes.any(|r| r.table == TableId::MAIN && r.destination.is_default_like() && r.leaves_by(oif));
     refuse_if(uplink, Refusal::RouteByUplink)?;
     refuse_if(link.loopback, Refusal::RouteNotCopyable)
 }

@@ -3,11 +3,13 @@
 //! Each question is asked anew: nothing here is remembered from one request to the next.
 
 use crate::netlink::Netlink;
-use crate::route::{Route, address_family, everything};
+use crate::route::{Route, address_family};
 use crate::rule::{OurRule, Rule};
-use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
+use netlink_packet_core::{DecodeError, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, NlasIterator, Parseable};
 use netlink_packet_route::RouteNetlinkMessage as Message;
-use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage, AddressScope};
+use netlink_packet_route::address::{
+    AddressAttribute, AddressFlags, AddressHeader, AddressMessage, AddressScope,
+};
 use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkFlags, LinkMessage};
 use netlink_packet_route::route::{RouteAttribute, RouteFlags, RouteMessage, RouteProtocol, RouteType};
 use netlink_packet_route::rule::RuleMessage;
@@ -36,30 +38,19 @@ pub(crate) struct Address {
 }
 
 /// The kernel's side of the helper.
-#[derive(Debug)]
 pub(crate) struct Kernel {
-    netlink: Netlink,
+    pub(crate) netlink: Netlink,
 }
 
 impl Kernel {
-    pub(crate) fn new(netlink: Netlink) -> Self {
-        Self { netlink }
-    }
-
-    /// What the kernel said about the last error, if it said anything.
-    pub(crate) fn explanation(&mut self) -> Option<String> {
-        self.netlink.explanation()
-    }
-
     /// The interface of this index.
     pub(crate) fn link(&mut self, ifindex: u32) -> Result<Option<Link>, Errno> {
         let mut message = LinkMessage::default();
         message.header.index = ifindex;
         // Statistics are most of the answer otherwise.
         message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
-        match self.netlink.get(Message::GetLink(message)) {
-            Ok(Message::NewLink(link)) => read_link(&link).map(Some),
-            Ok(_) => Err(Errno::EBADMSG),
+        match self.netlink.get(Message::GetLink(message), read_link) {
+            Ok(link) => Ok(Some(link)),
             Err(Errno::ENODEV) => Ok(None),
             Err(errno) => Err(errno),
         }
@@ -74,11 +65,7 @@ impl Kernel {
         let mut message = AddressMessage::default();
         message.header.family = address_family(family);
         message.header.index = ifindex.map_or(0, Ifindex::get);
-        let dump = self.netlink.dump(&Message::GetAddress(message), |answer| match answer {
-            Message::NewAddress(address) => Ok(read_address(&address)),
-            _ => Err(Errno::EBADMSG),
-        });
-        match dump {
+        match self.netlink.dump(&Message::GetAddress(message), read_address) {
             // The interface went away since the link was asked for.
             Err(Errno::ENODEV) => Ok(Vec::new()),
             other => other,
@@ -87,10 +74,7 @@ impl Kernel {
 
     /// All rules of both families: the kernel has no filter for them.
     pub(crate) fn rules(&mut self) -> Result<Vec<Rule>, Errno> {
-        self.netlink.dump(&Message::GetRule(RuleMessage::default()), |answer| match answer {
-            Message::NewRule(rule) => Ok(Rule::read(rule)),
-            _ => Err(Errno::EBADMSG),
-        })
+        self.netlink.dump(&Message::GetRule(RuleMessage::default()), Rule::read)
     }
 
     /// The routes of one table; none if there is no such table.
@@ -99,17 +83,9 @@ impl Kernel {
     }
 
     /// The unicast routes of all tables that leave by this interface.
-    pub(crate) fn routes_by(&mut self, ifindex: Ifindex, family: Family) -> Result<Vec<Route>, Errno> {
+    pub(crate) fn routes_by(&mut self, oif: u32, family: Family) -> Result<Vec<Route>, Errno> {
         self.routes(family, |filter| {
             filter.header.kind = RouteType::Unicast;
-            filter.attributes.push(RouteAttribute::Oif(ifindex.get()));
-        })
-    }
-
-    /// main's routes that leave by this interface.
-    pub(crate) fn main_by(&mut self, oif: u32, family: Family) -> Result<Vec<Route>, Errno> {
-        self.routes(family, |filter| {
-            filter.attributes.push(RouteAttribute::Table(TableId::MAIN.0));
             filter.attributes.push(RouteAttribute::Oif(oif));
         })
     }
@@ -127,11 +103,7 @@ impl Kernel {
         let mut message = RouteMessage::default();
         message.header.address_family = address_family(family);
         filter(&mut message);
-        let dump = self.netlink.dump(&Message::GetRoute(message), |answer| match answer {
-            Message::NewRoute(route) => Ok(Route::read(&route)),
-            _ => Err(Errno::EBADMSG),
-        });
-        match dump {
+        match self.netlink.dump(&Message::GetRoute(message), Route::read) {
             // "FIB table does not exist", and a filter's interface that has just gone.
             Err(Errno::ENOENT | Errno::ENODEV) => Ok(Vec::new()),
             other => other,
@@ -147,9 +119,8 @@ impl Kernel {
         message.header.flags = RouteFlags::FibMatch;
         message.attributes.push(RouteAttribute::Destination(address.into()));
         message.attributes.extend(oif.map(|oif| RouteAttribute::Oif(oif.get())));
-        match self.netlink.get(Message::GetRoute(message)) {
-            Ok(Message::NewRoute(route)) => Ok(Route::read(&route)),
-            Ok(_) => Err(Errno::EBADMSG),
+        match self.netlink.get(Message::GetRoute(message), Route::read) {
+            Ok(route) => Ok(route),
             // No route; an unreachable, a prohibit, a blackhole route; no such interface.
             Err(Errno::ENETUNREACH | Errno::EHOSTUNREACH | Errno::EACCES | Errno::EINVAL | Errno::ENODEV) => {
                 Ok(None)
@@ -193,7 +164,8 @@ fn absent(deleted: Result<(), Errno>) -> Result<bool, Errno> {
     }
 }
 
-fn read_link(message: &LinkMessage) -> Result<Link, Errno> {
+fn read_link(payload: &[u8]) -> Result<Link, DecodeError> {
+    let message = LinkMessage::parse(payload)?;
     let flags = message.header.flags;
     let mut link = Link {
         name: String::new(),
@@ -201,50 +173,58 @@ fn read_link(message: &LinkMessage) -> Result<Link, Errno> {
         enslaved: false,
         point_to_point: flags.contains(LinkFlags::Pointopoint),
     };
-    for attribute in &message.attributes {
+    for attribute in message.attributes {
         match attribute {
-            LinkAttribute::IfName(name) => link.name.clone_from(name),
-            LinkAttribute::Controller(master) => link.enslaved = *master != 0,
+            LinkAttribute::IfName(name) => link.name = name,
+            LinkAttribute::Controller(master) => link.enslaved = master != 0,
             _ => {}
         }
     }
     // Without a name no pattern could be asked.
-    if link.name.is_empty() { Err(Errno::EBADMSG) } else { Ok(link) }
+    if link.name.is_empty() { Err("a link without a name".into()) } else { Ok(link) }
 }
 
-fn read_address(message: &AddressMessage) -> Option<Address> {
+/// Attribute by attribute, without those that are not asked for: an interface may have thousands.
+fn read_address(payload: &[u8]) -> Result<Option<Address>, DecodeError> {
+    const HEADER: usize = 8;
+    const WANTED: [u16; 3] = [1, 2, 8]; // IFA_ADDRESS, IFA_LOCAL, IFA_FLAGS
+    let header = AddressHeader::parse(payload)?;
     let (mut own, mut peer) = (None, None);
-    let mut flags = AddressFlags::from_bits_retain(message.header.flags.bits().into());
-    for attribute in &message.attributes {
-        match attribute {
-            AddressAttribute::Local(address) => own = Some(*address),
-            AddressAttribute::Address(address) => peer = Some(*address),
-            AddressAttribute::Flags(all) => flags = *all,
+    let mut flags = AddressFlags::from_bits_retain(header.flags.bits().into());
+    for attribute in NlasIterator::new(payload.get(HEADER..).unwrap_or_default()) {
+        let attribute = attribute?;
+        if !WANTED.contains(&attribute.kind()) {
+            continue;
+        }
+        match AddressAttribute::parse(&attribute)? {
+            AddressAttribute::Local(address) => own = Some(address),
+            AddressAttribute::Address(address) => peer = Some(address),
+            AddressAttribute::Flags(all) => flags = all,
             _ => {}
         }
     }
     // IFA_LOCAL is left out where it equals IFA_ADDRESS (IPv6 without a peer).
-    let address = own.or(peer)?;
-    let subnet = Prefix::containing(peer.unwrap_or(address), message.header.prefix_len).ok()?;
-    let usable = message.header.scope == AddressScope::Universe
+    let Some(address) = own.or(peer) else { return Ok(None) };
+    let subnet = Prefix::containing(peer.unwrap_or(address), header.prefix_len);
+    let subnet = subnet.map_err(|error| DecodeError::from(error.to_string()))?;
+    let usable = header.scope == AddressScope::Universe
         && !flags.intersects(AddressFlags::Tentative | AddressFlags::Dadfailed);
-    Some(Address { address, subnet, usable })
-}
-
-/// True for a route to everything, of either family.
-pub(crate) fn is_default(route: &Route) -> bool {
-    route.destination == everything(route.family())
+    Ok(Some(Address { address, subnet, usable }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use netlink_packet_core::Emitable;
 
-    fn read(attributes: Vec<AddressAttribute>, prefix_len: u8) -> Address {
+    fn read(attributes: Vec<AddressAttribute>, prefix_len: u8, scope: AddressScope) -> Address {
         let mut message = AddressMessage::default();
         message.header.prefix_len = prefix_len;
+        message.header.scope = scope;
         message.attributes = attributes;
-        read_address(&message).expect("an address")
+        let mut bytes = vec![0; message.buffer_len()];
+        message.emit(&mut bytes);
+        read_address(&bytes).expect("legible").expect("an address")
     }
 
     #[test]
@@ -252,9 +232,9 @@ mod tests {
         let own = IpAddr::from([10, 0, 0, 1]);
         let peer = IpAddr::from([10, 9, 0, 2]);
         let both = vec![AddressAttribute::Address(peer), AddressAttribute::Local(own)];
-        let address = read(both, 32);
+        let address = read(both, 32, AddressScope::Universe);
         assert_eq!((address.address, address.subnet), (own, Prefix::host(peer)));
-        let address = read(vec![AddressAttribute::Address(own)], 24);
+        let address = read(vec![AddressAttribute::Address(own)], 24, AddressScope::Universe);
         assert_eq!(address.subnet, "10.0.0.0/24".parse().expect("a prefix"));
         assert!(address.usable);
     }
@@ -262,13 +242,11 @@ mod tests {
     #[test]
     fn a_tentative_failed_or_local_address_is_not_usable() {
         let own = AddressAttribute::Address("2001:db8::1".parse().expect("an address"));
-        for flag in [AddressFlags::Tentative, AddressFlags::Dadfailed] {
-            assert!(!read(vec![own.clone(), AddressAttribute::Flags(flag)], 64).usable);
-        }
-        assert!(read(vec![own.clone(), AddressAttribute::Flags(AddressFlags::Deprecated)], 64).usable);
-        let mut message = AddressMessage::default();
-        message.header.scope = AddressScope::Link;
-        message.attributes = vec![own];
-        assert!(!read_address(&message).expect("an address").usable);
+        let with = |flags, scope| read(vec![own.clone(), AddressAttribute::Flags(flags)], 64, scope).usable;
+        assert!(!with(AddressFlags::Tentative, AddressScope::Universe));
+        assert!(!with(AddressFlags::Tentative | AddressFlags::Dadfailed, AddressScope::Universe));
+        assert!(!with(AddressFlags::Permanent, AddressScope::Link));
+        assert!(!with(AddressFlags::Permanent, AddressScope::Site));
+        assert!(with(AddressFlags::Deprecated, AddressScope::Universe));
     }
 }

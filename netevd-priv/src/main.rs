@@ -8,6 +8,7 @@ mod apply;
 mod budget;
 mod channel;
 mod check;
+mod error;
 mod kernel;
 mod lockdown;
 mod netlink;

@@ -3,8 +3,9 @@
 //! Blocking, one exchange at a time. It knows messages, not what they mean; nothing here decides.
 
 use netlink_packet_core::{
-    DefaultNla, ErrorMessage, NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_MULTIPART, NLM_F_REQUEST,
-    NetlinkHeader, NetlinkMessage, NetlinkPayload, Nla, NlaBuffer, NlasIterator, Parseable,
+    DecodeError, NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_MULTIPART, NLM_F_REQUEST, NLMSG_DONE,
+    NLMSG_ERROR, NLMSG_NOOP, NLMSG_OVERRUN, NetlinkBuffer, NetlinkHeader, NetlinkMessage, NetlinkPayload,
+    NlasIterator,
 };
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
@@ -13,7 +14,6 @@ use nix::libc;
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike};
 use std::io;
-use std::os::fd::{AsRawFd, RawFd};
 
 /// What a burst of answers needs: the default of 208 KiB was overrun by 300 acknowledgements.
 pub(crate) const RECEIVE_BUFFER: usize = 4 << 20;
@@ -23,15 +23,16 @@ const READ: usize = 32 << 10;
 const ATTEMPTS: usize = 5;
 /// `NLMSGERR_ATTR_MSG` (linux/netlink.h): the kernel's own words.
 const EXPLANATION: u16 = 1;
-const HEADER: usize = 16;
-
+/// An error's code and the header of the request, after which the attributes stand (with
+/// NETLINK_CAP_ACK, which leaves the rest of the request out).
+const ERROR: usize = 4 + 16;
 /// The socket, and the kernel's words on the last refusal.
-#[derive(Debug)]
 pub(crate) struct Netlink {
-    socket: Socket,
+    pub(crate) socket: Socket,
     sequence: u32,
     buffer: Vec<u8>,
-    explanation: Option<String>,
+    /// What the kernel said about its last error, if it said anything.
+    pub(crate) explanation: Option<String>,
 }
 
 impl Netlink {
@@ -39,7 +40,7 @@ impl Netlink {
     pub(crate) fn open() -> io::Result<Self> {
         let mut socket = Socket::new(NETLINK_ROUTE)?;
         if setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER).is_err() {
-            // In a user namespace only the system's own limit is to be had; see `buffer_size`.
+            // In a user namespace only the system's own limit is to be had; the start says so.
             socket.set_rx_buf_sz(i32::try_from(RECEIVE_BUFFER).unwrap_or(i32::MAX))?;
         }
         // A refused filter is an error then, and not a dump of everything.
@@ -54,48 +55,37 @@ impl Netlink {
         Ok(Self { socket, sequence: 0, buffer: vec![0; READ], explanation: None })
     }
 
-    /// The descriptor's number.
-    pub(crate) fn number(&self) -> RawFd {
-        self.socket.as_raw_fd()
-    }
-
-    /// The effective receive buffer in bytes (the kernel doubles what was asked for).
-    pub(crate) fn buffer_size(&self) -> io::Result<usize> {
-        self.socket.get_rx_buf_sz()
-    }
-
-    /// What the kernel said about its last error, if it said anything.
-    pub(crate) fn explanation(&mut self) -> Option<String> {
-        self.explanation.take()
-    }
-
     /// Sends a change and waits for its acknowledgement. `flags` beside REQUEST and ACK.
     pub(crate) fn change(&mut self, message: RouteNetlinkMessage, flags: u16) -> Result<(), Errno> {
         self.exchange(message, flags | NLM_F_ACK, &mut |_| Ok(()))
     }
 
-    /// Asks for one object; an absent one is the kernel's errno.
-    pub(crate) fn get(&mut self, message: RouteNetlinkMessage) -> Result<RouteNetlinkMessage, Errno> {
+    /// Asks for one object, which `read` makes of the answer; an absent one is the kernel's errno.
+    pub(crate) fn get<T>(
+        &mut self,
+        message: RouteNetlinkMessage,
+        read: impl Fn(&[u8]) -> Result<T, DecodeError>,
+    ) -> Result<T, Errno> {
         let mut answer = None;
-        self.exchange(message, 0, &mut |message| {
-            answer = Some(message);
+        self.exchange(message, 0, &mut |payload| {
+            answer = Some(read(payload)?);
             Ok(())
         })?;
         answer.ok_or(Errno::EBADMSG)
     }
 
-    /// Dumps, keeping what `keep` makes of each object. A dump that the kernel calls interrupted,
+    /// Dumps, keeping what `read` makes of each object. A dump that the kernel calls interrupted,
     /// or whose messages were lost, is worth nothing and is repeated.
     pub(crate) fn dump<T>(
         &mut self,
         message: &RouteNetlinkMessage,
-        mut keep: impl FnMut(RouteNetlinkMessage) -> Result<Option<T>, Errno>,
+        read: impl Fn(&[u8]) -> Result<Option<T>, DecodeError>,
     ) -> Result<Vec<T>, Errno> {
         let mut result = Err(Errno::EAGAIN);
         for _ in 0..ATTEMPTS {
             let mut kept = Vec::new();
-            let exchanged = self.exchange(message.clone(), NLM_F_DUMP, &mut |message| {
-                kept.extend(keep(message)?);
+            let exchanged = self.exchange(message.clone(), NLM_F_DUMP, &mut |payload| {
+                kept.extend(read(payload)?);
                 Ok(())
             });
             match exchanged {
@@ -112,7 +102,7 @@ impl Netlink {
         &mut self,
         message: RouteNetlinkMessage,
         flags: u16,
-        each: &mut dyn FnMut(RouteNetlinkMessage) -> Result<(), Errno>,
+        each: &mut dyn FnMut(&[u8]) -> Result<(), DecodeError>,
     ) -> Result<(), Errno> {
         self.sequence = self.sequence.wrapping_add(1);
         let mut header = NetlinkHeader::default();
@@ -125,70 +115,50 @@ impl Netlink {
         self.socket.send(&bytes, 0).map_err(errno)?;
         let mut interrupted = false;
         loop {
-            let read = loop {
-                match self.socket.recv(&mut &mut self.buffer[..], libc::MSG_TRUNC).map_err(errno) {
-                    Err(Errno::EINTR) => {}
-                    other => break other?,
-                }
+            let read = match self.socket.recv(&mut &mut self.buffer[..], libc::MSG_TRUNC).map_err(errno) {
+                // A call with a timeout is interrupted by SIGCONT too, signal(7).
+                Err(Errno::EINTR) => continue,
+                other => other?,
             };
             let mut rest = self.buffer.get(..read).ok_or(Errno::EMSGSIZE)?;
-            while rest.len() >= HEADER {
-                let (packet, length) = decode(rest)?;
+            while !rest.is_empty() {
+                let packet = NetlinkBuffer::new_checked(rest).map_err(|_| Errno::EBADMSG)?;
+                let length = usize::try_from(packet.length()).map_err(|_| Errno::EBADMSG)?;
                 rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
                 // The remains of an exchange that was given up.
-                if packet.header.sequence_number != self.sequence {
+                if packet.sequence_number() != self.sequence {
                     continue;
                 }
-                interrupted |= packet.header.flags & NLM_F_DUMP_INTR != 0;
-                let multipart = packet.header.flags & NLM_F_MULTIPART != 0;
-                match packet.payload {
-                    NetlinkPayload::Error(error) => {
-                        let code = error.raw_code();
-                        if code != 0 {
-                            self.explanation = explanation(&error);
+                interrupted |= packet.flags() & NLM_F_DUMP_INTR != 0;
+                match packet.message_type() {
+                    // A refused filter is told at the end of the dump and nowhere else: without
+                    // this look it would pass for an empty table.
+                    kind @ (NLMSG_ERROR | NLMSG_DONE) => {
+                        let code = packet.payload().first_chunk().map_or(0, |b| i32::from_ne_bytes(*b));
+                        if code < 0 {
+                            self.explanation = explanation(packet.payload());
                             return Err(Errno::from_raw(code.saturating_neg()));
                         }
-                        return Ok(());
+                        return if kind == NLMSG_DONE && interrupted { Err(Errno::EAGAIN) } else { Ok(()) };
                     }
-                    // A refused filter is told here and nowhere else: without this look it
-                    // would pass for an empty table.
-                    NetlinkPayload::Done(done) if done.code < 0 => {
-                        return Err(Errno::from_raw(done.code.saturating_neg()));
-                    }
-                    NetlinkPayload::Done(_) if interrupted => return Err(Errno::EAGAIN),
-                    NetlinkPayload::Done(_) => return Ok(()),
-                    NetlinkPayload::InnerMessage(inner) => {
-                        each(inner)?;
-                        if !multipart {
-                            return Ok(());
-                        }
-                    }
-                    NetlinkPayload::Overrun(_) => return Err(Errno::ENOBUFS),
-                    _ => {}
+                    NLMSG_OVERRUN => return Err(Errno::ENOBUFS),
+                    NLMSG_NOOP => {}
+                    // What cannot be read may be the very object that forbids a request: no
+                    // answer is safe then.
+                    _ => each(packet.payload()).map_err(|_| Errno::EBADMSG)?,
+                }
+                if packet.flags() & NLM_F_MULTIPART == 0 {
+                    return Ok(());
                 }
             }
         }
     }
 }
 
-/// The first message of a datagram and its length in bytes.
-fn decode(bytes: &[u8]) -> Result<(NetlinkMessage<RouteNetlinkMessage>, usize), Errno> {
-    let length = bytes.first_chunk::<4>().map(|b| u32::from_ne_bytes(*b)).ok_or(Errno::EBADMSG)?;
-    let length = usize::try_from(length).map_err(|_| Errno::EBADMSG)?;
-    let message = bytes.get(..length).filter(|m| m.len() >= HEADER).ok_or(Errno::EBADMSG)?;
-    // What cannot be read may be the very object that forbids a request: no answer is safe then.
-    Ok((NetlinkMessage::deserialize(message).map_err(|_| Errno::EBADMSG)?, length))
-}
-
-fn explanation(error: &ErrorMessage) -> Option<String> {
-    // With NETLINK_CAP_ACK the request's header alone stands before the attributes.
-    let attributes = NlasIterator::new(error.header.get(HEADER..)?);
-    let texts = attributes.flatten().filter(|a: &NlaBuffer<&[u8]>| a.kind() == EXPLANATION);
-    let text = texts.last().and_then(|a| DefaultNla::parse(&a).ok())?;
-    let mut bytes = vec![0; text.value_len()];
-    text.emit_value(&mut bytes);
-    let text = String::from_utf8_lossy(&bytes);
-    Some(text.trim_end_matches('\0').to_owned())
+fn explanation(error: &[u8]) -> Option<String> {
+    let attributes = NlasIterator::new(error.get(ERROR..)?).flatten();
+    let text = attributes.filter(|a| a.kind() == EXPLANATION).last()?;
+    Some(String::from_utf8_lossy(text.value()).trim_end_matches('\0').to_owned())
 }
 
 fn errno(error: io::Error) -> Errno {
@@ -200,21 +170,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_cut_short_is_refused() {
-        let whole = [20u32.to_ne_bytes(), [3, 0, 2, 0], [0; 4], [0; 4], [0; 4]].concat();
-        assert_eq!(decode(&whole).map(|(_, length)| length), Ok(20));
-        assert_eq!(decode(&whole[..19]).map(drop), Err(Errno::EBADMSG));
-        let lying = [8u32.to_ne_bytes(), [3, 0, 2, 0], [0; 4], [0; 4]].concat();
-        assert_eq!(decode(&lying).map(drop), Err(Errno::EBADMSG));
+    fn the_kernel_s_words_are_found() {
+        let mut error = vec![0; ERROR];
+        assert_eq!(explanation(&error), None);
+        error.extend([8, 0, 1, 0, b'n', b'o', b'!', 0]);
+        assert_eq!(explanation(&error).as_deref(), Some("no!"));
+        assert_eq!(explanation(&error[..3]), None);
     }
 
     #[test]
-    fn the_kernel_s_words_are_found() {
-        let mut error = ErrorMessage::default();
-        error.header = vec![0; 16];
-        error.header.extend([8, 0, 1, 0, b'n', b'o', b'!', 0]);
-        assert_eq!(explanation(&error).as_deref(), Some("no!"));
-        error.header.truncate(16);
-        assert_eq!(explanation(&error), None);
+    fn a_refused_filter_is_an_error_and_no_empty_table() {
+        let mut netlink = Netlink::open().expect("a socket");
+        let mut message = netlink_packet_route::route::RouteMessage::default();
+        message.header.address_family = netlink_packet_route::AddressFamily::Inet;
+        // Strict checking permits no scope in a dump request.
+        message.header.scope = netlink_packet_route::route::RouteScope::Link;
+        let dump = netlink.dump(&RouteNetlinkMessage::GetRoute(message.clone()), |_| Ok(Some(())));
+        assert_eq!(dump, Err(Errno::EINVAL));
+        assert!(netlink.explanation.take().is_none_or(|words| !words.is_empty()));
+        message.header.scope = netlink_packet_route::route::RouteScope::Universe;
+        assert!(netlink.dump(&RouteNetlinkMessage::GetRoute(message), |_| Ok(Some(()))).is_ok());
     }
 }

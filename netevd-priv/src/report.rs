@@ -3,7 +3,7 @@
 //! Of each 60 s the first ten are written, the rest counted by reason and summed up in one line
 //! when the window is over. Pure: the clock is a parameter.
 
-use protocol::{Refusal, Reply, Request};
+use protocol::{Reply, Request};
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ const WINDOW: Duration = Duration::from_secs(60);
 const WRITTEN: u32 = 10;
 
 /// Counts of the current window.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Report {
     began: Duration,
     written: u32,
-    /// Not written, by reason; errors of the kernel stand under `None`.
-    held: Vec<(Option<Refusal>, u32)>,
+    /// How often each reason was not written.
+    held: Vec<(String, u32)>,
 }
 
 impl Report {
@@ -28,9 +28,9 @@ impl Report {
         reply: Reply,
         explanation: Option<&str>,
     ) -> Option<String> {
-        let (reason, text) = match reply {
-            Reply::Refused(refusal) => (Some(refusal), format!("refused: {refusal}")),
-            Reply::Kernel(errno) => (None, format!("the kernel answered errno {errno}")),
+        let reason = match reply {
+            Reply::Refused(refusal) => format!("refused: {refusal}"),
+            Reply::Kernel(errno) => format!("the kernel answered errno {errno}"),
             Reply::Ok | Reply::Exists | Reply::Absent | Reply::Busy => return None,
         };
         if self.written == 0 && self.held.is_empty() {
@@ -39,7 +39,7 @@ impl Report {
         if self.written < WRITTEN {
             self.written += 1;
             let words = explanation.map(|words| format!(" ({words})")).unwrap_or_default();
-            return Some(format!("{} {text}{words}", describe(request)));
+            return Some(format!("{request:?} {reason}{words}"));
         }
         match self.held.iter_mut().find(|(held, _)| *held == reason) {
             Some((_, count)) => *count = count.saturating_add(1),
@@ -58,39 +58,16 @@ impl Report {
         let held = std::mem::take(&mut self.held);
         let mut line = String::from("and more in the last minute:");
         for (reason, count) in &held {
-            let _ = match reason {
-                Some(refusal) => write!(line, " {count} times {refusal};"),
-                None => write!(line, " {count} errors of the kernel;"),
-            };
+            let _ = write!(line, " {count} times {reason};");
         }
         (!held.is_empty()).then(|| line.trim_end_matches(';').to_owned())
-    }
-}
-
-/// A request in the words of ip(8).
-fn describe(request: &Request) -> String {
-    let name = request.name();
-    match request {
-        Request::AddRule { ifindex, selector, address } | Request::DelRule { ifindex, selector, address } => {
-            format!("{name} {selector} {address} ifindex {ifindex}")
-        }
-        Request::SetDefault { ifindex, family, next_hop } => {
-            format!("{name} {family} {next_hop} ifindex {ifindex}")
-        }
-        Request::AddSubnet { ifindex, address } => format!("{name} of {address} ifindex {ifindex}"),
-        Request::AddLocal { ifindex, destination } => format!("{name} {destination} ifindex {ifindex}"),
-        Request::DelRoute { ifindex, family, route } => {
-            format!("{name} {family} {route:?} ifindex {ifindex}")
-        }
-        Request::Purge { ifindex } => format!("{name} ifindex {ifindex}"),
-        Request::Hello { version } => format!("{name} version {version}"),
-        Request::SyncBegin | Request::SyncEnd | Request::Ping => name.to_owned(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use protocol::Refusal;
 
     #[test]
     fn ten_lines_a_minute_and_a_sum() {
@@ -106,7 +83,8 @@ mod tests {
         let sum = report.close(at(60), false).expect("a sum");
         assert_eq!(
             sum,
-            "and more in the last minute: 4 times a limit of the policy is reached; 1 errors of the kernel"
+            "and more in the last minute: 4 times refused: a limit of the policy is reached; \
+             1 times the kernel answered errno 17"
         );
         assert_eq!(report.close(at(61), true), None);
         let line = report.reply(at(62), &Request::SyncEnd, Reply::Kernel(22), Some("Invalid gateway"));

@@ -2,6 +2,7 @@
 //!
 //! Only what the checks and our own routes need is kept; a route with more is marked `special`.
 
+use netlink_packet_core::{DecodeError, Parseable};
 use netlink_packet_route::AddressFamily;
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteNextHop, RouteNextHopFlags, RouteProtocol,
@@ -49,22 +50,18 @@ pub(crate) struct RouteKey {
 }
 
 impl Route {
-    /// A unicast route of ours with the family's own metric.
-    pub(crate) fn ours(table: TableId, destination: Prefix, scope: RouteScope, hop: Hop) -> Self {
-        let (metric, scope) = match destination.is_ipv4() {
-            true => (0, scope),
-            // IPv6 has no scopes of routes and always answers with this one.
-            false => (IPV6_METRIC, RouteScope::Universe),
-        };
-        let hops = vec![hop];
+    /// A unicast route of ours with the family's own metric, and the scope that the way has.
+    pub(crate) fn ours(table: TableId, destination: Prefix, hop: Hop) -> Self {
+        let direct = destination.is_ipv4() && hop.gateway.is_none();
         Self {
             table,
             destination,
-            metric,
+            metric: if destination.is_ipv4() { 0 } else { IPV6_METRIC },
             kind: RouteType::Unicast,
             protocol: PROTOCOL,
-            scope,
-            hops,
+            // IPv6 has no scopes of routes and always answers with the widest.
+            scope: if direct { RouteScope::Link } else { RouteScope::Universe },
+            hops: vec![hop],
             special: false,
         }
     }
@@ -72,30 +69,27 @@ impl Route {
     /// The default route of an interface's table. No preferred source: it would outlive its
     /// address and then answer ENETUNREACH.
     pub(crate) fn default_by(table: TableId, ifindex: Ifindex, family: Family, next_hop: NextHop) -> Self {
-        let (scope, gateway) = match next_hop {
-            NextHop::Gateway(gateway) => (RouteScope::Universe, Some(gateway)),
-            NextHop::PointToPoint => (RouteScope::Link, None),
+        let gateway = match next_hop {
+            NextHop::Gateway(gateway) => Some(gateway),
+            NextHop::PointToPoint => None,
         };
-        Self::ours(table, everything(family), scope, Hop { oif: ifindex.get(), gateway, onlink: false })
+        Self::ours(table, everything(family), Hop { oif: ifindex.get(), gateway, onlink: false })
     }
 
     /// A connected subnet.
     pub(crate) fn subnet(table: TableId, ifindex: Ifindex, prefix: Prefix) -> Self {
-        let hop = Hop { oif: ifindex.get(), gateway: None, onlink: false };
-        Self::ours(table, prefix, RouteScope::Link, hop)
+        Self::ours(table, prefix, Hop { oif: ifindex.get(), gateway: None, onlink: false })
     }
 
     /// The unreachable route that ends a table.
     pub(crate) fn fallback(table: TableId, family: Family) -> Self {
+        let nowhere = Hop { oif: 0, gateway: None, onlink: false };
         Self {
-            table,
-            destination: everything(family),
             metric: FALLBACK_METRIC,
             kind: RouteType::Unreachable,
-            protocol: PROTOCOL,
             scope: RouteScope::Universe,
             hops: Vec::new(),
-            special: false,
+            ..Self::ours(table, everything(family), nowhere)
         }
     }
 
@@ -120,18 +114,17 @@ impl Route {
     }
 
     /// Reads a kernel message; `None` for what is no IPv4 or IPv6 route.
-    pub(crate) fn read(message: &RouteMessage) -> Option<Self> {
+    pub(crate) fn read(payload: &[u8]) -> Result<Option<Self>, DecodeError> {
+        RouteMessage::parse(payload).map(|message| Self::of(&message))
+    }
+
+    fn of(message: &RouteMessage) -> Option<Self> {
         let header = &message.header;
-        let unspecified = match header.address_family {
-            AddressFamily::Inet => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            AddressFamily::Inet6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-            _ => return None,
-        };
         let onlink = header.flags.contains(RouteFlags::Onlink);
         let mut single = Hop { oif: 0, gateway: None, onlink };
         let mut route = Self {
             table: TableId(header.table.into()),
-            destination: Prefix::containing(unspecified, header.destination_prefix_length).ok()?,
+            destination: everything(family_of(header.address_family)?),
             metric: 0,
             kind: header.kind,
             protocol: header.protocol.into(),
@@ -216,13 +209,10 @@ impl Hop {
 
 /// The prefix of a default route.
 pub(crate) fn everything(family: Family) -> Prefix {
-    match family {
-        Family::V4 => zero(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
-        Family::V6 => zero(IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
-    }
-}
-
-fn zero(address: IpAddr) -> Prefix {
+    let address = match family {
+        Family::V4 => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        Family::V6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    };
     // Length 0 fits every address.
     Prefix::containing(address, 0).unwrap_or(Prefix::host(address))
 }
@@ -233,6 +223,11 @@ pub(crate) fn address_family(family: Family) -> AddressFamily {
         Family::V4 => AddressFamily::Inet,
         Family::V6 => AddressFamily::Inet6,
     }
+}
+
+/// The family of the kernel's number, if it is one that rules and routes of ours can have.
+pub(crate) fn family_of(number: AddressFamily) -> Option<Family> {
+    [Family::V4, Family::V6].into_iter().find(|family| address_family(*family) == number)
 }
 
 fn plain(address: &RouteAddress) -> Option<IpAddr> {
@@ -275,9 +270,9 @@ mod tests {
             Route::subnet(table, ifindex(), "2001:db8::/64".parse().expect("a prefix")),
             Route::fallback(table, Family::V4),
             Route::fallback(table, Family::V6),
-            Route::ours(table, "10.88.0.0/16".parse().expect("a prefix"), RouteScope::Universe, via6),
+            Route::ours(table, "10.88.0.0/16".parse().expect("a prefix"), via6),
         ] {
-            assert_eq!(Route::read(&route.message()), Some(route.clone()));
+            assert_eq!(Route::of(&route.message()), Some(route.clone()));
             assert!(route.is_ours());
         }
     }
@@ -291,11 +286,11 @@ mod tests {
         hop.attributes =
             vec![RouteAttribute::Gateway("192.0.2.9".parse::<IpAddr>().expect("an address").into())];
         message.attributes.push(RouteAttribute::MultiPath(vec![hop.clone(), hop]));
-        let route = Route::read(&message).expect("a route");
+        let route = Route::of(&message).expect("a route");
         assert_eq!(route.hops.len(), 2);
         assert!(route.leaves_by(4) && !route.special);
         message.attributes.push(RouteAttribute::NhId(9));
-        assert!(Route::read(&message).expect("a route").special);
+        assert!(Route::of(&message).expect("a route").special);
     }
 
     proptest! {

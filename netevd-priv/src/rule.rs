@@ -1,9 +1,9 @@
 //! A routing rule as a value: read from the kernel, and the two kinds that we make.
 
-use crate::route::address_family;
-use netlink_packet_route::AddressFamily;
+use crate::route::{address_family, family_of};
+use netlink_packet_core::{DecodeError, NlasIterator, Parseable};
 use netlink_packet_route::route::RouteProtocol;
-use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleFlags, RuleMessage};
+use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleFlags, RuleHeader, RuleMessage};
 use protocol::{Family, PROTOCOL, Prefix, Priority, PriorityPair, Selector, TableId};
 use std::net::IpAddr;
 
@@ -28,8 +28,8 @@ pub(crate) struct Rule {
     pub(crate) destination: Option<Prefix>,
     /// Nothing but source, destination and table is asked: no mark, interface, port, inversion.
     pub(crate) plain: bool,
-    /// As dumped, which is the fullest key for a delete.
-    message: RuleMessage,
+    /// As dumped, where it is ours and yet of neither of our two kinds.
+    odd: Option<Box<RuleMessage>>,
 }
 
 impl OurRule {
@@ -86,48 +86,54 @@ impl Rule {
         (self.is_ours() && self.plain && whole).then_some(OurRule { priority, table, selector, address })
     }
 
-    /// The message that deletes exactly this rule.
-    pub(crate) fn into_message(self) -> RuleMessage {
-        self.message
+    /// The message that deletes exactly this rule of ours; `None` for a foreign one.
+    pub(crate) fn deletion(&self) -> Option<RuleMessage> {
+        self.as_ours().map(|rule| rule.message()).or_else(|| self.odd.as_deref().cloned())
     }
 
-    /// Reads a kernel message; `None` for the rules of other families (multicast routing).
-    pub(crate) fn read(message: RuleMessage) -> Option<Self> {
-        let header = &message.header;
-        let family = match header.family {
-            AddressFamily::Inet => Family::V4,
-            AddressFamily::Inet6 => Family::V6,
-            _ => return None,
+    /// Reads a kernel message, attribute by attribute, for there may be thousands; `None` for the
+    /// rules of other families (multicast routing).
+    pub(crate) fn read(payload: &[u8]) -> Result<Option<Self>, DecodeError> {
+        const HEADER: usize = 12;
+        let header = RuleHeader::parse(payload)?;
+        let Some(family) = family_of(header.family) else { return Ok(None) };
+        let mut rule = Self {
+            family,
+            priority: Priority(0),
+            table: None,
+            protocol: 0,
+            source: None,
+            destination: None,
+            plain: header.tos == 0 && !header.flags.contains(RuleFlags::Invert),
+            odd: None,
         };
-        let mut plain = header.tos == 0 && !header.flags.contains(RuleFlags::Invert);
-        let (mut priority, mut protocol) = (0, 0);
         let mut table = u32::from(header.table);
-        let (mut source, mut destination) = (None, None);
-        for attribute in &message.attributes {
-            match attribute {
-                RuleAttribute::Source(address) => {
-                    source = Prefix::containing(*address, header.src_len).ok();
+        for attribute in NlasIterator::new(payload.get(HEADER..).unwrap_or_default()) {
+            match RuleAttribute::parse(&attribute?)? {
+                RuleAttribute::Source(a) => rule.source = Prefix::containing(a, header.src_len).ok(),
+                RuleAttribute::Destination(a) => {
+                    rule.destination = Prefix::containing(a, header.dst_len).ok();
                 }
-                RuleAttribute::Destination(address) => {
-                    destination = Prefix::containing(*address, header.dst_len).ok();
-                }
-                RuleAttribute::Priority(value) => priority = *value,
-                RuleAttribute::Table(value) => table = *value,
-                RuleAttribute::Protocol(value) => protocol = u8::from(*value),
+                RuleAttribute::Priority(value) => rule.priority = Priority(value),
+                RuleAttribute::Table(value) => table = value,
+                RuleAttribute::Protocol(value) => rule.protocol = u8::from(value),
                 // Always sent; all ones mean that nothing is suppressed.
                 RuleAttribute::SuppressPrefixLen(u32::MAX) | RuleAttribute::SuppressIfGroup(u32::MAX) => {}
-                _ => plain = false,
+                _ => rule.plain = false,
             }
         }
-        let table = (header.action == RuleAction::ToTable).then_some(TableId(table));
-        let priority = Priority(priority);
-        Some(Self { family, priority, table, protocol, source, destination, plain, message })
+        rule.table = (header.action == RuleAction::ToTable).then_some(TableId(table));
+        if rule.is_ours() && rule.as_ours().is_none() {
+            rule.odd = Some(Box::new(RuleMessage::parse(payload)?));
+        }
+        Ok(Some(rule))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use netlink_packet_core::Emitable;
     use proptest::prelude::*;
 
     fn ours(selector: Selector, address: IpAddr) -> OurRule {
@@ -135,13 +141,19 @@ mod tests {
         OurRule::new(priorities, TableId(203), selector, address)
     }
 
+    fn read(message: &RuleMessage) -> Rule {
+        let mut bytes = vec![0; message.buffer_len()];
+        message.emit(&mut bytes);
+        Rule::read(&bytes).expect("legible").expect("a rule")
+    }
+
     proptest! {
         #[test]
         fn ours_reads_back_as_itself(address: IpAddr, from: bool) {
             let rule = ours(if from { Selector::From } else { Selector::To }, address);
-            let read = Rule::read(rule.message()).expect("a rule");
+            let read = read(&rule.message());
             prop_assert_eq!(read.as_ours(), Some(rule));
-            prop_assert_eq!(read.protocol, PROTOCOL);
+            prop_assert_eq!(read.deletion(), Some(rule.message()));
         }
     }
 
@@ -151,18 +163,22 @@ mod tests {
         let with = |attribute| {
             let mut message = ours(Selector::From, address).message();
             message.attributes.push(attribute);
-            Rule::read(message).expect("a rule")
+            read(&message)
         };
         assert!(with(RuleAttribute::SuppressPrefixLen(u32::MAX)).as_ours().is_some());
         assert!(with(RuleAttribute::SuppressPrefixLen(0)).as_ours().is_none());
-        assert!(with(RuleAttribute::FwMark(1)).as_ours().is_none());
+        let marked = with(RuleAttribute::FwMark(1));
+        assert!(marked.as_ours().is_none());
+        let deletion = marked.deletion().expect("it is ours");
+        assert!(deletion.attributes.contains(&RuleAttribute::FwMark(1)));
+        assert!(deletion.attributes.contains(&RuleAttribute::Protocol(RouteProtocol::Other(PROTOCOL))));
         assert!(with(RuleAttribute::Iifname("eth0".to_owned())).as_ours().is_none());
         assert!(with(RuleAttribute::Destination(address)).as_ours().is_none());
         let mut message = ours(Selector::To, address).message();
         message.header.dst_len = 24;
-        assert!(Rule::read(message.clone()).expect("a rule").as_ours().is_none());
+        assert!(read(&message).as_ours().is_none());
         message.header.dst_len = 32;
         message.header.flags = RuleFlags::Invert;
-        assert!(Rule::read(message).expect("a rule").as_ours().is_none());
+        assert!(read(&message).as_ours().is_none());
     }
 }

@@ -1,73 +1,54 @@
 //! The loop: receive, decode, permit, answer, reply. Until the worker goes away or breaks a rule.
 
 use crate::apply::Helper;
-use crate::channel::{Channel, ChannelError};
+use crate::channel::Channel;
 use crate::report::Report;
 use crate::start::log;
-use protocol::{CodecError, MAX_FRAME, Reply, SessionState, Violation, decode_request, encode_reply, permit};
-use std::fmt;
-use std::time::Instant;
-
-/// Why the helper ends at once, with the kernel left as it is.
-#[derive(Debug)]
-pub(crate) enum SessionError {
-    /// The channel failed, or carried what it must not.
-    Channel(ChannelError),
-    /// A frame that is no request.
-    Codec(CodecError),
-    /// A request out of its state.
-    Violation(Violation),
-}
+use protocol::{MAX_FRAME, Reply, SessionState, decode_request, encode_reply, permit};
+use std::error::Error;
+use std::time::{Duration, Instant};
 
 /// Serves until the other side is gone. What stands in the kernel stays: routing must not flap
-/// because a daemon restarts.
-pub(crate) fn serve(channel: &Channel, helper: &mut Helper) -> Result<(), SessionError> {
+/// because a daemon restarts. The same on an error: the channel failed, or carried what is no
+/// request or is not permitted; then it does not serve on.
+pub(crate) fn serve(channel: &Channel, helper: &mut Helper) -> Result<(), Box<dyn Error>> {
     let mut report = Report::default();
     let served = serve_until_end(channel, helper, &mut report);
-    if let Some(sum) = report.close(std::time::Duration::ZERO, true) {
+    if let Some(sum) = report.close(Duration::ZERO, true) {
         log(&sum);
     }
     served
 }
 
-fn serve_until_end(channel: &Channel, helper: &mut Helper, report: &mut Report) -> Result<(), SessionError> {
+fn serve_until_end(
+    channel: &Channel,
+    helper: &mut Helper,
+    report: &mut Report,
+) -> Result<(), Box<dyn Error>> {
     let started = Instant::now();
     let mut state = SessionState::Fresh;
     let mut buffer = [0; MAX_FRAME];
     loop {
-        let length = channel.receive(&mut buffer).map_err(SessionError::Channel)?;
+        let length = channel.receive(&mut buffer)?;
         if length == 0 {
             return Ok(());
         }
         let frame = buffer.get(..length).unwrap_or_default();
-        let request = decode_request(frame).map_err(SessionError::Codec)?;
-        let next = permit(state, &request).map_err(SessionError::Violation)?;
+        let request = decode_request(frame)?;
+        let next = permit(state, &request)?;
         let reply = helper.answer(&request);
         let greeted = reply == Reply::Ok || state != SessionState::Fresh;
         if greeted {
             state = next;
         }
         let sum = report.close(started.elapsed(), false);
-        let explanation = helper.explanation();
+        let explanation = helper.kernel.netlink.explanation.take();
         let line = report.reply(started.elapsed(), &request, reply, explanation.as_deref());
         for line in sum.iter().chain(&line) {
             log(line);
         }
-        if !channel.send(&encode_reply(&reply)).map_err(SessionError::Channel)? {
+        if !channel.send(&encode_reply(&reply))? {
             return Ok(());
-        }
-    }
-}
-
-impl fmt::Display for SessionError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            SessionError::Channel(ChannelError::Socket(errno)) => write!(f, "the channel failed: {errno}"),
-            SessionError::Channel(error) => write!(f, "violation: {error}; ending, the kernel is unchanged"),
-            SessionError::Codec(error) => write!(f, "violation: {error}; ending, the kernel is unchanged"),
-            SessionError::Violation(error) => {
-                write!(f, "violation: {error}; ending, the kernel is unchanged")
-            }
         }
     }
 }

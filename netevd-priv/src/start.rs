@@ -2,20 +2,20 @@
 
 use crate::apply::Helper;
 use crate::channel::Channel;
+use crate::error::StartError;
 use crate::kernel::Kernel;
-use crate::lockdown::{LockdownError, lock_down};
+use crate::lockdown::lock_down;
 use crate::netlink::{Netlink, RECEIVE_BUFFER};
 use crate::{session, sys};
-use protocol::{Policy, PolicyError};
+use protocol::Policy;
 use std::ffi::OsString;
-use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::process::ExitCode;
 
-const CHANNEL: RawFd = 3;
-const POLICY: RawFd = 4;
+pub(crate) const CHANNEL: RawFd = 3;
+pub(crate) const POLICY: RawFd = 4;
 /// The policy's number, free again once it is read.
 const NETLINK: RawFd = 4;
 const POLICY_MAX: u64 = 64 << 10;
@@ -30,17 +30,6 @@ netevd-worker (a connected AF_UNIX SOCK_SEQPACKET socket), descriptor 4 the poli
 
 Exit status: 0 the worker went away (rules and routes stay), 1 could not start,
 2 wrong usage, or the worker broke the protocol (the kernel is left unchanged).";
-
-/// Why the helper does not start.
-enum StartError {
-    NoChannel,
-    NoPolicy,
-    PolicyRead(io::Error),
-    Policy(PolicyError),
-    Netlink(io::Error),
-    Descriptor(RawFd),
-    Lockdown(LockdownError),
-}
 
 /// Runs the helper with these arguments (without the program's name).
 pub(crate) fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
@@ -67,7 +56,7 @@ pub(crate) fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     match session::serve(&channel, &mut helper) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            log(&error.to_string());
+            log(&format!("{error}; ending, rules and routes stay as they are"));
             ExitCode::from(2)
         }
     }
@@ -78,18 +67,18 @@ fn start() -> Result<(Channel, Helper), StartError> {
     let policy = read_policy(sys::inherited(POLICY).ok_or(StartError::NoPolicy)?)?;
     let netlink = Netlink::open().map_err(StartError::Netlink)?;
     // The lowest free number (the standard library opens 0, 1 and 2 if they are closed).
-    if netlink.number() != NETLINK {
-        return Err(StartError::Descriptor(netlink.number()));
+    if netlink.socket.as_raw_fd() != NETLINK {
+        return Err(StartError::Netlink(io::Error::other("it is not descriptor 4")));
     }
-    let size = netlink.buffer_size().map_err(StartError::Netlink)?;
+    let size = netlink.socket.get_rx_buf_sz().map_err(StartError::Netlink)?;
     if size < RECEIVE_BUFFER {
         log(&format!(
             "the netlink receive buffer is {size} bytes instead of {RECEIVE_BUFFER}: \
              not privileged on this host, as in a user namespace; large dumps may be repeated"
         ));
     }
-    lock_down().map_err(StartError::Lockdown)?;
-    Ok((channel, Helper::new(Kernel::new(netlink), policy)))
+    lock_down()?;
+    Ok((channel, Helper::new(Kernel { netlink }, policy)))
 }
 
 fn read_policy(descriptor: OwnedFd) -> Result<Policy, StartError> {
@@ -108,29 +97,5 @@ fn say(text: &str) -> ExitCode {
     match writeln!(io::stdout(), "{text}") {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
-    }
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            StartError::NoChannel => write!(
-                f,
-                "descriptor {CHANNEL} is no connected AF_UNIX SOCK_SEQPACKET socket; \
-                 this program is started by `netevd start`, not by hand"
-            ),
-            StartError::NoPolicy => {
-                write!(f, "descriptor {POLICY} is not open; `netevd start` passes the policy there")
-            }
-            StartError::PolicyRead(error) => write!(f, "cannot read the policy: {error}"),
-            StartError::Policy(error) => {
-                write!(f, "{error}; `netevd policy` writes the policy from netevd.yaml")
-            }
-            StartError::Netlink(error) => write!(f, "cannot open a netlink socket: {error}"),
-            StartError::Descriptor(number) => {
-                write!(f, "the netlink socket got descriptor {number} instead of {NETLINK}")
-            }
-            StartError::Lockdown(error) => error.fmt(f),
-        }
     }
 }

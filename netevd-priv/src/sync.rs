@@ -7,7 +7,7 @@ use crate::rule::{OurRule, Rule};
 use std::collections::BTreeSet;
 
 /// What was named, bounded by the policy's `objects`.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Named {
     rules: BTreeSet<OurRule>,
     routes: BTreeSet<RouteKey>,
@@ -43,12 +43,51 @@ impl Named {
     }
 }
 
-/// The order in which routes go: default, then gateways' ways (copies before subnets, which
-/// their gateways may need), and the fallback last, so that no table leaks in between.
+/// The order in which routes go: the default, what has a gateway, what is direct (a gateway may
+/// be reached by it), and the fallback last, so that no table leaks in between.
 pub(crate) fn teardown(mut routes: Vec<Route>) -> Vec<Route> {
     routes.sort_by_key(|route| {
-        let gateway = route.hops.iter().any(|hop| hop.gateway.is_some());
-        (route.metric == FALLBACK_METRIC, !route.destination.is_default_like(), !gateway)
+        let direct = route.hops.iter().all(|hop| hop.gateway.is_none());
+        (route.metric == FALLBACK_METRIC, !route.destination.is_default_like(), direct)
     });
     routes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::route::Hop;
+    use protocol::{Family, Ifindex, NextHop, Prefix, TableId};
+
+    fn routes() -> [Route; 4] {
+        let (table, ifindex) = (TableId(203), Ifindex::try_from(3).expect("valid"));
+        let prefix = |text: &str| text.parse::<Prefix>().expect("a prefix");
+        let gateway = "192.0.2.1".parse().expect("an address");
+        let hop = Hop { oif: 9, gateway: Some(gateway), onlink: false };
+        [
+            Route::default_by(table, ifindex, Family::V4, NextHop::Gateway(gateway)),
+            Route::ours(table, prefix("10.88.0.0/16"), hop),
+            Route::subnet(table, ifindex, prefix("192.0.2.0/24")),
+            Route::fallback(table, Family::V4),
+        ]
+    }
+
+    #[test]
+    fn what_others_rest_on_goes_last() {
+        let mut reversed = routes().to_vec();
+        reversed.reverse();
+        assert_eq!(teardown(reversed), routes());
+    }
+
+    #[test]
+    fn only_ours_and_only_the_unnamed_is_stale() {
+        let mut named = Named::default();
+        named.route(routes()[0].key());
+        named.route(routes()[2].key());
+        assert_eq!(named.len(), 2);
+        let mut foreign = routes()[1].clone();
+        foreign.protocol = 4;
+        let standing = routes().into_iter().chain([foreign]).collect();
+        assert_eq!(named.stale_routes(standing), [routes()[1].clone(), routes()[3].clone()]);
+    }
 }

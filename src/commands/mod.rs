@@ -3,4 +3,5 @@
 pub(crate) mod flush;
 pub(crate) mod list;
 pub(crate) mod policy;
+pub(crate) mod test;
 pub(crate) mod validate;

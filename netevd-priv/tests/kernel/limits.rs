@@ -76,8 +76,8 @@ fn tells_the_first_refusals_and_counts_the_others() {
     let end = helper.end();
     let lines: Vec<_> = end.log.lines().collect();
     assert_eq!(lines.len(), 11, "{}", end.log);
-    let first = "netevd-priv: AddRule from 10.0.1.5 ifindex 40 refused: \
-                 the interface is not in routing.policy_rules";
+    let first = "netevd-priv: AddRule { ifindex: Ifindex(40), selector: From, address: 10.0.1.5 } \
+                 refused: the interface is not in routing.policy_rules";
     assert_eq!(lines[0], first);
     assert!(lines[10].contains("15 times"), "{}", lines[10]);
 }

@@ -13,7 +13,7 @@ mod yaml;
 
 pub use environment::variable;
 pub use load::{DEFAULT_FILE, Loaded, Source, compile, load};
-pub use problem::{Fault, Origin, Problem, Severity, Span};
+pub use problem::{Fault, Origin, Problem, Severity, Span, nearest};
 
 use protocol::{PatternList, Policy};
 use std::num::NonZeroUsize;
@@ -92,6 +92,11 @@ impl Default for Scripts {
         const EIGHT: NonZeroUsize = NonZeroUsize::new(8).unwrap();
         Self { timeout: Duration::from_secs(30), max_parallel: EIGHT }
     }
+}
+
+/// The dotted path of every key that this version reads, in the order of the documentation.
+pub fn keys() -> impl Iterator<Item = &'static str> {
+    keys::KEYS.iter().map(|key| key.path)
 }
 
 impl Config {

@@ -173,7 +173,7 @@ fn visible(text: &str) -> String {
 }
 
 /// `did you mean` for a misspelt word, or nothing when no candidate is near.
-pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
     // A third of the word may be wrong, but never the whole of a short one.
     let allowed = (word.chars().count() / 3).clamp(1, 4);

@@ -1,3 +1,5 @@
+//! The document of each kind of event, field by field.
+
 use super::*;
 use crate::dispatch::tests::support::{address, event, link};
 use crate::event::{Action, Event, EventKind};

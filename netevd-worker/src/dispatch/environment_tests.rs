@@ -1,3 +1,5 @@
+//! The variables of each kind of event, to the letter.
+
 use super::*;
 use crate::dispatch::tests::support::{address, event, link};
 use crate::event::Event;

@@ -1,3 +1,5 @@
+//! Coalescing, turns and bounds, case by case and for any order of events.
+
 use super::*;
 use crate::event::{Action, EventId, EventKind, RouteChange};
 use proptest::prelude::*;

@@ -7,10 +7,12 @@
 //! The group is signalled only while its leader is not reaped: a zombie keeps its number, so the
 //! number of the group cannot have become somebody else's.
 
+use super::Input;
 use super::group;
 use super::output::{Labels, Output};
 use super::stdin::sealed;
 use super::text::{quoted, shown};
+use crate::event::EventKind;
 use crate::sys;
 use nix::sys::signal::Signal;
 use std::fmt;
@@ -75,19 +77,16 @@ pub(super) struct Ended {
     pub(super) output: Option<Output>,
 }
 
-/// Prepares a script by its absolute path, with nothing of the daemon's own environment.
-pub(super) fn command(
-    path: &Path,
-    arguments: [&str; 2],
-    environment: &[(&'static str, String)],
-    document: &[u8],
-) -> io::Result<Command> {
-    let mut command = Command::new(path);
+/// Prepares a script by its absolute path, with nothing of the caller's own environment: arguments,
+/// variables, standard input, a process group of its own, pipes for what it prints. The caller has
+/// judged the path. Fails when there is no memory or descriptor for standard input.
+pub fn command(script: &Path, kind: EventKind, input: &Input) -> io::Result<Command> {
+    let mut command = Command::new(script);
     command
-        .args(arguments)
+        .args([input.link.as_str(), kind.name()])
         .env_clear()
-        .envs(environment.iter().map(|(name, value)| (name, value)))
-        .stdin(Stdio::from(sealed(document)?))
+        .envs(input.environment.iter().map(|(name, value)| (name, value)))
+        .stdin(Stdio::from(sealed(&input.document)?))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0);
@@ -233,8 +232,8 @@ async fn reap(mut child: Child, exit: AsyncFd<OwnedFd>) -> Option<ExitStatus> {
     None
 }
 
-/// Cause and cure of a failed start.
-pub(super) fn why_not_started(path: &Path, error: &io::Error) -> String {
+/// Cause and cure of a failed start, one line.
+pub fn why_not_started(path: &Path, error: &io::Error) -> String {
     use nix::libc;
     let word = quoted(path);
     match error.raw_os_error() {

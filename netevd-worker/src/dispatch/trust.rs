@@ -9,7 +9,7 @@
 //! are its mask) and is refused by them. In a user namespace the files of the real root appear as
 //! the overflow uid and are refused: nobody in there can tell who that is.
 
-use super::text::{quoted, shown};
+use super::text::{printable, quoted, shown};
 use nix::fcntl::{AT_FDCWD, OFlag, openat, readlinkat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
 use std::ffi::OsStr;
@@ -106,6 +106,7 @@ impl fmt::Display for Verdict {
             Verdict::Masked { by } => write!(f, "masked by {}", shown(by)),
             Verdict::Skipped(reason) => write!(f, "skipped: {reason}"),
             Verdict::Refused { component, found, cure } => {
+                let cure = printable(cure);
                 write!(f, "refused: {} {found}; to mend it: {cure}", shown(component))
             }
         }

@@ -37,8 +37,8 @@ pub struct PlannedTable {
 pub struct Plan {
     /// By interface and family.
     pub tables: BTreeMap<TableKey, PlannedTable>,
-    /// What the policy's limits cut off, in words.
-    pub cut: Vec<String>,
+    /// What the administrator should know: cut off by a limit, or a gateway of no use.
+    pub notes: Vec<String>,
 }
 
 /// What should stand in the kernel. With `fallback: main` a family of an interface is planned
@@ -51,7 +51,7 @@ pub fn desired(state: &State, policy: &Policy) -> Plan {
     for link in state.links().filter(|link| is_managed(link, policy)) {
         for family in [Family::V4, Family::V6] {
             let key = TableKey { ifindex: link.ifindex, family };
-            if let Some(table) = table(link, family, state, policy, &locals, &mut plan.cut) {
+            if let Some(table) = table(link, family, state, policy, &locals, &mut plan.notes) {
                 plan.tables.insert(key, table);
             }
         }
@@ -72,17 +72,17 @@ fn table(
     state: &State,
     policy: &Policy,
     locals: &BTreeMap<Prefix, Hop>,
-    cut: &mut Vec<String>,
+    notes: &mut Vec<String>,
 ) -> Option<PlannedTable> {
     let of_family = |ip: IpAddr| Family::of(ip) == family;
     let usable = || link.addresses.iter().map(|k| &k.address).filter(|a| of_family(a.ip) && a.is_usable());
     let mut addresses: BTreeSet<IpAddr> = usable().map(|a| a.ip).collect();
-    shorten(&mut addresses, policy.limits.addresses, || format!("{} {family} addresses", link.name), cut);
+    shorten(&mut addresses, policy.limits.addresses, || format!("{} {family}", link.name), notes);
     if addresses.is_empty() {
         return None;
     }
     let keeps_rules = policy.fallback == Fallback::Unreachable;
-    let default = exit(link, family, state, policy).filter(|_| link.is_up());
+    let default = if link.is_up() { exit(link, family, state, policy, notes) } else { None };
     if default.is_none() && !keeps_rules {
         return None;
     }
@@ -106,7 +106,11 @@ fn table(
         table.locals = copied.map(|(prefix, hop)| (*prefix, *hop)).collect();
         let limit = usize::try_from(policy.limits.local_networks).unwrap_or(usize::MAX);
         if table.locals.len() > limit {
-            cut.push(format!("{} {family} local networks: {} of {limit}", link.name, table.locals.len()));
+            let found = table.locals.len();
+            notes.push(format!(
+                "{} {family}: {found} local networks, of which routing.limits.local_networks lets {limit} in",
+                link.name
+            ));
             let last = table.locals.keys().nth(limit).copied();
             if let Some(last) = last {
                 table.locals.split_off(&last);
@@ -116,10 +120,14 @@ fn table(
     Some(table)
 }
 
-fn shorten(set: &mut BTreeSet<IpAddr>, limit: u32, what: impl Fn() -> String, cut: &mut Vec<String>) {
+fn shorten(set: &mut BTreeSet<IpAddr>, limit: u32, what: impl Fn() -> String, notes: &mut Vec<String>) {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     if set.len() > limit {
-        cut.push(format!("{}: {} of {limit}", what(), set.len()));
+        notes.push(format!(
+            "{}: {} addresses, of which routing.limits.addresses lets {limit} in",
+            what(),
+            set.len()
+        ));
         if let Some(first_out) = set.iter().nth(limit).copied() {
             set.split_off(&first_out);
         }
@@ -127,23 +135,45 @@ fn shorten(set: &mut BTreeSet<IpAddr>, limit: u32, what: impl Fn() -> String, cu
 }
 
 /// The way out of a link: the administrator's gateway, else the kernel's, else none on a
-/// point-to-point link.
-fn exit(link: &LinkState, family: Family, state: &State, policy: &Policy) -> Option<NextHop> {
+/// point-to-point link. A gateway that is not on-link is none: the kernel keeps a default route
+/// whose gateway's subnet is gone, but would not take it anew, and what stands must follow from
+/// the state and not from its history.
+fn exit(
+    link: &LinkState,
+    family: Family,
+    state: &State,
+    policy: &Policy,
+    notes: &mut Vec<String>,
+) -> Option<NextHop> {
     let named: Vec<IpAddr> = policy.gateways_of(link.name.as_str()).to_vec();
-    let mut named = named.into_iter().filter(|gateway| Family::of(*gateway) == family).peekable();
-    if let Some(first) = named.peek().copied() {
-        let on_link = |gateway: &IpAddr| {
-            is_link_local(*gateway)
-                || link.addresses.iter().filter_map(|k| k.address.subnet()).any(|p| p.contains(*gateway))
-        };
-        return Some(NextHop::Gateway(named.find(on_link).unwrap_or(first)));
+    let named: Vec<IpAddr> = named.into_iter().filter(|gateway| Family::of(*gateway) == family).collect();
+    let candidates = match state.routes().exit(link.ifindex, family) {
+        _ if !named.is_empty() => named,
+        Some(Exit::Via(gateway)) => vec![gateway],
+        Some(Exit::OnLink) => return Some(NextHop::PointToPoint),
+        None if link.flags & link_flag::POINTOPOINT != 0 => return Some(NextHop::PointToPoint),
+        None => return None,
+    };
+    let reachable = candidates.iter().find(|gateway| is_on_link(**gateway, link, state));
+    if let (None, Some(gateway)) = (reachable, candidates.first()) {
+        notes.push(format!(
+            "{} {family}: the gateway {gateway} is not on-link by {}, so nothing is installed; the interface \
+             needs an address in its subnet, or a route to it without a gateway",
+            link.name, link.name
+        ));
     }
-    match state.routes().exit(link.ifindex, family) {
-        Some(Exit::Via(gateway)) => Some(NextHop::Gateway(gateway)),
-        Some(Exit::OnLink) => Some(NextHop::PointToPoint),
-        None if link.flags & link_flag::POINTOPOINT != 0 => Some(NextHop::PointToPoint),
-        None => None,
-    }
+    reachable.map(|gateway| NextHop::Gateway(*gateway))
+}
+
+/// In a subnet of the link, or reached by a gateway-less route of main's; IPv6 link-local always.
+fn is_on_link(gateway: IpAddr, link: &LinkState, state: &State) -> bool {
+    let by_link = |hop: &Hop| hop.oif == Some(link.ifindex) && hop.gateway.is_none() && !hop.foreign_gateway;
+    let mut subnets = link.addresses.iter().filter_map(|known| known.address.subnet());
+    let mut routes =
+        state.routes().iter().filter(|r| r.is_main_candidate() && !r.destination.is_default_like());
+    is_link_local(gateway)
+        || subnets.any(|prefix| prefix.contains(gateway))
+        || routes.any(|r| r.single_hop().is_some_and(by_link) && r.destination.contains(gateway))
 }
 
 fn is_link_local(ip: IpAddr) -> bool {

@@ -160,6 +160,22 @@ fn the_administrator_s_gateway_comes_first_and_on_link_ones_before_others() {
 }
 
 #[test]
+fn a_gateway_whose_subnet_is_gone_is_none() {
+    let mut dump = two_uplinks();
+    dump.addresses[1].1 = address("198.51.100.7/24");
+    dump.routes.remove(3);
+    let plan = desired(&state(dump), &policy(&["eth1"]));
+    assert_eq!(plan.tables, BTreeMap::new());
+    assert!(plan.notes[0].contains("192.0.2.1 is not on-link by eth1"), "{:?}", plan.notes);
+
+    let mut dump = two_uplinks();
+    dump.addresses[1].1 = address("198.51.100.7/32");
+    dump.routes[3] = route("192.0.2.1/32", 3, "");
+    let plan = desired(&state(dump), &policy(&["eth1"]));
+    assert!(plan.tables.contains_key(&eth1()), "a host route makes it on-link");
+}
+
+#[test]
 fn limits_cut_and_say_so() {
     let mut dump = two_uplinks();
     dump.addresses.extend((20..60).map(|n| (index(3), address(&format!("192.0.2.{n}/24")))));
@@ -167,7 +183,7 @@ fn limits_cut_and_say_so() {
     policy.limits.addresses = 10;
     let plan = desired(&state(dump), &policy);
     assert_eq!(plan.tables[&eth1()].addresses.len(), 10);
-    assert_eq!(plan.cut, ["eth1 ipv4 addresses: 41 of 10"]);
+    assert_eq!(plan.notes, ["eth1 ipv4: 41 addresses, of which routing.limits.addresses lets 10 in"]);
 }
 
 #[test]
@@ -258,7 +274,7 @@ fn key() -> impl Strategy<Value = TableKey> {
 
 fn plan() -> impl Strategy<Value = Plan> {
     prop::collection::btree_map(key(), planned_table(), 0..3)
-        .prop_map(|tables| Plan { tables, cut: Vec::new() })
+        .prop_map(|tables| Plan { tables, notes: Vec::new() })
 }
 
 fn actual_table() -> impl Strategy<Value = ActualTable> {

@@ -74,7 +74,7 @@ pub(super) struct Worker {
     pass_at: Option<Instant>,
     wipes: WipeWatch,
     told: BTreeSet<String>,
-    cut: Vec<String>,
+    notes: Vec<String>,
     memory: Memory,
     save_at: Option<Instant>,
     period_at: Instant,
@@ -119,7 +119,7 @@ impl Worker {
             pass_at: routing.as_ref().map(|_| now),
             wipes: WipeWatch::default(),
             told: BTreeSet::new(),
-            cut: Vec::new(),
+            notes: Vec::new(),
             save_at: None,
             period_at: now + PERIOD,
             overruns: 0,
@@ -345,11 +345,11 @@ impl Worker {
         let Some(routing) = self.routing.as_mut().filter(|task| !task.is_busy()) else { return };
         self.pass_at = None;
         let plan = desired(&self.state, &self.policy);
-        if plan.cut != self.cut {
-            for cut in &plan.cut {
-                tracing::warn!("{cut} are routed: raise routing.limits, or ask why there are so many");
+        if plan.notes != self.notes {
+            for note in plan.notes.iter().filter(|note| !self.notes.contains(note)) {
+                tracing::warn!("routing: {note}");
             }
-            self.cut.clone_from(&plan.cut);
+            self.notes.clone_from(&plan.notes);
         }
         routing.begin(Arc::new(plan));
     }

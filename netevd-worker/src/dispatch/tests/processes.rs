@@ -16,7 +16,7 @@ fn lives(pid: &str) -> bool {
 
 #[test]
 fn a_timeout_ends_the_whole_group() {
-    let Some(mut bench) = Bench::with("timeout", settings(Duration::from_millis(200))) else { return };
+    let Some(mut bench) = Bench::with("timeout", settings(Duration::from_millis(600))) else { return };
     bench.script(
         "etc/routable.d/a",
         "#!/bin/sh\nsleep 300 &\necho $! >@DIR@/child\necho $$ >@DIR@/leader\nwait\n",
@@ -38,11 +38,12 @@ fn a_timeout_ends_the_whole_group() {
 
 #[test]
 fn what_ignores_term_is_killed_after_the_grace_even_without_its_leader() {
-    let Some(mut bench) = Bench::with("kill", settings(Duration::from_millis(200))) else { return };
+    let Some(mut bench) = Bench::new("kill") else { return };
+    bench.dispatcher.reconfigure(settings(Duration::from_millis(300)));
     // The leader dies of TERM, its child ignores it.
     bench.script(
         "etc/routable.d/a",
-        "#!/bin/sh\n(trap '' TERM; echo started >@DIR@/ready; while :; do sleep 0.05; done) &\necho $! >@DIR@/child\nwait\n",
+        "#!/bin/sh\ntrap '' TERM\n(while :; do sleep 0.05; done) &\necho $! >@DIR@/child\ntrap - TERM\nwait\n",
     );
     bench.dispatcher.grace = Duration::from_millis(400);
     local(async {
@@ -50,7 +51,7 @@ fn what_ignores_term_is_killed_after_the_grace_even_without_its_leader() {
         bench.submit(event(1, EventKind::Routable, 2));
         let done = bench.next().await;
         assert_eq!(done.outcome, Outcome::TimedOut);
-        assert!(clock.elapsed() >= Duration::from_millis(600), "the grace was given: {:?}", clock.elapsed());
+        assert!(clock.elapsed() >= Duration::from_millis(700), "the grace was given: {:?}", clock.elapsed());
         let child = bench.written("child");
         while lives(&child) {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -77,6 +78,30 @@ fn a_background_child_that_keeps_its_output_stalls_nothing() {
         while log.with("late line").is_empty() {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
+    });
+}
+
+#[test]
+fn of_very_many_background_children_the_oldest_lose_their_output() {
+    let Some(mut bench) = Bench::new("many") else { return };
+    bench.script(
+        "etc/address-added.d/a",
+        "#!/bin/sh\n(while ! test -e @DIR@/go; do sleep 0.05; done; echo x && echo $EVENT_ID >>@DIR@/alive) &\necho $! >>@DIR@/pids\n",
+    );
+    local(async {
+        for id in 1..=34 {
+            bench.submit(event(id, EventKind::AddressAdded, 2));
+        }
+        bench.finish().await;
+        std::fs::write(bench.path("go"), "").expect("writable");
+        for pid in bench.written("pids").lines() {
+            while lives(pid) {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        }
+        let mut alive: Vec<u32> = bench.written("alive").lines().filter_map(|id| id.parse().ok()).collect();
+        alive.sort_unstable();
+        assert_eq!(alive, (3..=34).collect::<Vec<_>>());
     });
 }
 
@@ -116,7 +141,7 @@ fn output_is_labelled_escaped_and_capped() {
 
 #[test]
 fn an_endless_printer_neither_hides_its_timeout_nor_stops_others() {
-    let Some(mut bench) = Bench::with("endless", settings(Duration::from_millis(400))) else { return };
+    let Some(mut bench) = Bench::with("endless", settings(Duration::from_secs(1))) else { return };
     bench.script("etc/routable.d/a", "#!/bin/sh\nexec yes\n");
     bench.script("etc/configured.d/a", "#!/bin/sh\n:\n");
     local(async {

@@ -1,170 +1,16 @@
 //! `netevd start` with stand-ins for worker and helper: what the children are and may, and what
 //! becomes of all when one of them, a signal or a bad configuration comes along.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "a test stops at the first surprise")]
+
+mod place;
+
+use place::{Daemon, Place, alone, await_that, is_gone, is_root, kill, skipped_without_root, status};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
-
-const WORKER: &str = "#!/bin/sh\necho worker: $*\ntrap 'echo reloaded' HUP\ntrap 'exit 0' TERM\nwhile :; do sleep 0.05; done\n";
-const HELPER: &str = "#!/bin/sh\nexec sleep 1002\n";
-
-/// A directory with a copy of `netevd`, stand-ins, a configuration, and all that is said.
-struct Place(PathBuf);
-
-impl Place {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("netevd-launcher-{name}-{}", std::process::id()));
-        fs::create_dir(&path).expect("a new directory");
-        fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).expect("mode");
-        let place = Self(path);
-        fs::copy(env!("CARGO_BIN_EXE_netevd"), place.at("netevd")).expect("a copy");
-        place.program("netevd-worker", WORKER);
-        place.program("netevd-priv", HELPER);
-        place.write("n.yaml", "routing: { policy_rules: [eth1] }\n");
-        place
-    }
-
-    fn at(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        fs::write(self.at(name), text).expect("written");
-    }
-
-    fn program(&self, name: &str, text: &str) {
-        self.write(name, text);
-        fs::set_permissions(self.at(name), PermissionsExt::from_mode(0o755)).expect("mode");
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(self.at("log")).unwrap_or_default()
-    }
-
-    /// The command line of `start`, in a user namespace when the caller is not root.
-    fn command(&self) -> Command {
-        let mut command = if is_root() {
-            Command::new(self.at("netevd"))
-        } else {
-            let mut unshare = Command::new("unshare");
-            unshare.args(["--user", "--map-root-user"]).arg(self.at("netevd"));
-            unshare
-        };
-        command.arg("start").arg("--config").arg(self.at("n.yaml"));
-        command.arg("--runtime-dir").arg(self.at("run"));
-        self.with_log(&mut command);
-        command
-    }
-
-    fn with_log(&self, command: &mut Command) {
-        let log = fs::File::create(self.at("log")).expect("a log");
-        command.stdout(log.try_clone().expect("a copy")).stderr(log).stdin(Stdio::null());
-    }
-
-    fn start(&self) -> Daemon {
-        let daemon = Daemon(self.command().spawn().expect("started"));
-        await_that("the worker speaks", || self.log().contains("worker: "));
-        daemon
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("--- log\n{}---", self.log());
-        }
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-/// The launcher; killed with its children when a test fails.
-struct Daemon(Child);
-
-impl Daemon {
-    fn pid(&self) -> i32 {
-        i32::try_from(self.0.id()).expect("a pid")
-    }
-
-    /// Pids of worker and helper, in the order of their start.
-    fn children(&self) -> Vec<i32> {
-        let pid = self.pid();
-        let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-        text.split_whitespace().map(|pid| pid.parse().expect("a pid")).collect()
-    }
-
-    fn child(&self, program: &str) -> i32 {
-        let is =
-            |pid: &i32| fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|c| c.contains(program));
-        self.children().into_iter().find(is).unwrap_or_else(|| panic!("no child {program}"))
-    }
-
-    fn worker(&self) -> i32 {
-        self.child("netevd-worker")
-    }
-
-    fn helper(&self) -> i32 {
-        self.child("1002")
-    }
-
-    fn signal(&self, signal: i32) {
-        kill(self.pid(), signal);
-    }
-
-    fn end(&mut self) -> ExitStatus {
-        let mut status = None;
-        await_that("the launcher ends", || {
-            status = self.0.try_wait().expect("a child");
-            status.is_some()
-        });
-        status.expect("ended")
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        // The children's parent-death signal ends them as well.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn kill(pid: i32, signal: i32) {
-    let done = Command::new("kill").arg(format!("-{signal}")).arg(pid.to_string()).status().expect("kill(1)");
-    assert!(done.success());
-}
-
-fn is_root() -> bool {
-    status(std::process::id().try_into().expect("a pid"), "Uid").starts_with("0\t")
-}
-
-/// A line of /proc/PID/status, without its name.
-fn status(pid: i32, field: &str) -> String {
-    let text = fs::read_to_string(format!("/proc/{pid}/status")).expect("a process");
-    let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(":"));
-    line.unwrap_or_else(|| panic!("no {field}")).trim().to_owned()
-}
-
-fn is_gone(pid: i32) -> bool {
-    fs::read_to_string(format!("/proc/{pid}/stat")).map_or(true, |stat| stat.contains(") Z "))
-}
-
-fn await_that(what: &str, mut condition: impl FnMut() -> bool) {
-    let until = Instant::now() + Duration::from_secs(20);
-    while !condition() {
-        assert!(Instant::now() < until, "20 s have passed and not: {what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
-fn skipped_without_root() -> bool {
-    if !is_root() {
-        eprintln!("SKIPPED: only root can give children identities of their own");
-    }
-    !is_root()
-}
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 /// Numbers of the open descriptors, and what each is.
 fn descriptors(pid: i32) -> Vec<(i32, String)> {
@@ -217,12 +63,10 @@ fn each_child_has_its_own_identity_and_only_what_it_needs() {
     }
     assert_eq!((status(worker, "Umask"), status(helper, "Umask")), ("0022".to_owned(), "0077".to_owned()));
 
-    let worker_has = descriptors(worker);
-    let helper_has = descriptors(helper);
-    let numbers = |found: &[(i32, String)]| found.iter().map(|(n, _)| *n).collect::<Vec<_>>();
-    // A shell may keep its script open; sleep(1) has replaced it here.
-    assert_eq!(numbers(&worker_has), [0, 1, 2, 3, 4]);
-    assert_eq!(numbers(&helper_has), [0, 1, 2, 3, 4]);
+    // Until sleep(1) has replaced its shell and loaded its libraries there are more.
+    let only_five = |pid| descriptors(pid).iter().map(|(number, _)| *number).eq(0..5);
+    await_that("each has five descriptors", || only_five(worker) && only_five(helper));
+    let (worker_has, helper_has) = (descriptors(worker), descriptors(helper));
     assert!(
         worker_has[3].1.starts_with("socket:") && worker_has[4].1.starts_with("socket:"),
         "{worker_has:?}"
@@ -232,7 +76,9 @@ fn each_child_has_its_own_identity_and_only_what_it_needs() {
     let policy = fs::read_to_string(format!("/proc/{helper}/fd/4")).expect("readable");
     assert!(policy.starts_with("netevd-policy 1\ninterface eth1\n"), "{policy}");
     // The launcher keeps no end of the channel.
-    assert!(descriptors(daemon.pid()).iter().all(|(_, what)| !what.starts_with("socket:")));
+    await_that("the channel is the children's alone", || {
+        descriptors(daemon.pid()).iter().all(|(_, what)| !what.starts_with("socket:"))
+    });
 
     let environment = fs::read(format!("/proc/{helper}/environ")).expect("an environment");
     assert_eq!(
@@ -260,12 +106,6 @@ fn when_one_child_dies_the_other_is_stopped() {
         let place = Place::new(&format!("dies-{name}"));
         let mut daemon = place.start();
         await_that("the helper runs", || daemon.children().len() == 2);
-        await_that("it is sleep(1)", || {
-            daemon
-                .children()
-                .iter()
-                .any(|p| fs::read_to_string(format!("/proc/{p}/cmdline")).is_ok_and(|c| c.contains("1002")))
-        });
         let (worker, helper) = (daemon.worker(), daemon.helper());
         let (victim, said) = match name {
             "worker" => (worker, "netevd-worker was killed by SIGKILL"),
@@ -282,7 +122,7 @@ fn when_one_child_dies_the_other_is_stopped() {
 fn a_child_that_exits_is_reported_with_its_status() {
     let place = Place::new("exits");
     place.program("netevd-priv", "#!/bin/sh\nexit 2\n");
-    let mut daemon = Daemon(place.command().spawn().expect("started"));
+    let mut daemon = Daemon::new(&mut place.command());
     assert_eq!(daemon.end().code(), Some(1));
     assert!(place.log().contains("netevd-priv exited with status 2"), "{}", place.log());
 }
@@ -346,7 +186,8 @@ fn a_second_daemon_is_refused() {
     await_that("the helper runs", || first.children().len() == 2);
     let children = first.children();
     let said = place.log();
-    let second = place.command().stderr(Stdio::piped()).output().expect("ended");
+    let mut second = place.command();
+    let second = alone(|| second.stderr(Stdio::piped()).output()).expect("ended");
     assert_eq!(second.status.code(), Some(1));
     let error = String::from_utf8_lossy(&second.stderr);
     // Started through unshare(1) the pid is the same: it executes in place.
@@ -358,7 +199,7 @@ fn a_second_daemon_is_refused() {
 fn a_bad_configuration_starts_nothing() {
     let place = Place::new("config");
     place.write("n.yaml", "system: { backend: dhclient }\n");
-    let mut daemon = Daemon(place.command().spawn().expect("started"));
+    let mut daemon = Daemon::new(&mut place.command());
     assert_eq!(daemon.end().code(), Some(1));
     assert!(place.log().contains("n.yaml:1:20: error: the backend `dhclient`"), "{}", place.log());
     assert!(!place.log().contains("worker: "));
@@ -368,7 +209,7 @@ fn a_bad_configuration_starts_nothing() {
 fn missing_programs_are_named() {
     let place = Place::new("missing");
     fs::remove_file(place.at("netevd-priv")).expect("removed");
-    let mut daemon = Daemon(place.command().spawn().expect("started"));
+    let mut daemon = Daemon::new(&mut place.command());
     assert_eq!(daemon.end().code(), Some(1));
     assert!(place.log().contains("netevd-priv was not found, looked at"), "{}", place.log());
 }
@@ -381,10 +222,10 @@ fn programs_in_a_private_directory_can_be_started() {
     let place = Place::new("private");
     // A real program: a script could not be read from in there.
     for name in ["netevd-worker", "netevd-priv"] {
-        fs::copy("/bin/false", place.at(name)).expect("a copy");
+        alone(|| fs::copy("/bin/false", place.at(name))).expect("a copy");
     }
     fs::set_permissions(&place.0, PermissionsExt::from_mode(0o700)).expect("mode");
-    let mut daemon = Daemon(place.command().spawn().expect("started"));
+    let mut daemon = Daemon::new(&mut place.command());
     assert_eq!(daemon.end().code(), Some(1));
     assert!(place.log().contains("exited with status 1 unasked"), "{}", place.log());
 }
@@ -396,7 +237,7 @@ fn in_a_user_namespace_with_one_id_the_remaining_separation_is_said() {
     command.args(["--user", "--map-root-user"]).arg(place.at("netevd"));
     command.arg("--config").arg(place.at("n.yaml")).arg("start").arg("--runtime-dir").arg(place.at("run"));
     place.with_log(&mut command);
-    let daemon = Daemon(command.spawn().expect("unshare(1)"));
+    let daemon = Daemon::new(&mut command);
     await_that("it starts or is not allowed to", || {
         place.log().contains("worker: ") || place.log().contains("unshare:")
     });
@@ -422,7 +263,7 @@ fn an_ordinary_user_gets_no_helper_and_is_told_so() {
         std::os::unix::fs::chown(place.at("u"), Some(65_534), Some(65_534)).expect("given away");
         command.uid(65_534).gid(65_534);
     }
-    let daemon = Daemon(command.spawn().expect("started"));
+    let daemon = Daemon::new(&mut command);
     await_that("the worker speaks", || place.log().contains("worker: "));
     assert!(place.log().contains("policy routing is off: that needs CAP_NET_ADMIN"), "{}", place.log());
     assert!(!place.log().contains("--channel"), "{}", place.log());

@@ -1,0 +1,79 @@
+//! Deletions: always allowed, of our own objects only, also for an interface that is gone.
+
+use super::{Answer, Helper, Stop};
+use crate::route::{FALLBACK_METRIC, Route, everything};
+use crate::rule::{OurRule, Rule};
+use crate::sync::teardown;
+use protocol::{Family, Ifindex, Refusal, Reply, RouteKind};
+
+impl Helper {
+    /// One of the two rules of an address.
+    pub(super) fn delete_rule(&mut self, rule: &OurRule) -> Answer {
+        Ok(ok_or_absent(self.kernel.delete_rule(rule.message())?))
+    }
+
+    /// One route of the interface's table. Route kinds are names: prefix and metric tell which.
+    pub(super) fn delete_route(&mut self, ifindex: Ifindex, family: Family, kind: RouteKind) -> Answer {
+        let (destination, fallback) = match kind {
+            RouteKind::Default => (everything(family), false),
+            RouteKind::Fallback => (everything(family), true),
+            RouteKind::Subnet(prefix) | RouteKind::Local(prefix) => (prefix, false),
+        };
+        if Family::of(destination.address()) != family {
+            return Err(Refusal::Family.into());
+        }
+        let routes = self.kernel.table(self.table_of(ifindex), family)?;
+        let meant = |route: &&Route| {
+            route.is_ours()
+                && route.destination == destination
+                && (route.metric == FALLBACK_METRIC) == fallback
+        };
+        let mut deleted = false;
+        for route in routes.iter().filter(meant) {
+            deleted |= self.kernel.delete_route(route)?;
+        }
+        Ok(ok_or_absent(deleted))
+    }
+
+    /// Everything of ours in the interface's table of either family, and our rules to it.
+    pub(super) fn purge(&mut self, ifindex: Ifindex) -> Answer {
+        let table = self.table_of(ifindex);
+        let mut rules = self.kernel.rules()?;
+        rules.retain(|rule| rule.is_ours() && rule.table == Some(table));
+        let mut routes = self.kernel.table(table, Family::V4)?;
+        routes.extend(self.kernel.table(table, Family::V6)?);
+        routes.retain(Route::is_ours);
+        Ok(ok_or_absent(self.delete_all(rules, teardown(routes))?))
+    }
+
+    /// Everything of ours that was not named, wherever it stands.
+    pub(super) fn end_sync(&mut self) -> Answer {
+        let named = self.named.take().unwrap_or_default();
+        let rules = named.stale_rules(self.kernel.rules()?);
+        let mut routes = self.kernel.our_routes(Family::V4)?;
+        routes.extend(self.kernel.our_routes(Family::V6)?);
+        self.delete_all(rules, named.stale_routes(routes))?;
+        Ok(Reply::Ok)
+    }
+
+    /// Rules first, so that no rule leads into a half-empty table. One that cannot be deleted
+    /// does not save the others; the first errno is told at the end.
+    fn delete_all(&mut self, rules: Vec<Rule>, routes: Vec<Route>) -> Result<bool, Stop> {
+        let mut results = Vec::new();
+        for message in rules.iter().filter_map(Rule::deletion) {
+            results.push(self.kernel.delete_rule(message));
+        }
+        for route in routes {
+            results.push(self.kernel.delete_route(&route));
+        }
+        let mut any = false;
+        for result in results {
+            any |= result?;
+        }
+        Ok(any)
+    }
+}
+
+fn ok_or_absent(deleted: bool) -> Reply {
+    if deleted { Reply::Ok } else { Reply::Absent }
+}

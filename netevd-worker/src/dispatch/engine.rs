@@ -1,0 +1,183 @@
+//! From an event whose turn it is to the processes of its scripts, one after the other.
+
+use super::output::Labels;
+use super::queue::Due;
+use super::run::{self, Ended, Limit, Outcome};
+use super::{Completion, Dispatcher, Input, Occasion, Verdict, directory, judge, record, text};
+use crate::event::{EventKind, LinkId};
+use crate::facts::Facts;
+use std::collections::{HashSet, VecDeque};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::{Instant, SystemTime};
+
+/// An event with scripts left to run.
+pub(super) struct Active {
+    due: Due,
+    scripts: VecDeque<PathBuf>,
+    /// Made when the first script starts, the same for all of them.
+    pub(super) input: Option<Rc<Input>>,
+}
+
+/// What the task of one process hands back.
+pub(super) struct Report {
+    run: Run,
+    ended: Ended,
+}
+
+pub(super) struct Run {
+    link: LinkId,
+    kind: EventKind,
+    script: PathBuf,
+    labels: Rc<Labels>,
+    started: SystemTime,
+    clock: Instant,
+    limit: Limit,
+}
+
+impl Dispatcher {
+    pub(super) fn begin(&mut self, due: Due, empty: &mut HashSet<EventKind>) {
+        let (kind, link) = (due.event.kind, due.event.link);
+        self.counts.skipped += due.skipped;
+        if !empty.contains(&kind) {
+            let listing = directory::list(&self.roots, kind);
+            for (path, verdict) in &listing.unreadable {
+                self.counts.refused_scripts += 1;
+                self.verdicts.note(path, verdict);
+            }
+            if !listing.scripts.is_empty() {
+                self.active.insert(link, Active { due, scripts: listing.scripts.into(), input: None });
+                self.between.push_back(link);
+                return;
+            }
+            empty.insert(kind);
+        }
+        self.queues.finished(link);
+    }
+
+    /// Starts the next script of a link's event that may run; without one the event is over.
+    pub(super) fn next_script(&mut self, link: LinkId, facts: &dyn Facts) {
+        while let Some(path) = self.active.get_mut(&link).and_then(|active| active.scripts.pop_front()) {
+            let verdict = judge(&path, self.owner, &self.identity);
+            self.verdicts.note(&path, &verdict);
+            match verdict {
+                Verdict::Runs => {
+                    if let Some(input) = self.input(link, facts) {
+                        self.start(link, path, &input);
+                        return;
+                    }
+                }
+                Verdict::Refused { .. } => self.counts.refused_scripts += 1,
+                Verdict::Masked { .. } | Verdict::Skipped(_) => {}
+            }
+        }
+        self.active.remove(&link);
+        self.queues.finished(link);
+    }
+
+    /// Environment and document of a link's event, made once.
+    fn input(&mut self, link: LinkId, facts: &dyn Facts) -> Option<Rc<Input>> {
+        let active = self.active.get_mut(&link)?;
+        if let Some(input) = &active.input {
+            return Some(Rc::clone(input));
+        }
+        let due = &active.due;
+        let values = due.last.clone().or_else(|| self.queues.last(link)).or_else(|| facts.link(link));
+        let occasion = Occasion {
+            event: &due.event,
+            link: values.as_deref(),
+            backend: self.backend,
+            skipped: due.skipped,
+            truncated: due.truncated,
+        };
+        let id = due.event.id.0;
+        if values.is_none() && link != LinkId::HOST {
+            tracing::warn!(
+                link = link.0,
+                event_id = id,
+                "nothing is known of the event's link; LINK is empty"
+            );
+        }
+        match occasion.input() {
+            Ok(input) => {
+                if !input.rejected.is_empty() {
+                    self.counts.rejected_values += u64::try_from(input.rejected.len()).unwrap_or(u64::MAX);
+                    let fields = input.rejected.join(" ");
+                    tracing::warn!(
+                        link = input.link,
+                        event_id = id,
+                        "values left out, as they are malformed: {fields}"
+                    );
+                }
+                let input = Rc::new(input);
+                active.input = Some(Rc::clone(&input));
+                Some(input)
+            }
+            Err(error) => {
+                tracing::error!(event_id = id, "the event's document cannot be written: {error}");
+                active.scripts.clear();
+                None
+            }
+        }
+    }
+
+    fn start(&mut self, link: LinkId, path: PathBuf, input: &Input) {
+        let Some(event) = self.active.get(&link).map(|active| &active.due.event) else { return };
+        let labels =
+            Labels { link: input.link.clone(), event: event.kind, id: event.id, script: text::shown(&path) };
+        let run = Run {
+            link,
+            kind: event.kind,
+            labels: Rc::new(labels),
+            started: SystemTime::now(),
+            clock: Instant::now(),
+            limit: Limit { timeout: self.settings.timeout, grace: self.grace },
+            script: path,
+        };
+        let stop = self.stop.subscribe();
+        let prepared = run::command(&run.script, run.kind, input);
+        let spawned = prepared.map(|mut command| (run::spawn(&mut command), command));
+        match spawned {
+            Ok((Ok(child), _)) => {
+                self.processes.spawn_local(async move {
+                    let ended = run::attend(child, Rc::clone(&run.labels), run.limit, stop).await;
+                    Report { run, ended }
+                });
+            }
+            Ok((Err(error), command)) if run::is_busy(&error) => {
+                self.processes.spawn_local(async move {
+                    let ended = match run::spawn_busy(command, &run.script).await {
+                        Ok(child) => run::attend(child, Rc::clone(&run.labels), run.limit, stop).await,
+                        Err(cause) => Ended { outcome: Outcome::NotStarted(cause), output: None },
+                    };
+                    Report { run, ended }
+                });
+            }
+            Ok((Err(error), _)) | Err(error) => {
+                let outcome = Outcome::NotStarted(run::why_not_started(&run.script, &error));
+                let completion = self.conclude(Report { run, ended: Ended { outcome, output: None } });
+                self.unstarted.push_back(completion);
+            }
+        }
+    }
+
+    pub(super) fn conclude(&mut self, report: Report) -> Completion {
+        let Report { run, ended } = report;
+        let duration = run.clock.elapsed();
+        if let Some(output) = ended.output {
+            self.lingering.follow(output);
+        }
+        self.counts.note(&ended.outcome);
+        record::log(&run.labels, &ended.outcome, duration, run.limit.timeout);
+        self.between.push_back(run.link);
+        Completion {
+            event: run.labels.id,
+            kind: run.kind,
+            link: run.link,
+            script: run.script,
+            outcome: ended.outcome,
+            duration,
+            started: run.started,
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! `netevd test`: runs a script, or all scripts of an event, as the worker would.
+//!
+//! The same trust check, environment, document, privileges and time limit; only that what it
+//! prints goes straight to the caller.
+
+use crate::cli::TestOptions;
+use crate::identity::{self, Identities, Powers};
+use crate::{Failure, facts, load, paint, say, sys};
+use netevd_worker::config::{Scripts, nearest};
+use netevd_worker::dispatch::{
+    Identity, Input, Occasion, Outcome, ScriptRoots, TrustedOwner, Verdict, command, judge, survey,
+    why_not_started,
+};
+use netevd_worker::event::{Action, Class, Detail, Event, EventId, EventKind, LinkId, RouteChange};
+use netevd_worker::facts::LinkFacts;
+use nix::sys::signal::{Signal, killpg};
+use protocol::{InterfaceName, Prefix};
+use std::io::Write;
+use std::net::IpAddr;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant, SystemTime};
+
+/// Runs what is named and says how each ended; fails when one failed or was refused.
+pub(crate) fn run(config: Option<&Path>, options: &TestOptions) -> Result<(), Failure> {
+    let scripts = load(config)?.config.scripts;
+    sys::reserve_descriptors()?;
+    let powers = Powers::of_this_process();
+    let identities = identity::choose(powers, options.user.as_deref(), None)?;
+    let as_whom =
+        Identity { uid: identities.worker.uid.as_raw(), gids: vec![identities.worker.gid.as_raw()] };
+    let owner = match powers.net_admin {
+        true => TrustedOwner::ROOT,
+        false => TrustedOwner::user(as_whom.uid),
+    };
+    let (kind, found) = find(&options.what, owner, &as_whom)?;
+    let link = link_facts(options, kind)?;
+    let input = input(kind, link.as_ref(), options.address)?;
+    say(&format!("event {kind}, link {}, as {}", shown(&input.link), identities.worker));
+    if found.is_empty() {
+        say(&format!(
+            "no script in {} below /etc/netevd, /usr/local/lib/netevd, /usr/lib/netevd",
+            kind.directory()
+        ));
+    }
+    let mut bad = 0usize;
+    for (path, verdict) in found {
+        writeln!(std::io::stdout(), "{}", paint::bold(path.display()))?;
+        let (text, good) = match verdict {
+            Verdict::Runs => {
+                let (outcome, took) = attend(&path, kind, &input, &identities, &scripts);
+                let good = outcome == Outcome::Exited(0);
+                (format!("{outcome}, {} ms", took.as_millis()), good)
+            }
+            Verdict::Refused { .. } => (verdict.to_string(), false),
+            Verdict::Masked { .. } | Verdict::Skipped(_) => (verdict.to_string(), true),
+        };
+        let text = if good { paint::green(text) } else { paint::red(text) };
+        writeln!(std::io::stdout(), "  {text}")?;
+        bad += usize::from(!good);
+    }
+    match bad {
+        0 => Ok(()),
+        n => {
+            Err(Failure::line(format!("{n} script{} failed or would not run", if n == 1 { "" } else { "s" })))
+        }
+    }
+}
+
+/// An event by its name or directory, else a file; its event is that of the directory it is in.
+fn find(
+    what: &str,
+    owner: TrustedOwner,
+    as_whom: &Identity,
+) -> Result<(EventKind, Vec<(PathBuf, Verdict)>), Failure> {
+    if let Some(kind) = EventKind::from_name(what.strip_suffix(".d").unwrap_or(what)) {
+        let entries = survey(&ScriptRoots::default(), owner, as_whom).entries;
+        let entries = entries.into_iter().filter(|entry| entry.kind == kind);
+        return Ok((kind, entries.map(|entry| (entry.path, entry.verdict)).collect()));
+    }
+    let path = Path::new(what);
+    if !path.is_file() {
+        let names: Vec<_> = EventKind::ALL.iter().filter(|k| k.from_kernel()).map(|k| k.name()).collect();
+        let help = match nearest(what, names.iter().copied()) {
+            Some(name) => format!("did you mean `{name}`?"),
+            None => format!("events are {}", names.join(", ")),
+        };
+        return Err(Failure::line(format!("{what:?} is no file and no event; {help}")));
+    }
+    // Without links and "..", which the trust check refuses: the file itself is meant here.
+    let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let path = directory.canonicalize()?.join(path.file_name().unwrap_or_default());
+    let directory =
+        path.parent().and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or_default();
+    let kind = directory.strip_suffix(".d").and_then(EventKind::from_name).unwrap_or(EventKind::Routable);
+    let verdict = judge(&path, owner, as_whom);
+    Ok((kind, vec![(path, verdict)]))
+}
+
+/// Values of the named link, else of documentation; none for the host's own events.
+fn link_facts(options: &TestOptions, kind: EventKind) -> Result<Option<LinkFacts>, Failure> {
+    if kind == EventKind::Manager {
+        return Ok(None);
+    }
+    let mut facts = match &options.link {
+        Some(name) => {
+            let name = InterfaceName::new(name).map_err(Failure::line)?;
+            let found = facts::of_link(&name)?;
+            Some(match found {
+                Some(facts) => facts,
+                None => {
+                    say(&format!("there is no link {name}: using documentation values"));
+                    LinkFacts { name, ..documentation()? }
+                }
+            })
+        }
+        None => Some(documentation()?),
+    };
+    if let (Some(facts), Some(AddressWithLength { ip, length })) = (&mut facts, options.address) {
+        facts.addresses = vec![facts::example(ip, length)];
+    }
+    Ok(facts)
+}
+
+fn documentation() -> Result<LinkFacts, Failure> {
+    facts::of_documentation().ok_or_else(|| Failure::line("no documentation values"))
+}
+
+/// Environment and document of an example of this event.
+fn input(
+    kind: EventKind,
+    link: Option<&LinkFacts>,
+    address: Option<AddressWithLength>,
+) -> Result<Input, Failure> {
+    let state = match (kind, link) {
+        (EventKind::Manager, _) | (_, None) => "online",
+        (_, Some(_)) if kind.class() == Class::State => kind.name(),
+        (_, Some(link)) => link.state,
+    };
+    let detail = match (kind, link) {
+        (EventKind::AddressAdded | EventKind::AddressRemoved, Some(link)) => {
+            let wanted = address.and_then(|a| link.addresses.iter().find(|found| found.ip == a.ip));
+            match wanted.or_else(|| link.addresses.iter().find(|a| a.is_usable())) {
+                Some(address) => Detail::Address(address.clone()),
+                None => {
+                    return Err(Failure::line(format!(
+                        "{} has no address: give --address IP/LEN",
+                        link.name
+                    )));
+                }
+            }
+        }
+        (EventKind::Routes, Some(link)) => Detail::Routes(vec![default_route(link)?]),
+        (EventKind::Mtu, Some(link)) => Detail::Mtu { old: 1500, new: link.mtu },
+        _ => Detail::None,
+    };
+    let event = Event {
+        id: EventId(1),
+        kind,
+        link: if link.is_some() { LinkId(1) } else { LinkId::HOST },
+        state,
+        old_state: (kind == EventKind::Manager).then_some("offline"),
+        startup: false,
+        time: SystemTime::now(),
+        detail,
+    };
+    Occasion { event: &event, link, backend: "kernel", skipped: 0, truncated: false }
+        .input()
+        .map_err(Failure::line)
+}
+
+fn default_route(link: &LinkFacts) -> Result<RouteChange, Failure> {
+    let gateway = link.gateway.map(IpAddr::V4).or(link.gateway6.map(IpAddr::V6));
+    let everything = match gateway {
+        Some(IpAddr::V6(_)) => Prefix::containing(std::net::Ipv6Addr::UNSPECIFIED.into(), 0),
+        _ => Prefix::containing(std::net::Ipv4Addr::UNSPECIFIED.into(), 0),
+    };
+    Ok(RouteChange {
+        action: Action::Added,
+        destination: everything.map_err(Failure::line)?,
+        gateway,
+        table: 254,
+        metric: 0,
+        protocol: 3,
+        scope: 0,
+        route_type: 1,
+    })
+}
+
+/// Runs one script to its end, or to the end of its time.
+fn attend(
+    path: &Path,
+    kind: EventKind,
+    input: &Input,
+    identities: &Identities,
+    scripts: &Scripts,
+) -> (Outcome, Duration) {
+    let start = Instant::now();
+    let outcome = match started(path, kind, input, identities) {
+        Ok(mut child) => ended(&mut child, start + scripts.timeout),
+        Err(error) => Outcome::NotStarted(why_not_started(path, &error)),
+    };
+    (outcome, start.elapsed())
+}
+
+fn started(
+    path: &Path,
+    kind: EventKind,
+    input: &Input,
+    identities: &Identities,
+) -> std::io::Result<std::process::Child> {
+    let mut command = command(path, kind, input)?;
+    command.stdout(Stdio::inherit()).stderr(Stdio::inherit()).current_dir("/");
+    let identity = identities.separate.then_some(identities.worker);
+    let confinement = sys::Confinement {
+        identity: identity.map(|id| (id.uid.as_raw(), id.gid.as_raw())),
+        capabilities: 0,
+        umask: 0o022,
+        own_session: false,
+    };
+    sys::confine(&mut command, confinement, None);
+    command.spawn()
+}
+
+fn ended(child: &mut std::process::Child, until: Instant) -> Outcome {
+    const GRACE: Duration = Duration::from_secs(5);
+    let mut timed_out = None;
+    loop {
+        match child.try_wait() {
+            Ok(Some(_)) if timed_out.is_some() => return Outcome::TimedOut,
+            Ok(Some(status)) => {
+                return status
+                    .code()
+                    .map_or(Outcome::Signalled(status.signal().unwrap_or(0)), Outcome::Exited);
+            }
+            Ok(None) => {}
+            Err(error) => return Outcome::NotStarted(error.to_string()),
+        }
+        // The script leads a group of its own, and is not reaped yet.
+        let now = Instant::now();
+        let group = crate::children::pid(child);
+        match timed_out {
+            None if now >= until => {
+                let _ = killpg(group, Signal::SIGTERM);
+                timed_out = Some(now);
+            }
+            Some(at) if now >= at + GRACE => {
+                let _ = killpg(group, Signal::SIGKILL);
+            }
+            _ => {}
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn shown(link: &str) -> &str {
+    if link.is_empty() { "none (the whole host)" } else { link }
+}
+
+/// `192.0.2.10/24` on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AddressWithLength {
+    ip: IpAddr,
+    length: u8,
+}
+
+impl std::str::FromStr for AddressWithLength {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        const FORM: &str = "write an address and the length of its prefix, such as 192.0.2.10/24";
+        let (ip, length) = text.split_once('/').ok_or(FORM)?;
+        let ip: IpAddr = ip.parse().map_err(|_| FORM)?;
+        let length: u8 = length.parse().map_err(|_| FORM)?;
+        if length > if ip.is_ipv4() { 32 } else { 128 } {
+            return Err(FORM.to_owned());
+        }
+        Ok(Self { ip, length })
+    }
+}

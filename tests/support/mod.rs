@@ -3,7 +3,7 @@
 //! A [`Host`] is a machine of its own (network, mounts, processes, users where permitted) on this
 //! kernel, a [`Daemon`] the real netevd running in it. Judges are `ip -j`, /proc and what scripts
 //! wrote; nothing here knows how netevd works inside.
-#![allow(dead_code, reason = "each of the binaries that include this uses a part of it")]
+#![allow(dead_code, unused_imports, reason = "each of the binaries that include this uses a part of it")]
 
 mod daemon;
 mod host;

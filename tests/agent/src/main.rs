@@ -4,14 +4,18 @@
 //! - `lookup`: asks the kernel for a route as fast as it answers, and counts the answers.
 //! - `sniff`: which echo request or reply crossed which link, and in which direction.
 //! - `relay`: stands between worker and helper, and kills at the n-th request.
+//! - `poke`, `roundtrip`, `starts`: what the benchmark times.
 //!
 //! It is a test tool: a failing step ends it with a message, which fails the test.
-#![allow(clippy::expect_used, reason = "a test tool that cannot go on has to say why and end")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a test tool that cannot go on has to say why and end")]
 
 mod lookup;
+mod poke;
 mod record;
 mod relay;
+mod roundtrip;
 mod sniff;
+mod starts;
 mod sys;
 
 fn main() {
@@ -23,8 +27,11 @@ fn main() {
         Some("lookup") => lookup::run(&arguments[1..]),
         Some("sniff") => sniff::run(),
         Some("relay") => relay::run(&arguments[1..]),
+        Some("poke") => poke::run(&arguments[1..]),
+        Some("roundtrip") => roundtrip::run(&arguments[1..]),
+        Some("starts") => starts::run(&arguments[1..]),
         _ => {
-            eprintln!("usage: netevd-test-agent record|lookup|sniff|relay ...");
+            eprintln!("usage: netevd-test-agent record|lookup|sniff|relay|poke|roundtrip|starts ...");
             std::process::exit(2);
         }
     }

@@ -51,7 +51,8 @@ fn append(line: &Value) {
     file.write_all(format!("{line}\n").as_bytes()).expect("a line is written");
 }
 
-fn now() -> i64 {
+/// CLOCK_MONOTONIC in nanoseconds.
+pub(crate) fn now() -> i64 {
     let time = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("the clock is there");
     time.tv_sec() * 1_000_000_000 + time.tv_nsec()
 }

@@ -64,7 +64,7 @@ pub(crate) fn run(arguments: &[String]) {
 }
 
 /// A connected pair; both ends above number 4 and closed on exec.
-fn pair() -> (OwnedFd, OwnedFd) {
+pub(crate) fn pair() -> (OwnedFd, OwnedFd) {
     let (a, b) =
         socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).expect("a pair");
     (high(&a), high(&b))
@@ -75,7 +75,8 @@ fn high(descriptor: &impl AsFd) -> OwnedFd {
     sys::own(number)
 }
 
-fn helper(channel: OwnedFd) -> Child {
+/// The helper with the machine's policy, as the launcher starts it but for its user.
+pub(crate) fn helper(channel: OwnedFd) -> Child {
     let policy = Command::new(format!("{BIN}/netevd")).arg("policy").output().expect("netevd policy runs");
     assert!(policy.status.success(), "netevd policy: {}", String::from_utf8_lossy(&policy.stderr));
     std::fs::write("/run/relay-policy", policy.stdout).expect("the policy is written");

@@ -29,8 +29,17 @@ macro_rules! from_errors {
     };
 }
 
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            // The reader of our output has seen enough.
+            io::ErrorKind::BrokenPipe => Self::Shown,
+            _ => Self::line(error),
+        }
+    }
+}
+
 from_errors!(
-    io::Error,
     crate::identity::IdentityError,
     crate::runtime::RuntimeError,
     crate::binaries::NotFound,

@@ -88,6 +88,13 @@ impl Identity {
         is_mapped("/proc/self/uid_map", uid) && is_mapped("/proc/self/gid_map", gid)
     }
 
+    /// Whether it exists here and no user or group has it.
+    fn is_nobody(self) -> bool {
+        self.is_mapped()
+            && User::from_uid(self.uid).is_ok_and(|user| user.is_none())
+            && Group::from_gid(self.gid).is_ok_and(|group| group.is_none())
+    }
+
     /// By name or number.
     fn named(text: &str) -> Result<Self, IdentityError> {
         let unknown = || IdentityError::Unknown(text.to_owned());
@@ -101,11 +108,14 @@ impl Identity {
     }
 }
 
-/// Chooses both; `worker` and `helper` are what the command line names.
+/// Chooses both; `worker` and `helper` are what the command line names. `before` is the worker's
+/// uid of the last time: if it is one of the spare ids it is taken again, so that the worker can
+/// read what it left, whatever its scripts have left running.
 pub(crate) fn choose(
     powers: Powers,
     worker: Option<&str>,
     helper: Option<&str>,
+    before: Option<u32>,
 ) -> Result<Identities, IdentityError> {
     let own = Identity::own();
     let switchable = powers.set_ids && groups_can_be_dropped();
@@ -122,8 +132,9 @@ pub(crate) fn choose(
         return Ok(Identities { worker: own, helper: own, separate: false, notes });
     }
     let mut notes = Vec::new();
-    let worker = one(worker, "netevd", None, &mut notes)?;
-    let helper = one(helper, "netevd-priv", Some(worker), &mut notes)?;
+    let before = before.filter(|uid| SPARE.contains(uid)).map(Identity::spare_at).filter(|id| id.is_nobody());
+    let worker = one(worker, "netevd", || before.or_else(|| spare(None)), &mut notes)?;
+    let helper = one(helper, "netevd-priv", || spare(Some(worker)), &mut notes)?;
     if worker.uid == helper.uid || worker.uid.is_root() || helper.uid.is_root() {
         return Err(IdentityError::NotSeparate(format!("uid {} and uid {}", worker.uid, helper.uid)));
     }
@@ -134,7 +145,7 @@ pub(crate) fn choose(
 fn one(
     asked: Option<&str>,
     user: &str,
-    taken: Option<Identity>,
+    spare: impl FnOnce() -> Option<Identity>,
     notes: &mut Vec<String>,
 ) -> Result<Identity, IdentityError> {
     if let Some(name) = asked {
@@ -145,8 +156,8 @@ fn one(
     {
         return Ok(id);
     }
-    let id = spare(taken).ok_or(IdentityError::NoneFree)?;
-    notes.push(format!("there is no user {user}: using the unused id {}", id.uid));
+    let id = spare().ok_or(IdentityError::NoneFree)?;
+    notes.push(format!("there is no user {user}: using the id {}, which nobody has", id.uid));
     Ok(id)
 }
 
@@ -162,13 +173,9 @@ fn what_separation_is_left(own: Identity) -> String {
 /// The first id of the range that no user, group or process has.
 fn spare(taken: Option<Identity>) -> Option<Identity> {
     let used = ids_of_processes();
-    SPARE.map(Identity::spare_at).find(|id| {
-        taken != Some(*id)
-            && id.is_mapped()
-            && !used.contains(&id.uid.as_raw())
-            && User::from_uid(id.uid).is_ok_and(|user| user.is_none())
-            && Group::from_gid(id.gid).is_ok_and(|group| group.is_none())
-    })
+    SPARE
+        .map(Identity::spare_at)
+        .find(|id| taken != Some(*id) && id.is_nobody() && !used.contains(&id.uid.as_raw()))
 }
 
 fn ids_of_processes() -> Vec<u32> {

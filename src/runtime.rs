@@ -68,13 +68,19 @@ pub(crate) fn directory(named: Option<&Path>, user_runtime: Option<&str>) -> Res
     }
 }
 
-/// The pid in the lock file if a daemon holds it now.
-pub(crate) fn running(path: &Path) -> Option<u32> {
-    let file = File::open(path.join(LOCK)).ok()?;
+/// The uid of the directory, if it is there: the worker's of the last time.
+pub(crate) fn owner(path: &Path) -> Option<u32> {
+    fs::symlink_metadata(path).ok().filter(fs::Metadata::is_dir).map(|found| found.uid())
+}
+
+/// An error if a daemon uses the directory now.
+pub(crate) fn not_running(path: &Path) -> Result<(), RuntimeError> {
+    let Ok(file) = File::open(path.join(LOCK)) else { return Ok(()) };
     match Flock::lock(file, FlockArg::LockSharedNonblock) {
-        // The number is in the file before the lock is of use to anybody.
-        Err((file, Errno::EWOULDBLOCK)) => Some(pid_in(file).unwrap_or(0)),
-        _ => None,
+        Err((file, Errno::EWOULDBLOCK)) => {
+            Err(RuntimeError::Running { path: path.to_owned(), pid: pid_in(file) })
+        }
+        _ => Ok(()),
     }
 }
 
@@ -228,13 +234,13 @@ mod tests {
     fn a_second_daemon_learns_the_pid_of_the_first() {
         let scratch = Scratch::new("lock");
         let path = scratch.0.join("run");
-        assert_eq!(running(&path), None);
+        assert!(not_running(&path).is_ok());
         let first = Runtime::open(&path, None).expect("the first");
-        assert_eq!(running(&path), Some(std::process::id()));
+        assert!(not_running(&path).is_err());
         let second = Runtime::open(&path, None).expect_err("the second");
         assert!(second.to_string().contains(&format!("pid {}", std::process::id())), "{second}");
         drop(first);
-        assert_eq!(running(&path), None);
+        assert!(not_running(&path).is_ok());
         Runtime::open(&path, None).expect("after the first");
     }
 

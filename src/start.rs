@@ -22,9 +22,10 @@ pub(crate) fn run(config_file: Option<&Path>, options: &StartOptions) -> Result<
         .map_err(|error| Failure::line(format!("cannot set up descriptors: {error}")))?;
     let powers = Powers::of_this_process();
     let with_helper = powers.net_admin;
-    let identities = identity::choose(powers, options.user.as_deref(), options.helper_user.as_deref())?;
     let user_runtime = environment().remove("XDG_RUNTIME_DIR");
     let path = runtime::directory(options.runtime_dir.as_deref(), user_runtime.as_deref())?;
+    let (user, helper_user) = (options.user.as_deref(), options.helper_user.as_deref());
+    let identities = identity::choose(powers, user, helper_user, runtime::owner(&path))?;
     let owner = (identities.separate && powers.chown).then_some(identities.worker);
     let runtime = Runtime::open(&path, owner)?;
     for note in &identities.notes {

@@ -77,10 +77,12 @@ fn prepare(confinement: Confinement, descriptors: Option<(RawFd, RawFd)>, parent
         // SAFETY: as above; 4 is the other placeholder.
         check(unsafe { libc::dup2(second, SECOND) })?;
     }
-    // Marked rather than closed: the standard library reports a failed exec by one of them.
+    // Marked rather than closed: the standard library reports a failed exec by one of them. A
+    // kernel before 5.11 refuses the flag; all that this process opens has its mark already, and
+    // what it inherited was closed at its start.
     let flags = libc::c_int::try_from(libc::CLOSE_RANGE_CLOEXEC).unwrap_or_default();
     // SAFETY: plain integers.
-    check(unsafe { libc::close_range(5, libc::c_uint::MAX, flags) })?;
+    let _ = check(unsafe { libc::close_range(5, libc::c_uint::MAX, flags) });
     drop_bounding_set(confinement.capabilities);
     if let Some((uid, gid)) = confinement.identity {
         take_identity(uid, gid)?;

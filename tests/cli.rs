@@ -289,3 +289,41 @@ fn list_scripts_tells_what_runs_and_what_mends_the_rest() {
     assert!(!shown.contains('\u{1b}'), "{shown}");
     assert!(said.ends_with("netevd: 1 script will not run\n"), "{said}");
 }
+
+#[test]
+fn flush_removes_what_is_netevds_and_nothing_else() {
+    let helper = Path::new(env!("CARGO_BIN_EXE_netevd")).with_file_name("netevd-priv");
+    if !helper.exists() {
+        eprintln!("SKIPPED: netevd-priv is not built: cargo build --workspace");
+        return;
+    }
+    let script = "set -e; ip link set lo up
+        ip rule add from 192.0.2.1 lookup 202 priority 32002 protocol 110
+        ip -6 rule add to 2001:db8::1 lookup 202 priority 32003 protocol 110
+        ip route add unreachable default table 202 protocol 110
+        ip rule add from 192.0.2.9 lookup 77 priority 100
+        ip route add unreachable 198.51.100.0/24 table 77
+        \"$0\" flush --runtime-dir /nonexistent; \"$0\" flush --runtime-dir /nonexistent
+        ip rule; ip -6 rule; ip route show table all";
+    let mut command = Command::new("unshare");
+    if is_root() {
+        command.arg("--net");
+    } else {
+        command.args(["--user", "--map-root-user", "--net"]);
+    }
+    let output =
+        command.args(["sh", "-c", script, env!("CARGO_BIN_EXE_netevd")]).output().expect("unshare(1)");
+    let (shown, said) = (text(&output.stdout), text(&output.stderr));
+    if said.contains("unshare:") {
+        eprintln!("SKIPPED: no network namespace to be had: {said}");
+        return;
+    }
+    assert_eq!(output.status.code(), Some(0), "{shown}{said}");
+    assert!(
+        shown.starts_with("removed 2 rules and 1 route\nthere was nothing of netevd in the kernel\n"),
+        "{shown}"
+    );
+    assert!(shown.contains("100:\tfrom 192.0.2.9 lookup 77"), "{shown}");
+    assert!(shown.contains("unreachable 198.51.100.0/24 table 77"), "{shown}");
+    assert!(!shown.contains("110") && !shown.contains("202"), "{shown}");
+}

@@ -174,8 +174,8 @@ pub(crate) fn exceeds(count: usize, limit: u32) -> bool {
 pub(crate) fn routed_prefix(prefix: Prefix) -> Verdict {
     let first = prefix.address();
     let link_local = match first {
-        IpAddr::V4(a) => a.is_link_local() && prefix.length() >= 16,
-        IpAddr::V6(a) => a.is_unicast_link_local() && prefix.length() >= 10,
+        IpAddr::V4(a) => a.is_link_local(),
+        IpAddr::V6(a) => a.is_unicast_link_local(),
     };
     let special = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
     let bad = prefix.is_default_like()
@@ -219,3 +219,6 @@ pub(crate) fn no_uplink<'a>(
     refuse_if(uplink, Refusal::RouteByUplink)?;
     refuse_if(link.loopback, Refusal::RouteNotCopyable)
 }
+
+#[cfg(test)]
+mod tests;

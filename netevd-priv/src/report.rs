@@ -38,7 +38,9 @@ impl Report {
         }
         if self.written < WRITTEN {
             self.written += 1;
-            let words = explanation.map(|words| format!(" ({words})")).unwrap_or_default();
+            // A step that failed on the way, such as a table that is not there yet, explains no refusal.
+            let words = explanation.filter(|_| matches!(reply, Reply::Kernel(_)));
+            let words = words.map(|words| format!(" ({words})")).unwrap_or_default();
             return Some(format!("{request:?} {reason}{words}"));
         }
         match self.held.iter_mut().find(|(held, _)| *held == reason) {
@@ -87,6 +89,8 @@ mod tests {
              1 times the kernel answered errno 17"
         );
         assert_eq!(report.close(at(61), true), None);
+        let line = report.reply(at(62), &Request::Ping, refused, Some("FIB table does not exist"));
+        assert_eq!(line.as_deref(), Some("Ping refused: a limit of the policy is reached"));
         let line = report.reply(at(62), &Request::SyncEnd, Reply::Kernel(22), Some("Invalid gateway"));
         assert_eq!(line.as_deref(), Some("SyncEnd the kernel answered errno 22 (Invalid gateway)"));
     }

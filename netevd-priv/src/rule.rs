@@ -29,7 +29,7 @@ pub(crate) struct Rule {
     /// Nothing but source, destination and table is asked: no mark, interface, port, inversion.
     pub(crate) plain: bool,
     /// As dumped, where it is ours and yet of neither of our two kinds.
-    odd: Option<Box<RuleMessage>>,
+    pub(crate) odd: Option<Box<RuleMessage>>,
 }
 
 impl OurRule {

@@ -25,11 +25,11 @@ pub(crate) fn run(options: &FlushOptions) -> Result<(), Failure> {
     }
     let user_runtime = environment().remove("XDG_RUNTIME_DIR");
     let directory = runtime::directory(options.runtime_dir.as_deref(), user_runtime.as_deref())?;
-    if let Some(pid) = runtime::running(&directory)
-        && !options.force
+    if !options.force
+        && let Err(running) = runtime::not_running(&directory)
     {
         return Err(Failure::line(format!(
-            "a daemon runs (pid {pid}) and would put everything back at once: stop it first, or use --force"
+            "{running}; it would put everything back at once (--force does not ask)"
         )));
     }
     let before = Census::take()?;
@@ -51,7 +51,7 @@ pub(crate) fn run(options: &FlushOptions) -> Result<(), Failure> {
 }
 
 fn synchronise_to_nothing(powers: Powers) -> Result<(), Failure> {
-    let identities = identity::choose(powers, None, None)?;
+    let identities = identity::choose(powers, None, None, None)?;
     let identity = identities.separate.then_some(identities.helper);
     let program = Program::find("netevd-priv")?;
     let (ours, helpers) = channel()?;

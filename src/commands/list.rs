@@ -56,7 +56,7 @@ pub(crate) fn run(options: &WorkerUser) -> Result<(), Failure> {
 /// started it.
 fn judged_for(options: &WorkerUser) -> Result<(TrustedOwner, Identity), Failure> {
     let powers = Powers::of_this_process();
-    let worker = identity::choose(powers, options.user.as_deref(), None)?.worker;
+    let worker = identity::choose(powers, options.user.as_deref(), None, None)?.worker;
     let owner = match powers.net_admin {
         true => TrustedOwner::ROOT,
         false => TrustedOwner::user(worker.uid.as_raw()),

@@ -27,7 +27,7 @@ pub(crate) fn run(config: Option<&Path>, options: &TestOptions) -> Result<(), Fa
     let scripts = load(config)?.config.scripts;
     sys::reserve_descriptors()?;
     let powers = Powers::of_this_process();
-    let identities = identity::choose(powers, options.user.as_deref(), None)?;
+    let identities = identity::choose(powers, options.user.as_deref(), None, None)?;
     let as_whom =
         Identity { uid: identities.worker.uid.as_raw(), gids: vec![identities.worker.gid.as_raw()] };
     let owner = match powers.net_admin {

@@ -5,7 +5,7 @@
 
 mod place;
 
-use place::{Daemon, Place, alone, await_that, is_gone, is_root, kill, skipped_without_root, status};
+use place::{Daemon, Place, WORKER, alone, await_that, is_gone, is_root, kill, skipped_without_root, status};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -89,6 +89,22 @@ fn each_child_has_its_own_identity_and_only_what_it_needs() {
     assert!(place.log().contains(&format!("--runtime-dir {}", place.at("run").display())));
     let owner = std::os::unix::fs::MetadataExt::uid(&fs::metadata(place.at("run")).expect("made"));
     assert_eq!(Some(owner.to_string().as_str()), worker_uid.split_whitespace().next());
+}
+
+#[test]
+fn the_worker_keeps_its_identity_over_a_restart() {
+    if skipped_without_root() {
+        return;
+    }
+    let place = Place::new("restart");
+    // A script's background child holds the id, so that it is not simply the first free one.
+    place.program("netevd-worker", &WORKER.replace("trap 'echo", "sleep 5 &\ntrap 'echo"));
+    let uid = |daemon: &Daemon| status(daemon.worker(), "Uid");
+    let mut daemon = place.start();
+    let first = uid(&daemon);
+    daemon.signal(15);
+    assert!(daemon.end().success());
+    assert_eq!(uid(&place.start()), first);
 }
 
 #[test]

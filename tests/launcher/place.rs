@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-const WORKER: &str = "#!/bin/sh\necho worker: $*\ntrap 'echo reloaded' HUP\ntrap 'exit 0' TERM\nwhile :; do sleep 0.05; done\n";
+pub(crate) const WORKER: &str = "#!/bin/sh\necho worker: $*\ntrap 'echo reloaded' HUP\ntrap 'exit 0' TERM\nwhile :; do sleep 0.05; done\n";
 const HELPER: &str = "#!/bin/sh\nexec sleep 1002\n";
 
 /// Held while a program is written and while one is started: a child that another thread forks

@@ -9,6 +9,7 @@ mod defaults;
 mod limits;
 mod lockdown;
 mod networks;
+mod races;
 mod rules;
 mod sync;
 mod violations;

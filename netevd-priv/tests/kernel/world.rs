@@ -1,6 +1,10 @@
 //! A private network namespace, `ip` in it, and the helper in it.
 
-use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
+use nix::errno::Errno;
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, SockFlag, SockType, recv, send, setsockopt, socketpair, sockopt,
+};
+use nix::sys::time::{TimeVal, TimeValLike};
 use protocol::{
     Family, Ifindex, NextHop, PatternList, Policy, Reply, Request, Selector, VERSION, decode_reply,
     encode_request,
@@ -24,6 +28,7 @@ pub(crate) struct World {
 
 /// The helper, greeted unless said otherwise.
 pub(crate) struct Helper {
+    policy: PathBuf,
     pub(crate) child: Child,
     channel: Option<OwnedFd>,
 }
@@ -113,17 +118,25 @@ impl World {
         lines.filter(|line| !own.iter().any(|end| line.ends_with(end))).collect()
     }
 
-    /// Everything: all rules and all routes of both families.
+    /// Everything: all rules and all routes of both families, but the IPv6 routes that the kernel
+    /// makes for itself: those come when it finds the time.
     pub(crate) fn everything(&self) -> Vec<Vec<Value>> {
-        ["-4 rule", "-6 rule", "-4 route show table all", "-6 route show table all"]
-            .map(|what| self.json(what))
-            .to_vec()
+        let mut ipv6 = self.json("-6 route show table all");
+        ipv6.retain(|route| route["protocol"] != "kernel");
+        vec![self.json("-4 rule"), self.json("-6 rule"), self.json("-4 route show table all"), ipv6]
     }
 
-    /// Watches routes from now on.
-    pub(crate) fn monitor(&self) -> Monitor {
+    /// Runs these lines of ip(8) over and over, until killed or the namespace's holder is gone.
+    pub(crate) fn flap(&self, lines: &str) -> Child {
+        let script = "while kill -0 $1 2>/dev/null; do for i in 1 2 3 4 5 6 7 8 9; do echo \"$0\"; done; done | ip -batch -";
+        let holder = self.holder.id().to_string();
+        self.command("sh").args(["-c", script, lines, &holder]).spawn().expect("nsenter(1)")
+    }
+
+    /// Watches routes or rules from now on.
+    pub(crate) fn monitor(&self, what: &str) -> Monitor {
         let mut child =
-            self.command("ip").args(["monitor", "route"]).stdout(Stdio::piped()).spawn().expect("nsenter(1)");
+            self.command("ip").args(["monitor", what]).stdout(Stdio::piped()).spawn().expect("nsenter(1)");
         let out = BufReader::new(child.stdout.take().expect("piped"));
         let (sender, lines) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
@@ -132,9 +145,13 @@ impl World {
         let mut monitor = Monitor { child, lines };
         // It does not say when it is ready: provoke it until it speaks, then mark the beginning.
         while monitor.lines.recv_timeout(Duration::from_millis(20)).is_err() {
-            self.ip("route add 192.0.2.98/32 dev lo\nroute del 192.0.2.98/32 dev lo");
+            let object = if what == "rule" { "from 192.0.2.98 lookup 7" } else { "192.0.2.98/32 dev lo" };
+            self.ip(&format!("{what} add {object}\n{what} del {object}"));
         }
-        self.ip("route add 192.0.2.97/32 dev lo");
+        let last = if what == "rule" { "from 192.0.2.97 lookup 7" } else { "192.0.2.97/32 dev lo" };
+        self.ip(&format!("{what} add {last}\n{what} del {last}"));
+        // The deletion is told second.
+        monitor.until("192.0.2.97");
         monitor.until("192.0.2.97");
         monitor
     }
@@ -170,6 +187,8 @@ impl World {
         let (ours, theirs) =
             socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
                 .expect("a pair");
+        // A helper that should have ended or answered fails its test, and does not hang it.
+        setsockopt(&ours, sockopt::ReceiveTimeout, &TimeVal::seconds(20)).expect("set");
         // The shell puts the descriptors where the helper wants them.
         let child = self
             .command(shell[0])
@@ -181,7 +200,7 @@ impl World {
             .stderr(Stdio::piped())
             .spawn()
             .expect("nsenter(1)");
-        Helper { child, channel: Some(ours) }
+        Helper { policy: path, child, channel: Some(ours) }
     }
 }
 
@@ -225,10 +244,17 @@ impl Helper {
 
     /// Waits for the helper to end by itself, with the channel open.
     pub(crate) fn wait(mut self) -> End {
+        if self.channel.is_some() {
+            let mut buffer = [0; 300];
+            let received = recv(self.channel(), &mut buffer, MsgFlags::empty());
+            assert!(matches!(received, Ok(0) | Err(Errno::ECONNRESET)), "it goes on: {received:?}");
+        }
         let status = self.child.wait().expect("ended").code().expect("not by a signal");
         let mut log = String::new();
         self.child.stderr.take().expect("piped").read_to_string(&mut log).expect("UTF-8");
-        End { status, log }
+        // Older kernels force no buffer in a user namespace, which the helper says once.
+        let lines = log.split_inclusive('\n').filter(|line| !line.contains("netlink receive buffer"));
+        End { status, log: lines.collect() }
     }
 }
 
@@ -251,6 +277,7 @@ impl Drop for Helper {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        let _ = std::fs::remove_file(&self.policy);
     }
 }
 

@@ -71,13 +71,13 @@ impl Walk<'_> {
 
 /// The key of this path.
 pub(super) fn find(path: &str) -> Option<&'static Key> {
-    const { &KEYS }.iter().find(|key| key.path == path)
+    KEYS.iter().find(|key| key.path == path)
 }
 
 /// The names directly below a section; empty if there is no such section.
 pub(super) fn children(section: &str) -> Vec<&'static str> {
     let mut names = Vec::new();
-    for key in const { &KEYS } {
+    for key in &KEYS {
         let below = match section {
             "" => Some(key.path),
             _ => key.path.strip_prefix(section).and_then(|rest| rest.strip_prefix('.')),

@@ -65,7 +65,7 @@ macro_rules! scalar {
 }
 
 /// The keys, in the order of the documentation.
-pub(super) const KEYS: [Key; 17] = [
+pub(super) static KEYS: [Key; 17] = [
     scalar!("system.log_level", system.log_level, |node| choice(node, &LEVELS)),
     scalar!("system.backend", system.backend, backend),
     scalar!("system.startup_events", system.startup_events, boolean),

@@ -4,7 +4,7 @@
 //! (sections, `limits`, `gateways` by interface) merge, scalars and lists are replaced.
 
 use super::check::{Places, apply};
-use super::problem::{Problem, Severity};
+use super::problem::Problem;
 use super::yaml::TEXT_MAX;
 use super::{Config, Fault, Origin, environment};
 use std::collections::BTreeMap;
@@ -169,13 +169,17 @@ impl Unread {
     }
 }
 
-/// Owner and mode of the first component that stands in the way, and the command that mends it.
+/// Owner and mode of the first component that stands in the way, and what mends it.
 fn permissions(path: &Path) -> (String, String) {
     let mut ancestors: Vec<_> = path.ancestors().filter(|p| !p.as_os_str().is_empty()).collect();
     ancestors.reverse();
     for component in ancestors {
         let Ok(found) = std::fs::metadata(component) else { continue };
-        let (needed, grant) = if found.is_dir() { (0o5, "o+rx") } else { (0o4, "o+r") };
+        let (needed, grant) = match (found.is_dir(), component == path) {
+            (true, true) => (0o5, "o+rx"),
+            (true, false) => (0o1, "o+x"),
+            (false, _) => (0o4, "o+r"),
+        };
         if found.mode() & needed != needed {
             return (
                 format!(
@@ -185,7 +189,10 @@ fn permissions(path: &Path) -> (String, String) {
                     found.gid(),
                     found.mode() & 0o7777
                 ),
-                format!("chmod {grant} {}", component.display()),
+                format!(
+                    "keep it in a place for all to read, such as /etc/netevd, or: chmod {grant} {}",
+                    component.display()
+                ),
             );
         }
     }
@@ -199,6 +206,5 @@ fn too_large_for_the_helper(config: &Config, source: &Source) -> Option<Problem>
         format!("`routing` does not make a policy for the helper: {error}"),
         "use globs instead of long lists",
     );
-    debug_assert_eq!(fault.severity, Severity::Error);
     Some(Problem { origin: Origin::File(source.file.clone()), fault, line: None })
 }

@@ -23,7 +23,7 @@ const REPEATS: usize = 5;
 const FAMILIES: [AddressFamily; 2] = [AddressFamily::Inet, AddressFamily::Inet6];
 
 /// The kernel's state, read whole.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Dump {
     /// Every link.
     pub links: Vec<Link>,

@@ -28,7 +28,7 @@ pub fn changes(plan: &Plan, actual: &Actual) -> Vec<Step> {
         up(*key, planned, there, &mut steps);
     }
     let unwanted = PlannedTable::default();
-    for (key, there) in &actual.tables {
+    for (key, there) in actual.tables.iter().filter(|(key, _)| !plan.held.contains(key)) {
         let planned = plan.tables.get(key).unwrap_or(&unwanted);
         down(*key, planned, there, &mut steps);
     }

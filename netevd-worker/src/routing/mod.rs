@@ -7,6 +7,7 @@
 mod actual;
 mod diff;
 mod helper;
+mod hold;
 mod pass;
 mod plan;
 mod reconciler;
@@ -17,6 +18,7 @@ mod wipe;
 pub use actual::{Actual, ActualTable};
 pub use diff::{Step, changes, everything};
 pub use helper::{Helper, HelperError};
+pub use hold::{HOLD, Hold};
 pub use plan::{Plan, PlannedTable, TableKey, desired};
 pub use reconciler::{PassError, PassReport, Reconciler, Refused};
 pub use wipe::{WipeVerdict, WipeWatch};

@@ -37,6 +37,8 @@ pub struct PlannedTable {
 pub struct Plan {
     /// By interface and family.
     pub tables: BTreeMap<TableKey, PlannedTable>,
+    /// Tables to leave as they are for a moment; see [`crate::routing::Hold`].
+    pub held: BTreeSet<TableKey>,
     /// What the administrator should know: cut off by a limit, or a gateway of no use.
     pub notes: Vec<String>,
 }

@@ -116,12 +116,18 @@ impl Reconciler {
     }
 
     fn remember(&mut self, plan: &Plan, outcome: &Outcome) {
+        // A held table keeps what it had.
+        let mut left = std::mem::take(&mut self.left);
+        left.retain(|key, _| plan.held.contains(key));
         let failed: BTreeSet<TableKey> = outcome.failed.keys().map(|(key, _)| *key).collect();
         let whole = plan.tables.iter().filter(|(key, _)| !failed.contains(key));
         let both = |address: &IpAddr| [(Selector::From, *address), (Selector::To, *address)];
-        self.left = whole
-            .map(|(key, table)| (*key, (table.addresses.iter().flat_map(both).collect(), table.fallback)))
-            .collect();
+        left.extend(
+            whole.map(|(key, table)| {
+                (*key, (table.addresses.iter().flat_map(both).collect(), table.fallback))
+            }),
+        );
+        self.left = left;
     }
 
     async fn explain(&mut self, plan: &Plan, dump: &ManagedDump, outcome: &mut Outcome) -> Vec<Refused> {

@@ -1,6 +1,6 @@
 //! The planner and the comparison against a model of the kernel.
 
-use super::{Actual, ActualTable, Plan, PlannedTable, TableKey, changes, desired, everything};
+use super::{Actual, ActualTable, HOLD, Hold, Plan, PlannedTable, TableKey, changes, desired, everything};
 use crate::config::Config;
 use crate::facts::Address;
 use crate::kernel::{Dump, Hop, Link, Route, UNICAST, link_flag};
@@ -176,6 +176,34 @@ fn a_gateway_whose_subnet_is_gone_is_none() {
 }
 
 #[test]
+fn a_gateway_that_comes_back_at_once_was_never_gone() {
+    let policy = policy(&["eth1"]);
+    let whole = state(two_uplinks());
+    let mut without = two_uplinks();
+    without.routes.remove(1);
+    let (mut hold, now) = (Hold::default(), std::time::Instant::now());
+    let mut plan = desired(&whole, &policy);
+    assert_eq!(hold.consider(&mut plan, &whole, now), None);
+    let there = run(&plan, Actual::default(), &changes(&plan, &Actual::default()));
+
+    let lost = state(without.clone());
+    let mut plan = desired(&lost, &policy);
+    assert_eq!(hold.consider(&mut plan, &lost, now), Some(now + HOLD));
+    assert_eq!(changes(&plan, &there), [], "left alone");
+    let mut plan = desired(&lost, &policy);
+    assert_eq!(hold.consider(&mut plan, &lost, now + HOLD), None);
+    assert!(!changes(&plan, &there).is_empty(), "the moment is over");
+
+    let mut plan = desired(&whole, &policy);
+    hold.consider(&mut plan, &whole, now);
+    without.addresses.remove(1);
+    let lost = state(without);
+    let mut plan = desired(&lost, &policy);
+    assert_eq!(hold.consider(&mut plan, &lost, now), None, "an address that is gone is not waited for");
+    assert!(!changes(&plan, &there).is_empty());
+}
+
+#[test]
 fn limits_cut_and_say_so() {
     let mut dump = two_uplinks();
     dump.addresses.extend((20..60).map(|n| (index(3), address(&format!("192.0.2.{n}/24")))));
@@ -274,7 +302,7 @@ fn key() -> impl Strategy<Value = TableKey> {
 
 fn plan() -> impl Strategy<Value = Plan> {
     prop::collection::btree_map(key(), planned_table(), 0..3)
-        .prop_map(|tables| Plan { tables, notes: Vec::new() })
+        .prop_map(|tables| Plan { tables, ..Plan::default() })
 }
 
 fn actual_table() -> impl Strategy<Value = ActualTable> {

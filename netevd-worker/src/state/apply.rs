@@ -14,11 +14,11 @@ use std::sync::Arc;
 impl State {
     /// One message of the kernel.
     pub fn apply(&mut self, message: KernelMessage, interest: &Interest<'_>, changes: &mut Changes) {
-        let touched = self.absorb(message, interest, changes);
-        match touched {
-            Touched::Nothing => {}
+        match self.absorb(message, interest, changes) {
+            Touched::Nothing => return,
             Touched::Link(ifindex) => self.look(ifindex, changes),
             Touched::Routes => self.look_at_all(changes),
+            Touched::Host => {}
         }
         self.look_at_host(changes);
     }
@@ -133,7 +133,7 @@ impl State {
         link.take(told);
         let went_down = was_up && !link.is_up();
         let (id, monitored, old) = (link.id, link.monitored, link.mtu);
-        let state = link.stage.map_or("", Stage::name);
+        let state = link.state_name(&self.routes);
         let new = told.mtu.unwrap_or(old);
         link.mtu = new;
         if monitored && new != old {
@@ -170,7 +170,8 @@ impl State {
     fn introduce(&mut self, ifindex: Ifindex, changes: &mut Changes) {
         let Some(link) = self.links.get(&ifindex).filter(|link| link.monitored) else { return };
         let addresses: Vec<Address> = link.addresses.iter().map(|known| known.address.clone()).collect();
-        let event = self.event(link.id, EventKind::LinkAdded, "", Detail::None);
+        let (id, state) = (link.id, link.state_name(&self.routes));
+        let event = self.event(id, EventKind::LinkAdded, state, Detail::None);
         changes.events.push(event);
         for address in addresses {
             self.announce(ifindex, &address, changes);
@@ -179,7 +180,7 @@ impl State {
 
     fn say_removed(&mut self, link: &LinkState, changes: &mut Changes) {
         if link.monitored {
-            let state = link.stage.map_or("", Stage::name);
+            let state = link.state_name(&self.routes);
             let event = self.event(link.id, EventKind::LinkRemoved, state, Detail::None);
             changes.events.push(event);
         }
@@ -193,11 +194,13 @@ impl State {
         if let Some(link) = self.links.remove(&ifindex) {
             self.say_removed(&link, changes);
         }
-        Touched::Nothing
+        Touched::Host
     }
 
-    fn address_told(&mut self, ifindex: Ifindex, address: Address, changes: &mut Changes) -> Touched {
+    fn address_told(&mut self, ifindex: Ifindex, mut address: Address, changes: &mut Changes) -> Touched {
         let Some(link) = self.links.get_mut(&ifindex) else { return Touched::Nothing };
+        // The kernel gives every IPv4 address a label; only one that was chosen says something.
+        address.label = address.label.filter(|label| label != link.name.as_str());
         changes.routing = true;
         match link.addresses.iter_mut().find(|known| same(&known.address, &address)) {
             Some(known) => known.address = address.clone(),
@@ -211,7 +214,7 @@ impl State {
     fn announce(&mut self, ifindex: Ifindex, address: &Address, changes: &mut Changes) {
         let pending = address.flags & (address_flag::TENTATIVE | address_flag::DADFAILED) != 0;
         let Some(link) = self.links.get_mut(&ifindex) else { return };
-        let (id, monitored, state) = (link.id, link.monitored, link.stage.map_or("", Stage::name));
+        let (id, monitored, state) = (link.id, link.monitored, link.state_name(&self.routes));
         let Some(known) = link.addresses.iter_mut().find(|known| same(&known.address, address)) else {
             return;
         };
@@ -238,7 +241,7 @@ impl State {
         };
         changes.routing = true;
         let known = link.addresses.remove(at);
-        let (id, monitored, state) = (link.id, link.monitored, link.stage.map_or("", Stage::name));
+        let (id, monitored, state) = (link.id, link.monitored, link.state_name(&self.routes));
         let last_ipv4 = address.ip.is_ipv4() && !link.addresses.iter().any(|k| k.address.ip.is_ipv4());
         if known.announced && monitored {
             let event = self.event(id, EventKind::AddressRemoved, state, Detail::Address(known.address));
@@ -302,7 +305,7 @@ impl State {
         }
         let oif = route.hops.iter().find_map(|hop| hop.oif);
         let (link, state) = match oif.and_then(|oif| self.links.get(&oif)) {
-            Some(link) if link.monitored => (link.id, link.stage.map_or("", Stage::name)),
+            Some(link) if link.monitored => (link.id, link.state_name(&self.routes)),
             Some(_) => return,
             None if oif.is_some() => return,
             None => (LinkId::HOST, self.host()),
@@ -366,6 +369,7 @@ enum Touched {
     Nothing,
     Link(Ifindex),
     Routes,
+    Host,
 }
 
 /// One address of a link, as the kernel tells addresses apart.

@@ -3,7 +3,7 @@
 use crate::event::LinkId;
 use crate::facts::{Address, LinkFacts, address_flag};
 use crate::kernel::{Link, link_flag};
-use crate::state::climb::{Signs, Stage};
+use crate::state::climb::{self, Signs, Stage};
 use crate::state::routes::{Exit, Routes};
 use protocol::{Family, Ifindex, InterfaceName};
 use std::net::IpAddr;
@@ -108,6 +108,11 @@ impl LinkState {
         }
     }
 
+    /// `STATE`: where the machine stands, or would at its first look.
+    pub fn state_name(&self, routes: &Routes) -> &'static str {
+        self.stage.unwrap_or_else(|| climb::next(None, false, self.signs(routes))).name()
+    }
+
     /// The values for scripts.
     pub fn facts(&self, routes: &Routes) -> LinkFacts {
         let mut addresses: Vec<Address> = self.addresses.iter().map(|known| known.address.clone()).collect();
@@ -120,7 +125,7 @@ impl LinkState {
             ifindex: self.ifindex,
             name: self.name.clone(),
             kind: self.kind.clone(),
-            state: self.stage.map_or("unmanaged", Stage::name),
+            state: self.state_name(routes),
             operstate: self.operstate,
             flags: self.flags,
             mtu: self.mtu,
@@ -174,7 +179,7 @@ mod tests {
 
     #[test]
     fn sources_in_order_of_preference() {
-        let mut addresses = vec![
+        let mut addresses = [
             address("fe80::1", 0),
             address("fd00::1", 0),
             address("2001:db8::dead", address_flag::DEPRECATED),

@@ -15,12 +15,16 @@ pub enum Exit {
     OnLink,
 }
 
-/// The store. Routes of one key are kept in the order in which they were told.
+/// The store. Routes of one key are kept in the order in which they were told. Defaults stand
+/// apart: they are asked for at every message, and the others may be very many.
 #[derive(Debug, Default)]
 pub struct Routes {
-    by_key: BTreeMap<RouteKey, Vec<Route>>,
+    defaults: ByKey,
+    others: ByKey,
     everything: bool,
 }
+
+type ByKey = BTreeMap<RouteKey, Vec<Route>>;
 
 /// What inserting a route meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +44,7 @@ impl Routes {
     pub fn remember_everything(&mut self, everything: bool) {
         self.everything = everything;
         if !everything {
-            self.by_key.retain(|_, routes| routes.iter().any(is_needed));
+            self.others.retain(|_, routes| routes.iter().any(is_needed));
         }
     }
 
@@ -60,7 +64,7 @@ impl Routes {
         if !self.keeps(route) {
             return if replaced { Inserted::Replaced } else { Inserted::New };
         }
-        let routes = self.by_key.entry(route.key()).or_default();
+        let routes = self.part(route).entry(route.key()).or_default();
         if !replaced {
             if routes.contains(route) {
                 return Inserted::Known;
@@ -84,7 +88,8 @@ impl Routes {
 
     /// Forgets a route; false when it was not remembered.
     pub fn remove(&mut self, route: &Route) -> bool {
-        let Some(routes) = self.by_key.get_mut(&route.key()) else { return false };
+        let part = self.part(route);
+        let Some(routes) = part.get_mut(&route.key()) else { return false };
         let before = routes.len();
         // A deletion names the hops; a single entry of the key is meant in any case, since some
         // attributes differ between what was announced and what is withdrawn.
@@ -95,7 +100,7 @@ impl Routes {
         }
         let removed = routes.len() < before;
         if routes.is_empty() {
-            self.by_key.remove(&route.key());
+            part.remove(&route.key());
         }
         removed
     }
@@ -116,26 +121,34 @@ impl Routes {
 
     fn forget(&mut self, goes: impl Fn(&Route) -> bool) -> Vec<Route> {
         let mut gone = Vec::new();
-        self.by_key.retain(|_, routes| {
-            gone.extend(routes.extract_if(.., |route| goes(route)));
-            !routes.is_empty()
-        });
+        for part in [&mut self.defaults, &mut self.others] {
+            part.retain(|_, routes| {
+                gone.extend(routes.extract_if(.., |route| goes(route)));
+                !routes.is_empty()
+            });
+        }
         gone
     }
 
     /// All remembered routes.
     pub fn iter(&self) -> impl Iterator<Item = &Route> {
-        self.by_key.values().flatten()
+        self.defaults.values().chain(self.others.values()).flatten()
     }
 
     /// The lowest-metric default route of a family by this link, in any table but local.
     pub fn exit(&self, ifindex: Ifindex, family: Family) -> Option<Exit> {
         let by_link = |hop: &&Hop| hop.oif == Some(ifindex) && !hop.foreign_gateway;
-        let defaults = self.iter().filter(|r| r.family() == family && r.is_default_candidate());
+        let defaults = self.defaults.values().flatten().filter(|r| r.family() == family);
         let exits = defaults.filter_map(|r| Some((r.metric, r.table, r.hops.iter().find(by_link)?)));
         let (_, _, hop) =
             exits.min_by_key(|(metric, table, hop)| (*metric, *table != TableId::MAIN, hop.gateway))?;
         Some(hop.gateway.map_or(Exit::OnLink, Exit::Via))
+    }
+}
+
+impl Routes {
+    fn part(&mut self, route: &Route) -> &mut ByKey {
+        if route.is_default_candidate() { &mut self.defaults } else { &mut self.others }
     }
 }
 

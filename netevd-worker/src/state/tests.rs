@@ -109,7 +109,9 @@ fn leads(destination: &str, oif: u32, gateway: &str) -> KernelMessage {
 #[test]
 fn a_life_of_a_link() {
     let mut bench = Bench::new();
-    assert_eq!(bench.names(told(2, "eth0", 0)), ["link-added", "no-carrier"]);
+    let added = bench.apply(told(2, "eth0", 0));
+    assert_eq!(names(&added), ["link-added", "no-carrier"]);
+    assert_eq!(added.events[0].state, "no-carrier", "a state from the first event on");
     assert_eq!(bench.names(told(2, "eth0", UP)), ["carrier"]);
     assert_eq!(bench.names(told(2, "eth0", UP)), [""; 0]);
     assert_eq!(bench.names(has(2, "fe80::1", address_flag::TENTATIVE)), [""; 0]);

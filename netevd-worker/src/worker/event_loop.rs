@@ -6,10 +6,11 @@ use super::options::Options;
 use super::routing_task::RoutingTask;
 use crate::config::Config;
 use crate::dispatch::{Dispatcher, ScriptRoots, TrustedOwner};
-use crate::event::{Class, EventKind};
+use crate::event::{Class, Event, EventKind, LinkId};
+use crate::facts::LinkFacts;
 use crate::kernel::{Dump, DumpError, Dumper, KernelMessage, Multicast, Received};
 use crate::routing::{
-    Helper, HelperError, PassError, PassReport, Plan, Reconciler, WipeVerdict, WipeWatch, desired,
+    Helper, HelperError, Hold, PassError, PassReport, Plan, Reconciler, WipeVerdict, WipeWatch, desired,
 };
 use crate::state::{Changes, Interest, State};
 use protocol::Policy;
@@ -72,6 +73,7 @@ pub(super) struct Worker {
     /// The policy that the helper was started with.
     policy: Policy,
     pass_at: Option<Instant>,
+    hold: Hold,
     wipes: WipeWatch,
     told: BTreeSet<String>,
     notes: Vec<String>,
@@ -117,6 +119,7 @@ impl Worker {
             dump_took: Duration::ZERO,
             quiet_dump: false,
             pass_at: routing.as_ref().map(|_| now),
+            hold: Hold::default(),
             wipes: WipeWatch::default(),
             told: BTreeSet::new(),
             notes: Vec::new(),
@@ -265,15 +268,24 @@ impl Worker {
     /// Events to scripts, marks to timers.
     fn follow(&mut self, changes: Changes) {
         let now = Instant::now();
-        for event in changes.events {
-            log_event(&event, &self.state);
-            self.dispatcher.submit(event);
+        if !changes.events.is_empty() {
             self.save_at.get_or_insert(now + SAVE_AFTER);
         }
-        for (link, last) in changes.gone {
-            self.dispatcher.link_gone(link, last);
+        let mut news = Vec::new();
+        for event in changes.events {
+            if is_news(&event) {
+                news.push(event.clone());
+            }
+            self.dispatcher.submit(event);
+        }
+        for (link, last) in &changes.gone {
+            self.dispatcher.link_gone(*link, last.clone());
         }
         self.dispatcher.pump(&self.state);
+        // After the scripts have started: they are what is waited for.
+        for event in &news {
+            log_event(event, &self.state, &changes.gone);
+        }
         if changes.routing {
             self.pass_at = Some(now);
         } else if changes.ours_gone {
@@ -343,8 +355,8 @@ impl Worker {
 
     fn begin_pass(&mut self) {
         let Some(routing) = self.routing.as_mut().filter(|task| !task.is_busy()) else { return };
-        self.pass_at = None;
-        let plan = desired(&self.state, &self.policy);
+        let mut plan = desired(&self.state, &self.policy);
+        self.pass_at = self.hold.consider(&mut plan, &self.state, Instant::now());
         if plan.notes != self.notes {
             for note in plan.notes.iter().filter(|note| !self.notes.contains(note)) {
                 tracing::warn!("routing: {note}");
@@ -468,18 +480,23 @@ fn name_of(plan: &Plan, key: crate::routing::TableKey, state: &State) -> String 
     planned.or_else(known).unwrap_or_else(|| format!("interface {} (gone)", key.ifindex))
 }
 
-/// States are news for whoever reads the log; single addresses and routes are not.
-fn log_event(event: &crate::event::Event, state: &State) {
-    let link = state.links().find(|link| link.id == event.link);
-    let link = link.map_or("", |link| link.name.as_str());
-    let id = event.id;
-    let old = event.old_state.unwrap_or_default();
+/// States are news for whoever reads the log; single addresses and routes only when debugging.
+fn is_news(event: &Event) -> bool {
+    let state = event.kind.class() == Class::State || event.kind == EventKind::Manager;
+    state || tracing::enabled!(tracing::Level::DEBUG)
+}
+
+fn log_event(event: &Event, state: &State, gone: &[(LinkId, Arc<LinkFacts>)]) {
+    let here = state.links().find(|link| link.id == event.link).map(|link| link.name.as_str());
+    let went = || gone.iter().find(|(id, _)| *id == event.link).map(|(_, last)| last.name.as_str());
+    let link = here.or_else(went).unwrap_or_default();
+    let (id, old, startup) = (event.id, event.old_state.unwrap_or_default(), event.startup);
     match event.kind.class() {
-        Class::State => tracing::info!(link, event = %id, old, startup = event.startup, "{}", event.kind),
+        Class::State => tracing::info!(link, event = %id, old, startup, "{}", event.kind),
         Class::Value if event.kind == EventKind::Manager => {
-            tracing::info!(event = %id, old, startup = event.startup, "host {}", event.state);
+            tracing::info!(event = %id, old, startup, "host {}", event.state);
         }
-        _ => tracing::debug!(link, event = %id, startup = event.startup, "{}", event.kind),
+        _ => tracing::debug!(link, event = %id, startup, "{}", event.kind),
     }
 }
 

@@ -17,7 +17,8 @@ pub(super) struct Log {
 pub(super) fn start(system: &System) -> Log {
     let (layer, filter) = Layer::new(targets(system));
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(colours);
+    // Module paths are for filters; a reader is better served by the fields.
+    let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(colours).with_target(false);
     // Fails only when a log was started already, which main does not do.
     let _ = tracing_subscriber::registry().with(layer).with(lines).try_init();
     Log { filter }

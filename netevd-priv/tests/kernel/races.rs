@@ -1,0 +1,44 @@
+//! An address that goes away while its rule is being added.
+
+use crate::world::{HOST, World, add_rule, address, policy};
+use protocol::{Refusal, Reply, Request, Selector};
+use std::time::{Duration, Instant};
+
+#[test]
+fn undoes_the_rule_of_an_address_that_goes_meanwhile() {
+    let Some(world) = World::new() else { return };
+    world.ip(HOST);
+    let eth1 = world.ifindex("eth1");
+    let mut helper = world.helper(&policy(&["eth1"]));
+    let delete = Request::DelRule { ifindex: eth1, selector: Selector::From, address: address("10.0.2.9") };
+    let mut flapping = world.flap("addr add 10.0.2.9/24 dev eth1\naddr del 10.0.2.9/24 dev eth1");
+    let mut monitor = world.monitor("rule");
+    // Asked until the kernel has seen more rules come than were answered with Ok.
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let (mut granted, mut seen) = (0, 0);
+    while seen <= granted {
+        assert!(Instant::now() < deadline, "no address went at the right moment: {granted} granted");
+        for _ in 0..50 {
+            match helper.ask(add_rule(eth1, Selector::From, "10.0.2.9")) {
+                Reply::Ok => {
+                    granted += 1;
+                    assert_eq!(helper.ask(delete), Reply::Ok);
+                }
+                Reply::Refused(refusal) => {
+                    assert_eq!(refusal, Refusal::AddressAbsent);
+                    assert_eq!(helper.ask(delete), Reply::Absent);
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        world.ip("rule add from 192.0.2.99 lookup 7\nrule del from 192.0.2.99 lookup 7");
+        let lines = monitor.until("from 192.0.2.99");
+        // The mark's own deletion.
+        monitor.until("from 192.0.2.99");
+        let came = |line: &&String| line.contains("from 10.0.2.9") && !line.contains("Deleted");
+        seen += lines.iter().filter(came).count();
+    }
+    flapping.kill().expect("running");
+    flapping.wait().expect("ended");
+    assert!(world.rules("-4").is_empty());
+}

@@ -30,7 +30,7 @@ packages: ## Install the Debian packages that the tests need and that are missin
 
 bench: release ## Measure against the floor of this machine; needs root or user namespaces
 	@tests/support/packages.sh ip:iproute2 unshare:util-linux cc:gcc
-	$(CARGO) bench --locked --bench netevd
+	NETEVD_TEST_BINARIES=$(CURDIR)/target/release $(CARGO) bench --locked --profile dev --bench netevd
 
 lint: ## Formatting and lints, as CI demands them
 	$(CARGO) fmt --all --check

@@ -1,0 +1,43 @@
+# What people and CI run. `make` alone prints the list.
+
+CARGO ?= cargo
+# Each integration test has a machine of its own; more at a time than this only slows all down.
+RUST_TEST_THREADS ?= 4
+export RUST_TEST_THREADS
+
+.DEFAULT_GOAL := help
+.PHONY: help build release demo test bench lint deny packages clean
+
+help: ## Print this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
+		printf '  make %-10s %s\n' "$$name" "$$text"; done
+
+build: ## Build the three programs and the test agent (debug)
+	$(CARGO) build --workspace --locked
+
+release: ## Build optimised programs into target/release
+	$(CARGO) build --workspace --locked --release
+
+demo: build ## Show the main job in a private network namespace, as root or not, in half a minute
+	@tests/support/packages.sh ip:iproute2 unshare:util-linux
+	@examples/demo/run.sh target/debug
+
+test: packages build ## Install what the tests need, then run all of them
+	$(CARGO) test --workspace --locked
+
+packages: ## Install the Debian packages that the tests need and that are missing (root)
+	@tests/support/packages.sh ip:iproute2 unshare:util-linux ping:iputils-ping sysctl:procps cc:gcc
+
+bench: release ## Measure against the floor of this machine; needs root or user namespaces
+	@tests/support/packages.sh ip:iproute2 unshare:util-linux cc:gcc
+	NETEVD_TEST_BINARIES=$(CURDIR)/target/release $(CARGO) bench --locked --profile dev --bench netevd
+
+lint: ## Formatting and lints, as CI demands them
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+deny: ## Licences, advisories and sources of all dependencies (needs cargo-deny)
+	$(CARGO) deny check
+
+clean: ## Remove everything that was built
+	$(CARGO) clean

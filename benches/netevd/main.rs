@@ -1,0 +1,112 @@
+//! `make bench`: what netevd costs, beside the floor of this machine in the same run.
+//!
+//! Prints a table and writes target/bench.json. Times are in microseconds, memory in kilobytes.
+//! Machines are noisy: the ratio to the floor is what can be compared between two of them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a benchmark ends so when it fails"
+)]
+
+#[path = "../../tests/support/mod.rs"]
+mod support;
+
+mod events;
+mod figures;
+
+use figures::{Figures, Goal};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::Path;
+use support::{ETH1_MANAGED, Host};
+
+const REQUESTS: usize = 1000;
+const STARTS: usize = 30;
+
+fn main() {
+    // `cargo bench` hands over --bench; a name would be a filter, of which there is none here.
+    let mut report = BTreeMap::new();
+    figures::title();
+    events(&mut report);
+    requests(&mut report);
+    starts(&mut report);
+    memory(&mut report);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench.json");
+    let text = serde_json::to_string_pretty(&report).unwrap();
+    std::fs::write(&path, text).unwrap();
+    println!("\nwritten to {}", path.display());
+}
+
+fn machine(name: &str) -> Host {
+    let Some(host) = Host::new(name) else {
+        // Host::new has said why.
+        std::process::exit(1);
+    };
+    host.two_uplinks();
+    host.config(&format!("{ETH1_MANAGED}  gateways: {{ eth1: [198.51.100.1, 198.51.100.251] }}\n"));
+    host
+}
+
+fn events(report: &mut BTreeMap<String, Value>) {
+    let (floor, netevd) = events::measure();
+    let floor = Figures::new(floor);
+    let netevd = Figures::new(netevd);
+    floor.row("event to script: bare read and spawn", None, None);
+    netevd.row("event to script: netevd", Some(&floor), Some(Goal::Ratio(1.2)));
+    report.insert("event_to_script_floor".to_owned(), floor.json());
+    report.insert("event_to_script".to_owned(), netevd.json());
+    let ratio = |at: fn(&Figures) -> f64| at(&netevd) / at(&floor);
+    report.insert(
+        "event_to_script_ratio".to_owned(),
+        json!({ "p50": ratio(Figures::p50), "p99": ratio(Figures::p99) }),
+    );
+}
+
+fn requests(report: &mut BTreeMap<String, Value>) {
+    let host = machine("bench: helper requests");
+    let output = host.run(&["/opt/netevd/netevd-test-agent", "roundtrip", &REQUESTS.to_string()]);
+    assert_eq!(output.status, 0, "{}", output.stderr);
+    let times: BTreeMap<String, Vec<i64>> = serde_json::from_str(&output.stdout).expect("the agent's JSON");
+    for (request, times) in times {
+        let figures = Figures::new(times);
+        let goal = (request != "Ping").then_some(Goal::Microseconds(400.0));
+        figures.row(&format!("helper request: {request}"), None, goal);
+        report.insert(format!("helper_{request}"), figures.json());
+    }
+}
+
+fn starts(report: &mut BTreeMap<String, Value>) {
+    let host = machine("bench: start");
+    let output = host.run(&["/opt/netevd/netevd-test-agent", "starts", &STARTS.to_string()]);
+    assert_eq!(output.status, 0, "{}{}", output.stdout, output.stderr);
+    let figures = Figures::new(serde_json::from_str(&output.stdout).expect("the agent's JSON"));
+    figures.row("start to ready", None, Some(Goal::Microseconds(20_000.0)));
+    report.insert("start_to_ready".to_owned(), figures.json());
+}
+
+/// Resident memory once everything at start has been done.
+fn memory(report: &mut BTreeMap<String, Value>) {
+    let host = machine("bench: memory");
+    host.recorder("manager", "10-note", "");
+    let daemon = host.start_daemon();
+    host.await_run("manager", "");
+    println!();
+    for (program, goal) in [("netevd-worker", 5000), ("netevd-priv", 2500)] {
+        let pid = daemon.child(program).expect("it runs");
+        let status = host.read(&format!("/proc/{pid}/status"));
+        let field = |name: &str| -> u64 {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+            line.and_then(|value| value.split_whitespace().next()?.parse().ok()).expect("a field of status")
+        };
+        let (resident, anonymous, file) = (field("VmRSS"), field("RssAnon"), field("RssFile"));
+        let verdict = if resident <= goal { "reached" } else { "MISSED" };
+        println!(
+            "resident memory: {program:<14} {resident:>6} kB (anonymous {anonymous}, files {file})   goal {goal} kB {verdict}"
+        );
+        report.insert(
+            format!("memory_{program}"),
+            json!({ "resident_kb": resident, "anonymous_kb": anonymous, "file_kb": file }),
+        );
+    }
+}

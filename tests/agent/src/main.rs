@@ -1,0 +1,38 @@
+//! The integration tests' hand inside a test machine: a program of several roles.
+//!
+//! - `record`: the interpreter of test scripts; notes what a script was given.
+//! - `lookup`: asks the kernel for a route as fast as it answers, and counts the answers.
+//! - `sniff`: which echo request or reply crossed which link, and in which direction.
+//! - `relay`: stands between worker and helper, and kills at the n-th request.
+//! - `poke`, `roundtrip`, `starts`: what the benchmark times.
+//!
+//! It is a test tool: a failing step ends it with a message, which fails the test.
+#![allow(clippy::expect_used, clippy::panic, reason = "a test tool that cannot go on has to say why and end")]
+
+mod lookup;
+mod poke;
+mod record;
+mod relay;
+mod roundtrip;
+mod sniff;
+mod starts;
+mod sys;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    // A `#!` line hands over everything after the interpreter as one argument.
+    let role: Vec<&str> = arguments.first().map(|first| first.split(' ').collect()).unwrap_or_default();
+    match role.first().copied() {
+        Some("record") => record::run(&role[1..], &arguments[1..]),
+        Some("lookup") => lookup::run(&arguments[1..]),
+        Some("sniff") => sniff::run(),
+        Some("relay") => relay::run(&arguments[1..]),
+        Some("poke") => poke::run(&arguments[1..]),
+        Some("roundtrip") => roundtrip::run(&arguments[1..]),
+        Some("starts") => starts::run(&arguments[1..]),
+        _ => {
+            eprintln!("usage: netevd-test-agent record|lookup|sniff|relay|poke|roundtrip|starts ...");
+            std::process::exit(2);
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! `roundtrip COUNT`: starts the helper as the launcher would, in a machine with eth1 (index 7,
+//! 198.51.100.2, gateways .1 and .251), and times requests from send to reply.
+//!
+//! Prints one JSON object: request name to a list of nanoseconds.
+
+use crate::record::now;
+use crate::relay::{helper, pair};
+use nix::sys::socket::{MsgFlags, recv, send};
+use protocol::{Family, Ifindex, NextHop, Reply, Request, Selector};
+use serde_json::{Value, json};
+use std::net::{IpAddr, Ipv4Addr};
+use std::os::fd::{AsRawFd, OwnedFd};
+
+const fn v4(last: u8) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(198, 51, 100, last))
+}
+
+pub(crate) fn run(arguments: &[String]) {
+    let count: usize = arguments.first().expect("COUNT").parse().expect("a number");
+    let (channel, helper_end) = pair();
+    let mut helper = helper(helper_end);
+    let ifindex = Ifindex::try_from(7).expect("an index");
+    let (selector, address) = (Selector::From, v4(2));
+    let default =
+        |last| Request::SetDefault { ifindex, family: Family::V4, next_hop: NextHop::Gateway(v4(last)) };
+    let add = Request::AddRule { ifindex, selector, address };
+    let delete = Request::DelRule { ifindex, selector, address };
+
+    expect(&channel, &Request::Hello { version: protocol::VERSION }, Reply::Ok);
+    expect(&channel, &Request::AddSubnet { ifindex, address }, Reply::Ok);
+    let mut times = [const { Vec::<i64>::new() }; 4];
+    for n in 0..count {
+        times[0].push(expect(&channel, &Request::Ping, Reply::Ok));
+        times[1].push(expect(&channel, &add, Reply::Ok));
+        times[2].push(expect(&channel, &delete, Reply::Ok));
+        times[3].push(expect(&channel, &default(if n % 2 == 0 { 1 } else { 251 }), Reply::Ok));
+    }
+    let [ping, add, delete, default]: [Value; 4] = times.map(Value::from);
+    println!("{}", json!({ "Ping": ping, "AddRule": add, "DelRule": delete, "SetDefault": default }));
+    drop(channel);
+    assert!(helper.wait().expect("waited").success(), "the helper ends with its channel");
+}
+
+/// Asks, checks the reply, and returns the time that it took.
+fn expect(channel: &OwnedFd, request: &Request, reply: Reply) -> i64 {
+    let frame = protocol::encode_request(request);
+    let mut answer = [0u8; 512];
+    let begun = now();
+    send(channel.as_raw_fd(), &frame, MsgFlags::MSG_NOSIGNAL).expect("sent");
+    let length = recv(channel.as_raw_fd(), &mut answer, MsgFlags::empty()).expect("a reply");
+    let took = now() - begun;
+    assert_eq!(protocol::decode_reply(&answer[..length]), Ok(reply), "{request:?}");
+    took
+}

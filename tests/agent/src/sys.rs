@@ -1,0 +1,30 @@
+//! The agent's one place for what the compiler cannot check.
+#![allow(unsafe_code)]
+
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+/// Gives the child `descriptors` as numbers 3, 4, … in this order.
+///
+/// Each of them must have a number above those, so that none is overwritten before it is copied.
+pub(crate) fn pass(command: &mut Command, descriptors: Vec<OwnedFd>) {
+    let copy = move || {
+        for (number, descriptor) in (3..).zip(&descriptors) {
+            // SAFETY: dup2 touches no memory and is async-signal-safe (signal-safety(7)).
+            if unsafe { libc::dup2(descriptor.as_raw_fd(), number) } < 0 {
+                return Err(io::Error::last_os_error());
+            }
+        }
+        Ok(())
+    };
+    // SAFETY: the closure calls dup2 alone, which is permitted between fork and exec.
+    unsafe { command.pre_exec(copy) };
+}
+
+/// The owner of a descriptor that fcntl(F_DUPFD_CLOEXEC) has just made.
+pub(crate) fn own(number: RawFd) -> OwnedFd {
+    // SAFETY: the number is fresh from the kernel, and nothing else in the program knows it.
+    unsafe { OwnedFd::from_raw_fd(number) }
+}

@@ -1,0 +1,5 @@
+//! What administrators write: configuration, command line, reload.
+
+mod commands;
+mod configuration;
+mod reload;

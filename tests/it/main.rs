@@ -1,0 +1,14 @@
+//! netevd on the real kernel: each test has a machine of its own in network, mount and process
+//! namespaces, runs the built program there, and judges by `ip -j`, /proc and what scripts wrote.
+//!
+//! The helper alone, frame by frame (each refusal, each malformed frame), is tested in
+//! netevd-priv/tests; the configuration's faults one by one in netevd-worker/src/config.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends so when it fails")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod input;
+mod machine;
+mod routing;
+mod scripts;

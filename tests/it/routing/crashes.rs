@@ -1,0 +1,105 @@
+//! SIGKILL at each of the first twenty requests; the next start makes it right.
+//!
+//! The test agent stands between worker and helper in the launcher's place and counts frames.
+
+use crate::support::Host;
+use std::collections::BTreeSet;
+
+const CONFIG: &str = "\
+system: { backend: kernel }
+routing:
+  policy_rules: [eth0, eth1]
+  fallback: unreachable
+";
+
+/// Two managed uplinks with enough addresses for more than twenty requests.
+fn machine(host: &Host) -> BTreeSet<String> {
+    host.two_uplinks();
+    host.config(CONFIG);
+    host.sh("mkdir -p /run/netevd && chmod 755 /run/netevd && (chown netevd: /run/netevd || true)");
+    for n in 3..6 {
+        host.ip(&format!("addr add 192.0.2.{n}/24 dev eth0"));
+        host.ip(&format!("addr add 198.51.100.{n}/24 dev eth1"));
+    }
+    host.ip("addr add 2001:db8:1::2/64 dev eth1 nodad");
+    host.ip("route add default via 2001:db8:1::1 dev eth1");
+    // What a clean start makes of it is what every start has to make of it.
+    let daemon = host.start_daemon();
+    let desired = host.ours();
+    let rules = desired.iter().filter(|line| line.starts_with("3200")).count();
+    assert_eq!(rules, 18, "nine addresses, two rules each: {desired:#?}");
+    assert!(desired.len() > 18 + 5, "{desired:#?}");
+    assert_eq!(daemon.stop().status, 0);
+    desired
+}
+
+fn wiped(host: &Host) {
+    // ip -6 leaves unreachable routes out of what it flushes.
+    host.sh("for family in -4 -6; do
+            ip $family rule flush protocol 110
+            ip $family route flush table all protocol 110
+         done
+         for table in 206 207; do
+            ip -6 route del unreachable default table $table 2>/dev/null || true
+         done");
+    assert_eq!(host.ours(), BTreeSet::new());
+}
+
+fn killed_at_each_request(host: &Host, victim: &str) {
+    let desired = machine(host);
+    let foreign = host.foreign();
+    for n in 1..=20 {
+        wiped(host);
+        // Something stale for the synchronisation to remove.
+        host.ip("rule add priority 32002 from 203.0.113.99 lookup 209 protocol 110");
+        let moment = if n % 2 == 0 { "before" } else { "after" };
+        let (count, n) = (n.to_string(), n);
+        let relay = host.run(&["/opt/netevd/netevd-test-agent", "relay", victim, &count, moment]);
+        assert_eq!(relay.status, 0, "request {n}: {}{}", relay.stdout, relay.stderr);
+        let daemon = host.start_daemon();
+        host.await_ours(
+            &format!("exactly the desired set, after {victim} died {moment} request {n}: {}", relay.stdout),
+            &desired.iter().collect::<Vec<_>>(),
+        );
+        assert_eq!(daemon.stop().status, 0);
+    }
+    assert_eq!(host.foreign(), foreign);
+}
+
+#[test]
+fn routing_09_worker_killed_at_each_of_twenty_requests() {
+    let Some(host) = Host::new("routing_09_worker_killed_at_each_of_twenty_requests") else { return };
+    killed_at_each_request(&host, "worker");
+}
+
+#[test]
+fn routing_09_helper_killed_at_each_of_twenty_requests() {
+    let Some(host) = Host::new("routing_09_helper_killed_at_each_of_twenty_requests") else { return };
+    killed_at_each_request(&host, "helper");
+}
+
+#[test]
+fn routing_09_both_killed_at_each_of_twenty_requests() {
+    let Some(host) = Host::new("routing_09_both_killed_at_each_of_twenty_requests") else { return };
+    killed_at_each_request(&host, "both");
+}
+
+#[test]
+fn routing_09_one_child_killed_ends_the_other_and_the_state_stays() {
+    let name = "routing_09_one_child_killed_ends_the_other_and_the_state_stays";
+    let Some(host) = Host::new(name) else { return };
+    host.two_uplinks();
+    for program in ["netevd-worker", "netevd-priv"] {
+        let daemon = host.start_daemon();
+        let state = host.ours();
+        assert!(!state.is_empty());
+        let pid = daemon.child(program).expect("the child runs");
+        host.sh(&format!("kill -KILL {pid}"));
+        let ended = daemon.ended();
+        assert_eq!(ended.status, 1, "{}", ended.log);
+        assert!(ended.log.contains(program), "the log names {program}:\n{}", ended.log);
+        assert_eq!(host.ours(), state, "the routing state stays");
+        let left = host.sh("ps -o comm= | grep -c netevd- || true");
+        assert_eq!(left.trim(), "0", "neither child is left");
+    }
+}

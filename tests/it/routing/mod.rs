@@ -1,0 +1,12 @@
+//! Source-based policy routing.
+
+mod changes;
+mod conflicts;
+mod crashes;
+mod ipv6;
+mod links;
+mod oracle;
+mod packets;
+mod random;
+mod start;
+mod wipes;

@@ -1,0 +1,160 @@
+//! Who waits for whom, and what a queue that is behind may leave out.
+
+use super::machine;
+use crate::support::{Host, Record, wait_for};
+
+/// A script that waits until the file /out/go is there.
+const WAITS: &str = "#!/bin/sh\ntouch /out/waiting\nuntil [ -e /out/go ]; do sleep 0.02; done\n";
+
+fn await_file(host: &Host, path: &str) {
+    wait_for(path, || host.log(), || host.path(path).exists());
+}
+
+#[test]
+fn scripts_a_slow_script_on_one_link_delays_no_other() {
+    let Some(host) = machine("scripts_a_slow_script_on_one_link_delays_no_other") else { return };
+    host.recorder("configured", "10-slow", "sleep=5000");
+    host.recorder("address-added", "10-quick", "");
+    let _daemon = host.start_daemon();
+    host.ip("addr add 192.0.2.2/24 dev eth0");
+    host.await_run("configured", "eth0");
+    // While eth0's script sleeps for five seconds:
+    host.ip("addr add 198.51.100.2/24 dev eth1");
+    host.await_run("address-added", "eth1");
+    let both = host.await_run("configured", "eth1");
+    assert!(both.started() > 0);
+    assert!(host.ends("10-slow").is_empty(), "eth0's script still sleeps");
+}
+
+#[test]
+fn scripts_run_in_order_on_their_own_link() {
+    let Some(host) = machine("scripts_run_in_order_on_their_own_link") else { return };
+    host.recorder("address-added", "10-note", "sleep=30");
+    host.recorder("address-removed", "10-note", "sleep=10");
+    let _daemon = host.start_daemon();
+    let mut batch = String::new();
+    let mut expected = Vec::new();
+    for n in 2..22 {
+        batch += &format!("addr add 10.0.0.{n}/32 dev eth1\naddr del 10.0.0.{n}/32 dev eth1\n");
+        expected.push(("address-added".to_owned(), format!("10.0.0.{n}")));
+        expected.push(("address-removed".to_owned(), format!("10.0.0.{n}")));
+    }
+    host.ip_batch(&batch, false);
+    let records = host.await_records("all of them", |records| records.len() >= expected.len());
+    let seen: Vec<_> =
+        records.iter().map(|r| (r.env("EVENT").to_owned(), r.env("ADDRESS").to_owned())).collect();
+    assert_eq!(seen, expected);
+    let numbers: Vec<u64> = records.iter().map(|r| r.env("EVENT_ID").parse().unwrap()).collect();
+    assert!(numbers.is_sorted(), "{numbers:?}");
+    // One after the other, never side by side: each started after the one before had ended.
+    let ends = host.ends("10-note");
+    for (end, next) in ends.iter().zip(records.iter().skip(1)) {
+        assert!(*end <= next.started());
+    }
+}
+
+#[test]
+fn scripts_level_events_coalesce_and_say_how_many() {
+    let Some(host) = machine("scripts_level_events_coalesce_and_say_how_many") else { return };
+    host.script("address-added", "10-wait", WAITS);
+    host.recorder("mtu", "10-note", "");
+    host.recorder("carrier", "10-note", "");
+    host.recorder("no-carrier", "10-note", "");
+    let _daemon = host.start_daemon();
+    let at_start = host.await_records("the carrier at start", |records| records.len() >= 2).len();
+    host.ip("addr add 10.0.0.2/32 dev eth1");
+    await_file(&host, "/out/waiting");
+    // Behind the waiting script: 40 changes of the MTU, and the link down and up five times.
+    let mtus: String = (1..=40).map(|n| format!("link set eth1 mtu {}\n", 1400 + n)).collect();
+    host.ip_batch(&mtus, false);
+    host.ip_batch(&"link set eth1 down\nlink set eth1 up\n".repeat(5), false);
+    // Another link's script says when all that has been read.
+    host.ip("link set eth0 mtu 1300");
+    host.await_run("mtu", "eth0");
+    host.sh("touch /out/go");
+
+    let of = |event: &str, records: &[Record]| -> Vec<Record> {
+        records[at_start..].iter().filter(|r| r.what() == (event, "eth1")).cloned().collect()
+    };
+    host.await_records("the newest state", |records| {
+        of("carrier", records).last().is_some() && !of("mtu", records).is_empty()
+    });
+    let records = host.records();
+    let mtu = of("mtu", &records);
+    let skipped: u64 = mtu.iter().map(|r| r.env("SKIPPED").parse::<u64>().unwrap()).sum();
+    let ran = u64::try_from(mtu.len()).unwrap();
+    assert_eq!(ran + skipped, 40, "each change ran or was counted");
+    assert!(ran < 5, "and most were counted: {ran}");
+    assert_eq!(mtu.last().unwrap().env("MTU"), "1440");
+    let document = mtu.last().unwrap().document();
+    assert_eq!(
+        document["mtu"],
+        serde_json::json!({ "old": 1500, "new": 1440 }),
+        "the oldest old value is kept"
+    );
+
+    let down = of("no-carrier", &records);
+    let up = of("carrier", &records);
+    let last = up.last().unwrap();
+    assert!(down.len() + up.len() < 10, "{} down, {} up", down.len(), up.len());
+    assert_eq!(last.env("STATE"), "carrier", "the newest state is the last to run");
+    assert!(
+        last.env("SKIPPED").parse::<u64>().unwrap()
+            + down.iter().map(|r| r.env("SKIPPED").parse::<u64>().unwrap()).sum::<u64>()
+            > 0
+    );
+}
+
+#[test]
+fn scripts_edge_events_are_never_dropped() {
+    let Some(host) = machine("scripts_edge_events_are_never_dropped") else { return };
+    host.script("configured", "10-wait", WAITS);
+    host.recorder("address-added", "10-note", "");
+    host.recorder("address-removed", "10-note", "");
+    let _daemon = host.start_daemon();
+    host.ip("addr add 192.0.2.2/24 dev eth1");
+    await_file(&host, "/out/waiting");
+    let lines = |verb: &str| -> String {
+        (0..150).map(|n| format!("addr {verb} 10.0.0.{n}/32 dev eth1\n")).collect()
+    };
+    host.ip_batch(&lines("add"), false);
+    host.ip_batch(&lines("del"), false);
+    host.sh("touch /out/go");
+    let count = |records: &[Record], event: &str| {
+        let mut seen: Vec<_> = records
+            .iter()
+            .filter(|r| r.env("EVENT") == event && r.env("ADDRESS").starts_with("10."))
+            .map(|r| r.env("ADDRESS"))
+            .collect();
+        seen.dedup();
+        seen.len()
+    };
+    let records = host.await_records("150 additions and 150 removals", |records| {
+        count(records, "address-added") == 150 && count(records, "address-removed") == 150
+    });
+    assert!(records.iter().all(|record| record.env("SKIPPED") == "0"));
+}
+
+#[test]
+fn scripts_route_changes_are_gathered_and_none_is_lost() {
+    let Some(host) = machine("scripts_route_changes_are_gathered_and_none_is_lost") else { return };
+    host.script("configured", "10-wait", WAITS);
+    host.recorder("routes", "10-note", "");
+    let _daemon = host.start_daemon();
+    host.ip("addr add 192.0.2.2/24 dev eth1");
+    await_file(&host, "/out/waiting");
+    let lines: String =
+        (0..250).map(|n| format!("route add 10.1.{n}.0/24 via 192.0.2.1 dev eth1\n")).collect();
+    host.ip_batch(&lines, false);
+    host.sh("touch /out/go");
+    let told = |records: &[Record]| -> Vec<String> {
+        let routes =
+            records.iter().flat_map(|r| r.document()["routes"].as_array().cloned().unwrap_or_default());
+        let names = routes.map(|route| route["destination"].as_str().unwrap_or_default().to_owned());
+        names.filter(|destination| destination.starts_with("10.1.")).collect()
+    };
+    let records = host.await_records("250 additions", |records| told(records).len() >= 250);
+    let expected: Vec<String> = (0..250).map(|n| format!("10.1.{n}.0/24")).collect();
+    assert_eq!(told(&records), expected, "in order, each once");
+    assert!(records.len() < 20, "in {} runs", records.len());
+}

@@ -1,0 +1,18 @@
+//! Test machines for the integration tests and the benchmark.
+//!
+//! A [`Host`] is a machine of its own (network, mounts, processes, users where permitted) on this
+//! kernel, a [`Daemon`] the real netevd running in it. Judges are `ip -j`, /proc and what scripts
+//! wrote; nothing here knows how netevd works inside.
+#![allow(dead_code, unused_imports, reason = "each of the binaries that include this uses a part of it")]
+
+mod daemon;
+mod host;
+mod kernel;
+mod links;
+mod record;
+mod wait;
+
+pub(crate) use host::Host;
+pub(crate) use links::{ETH1_MANAGED, eth1_complete, rules};
+pub(crate) use record::{Record, recorder};
+pub(crate) use wait::{holds_for, wait_for};

@@ -1,0 +1,29 @@
+//! Waiting for a condition: the one place that sleeps.
+
+use std::time::{Duration, Instant};
+
+/// How long a condition may take on a machine that is busy with everything else.
+const PATIENCE: Duration = Duration::from_secs(20);
+const PAUSE: Duration = Duration::from_millis(8);
+
+/// Waits until `condition` holds.
+///
+/// # Panics
+/// After 20 seconds, with `what` and what `explain` has to say.
+pub(crate) fn wait_for(what: &str, explain: impl Fn() -> String, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "not seen within {PATIENCE:?}: {what}\n{}", explain());
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// Asserts that `condition` goes on to hold for `period`: for what must not happen, where there
+/// is nothing to wait for.
+pub(crate) fn holds_for(period: Duration, what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + period;
+    while Instant::now() < deadline {
+        assert!(condition(), "no longer so: {what}");
+        std::thread::sleep(PAUSE);
+    }
+}

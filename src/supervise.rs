@@ -82,7 +82,9 @@ impl Signals {
                 } else {
                     None
                 };
-                return Ok(cause.map_or(Wake::Died(who, status), |status| Wake::Died("netevd-worker", status)));
+                return Ok(
+                    cause.map_or(Wake::Died(who, status), |status| Wake::Died("netevd-worker", status))
+                );
             }
             match self.next(None)? {
                 Some(signal @ (Signal::SIGTERM | Signal::SIGINT)) => return Ok(Wake::Stop(signal)),

@@ -60,11 +60,15 @@ pub(crate) fn netlink_socket(descriptor: OwnedFd) -> Socket {
     unsafe { Socket::from_raw_fd(descriptor.into_raw_fd()) }
 }
 
-/// Takes ownership of a descriptor that whoever started the process left open at this number.
+/// Takes ownership of a descriptor that whoever started the process left open at this number;
+/// EBADF when nothing is there.
 ///
 /// Called once for each number, before anything else opens descriptors.
-pub(crate) fn inherited(number: RawFd) -> OwnedFd {
-    // SAFETY: the caller has checked that the number is open (fcntl F_GETFD), and nothing else in
-    // the process knows it.
-    unsafe { OwnedFd::from_raw_fd(number) }
+pub(crate) fn inherited(number: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: integers go in and out; the call reads a flag.
+    if unsafe { libc::fcntl(number, libc::F_GETFD) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the number is open, and nothing else in the process knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }

@@ -2,9 +2,13 @@
 
 mod confine;
 mod event_loop;
+mod fatal;
 mod log;
 mod memory;
+mod news;
 mod options;
+mod resync;
+mod routing_side;
 mod routing_task;
 
 use crate::config::{Config, Source, load};

@@ -1,0 +1,40 @@
+//! Why the worker ends without having been asked.
+
+use crate::kernel::DumpError;
+use crate::routing::HelperError;
+use std::fmt;
+use std::io;
+
+/// What cannot be helped from within.
+#[derive(Debug)]
+pub(super) enum Fatal {
+    /// An option names a descriptor that is not open.
+    Descriptor(&'static str, io::Error),
+    /// The multicast socket.
+    Multicast(io::Error),
+    /// No dump at the start.
+    Dump(DumpError),
+    /// The helper.
+    Helper(HelperError),
+    /// Signals.
+    Signals(io::Error),
+    /// A task that must not end did.
+    Task(&'static str),
+}
+
+impl fmt::Display for Fatal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fatal::Descriptor(option, error) => {
+                write!(f, "{option}: {error}; the worker is started by `netevd start`, which opens it")
+            }
+            Fatal::Multicast(error) => write!(f, "the netlink multicast socket failed: {error}"),
+            Fatal::Dump(error) => write!(f, "the kernel's state cannot be read: {error}"),
+            Fatal::Helper(error) => write!(f, "{error}; its state in the kernel stays"),
+            Fatal::Signals(error) => write!(f, "cannot listen for signals: {error}"),
+            Fatal::Task(what) => write!(f, "{what} ended, which it must not"),
+        }
+    }
+}
+
+impl std::error::Error for Fatal {}

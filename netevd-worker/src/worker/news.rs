@@ -1,0 +1,27 @@
+//! Which events are worth a line in the log, and that line.
+
+use crate::event::{Class, Event, EventKind, LinkId};
+use crate::facts::LinkFacts;
+use crate::state::State;
+use std::sync::Arc;
+
+/// States are news for whoever reads the log; single addresses and routes only when debugging.
+pub(super) fn is_news(event: &Event) -> bool {
+    let state = event.kind.class() == Class::State || event.kind == EventKind::Manager;
+    state || tracing::enabled!(tracing::Level::DEBUG)
+}
+
+/// Writes the line. `gone` has the names of links that just went.
+pub(super) fn log(event: &Event, state: &State, gone: &[(LinkId, Arc<LinkFacts>)]) {
+    let here = state.links().find(|link| link.id == event.link).map(|link| link.name.as_str());
+    let went = || gone.iter().find(|(id, _)| *id == event.link).map(|(_, last)| last.name.as_str());
+    let link = here.or_else(went).unwrap_or_default();
+    let (id, old, startup) = (event.id, event.old_state.unwrap_or_default(), event.startup);
+    match event.kind.class() {
+        Class::State => tracing::info!(link, event = %id, old, startup, "{}", event.kind),
+        Class::Value if event.kind == EventKind::Manager => {
+            tracing::info!(event = %id, old, startup, "host {}", event.state);
+        }
+        _ => tracing::debug!(link, event = %id, startup, "{}", event.kind),
+    }
+}

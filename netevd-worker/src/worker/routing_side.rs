@@ -1,0 +1,157 @@
+//! The loop's routing side: when a pass is due, what it is handed, and what its report means to
+//! the administrator.
+
+use super::fatal::Fatal;
+use super::routing_task::RoutingTask;
+use crate::routing::{Hold, PassError, PassReport, TableKey, WipeVerdict, WipeWatch, desired};
+use crate::state::{Changes, State};
+use protocol::{Policy, TableId};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Before what failed is tried again.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// What the loop knows of routing.
+pub(super) struct RoutingSide {
+    task: RoutingTask,
+    /// The policy that the helper was started with.
+    policy: Policy,
+    at: Option<Instant>,
+    /// The next pass has another reason than that objects of ours went.
+    fresh: bool,
+    hold: Hold,
+    wipes: WipeWatch,
+    told: BTreeSet<String>,
+    notes: Vec<String>,
+}
+
+impl RoutingSide {
+    /// The first pass is due at once.
+    pub(super) fn new(task: RoutingTask, policy: Policy, now: Instant) -> Self {
+        Self {
+            task,
+            policy,
+            at: Some(now),
+            fresh: true,
+            hold: Hold::default(),
+            wipes: WipeWatch::default(),
+            told: BTreeSet::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// When the next pass is to begin; one at a time.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.at.filter(|_| !self.task.is_busy())
+    }
+
+    /// Takes note of changes.
+    pub(super) fn follow(&mut self, changes: &Changes, now: Instant) {
+        if changes.routing {
+            self.fresh = true;
+            self.at = Some(now);
+        } else if changes.ours_gone {
+            let hold = self.wipes.hold_until(now).unwrap_or(now);
+            self.at = Some(self.at.map_or(hold, |at| at.min(hold)));
+        }
+    }
+
+    /// A pass without any reason.
+    pub(super) fn routinely(&mut self, now: Instant) {
+        self.fresh = true;
+        self.at.get_or_insert(now);
+    }
+
+    /// Plans, and hands the plan over.
+    pub(super) fn begin(&mut self, state: &State, now: Instant) {
+        let mut plan = desired(state, &self.policy);
+        self.at = self.hold.consider(&mut plan, state, now);
+        if plan.notes != self.notes {
+            for note in plan.notes.iter().filter(|note| !self.notes.contains(note)) {
+                tracing::warn!("routing: {note}");
+            }
+            self.notes.clone_from(&plan.notes);
+        }
+        self.task.begin(Arc::new(plan), std::mem::take(&mut self.fresh));
+    }
+
+    /// The report of the pass under way; pending for ever without one. Cancel-safe.
+    pub(super) async fn report(&mut self) -> Result<Result<PassReport, PassError>, Fatal> {
+        self.task.report().await.ok_or(Fatal::Task("the routing task"))
+    }
+
+    /// Tells what a pass did.
+    pub(super) fn passed(
+        &mut self,
+        report: Result<PassReport, PassError>,
+        state: &State,
+    ) -> Result<(), Fatal> {
+        let report = match report {
+            Ok(report) => report,
+            Err(PassError::Helper(error)) => return Err(Fatal::Helper(error)),
+            Err(PassError::Dump(error)) => {
+                tracing::warn!("{error}; the routing pass is tried again in {} s", RETRY.as_secs());
+                self.retry();
+                return Ok(());
+            }
+        };
+        for (key, count) in &report.changed {
+            let link = name_of(&report, *key, state);
+            let table = TableId::for_interface(self.policy.table_base, key.ifindex);
+            let changes = if *count == 1 { "change" } else { "changes" };
+            tracing::info!(link, "routing: {count} {changes} for {} in table {table}", key.family);
+        }
+        if report.wiped > 0 {
+            self.wiped(report.wiped);
+        }
+        let told: BTreeSet<String> = report.refused.into_iter().map(|refused| refused.text).collect();
+        for text in told.difference(&self.told) {
+            tracing::warn!("routing: {text}");
+        }
+        for text in self.told.difference(&told) {
+            tracing::info!("routing: no longer: {text}");
+        }
+        if told.difference(&self.told).next().is_some() {
+            // Often a race with the kernel that the next look settles.
+            self.retry();
+        }
+        self.told = told;
+        Ok(())
+    }
+
+    /// Another policy takes a helper that was started with it.
+    pub(super) fn has_policy(&self, policy: &Policy) -> bool {
+        self.policy == *policy
+    }
+
+    fn retry(&mut self) {
+        self.fresh = true;
+        self.at.get_or_insert(Instant::now() + RETRY);
+    }
+
+    fn wiped(&mut self, count: usize) {
+        match self.wipes.wiped(Instant::now()) {
+            WipeVerdict::Repaired => {
+                tracing::info!("routing: another program deleted {count} of our objects; put back");
+            }
+            WipeVerdict::Warn => tracing::warn!(
+                "routing: another program keeps deleting our rules ({count} now, the third time within a \
+                 minute); put back. If it is systemd-networkd, set ManageForeignRoutingPolicyRules=no and \
+                 ManageForeignRoutes=no in networkd.conf. Further repairs wait longer and longer"
+            ),
+            WipeVerdict::BackOff(wait) => tracing::info!(
+                "routing: another program deleted {count} of our objects again; put back, the next repair \
+                 waits {} s",
+                wait.as_secs()
+            ),
+        }
+    }
+}
+
+fn name_of(report: &PassReport, key: TableKey, state: &State) -> String {
+    let planned = report.plan.tables.get(&key).map(|table| table.name.clone());
+    let known = || state.links().find(|link| link.ifindex == key.ifindex).map(|link| link.name.to_string());
+    planned.or_else(known).unwrap_or_else(|| format!("interface {} (gone)", key.ifindex))
+}

@@ -74,8 +74,15 @@ impl Signals {
     pub(crate) fn wait(&self, children: &mut Children) -> io::Result<Wake> {
         loop {
             // Asked first: a child may have ended before the signal was looked for.
-            if let Some(died) = children.died()? {
-                return Ok(died);
+            if let Some(Wake::Died(who, status)) = children.died()? {
+                // A helper that ends well does so because the worker's end of the channel closed:
+                // the worker is the cause, and is about to be reaped.
+                let cause = if status.success() && children.helper.is_some() {
+                    self.wait_for(&mut children.worker, Duration::from_secs(1))?
+                } else {
+                    None
+                };
+                return Ok(cause.map_or(Wake::Died(who, status), |status| Wake::Died("netevd-worker", status)));
             }
             match self.next(None)? {
                 Some(signal @ (Signal::SIGTERM | Signal::SIGINT)) => return Ok(Wake::Stop(signal)),

@@ -112,9 +112,7 @@ impl Helper {
         let family = Family::of(address);
         check::source(address, &self.kernel.addresses(Some(ifindex), family)?)?;
         let place = self.place(ifindex, family)?;
-        if selector == Selector::To {
-            check::local_precedes(&place)?;
-        }
+        check::local_precedes(&place)?;
         let rule = self.our_rule(ifindex, selector, address);
         let stands = |rules: &[Rule]| rules.iter().any(|r| r.as_ours() == Some(rule));
         if !stands(&place.rules) {

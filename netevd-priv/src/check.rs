@@ -139,8 +139,8 @@ pub(crate) fn nothing_foreign(place: &Place) -> Verdict {
     refuse_if(place.rules.iter().any(conflicts), Refusal::RuleConflict)
 }
 
-/// Table local is looked up without condition before our rules; else a `to` rule would send
-/// what is for this host out of an interface.
+/// Table local is looked up without condition before our rules; else a `to` rule would send what
+/// is for this host out of an interface, and a `from` rule what it sends to itself.
 pub(crate) fn local_precedes(place: &Place) -> Verdict {
     let precedes = |rule: &Rule| {
         let everything = rule.plain && rule.source.is_none() && rule.destination.is_none();
@@ -190,9 +190,11 @@ pub(crate) fn routed_prefix(prefix: Prefix) -> Verdict {
 /// by another interface, of protocol kernel, boot, static, dhcp or ra (linux/rtnetlink.h).
 pub(crate) fn copyable(main: &[Route], destination: Prefix) -> Result<(&Route, u32), Refusal> {
     const COPIED: [u8; 5] = [2, 3, 4, 16, 9];
-    // Of several the kernel follows the lowest metric; a higher one would be another way.
-    let route = main.iter().filter(|r| r.destination == destination).min_by_key(|r| r.metric);
-    let route = route.ok_or(Refusal::NoSuchRoute)?;
+    // A routing daemon's route for the same prefix is its own business; of those that are copied
+    // the kernel follows the lowest metric.
+    let there = || main.iter().filter(|r| r.destination == destination);
+    let copied = there().filter(|r| COPIED.contains(&r.protocol)).min_by_key(|r| r.metric);
+    let route = copied.or_else(|| there().next()).ok_or(Refusal::NoSuchRoute)?;
     match &route.hops[..] {
         [hop]
             if route.kind == RouteType::Unicast

@@ -62,7 +62,7 @@ pub enum Refusal {
     TableConflict,
     /// A rule that is not ours looks the table up, or stands at our priority.
     RuleConflict,
-    /// The `local` rule does not precede our priorities, so a `to` rule would hide own addresses.
+    /// The `local` rule does not precede our priorities, so our rules would hide own addresses.
     LocalRule,
     /// One of the policy's limits is reached.
     Limit,

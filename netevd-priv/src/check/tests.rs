@@ -205,13 +205,16 @@ fn copies_of_main() {
     for bad in [
         Route { kind: RouteType::BlackHole, hops: Vec::new(), ..good.clone() },
         Route { special: true, ..good.clone() },
-        Route { protocol: 186, ..good.clone() },
-        Route { protocol: 110, ..good.clone() },
         two,
     ] {
         let higher = Route { metric: 50, ..good.clone() };
         let verdict = copyable(&[higher, bad.clone()], destination).map(drop);
         assert_eq!(verdict, Err(Refusal::RouteNotCopyable), "{bad:?}");
+    }
+    for other in [Route { protocol: 186, ..good.clone() }, Route { protocol: 110, ..good.clone() }] {
+        assert_eq!(copyable(std::slice::from_ref(&other), destination), Err(Refusal::RouteNotCopyable));
+        let higher = Route { metric: 50, ..good.clone() };
+        assert_eq!(copyable(&[other, higher.clone()], destination), Ok((&higher, 9)));
     }
 }
 

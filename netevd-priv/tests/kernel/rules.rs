@@ -138,7 +138,7 @@ fn refuses_beside_foreign_rules_and_routes() {
 }
 
 #[test]
-fn refuses_to_rules_unless_table_local_precedes() {
+fn refuses_rules_unless_table_local_precedes() {
     let Some(world) = World::new() else { return };
     world.ip(HOST);
     let eth1 = world.ifindex("eth1");
@@ -148,7 +148,8 @@ fn refuses_to_rules_unless_table_local_precedes() {
     assert_eq!(helper.ask(to), Reply::Refused(Refusal::LocalRule));
     world.ip("rule add fwmark 1 lookup local priority 50");
     assert_eq!(helper.ask(to), Reply::Refused(Refusal::LocalRule));
-    assert_eq!(helper.ask(add_rule(eth1, Selector::From, "10.0.2.5")), Reply::Ok);
+    let from = add_rule(eth1, Selector::From, "10.0.2.5");
+    assert_eq!(helper.ask(from), Reply::Refused(Refusal::LocalRule));
     // Where some programs move it to.
     world.ip("rule add lookup local priority 100");
     assert_eq!(helper.ask(to), Reply::Ok);

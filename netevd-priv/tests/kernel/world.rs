@@ -187,8 +187,9 @@ impl World {
         let (ours, theirs) =
             socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
                 .expect("a pair");
-        // A helper that should have ended or answered fails its test, and does not hang it.
-        setsockopt(&ours, sockopt::ReceiveTimeout, &TimeVal::seconds(20)).expect("set");
+        // A helper that should have ended or answered fails its test, and does not hang it. Other
+        // namespaces' ends hold the kernel's one lock for many seconds on a busy machine.
+        setsockopt(&ours, sockopt::ReceiveTimeout, &TimeVal::seconds(120)).expect("set");
         // The shell puts the descriptors where the helper wants them.
         let child = self
             .command(shell[0])
@@ -229,6 +230,7 @@ impl Helper {
         match recv(self.channel(), &mut buffer, MsgFlags::empty()) {
             Ok(length) if length > 0 => decode_reply(&buffer[..length]).expect("a reply"),
             _ => {
+                let _ = self.child.kill();
                 let mut log = String::new();
                 let _ = self.child.stderr.take().map(|mut s| s.read_to_string(&mut log));
                 panic!("no answer to {request:?}: {log}")

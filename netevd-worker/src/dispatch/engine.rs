@@ -14,7 +14,7 @@ use std::time::{Instant, SystemTime};
 /// An event with scripts left to run.
 pub(super) struct Active {
     due: Due,
-    scripts: VecDeque<PathBuf>,
+    pub(super) scripts: VecDeque<PathBuf>,
     /// Made when the first script starts, the same for all of them.
     pub(super) input: Option<Rc<Input>>,
 }

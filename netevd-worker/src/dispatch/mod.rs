@@ -187,6 +187,11 @@ impl Dispatcher {
         self.queues.len() == 0 && self.active.is_empty() && self.unstarted.is_empty()
     }
 
+    /// Whether some script has not started for an event that was submitted.
+    pub fn has_unrun(&self) -> bool {
+        self.queues.len() > 0 || self.active.values().any(|active| !active.scripts.is_empty())
+    }
+
     /// Events that wait.
     pub fn pending(&self) -> usize {
         self.queues.len()

@@ -124,11 +124,19 @@ impl Route {
         self.destination.length() == 0 && self.is_plain_unicast() && self.table != TableId::LOCAL
     }
 
-    /// Of main, and worth knowing: a default-like route (who is an uplink) or a local network.
+    /// Of main, and worth knowing: a default-like route (who is an uplink), or one of a protocol
+    /// whose local networks are copied. Of any type: a blackhole in front of a network counts.
     pub fn is_main_candidate(&self) -> bool {
         self.table == TableId::MAIN
-            && self.is_plain_unicast()
+            && !self.cloned
+            && !self.is_ours()
             && (self.destination.is_default_like() || COPYABLE_PROTOCOLS.contains(&self.protocol))
+    }
+
+    /// May stand for a local network in another table: unicast, one path, gateway of its family.
+    pub fn copyable_hop(&self) -> Option<&Hop> {
+        let plain = self.is_plain_unicast() && COPYABLE_PROTOCOLS.contains(&self.protocol);
+        self.single_hop().filter(|hop| plain && !hop.foreign_gateway)
     }
 
     fn is_plain_unicast(&self) -> bool {

@@ -1,7 +1,6 @@
-//! Carrying out steps: what was refused, what must not follow a refusal, and what is taken back
-//! so that nothing stays half-installed.
+//! Carrying out steps: what was refused, and what must not follow a refusal.
 
-use crate::routing::{ActualTable, Helper, HelperError, Step, TableKey};
+use crate::routing::{Helper, HelperError, Step, TableKey};
 use protocol::{NextHop, Refusal, Reply, Request, RouteKind, Selector};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,6 +11,8 @@ pub(super) struct Outcome {
     pub(super) changed: BTreeMap<TableKey, usize>,
     /// What was refused or failed, and why; of each table the first for a reason.
     pub(super) failed: BTreeMap<(TableKey, Failure), Request>,
+    /// Tables that lack something without which they must not be used.
+    pub(super) broken: BTreeSet<TableKey>,
 }
 
 /// Why a request brought nothing.
@@ -33,59 +34,34 @@ impl Failure {
     }
 }
 
-/// Carries out steps in order. A table whose essential step fails is skipped from there on;
-/// if it had no rules before, what this run put into it is to be taken back by [`undo`].
-pub(super) async fn carry_out(
-    helper: &mut Helper,
-    steps: &[Step],
-    before: &BTreeMap<TableKey, ActualTable>,
-) -> Result<(Outcome, Vec<Step>), HelperError> {
+/// Carries out steps in order. A table whose essential step fails is skipped from there on.
+pub(super) async fn carry_out(helper: &mut Helper, steps: &[Step]) -> Result<Outcome, HelperError> {
     let mut outcome = Outcome::default();
-    let mut broken: BTreeSet<TableKey> = BTreeSet::new();
-    let mut done: Vec<Step> = Vec::new();
     for step in steps {
-        if broken.contains(&step.key) {
+        if outcome.broken.contains(&step.key) {
             continue;
         }
         let reply = helper.call(&step.request).await?;
-        match Failure::of(reply) {
-            Some(failure) => {
-                outcome.failed.entry((step.key, failure)).or_insert(step.request);
-                if step.essential {
-                    broken.insert(step.key);
-                }
+        if let Some(failure) = Failure::of(reply) {
+            outcome.failed.entry((step.key, failure)).or_insert(step.request);
+            if step.essential {
+                outcome.broken.insert(step.key);
             }
-            None if reply == Reply::Ok => {
-                *outcome.changed.entry(step.key).or_default() += 1;
-                done.push(*step);
-            }
-            None => done.push(*step),
+        } else if reply == Reply::Ok {
+            *outcome.changed.entry(step.key).or_default() += 1;
         }
     }
-    let was_whole = |key: &TableKey| before.get(key).is_some_and(|table| !table.rules.is_empty());
-    let take_back = done.into_iter().filter(|step| broken.contains(&step.key) && !was_whole(&step.key));
-    Ok((outcome, undo(take_back)))
+    Ok(outcome)
 }
 
-/// The deletions that take steps back, last first.
-fn undo(done: impl DoubleEndedIterator<Item = Step>) -> Vec<Step> {
-    let back = done.rev().filter_map(|step| {
-        let TableKey { ifindex, family } = step.key;
-        let request = match step.request {
-            Request::AddRule { ifindex, selector, address } => {
-                Request::DelRule { ifindex, selector, address }
-            }
-            Request::SetDefault { ifindex, family, .. } => {
-                Request::DelRoute { ifindex, family, route: RouteKind::Default }
-            }
-            Request::AddLocal { destination, .. } => {
-                Request::DelRoute { ifindex, family, route: RouteKind::Local(destination) }
-            }
-            _ => return None,
-        };
-        Some(Step { request, essential: false, ..step })
-    });
-    back.collect()
+impl Outcome {
+    /// Adds what a second run did.
+    pub(super) fn absorb(&mut self, other: Outcome) {
+        for (key, count) in other.changed {
+            *self.changed.entry(key).or_default() += count;
+        }
+        self.failed.extend(other.failed);
+    }
 }
 
 /// A request in words, for the log.

@@ -196,21 +196,22 @@ fn uplinks(state: &State, policy: &Policy) -> BTreeSet<Ifindex> {
     uplinks
 }
 
-/// Main's single-path routes by interfaces that are no uplinks; of a prefix that stands twice
-/// the lowest metric alone counts, as in main.
+/// Main's single-path routes by interfaces that are no uplinks. Of a prefix that stands twice
+/// the lowest metric counts, as in main, and if that one is not copied none is. Routes of routing
+/// daemons stand apart: they are neither copied nor do they hide others.
 fn local_networks(state: &State, uplinks: &BTreeSet<Ifindex>) -> BTreeMap<Prefix, Hop> {
     let mut best: BTreeMap<Prefix, &Route> = BTreeMap::new();
-    for route in state.routes().iter().filter(|r| r.is_main_candidate()) {
+    let candidates = state.routes().iter().filter(|r| r.is_main_candidate());
+    for route in candidates.filter(|r| COPYABLE_PROTOCOLS.contains(&r.protocol)) {
         let known = best.entry(route.destination).or_insert(route);
         if route.metric < known.metric {
             *known = route;
         }
     }
     let local = best.into_iter().filter_map(|(prefix, route)| {
-        let hop = route.single_hop().filter(|hop| !hop.foreign_gateway)?;
+        let hop = route.copyable_hop()?;
         let by_local = hop.oif.is_some_and(|oif| !uplinks.contains(&oif));
-        let plain = COPYABLE_PROTOCOLS.contains(&route.protocol) && !prefix.is_default_like();
-        (by_local && plain && !is_special(prefix)).then_some((prefix, *hop))
+        (by_local && !prefix.is_default_like() && !is_special(prefix)).then_some((prefix, *hop))
     });
     local.collect()
 }

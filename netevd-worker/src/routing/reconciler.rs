@@ -4,7 +4,7 @@
 use super::pass::{Failure, Outcome, carry_out, describe};
 use crate::kernel::{DumpError, Dumper, ManagedDump};
 use crate::routing::{Actual, Helper, HelperError, Plan, TableKey, changes, everything};
-use protocol::{Policy, Refusal, Reply, Request, Selector, TableId};
+use protocol::{Family, Policy, Refusal, Reply, Request, Selector, TableId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
@@ -19,6 +19,8 @@ pub struct Reconciler {
     dumper: Dumper,
     policy: Policy,
     synchronised: bool,
+    /// Tables that could not be made whole; see [`Reconciler::pass`].
+    refused: BTreeSet<TableKey>,
     /// Rules and fallbacks that stood at the end of the last pass. Only these: rules never go by
     /// themselves, while the kernel itself drops routes when a link goes down.
     left: Left,
@@ -60,48 +62,81 @@ pub enum PassError {
 impl Reconciler {
     /// With a greeted helper and the policy that it was started with.
     pub fn new(helper: Helper, dumper: Dumper, policy: Policy) -> Self {
-        Self { helper, dumper, policy, synchronised: false, left: Left::new() }
+        Self { helper, dumper, policy, synchronised: false, refused: BTreeSet::new(), left: Left::new() }
     }
 
-    /// Brings the kernel to the plan.
-    pub async fn pass(&mut self, plan: Arc<Plan>) -> Result<PassReport, PassError> {
+    /// Brings the kernel to the plan. A table that was refused is not tried again until the pass
+    /// is `fresh`, that is has another reason than that objects of ours went: taking back a half
+    /// would otherwise be the reason for the next attempt, without end.
+    pub async fn pass(&mut self, plan: Arc<Plan>, fresh: bool) -> Result<PassReport, PassError> {
+        if fresh {
+            self.refused.clear();
+        }
+        let mut wanted = (*plan).clone();
         let dump = self.dumper.managed().await.map_err(PassError::Dump)?;
         let actual = Actual::new(&dump, &self.policy);
         let wiped = self.wiped(&actual);
+        set_aside(&mut wanted, &self.refused, &actual);
+        let mut refused = self.demand_local_first(&mut wanted, &dump);
         let mut outcome = if !self.synchronised || actual.strays > 0 {
-            self.synchronise(&plan, &actual).await.map_err(PassError::Helper)?
+            self.synchronise(&wanted).await
         } else {
-            let steps = changes(&plan, &actual);
-            let (mut outcome, back) =
-                carry_out(&mut self.helper, &steps, &actual.tables).await.map_err(PassError::Helper)?;
-            self.take_back(&back, &mut outcome).await.map_err(PassError::Helper)?;
-            outcome
-        };
-        self.remember(&plan, &outcome);
-        let refused = self.explain(&plan, &dump, &mut outcome).await;
+            carry_out(&mut self.helper, &changes(&wanted, &actual)).await
+        }
+        .map_err(PassError::Helper)?;
+        if !outcome.broken.is_empty() {
+            // Nothing stays half-installed: what was whole before is left as it was, the rest goes.
+            self.refused.extend(&outcome.broken);
+            set_aside(&mut wanted, &outcome.broken, &actual);
+            let after = self.dumper.managed().await.map_err(PassError::Dump)?;
+            let steps = changes(&wanted, &Actual::new(&after, &self.policy));
+            let second = carry_out(&mut self.helper, &steps).await.map_err(PassError::Helper)?;
+            outcome.absorb(second);
+            for key in &outcome.broken {
+                outcome.changed.remove(key);
+            }
+        }
+        self.remember(&wanted);
+        refused.extend(self.explain(&plan, &dump, &mut outcome).await);
         Ok(PassReport { changed: outcome.changed, refused, wiped, plan })
+    }
+
+    /// Table local must be looked up before our rules: behind a `to` rule the host's own address
+    /// leaves by an interface, and behind a `from` rule the answers to itself do. What stands goes.
+    fn demand_local_first(&self, wanted: &mut Plan, dump: &ManagedDump) -> Vec<Refused> {
+        let ours = self.policy.priorities().from;
+        let mut refused = Vec::new();
+        for family in [Family::V4, Family::V6] {
+            let first = dump.rules.iter().any(|rule| {
+                let all = rule.source.is_none() && rule.destination.is_none() && !rule.narrower;
+                rule.family == family && all && rule.table == Some(TableId::LOCAL) && rule.priority < ours
+            });
+            if first {
+                continue;
+            }
+            wanted.held.retain(|key| key.family != family);
+            let tables = wanted.tables.extract_if(.., |key, _| key.family == family);
+            refused.extend(tables.map(|(key, table)| Refused {
+                key,
+                text: format!(
+                    "{} {family}: nothing is installed: no rule for table local stands before priority {ours}, \
+                     so rules of ours would hide this host's own addresses. Put it back (ip rule add priority 0 \
+                     lookup local), or raise routing.rule_priority",
+                    table.name
+                ),
+            }));
+        }
+        refused
     }
 
     /// Names the whole plan; what is ours and not named is deleted by the helper, whatever table
     /// or priority an earlier configuration gave it.
-    async fn synchronise(&mut self, plan: &Plan, actual: &Actual) -> Result<Outcome, HelperError> {
+    async fn synchronise(&mut self, plan: &Plan) -> Result<Outcome, HelperError> {
         self.helper.call(&Request::SyncBegin).await?;
-        let (mut outcome, back) = carry_out(&mut self.helper, &everything(plan), &actual.tables).await?;
+        let outcome = carry_out(&mut self.helper, &everything(plan)).await?;
         let ended = self.helper.call(&Request::SyncEnd).await?;
         self.synchronised = ended == Reply::Ok;
-        self.take_back(&back, &mut outcome).await?;
         Ok(outcome)
-    }
-
-    async fn take_back(&mut self, back: &[super::Step], outcome: &mut Outcome) -> Result<(), HelperError> {
-        for step in back {
-            self.helper.call(&step.request).await?;
-            if let Some(count) = outcome.changed.get_mut(&step.key) {
-                *count = count.saturating_sub(1);
-            }
-        }
-        outcome.changed.retain(|_, count| *count > 0);
-        Ok(())
     }
 
     fn wiped(&self, actual: &Actual) -> usize {
@@ -115,15 +150,13 @@ impl Reconciler {
         missing.sum()
     }
 
-    fn remember(&mut self, plan: &Plan, outcome: &Outcome) {
+    fn remember(&mut self, plan: &Plan) {
         // A held table keeps what it had.
         let mut left = std::mem::take(&mut self.left);
         left.retain(|key, _| plan.held.contains(key));
-        let failed: BTreeSet<TableKey> = outcome.failed.keys().map(|(key, _)| *key).collect();
-        let whole = plan.tables.iter().filter(|(key, _)| !failed.contains(key));
         let both = |address: &IpAddr| [(Selector::From, *address), (Selector::To, *address)];
         left.extend(
-            whole.map(|(key, table)| {
+            plan.tables.iter().map(|(key, table)| {
                 (*key, (table.addresses.iter().flat_map(both).collect(), table.fallback))
             }),
         );
@@ -163,6 +196,16 @@ impl Reconciler {
              another table, or set routing.table_base",
             listed(&foreign)
         )
+    }
+}
+
+/// Takes tables out of a plan: what stands whole is held, what does not is to go.
+fn set_aside(plan: &mut Plan, keys: &BTreeSet<TableKey>, actual: &Actual) {
+    for key in keys {
+        plan.tables.remove(key);
+        if actual.tables.get(key).is_some_and(|table| !table.rules.is_empty()) {
+            plan.held.insert(*key);
+        }
     }
 }
 

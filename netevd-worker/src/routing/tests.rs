@@ -146,6 +146,21 @@ fn what_is_not_managed_and_what_is_not_copied() {
     let plan = desired(&state(dump), &policy(&["eth1"]));
     let locals: Vec<_> = plan.tables[&eth1()].locals.keys().collect();
     assert_eq!(locals, [&prefix("172.17.0.0/16")], "tun0 took the default: it is an uplink");
+
+    let mut dump = two_uplinks();
+    dump.routes[4].metric = 50;
+    dump.routes.push(Route { protocol: 186, ..route("172.17.0.0/16", 2, "192.0.2.1") });
+    assert_eq!(
+        desired(&state(dump.clone()), &policy(&["eth1"])).tables[&eth1()].locals.len(),
+        1,
+        "a daemon's route"
+    );
+    dump.routes.push(Route { route_type: 6, hops: vec![], ..route("172.17.0.0/16", 2, "") });
+    assert!(
+        desired(&state(dump), &policy(&["eth1"])).tables[&eth1()].locals.is_empty(),
+        "a blackhole in front"
+    );
+
     let none = Policy { local_networks: false, ..policy(&["eth1"]) };
     assert!(desired(&state(two_uplinks()), &none).tables[&eth1()].locals.is_empty());
 }

@@ -73,6 +73,8 @@ pub(super) struct Worker {
     /// The policy that the helper was started with.
     policy: Policy,
     pass_at: Option<Instant>,
+    /// The next pass has another reason than that objects of ours went.
+    fresh: bool,
     hold: Hold,
     wipes: WipeWatch,
     told: BTreeSet<String>,
@@ -82,11 +84,31 @@ pub(super) struct Worker {
     period_at: Instant,
     overruns: u64,
     faults: usize,
+    signals: Signals,
+}
+
+/// What the process is told by signals.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
 }
 
 impl Worker {
     /// Opens everything, reads the kernel's state, and runs the first events and the first pass.
     pub(super) async fn start(options: Options, config: Config, log: Log) -> Result<Self, Fatal> {
+        // A signal that comes before its handler would end the process.
+        let signals = Signals::new().map_err(Fatal::Signals)?;
         let inherited = options.netlink.map(crate::sys::inherited);
         let channel = options.channel.map(crate::sys::inherited);
         // From before the dump, so that nothing falls in between.
@@ -119,6 +141,7 @@ impl Worker {
             dump_took: Duration::ZERO,
             quiet_dump: false,
             pass_at: routing.as_ref().map(|_| now),
+            fresh: true,
             hold: Hold::default(),
             wipes: WipeWatch::default(),
             told: BTreeSet::new(),
@@ -127,6 +150,7 @@ impl Worker {
             period_at: now + PERIOD,
             overruns: 0,
             faults: 0,
+            signals,
             options,
             config,
             log,
@@ -173,9 +197,6 @@ impl Worker {
 
     /// Until a signal asks to stop, or something fails for good.
     pub(super) async fn run(&mut self) -> Result<(), Fatal> {
-        let mut terminate = listen(SignalKind::terminate())?;
-        let mut interrupt = listen(SignalKind::interrupt())?;
-        let mut hang_up = listen(SignalKind::hangup())?;
         let mut batch: Vec<KernelMessage> = Vec::new();
         loop {
             let wake = self.next_wake();
@@ -189,17 +210,17 @@ impl Worker {
                     self.passed(report.ok_or(Fatal::Task("the routing task"))?)?;
                 }
                 () = tokio::time::sleep_until(wake.into()) => {}
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
-                _ = hang_up.recv() => self.reload(),
+                _ = self.signals.terminate.recv() => break,
+                _ = self.signals.interrupt.recv() => break,
+                _ = self.signals.hang_up.recv() => self.reload(),
             }
             self.due();
         }
         tracing::info!("stopping: {} scripts running", self.dispatcher.running());
         // What has not run yet is for the next start.
-        let clean = self.dispatcher.is_idle();
+        let unrun = self.dispatcher.has_unrun();
         self.dispatcher.shutdown(GRACE).await;
-        if clean {
+        if !unrun {
             self.save();
         }
         Ok(())
@@ -218,6 +239,7 @@ impl Worker {
         if self.period_at <= now {
             self.period_at = now + PERIOD;
             self.pass_at.get_or_insert(now);
+            self.fresh = true;
             if self.dump_took < CHEAP {
                 self.dump_at.get_or_insert(now);
             }
@@ -288,6 +310,7 @@ impl Worker {
         }
         if changes.routing {
             self.pass_at = Some(now);
+            self.fresh = true;
         } else if changes.ours_gone {
             let hold = self.wipes.hold_until(now).unwrap_or(now);
             self.pass_at = Some(self.pass_at.map_or(hold, |at| at.min(hold)));
@@ -363,7 +386,7 @@ impl Worker {
             }
             self.notes.clone_from(&plan.notes);
         }
-        routing.begin(Arc::new(plan));
+        routing.begin(Arc::new(plan), std::mem::take(&mut self.fresh));
     }
 
     fn passed(&mut self, report: Result<PassReport, PassError>) -> Result<(), Fatal> {
@@ -372,7 +395,7 @@ impl Worker {
             Err(PassError::Helper(error)) => return Err(Fatal::Helper(error)),
             Err(PassError::Dump(error)) => {
                 tracing::warn!("{error}; the routing pass is tried again in {} s", RETRY.as_secs());
-                self.pass_at = Some(Instant::now() + RETRY);
+                self.retry();
                 return Ok(());
             }
         };
@@ -394,10 +417,15 @@ impl Worker {
         }
         if told.difference(&self.told).next().is_some() {
             // Often a race with the kernel that the next look settles.
-            self.pass_at.get_or_insert(Instant::now() + RETRY);
+            self.retry();
         }
         self.told = told;
         Ok(())
+    }
+
+    fn retry(&mut self) {
+        self.fresh = true;
+        self.pass_at.get_or_insert(Instant::now() + RETRY);
     }
 
     fn wiped(&mut self, count: usize) {
@@ -468,10 +496,6 @@ async fn report_of(routing: &mut Option<RoutingTask>) -> Option<Result<PassRepor
         None => std::future::pending().await,
         Some(routing) => routing.report().await,
     }
-}
-
-fn listen(kind: SignalKind) -> Result<Signal, Fatal> {
-    signal(kind).map_err(Fatal::Signals)
 }
 
 fn name_of(plan: &Plan, key: crate::routing::TableKey, state: &State) -> String {

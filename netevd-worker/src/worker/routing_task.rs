@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 /// The loop's side.
 pub(super) struct RoutingTask {
-    plans: mpsc::Sender<Arc<Plan>>,
+    plans: mpsc::Sender<(Arc<Plan>, bool)>,
     reports: mpsc::Receiver<Result<PassReport, PassError>>,
     busy: bool,
 }
@@ -15,11 +15,11 @@ pub(super) struct RoutingTask {
 impl RoutingTask {
     /// Starts the task.
     pub(super) fn start(mut reconciler: Reconciler) -> Self {
-        let (plans, mut inbox) = mpsc::channel::<Arc<Plan>>(1);
+        let (plans, mut inbox) = mpsc::channel::<(Arc<Plan>, bool)>(1);
         let (outbox, reports) = mpsc::channel(1);
         tokio::spawn(async move {
-            while let Some(plan) = inbox.recv().await {
-                let report = reconciler.pass(plan).await;
+            while let Some((plan, fresh)) = inbox.recv().await {
+                let report = reconciler.pass(plan, fresh).await;
                 if outbox.send(report).await.is_err() {
                     return;
                 }
@@ -33,9 +33,9 @@ impl RoutingTask {
         self.busy
     }
 
-    /// Starts a pass; only when none is under way.
-    pub(super) fn begin(&mut self, plan: Arc<Plan>) {
-        self.busy = self.plans.try_send(plan).is_ok();
+    /// Starts a pass; only when none is under way. `fresh`: see [`Reconciler::pass`].
+    pub(super) fn begin(&mut self, plan: Arc<Plan>, fresh: bool) {
+        self.busy = self.plans.try_send((plan, fresh)).is_ok();
     }
 
     /// The report of the pass under way; pending for ever without one. Cancel-safe.

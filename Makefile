@@ -23,7 +23,7 @@ demo: build ## Show the main job in a private network namespace, as root or not,
 	@examples/demo/run.sh target/debug
 
 test: packages build ## Install what the tests need, then run all of them
-	$(CARGO) test --workspace --locked
+	$(CARGO) test --workspace --locked --no-fail-fast
 
 packages: ## Install the Debian packages that the tests need and that are missing (root)
 	@tests/support/packages.sh ip:iproute2 unshare:util-linux ping:iputils-ping sysctl:procps cc:gcc

@@ -1,5 +1,6 @@
-//! From a kernel event to the first instruction of a script, netevd and the floor in turn: two
-//! machines, one sample in each after the other, so that a slow second hits both.
+//! From a kernel event to the first instruction of a script: the floor, netevd, and netevd on a
+//! link under policy routing, in turn, one sample in each of three machines after the other, so
+//! that a slow second hits all.
 
 use crate::support::{Host, wait_for};
 use std::io::{BufRead, BufReader, Write};
@@ -22,8 +23,8 @@ struct Poke {
 }
 
 impl Poke {
-    fn start(host: &Host) -> Poke {
-        let mut command = host.command(&["/opt/netevd/netevd-test-agent", "poke", "eth1"]);
+    fn start(host: &Host, link: &str) -> Poke {
+        let mut command = host.command(&["/opt/netevd/netevd-test-agent", "poke", link]);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let (stdin, stdout) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
         Poke { child, stdin, stdout, asked: Vec::new() }
@@ -44,43 +45,56 @@ impl Poke {
     }
 }
 
-/// Nanoseconds of the floor, and of netevd.
-pub(crate) fn measure() -> (Vec<i64>, Vec<i64>) {
+/// Nanoseconds, each sample.
+pub(crate) struct Times {
+    pub(crate) floor: Vec<i64>,
+    pub(crate) netevd: Vec<i64>,
+    pub(crate) routed: Vec<i64>,
+}
+
+pub(crate) fn measure() -> Times {
     let (probe, floor) = (compiled("probe"), compiled("floor"));
     let bare = crate::machine("bench: floor");
-    let full = crate::machine("bench: events");
-    for host in [&bare, &full] {
+    let plain = crate::machine("bench: events");
+    let routed = crate::machine("bench: events with routing");
+    for host in [&bare, &plain, &routed] {
         host.write("/out/probe", "", 0o666);
-        // A directory of its own: /out is for all to write.
-        host.write("/srv/bench/README", "", 0o644);
+        host.script("address-added", "10-probe", "");
+        std::fs::copy(&probe, host.path("/etc/netevd/address-added.d/10-probe")).unwrap();
+        host.config(
+            "system: { backend: kernel, startup_events: false }\nrouting: { policy_rules: [eth1] }\n",
+        );
     }
-    for (program, name) in [(&probe, "probe"), (&floor, "floor")] {
-        std::fs::copy(program, bare.path(&format!("/srv/bench/{name}"))).unwrap();
-    }
-    host_script(&full, &probe);
+    host_floor(&bare, &floor);
 
-    let mut listener = bare.command(&["/srv/bench/floor", "/srv/bench/probe"]);
+    let mut listener = bare.command(&["/srv/floor", "/etc/netevd/address-added.d/10-probe"]);
     let mut listener = listener.stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(listener.stdout.take().unwrap()).read_line(&mut line).unwrap();
     assert_eq!(line, "ready\n");
-    full.config("system: { backend: kernel, startup_events: false }\nrouting: { policy_rules: [eth1] }\n");
-    let _daemon = full.start_daemon();
+    let _daemons = [plain.start_daemon(), routed.start_daemon()];
 
-    let (mut poke_bare, mut poke_full) = (Poke::start(&bare), Poke::start(&full));
+    let links = [(&bare, "eth0"), (&plain, "eth0"), (&routed, "eth1")];
+    let mut pokes = links.map(|(host, link)| Poke::start(host, link));
     for _ in 0..WARM_UP + SAMPLES {
-        poke_bare.once();
-        poke_full.once();
+        for poke in &mut pokes {
+            poke.once();
+        }
     }
-    let result = (times(&bare, poke_bare.finish()), times(&full, poke_full.finish()));
+    let [asked_bare, asked_plain, asked_routed] = pokes.map(Poke::finish);
+    let result = Times {
+        floor: times(&bare, asked_bare),
+        netevd: times(&plain, asked_plain),
+        routed: times(&routed, asked_routed),
+    };
     let _ = listener.kill();
     let _ = listener.wait();
     result
 }
 
-fn host_script(host: &Host, probe: &Path) {
-    host.script("address-added", "10-probe", "");
-    std::fs::copy(probe, host.path("/etc/netevd/address-added.d/10-probe")).unwrap();
+fn host_floor(host: &Host, floor: &Path) {
+    host.write("/srv/floor", "", 0o755);
+    std::fs::copy(floor, host.path("/srv/floor")).unwrap();
 }
 
 /// The time from each question to the script that it started.

@@ -8,7 +8,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod demo;
 mod input;
 mod machine;
+mod overrun;
 mod routing;
 mod scripts;

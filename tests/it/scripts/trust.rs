@@ -13,7 +13,7 @@ struct Fault {
     cure: &'static str,
 }
 
-const FAULTS: [Fault; 8] = [
+const FAULTS: [Fault; 9] = [
     Fault {
         made: "chmod 775 /etc/netevd/configured.d/50-bad",
         component: "/etc/netevd/configured.d/50-bad",
@@ -51,6 +51,12 @@ const FAULTS: [Fault; 8] = [
         cure: "readlink -f",
     },
     Fault {
+        made: "mv /etc/netevd/configured.d /out/; ln -s /out/configured.d /etc/netevd/configured.d",
+        component: "/etc/netevd/configured.d",
+        found: "symbolic link to /out/configured.d",
+        cure: "readlink -f",
+    },
+    Fault {
         made: "chmod 777 /etc/netevd/configured.d",
         component: "/etc/netevd/configured.d",
         found: "writable by group and others",
@@ -67,7 +73,7 @@ const FAULTS: [Fault; 8] = [
 /// Makes the fault, sees that the script does not run and why, mends it, and sees it run.
 fn refused_then_mended(host: &Host, fault: &Fault, turn: u32) {
     let path = format!("{DIRECTORY}/50-bad");
-    host.sh(&format!("rm -rf /etc/netevd /out/50-bad; : >/out/records; : >{}", "/dev/null"));
+    host.sh("rm -rf /etc/netevd /out/50-bad /out/configured.d; : >/out/records");
     host.config(super::CONFIG);
     host.recorder("configured", "50-bad", "");
     host.write("/usr/lib/netevd/configured.d/99-last", &recorder(""), 0o755);
@@ -84,7 +90,20 @@ fn refused_then_mended(host: &Host, fault: &Fault, turn: u32) {
         listed.contains(&path) && listed.contains(fault.found) && listed.contains(fault.cure),
         "list scripts says the same as {line}:\n{listed}"
     );
+
+    // The command that it names does mend it. (A directory in a script's place has to go elsewhere,
+    // and where to is for people to say.)
+    let cure = listed.lines().find_map(|line| line.trim().strip_prefix("to mend it: "));
+    let cure = cure.unwrap_or_else(|| panic!("a command:\n{listed}"));
     host.ip("addr flush dev eth1");
+    if !cure.starts_with("mv ") {
+        host.sh(cure);
+        host.ip(&format!("addr add 192.0.2.{turn}/24 dev eth1"));
+        host.await_records(&format!("it runs after {cure}"), |records| {
+            records.iter().any(|record| record.name() == "50-bad")
+        });
+        host.ip("addr flush dev eth1");
+    }
     assert_eq!(daemon.stop().status, 0);
 }
 

@@ -119,7 +119,7 @@ impl Reconciler {
             refused.extend(tables.map(|(key, table)| Refused {
                 key,
                 text: format!(
-                    "{} {family}: nothing is installed: no rule for table local stands before priority {ours}, \
+                    "{} {family}: nothing is installed: no rule for table local precedes priority {ours}, \
                      so rules of ours would hide this host's own addresses. Put it back (ip rule add priority 0 \
                      lookup local), or raise routing.rule_priority",
                     table.name

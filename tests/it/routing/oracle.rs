@@ -104,21 +104,21 @@ impl Snapshot {
         closest.is_some_and(|(_, route)| route["gateway"].is_null())
     }
 
-    /// main's routes that are to be copied. Of several for one prefix main uses the lowest metric,
-    /// so that one alone counts: if it is of a kind that is not copied, none is.
+    /// main's routes that are to be copied: those of the protocols that describe local networks. Of
+    /// several for one prefix main uses the lowest metric, so that one alone counts: if it is of a
+    /// kind that is not copied, none is.
     fn locals<'a>(&'a self, family: usize, managed: &'a [&'a str]) -> impl Iterator<Item = (Net, &'a Value)> {
         let mut routes: Vec<(Net, u64, &Value)> = self
             .main(family)
+            // ip leaves `boot`, its own default, out.
+            .filter(|route| ["kernel", "", "static", "dhcp", "ra"].contains(&text(route, "protocol")))
             .filter_map(|route| Some((destination(route)?, route["metric"].as_u64().unwrap_or(0), route)))
             .collect();
         routes.sort_by_key(|(net, metric, _)| (*net, *metric));
         routes.dedup_by_key(|(net, ..)| *net);
         routes.into_iter().filter_map(move |(net, _, route)| {
-            // ip leaves `boot`, its own default, out.
-            let protocol = text(route, "protocol");
             let copied = is_unicast(route)
                 && route["nexthops"].is_null()
-                && ["kernel", "", "static", "dhcp", "ra"].contains(&protocol)
                 && !self.is_uplink(text(route, "dev"), managed)
                 && !is_default_like(net)
                 && is_ordinary(net.0);

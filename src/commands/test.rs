@@ -36,8 +36,8 @@ pub(crate) fn run(config: Option<&Path>, options: &TestOptions) -> Result<(), Fa
     };
     let (kind, found) = find(&options.what, owner, &as_whom)?;
     let link = link_facts(options, kind)?;
-    let input = input(kind, link.as_ref(), options.address)?;
-    say(&format!("event {kind}, link {}, as {}", shown(&input.link), identities.worker));
+    let given = example(kind, link.as_ref(), options.address)?;
+    say(&format!("event {kind}, link {}, as {}", shown(&given.0.link), identities.worker));
     if found.is_empty() {
         say(&format!(
             "no script in {} below /etc/netevd, /usr/local/lib/netevd, /usr/lib/netevd",
@@ -49,7 +49,7 @@ pub(crate) fn run(config: Option<&Path>, options: &TestOptions) -> Result<(), Fa
         writeln!(std::io::stdout(), "{}", paint::bold(path.display()))?;
         let (text, good) = match verdict {
             Verdict::Runs => {
-                let (outcome, took) = attend(&path, kind, &input, &identities, &scripts);
+                let (outcome, took) = attend(&path, kind, &given, &identities, &scripts);
                 let good = outcome == Outcome::Exited(0);
                 (format!("{outcome}, {} ms", took.as_millis()), good)
             }
@@ -127,12 +127,15 @@ fn documentation() -> Result<LinkFacts, Failure> {
     facts::of_documentation().ok_or_else(|| Failure::line("no documentation values"))
 }
 
-/// Environment and document of an example of this event.
-fn input(
+/// What scripts are given: environment, and document.
+type Given = (Input, Vec<u8>);
+
+/// An example of this event.
+fn example(
     kind: EventKind,
     link: Option<&LinkFacts>,
     address: Option<AddressWithLength>,
-) -> Result<Input, Failure> {
+) -> Result<Given, Failure> {
     let state = match (kind, link) {
         (EventKind::Manager, _) | (_, None) => "online",
         (_, Some(_)) if kind.class() == Class::State => kind.name(),
@@ -165,9 +168,8 @@ fn input(
         time: SystemTime::now(),
         detail,
     };
-    Occasion { event: &event, link, backend: "kernel", skipped: 0, truncated: false }
-        .input()
-        .map_err(Failure::line)
+    let occasion = Occasion { event: &event, link, backend: "kernel", skipped: 0, truncated: false };
+    Ok((occasion.input(), occasion.document().map_err(Failure::line)?))
 }
 
 fn default_route(link: &LinkFacts) -> Result<RouteChange, Failure> {
@@ -192,12 +194,12 @@ fn default_route(link: &LinkFacts) -> Result<RouteChange, Failure> {
 fn attend(
     path: &Path,
     kind: EventKind,
-    input: &Input,
+    given: &Given,
     identities: &Identities,
     scripts: &Scripts,
 ) -> (Outcome, Duration) {
     let start = Instant::now();
-    let outcome = match started(path, kind, input, identities) {
+    let outcome = match started(path, kind, given, identities) {
         Ok(mut child) => ended(&mut child, start + scripts.timeout),
         Err(error) => Outcome::NotStarted(why_not_started(path, &error)),
     };
@@ -207,10 +209,10 @@ fn attend(
 fn started(
     path: &Path,
     kind: EventKind,
-    input: &Input,
+    (input, document): &Given,
     identities: &Identities,
 ) -> std::io::Result<std::process::Child> {
-    let mut command = command(path, kind, input)?;
+    let (mut command, feed) = command(path, kind, input)?;
     command.stdout(Stdio::inherit()).stderr(Stdio::inherit()).current_dir("/");
     let identity = identities.separate.then_some(identities.worker);
     let confinement = sys::Confinement {
@@ -220,7 +222,11 @@ fn started(
         own_session: false,
     };
     sys::confine(&mut command, confinement, None);
-    command.spawn()
+    let child = command.spawn()?;
+    // Beside the script, which may read late, in part, or not at all; it ends with the script.
+    let document = document.clone();
+    std::thread::spawn(move || feed.all(&document));
+    Ok(child)
 }
 
 fn ended(child: &mut std::process::Child, until: Instant) -> Outcome {

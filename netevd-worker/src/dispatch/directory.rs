@@ -1,12 +1,22 @@
 //! The script directories of an event, merged: names in order over all roots, earlier ones mask.
+//!
+//! Names are remembered for as long as their directory is unchanged, so that an event costs a
+//! look at each directory and not its reading. What a name stands for is judged at every run.
 
 use super::trust::Verdict;
 use crate::event::EventKind;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::{OsStr, OsString};
+use std::fs::Metadata;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// A directory that was changed this short a time ago may be changed again within the same tick
+/// of its file system's clock, unseen; its names are not remembered yet.
+const SETTLED: Duration = Duration::from_secs(2);
 
 /// The directories that hold `<event>.d`, in order of precedence. Names must be absolute.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,8 +41,9 @@ impl ScriptRoots {
     }
 
     /// The directories of one kind of event, in order.
-    pub(super) fn directories(&self, kind: EventKind) -> impl Iterator<Item = PathBuf> {
-        self.0.iter().map(move |root| root.join(kind.directory()))
+    pub(super) fn directories(&self, kind: EventKind) -> impl Iterator<Item = PathBuf> + use<> {
+        let directories: Vec<PathBuf> = self.0.iter().map(|root| root.join(kind.directory())).collect();
+        directories.into_iter()
     }
 }
 
@@ -45,31 +56,74 @@ pub(super) struct Listing {
     pub(super) unreadable: Vec<(PathBuf, Verdict)>,
 }
 
-/// Lists what an event would run, before any judgement.
-pub(super) fn list(roots: &ScriptRoots, kind: EventKind) -> Listing {
-    let mut listing = Listing::default();
-    let mut merged: BTreeMap<OsString, PathBuf> = BTreeMap::new();
-    for directory in roots.directories(kind) {
-        match names(&directory) {
-            Ok(names) => {
-                for name in names.filter(|name| skip_reason(name).is_none()) {
-                    let path = directory.join(&name);
-                    merged.entry(name).or_insert(path);
-                }
-            }
-            Err(error) => listing.unreadable.push((directory.clone(), unreadable(&directory, &error))),
-        }
-    }
-    listing.scripts = merged.into_values().collect();
-    listing
+/// The directories below the roots, and their names as far as they are remembered.
+pub(super) struct Directories {
+    roots: ScriptRoots,
+    /// At most one for each root and kind of event.
+    seen: HashMap<PathBuf, Seen>,
 }
 
-/// Whether there is anything that [`list`] would return.
-pub(super) fn has_any(roots: &ScriptRoots, kind: EventKind) -> bool {
-    roots.directories(kind).any(|directory| match names(&directory) {
-        Ok(mut names) => names.any(|name| skip_reason(&name).is_none()),
-        Err(_) => true,
-    })
+struct Seen {
+    /// `None`: read while the directory had not settled, good for this once.
+    mark: Option<Mark>,
+    /// Those that may be run, in no order.
+    names: Vec<OsString>,
+}
+
+/// What changes with a directory's names: device, inode, and modification time to the nanosecond.
+type Mark = (u64, u64, i64, i64);
+
+impl Directories {
+    pub(super) fn new(roots: ScriptRoots) -> Self {
+        Self { roots, seen: HashMap::new() }
+    }
+
+    /// Lists what an event would run, before any judgement.
+    pub(super) fn list(&mut self, kind: EventKind) -> Listing {
+        let mut listing = Listing::default();
+        let mut merged: BTreeMap<OsString, PathBuf> = BTreeMap::new();
+        for directory in self.roots.directories(kind) {
+            match self.runnable(&directory) {
+                Ok(names) => {
+                    for name in names {
+                        merged.entry(name.clone()).or_insert_with(|| directory.join(name));
+                    }
+                }
+                Err(error) => {
+                    listing.unreadable.push((directory.clone(), unreadable(&directory, &error)));
+                }
+            }
+        }
+        listing.scripts = merged.into_values().collect();
+        listing
+    }
+
+    /// Whether there is anything that [`Directories::list`] would return.
+    pub(super) fn has_any(&mut self, kind: EventKind) -> bool {
+        let mut directories = self.roots.directories(kind);
+        directories.any(|directory| self.runnable(&directory).map_or(true, |names| !names.is_empty()))
+    }
+
+    fn runnable(&mut self, directory: &Path) -> io::Result<&[OsString]> {
+        let found = match std::fs::metadata(directory) {
+            Ok(found) => found,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(&[]),
+            Err(error) => return Err(error),
+        };
+        let mark = (found.dev(), found.ino(), found.mtime(), found.mtime_nsec());
+        if self.seen.get(directory).is_none_or(|seen| seen.mark != Some(mark)) {
+            let mark = is_settled(&found).then_some(mark);
+            let names = names(directory)?.filter(|name| skip_reason(name).is_none()).collect();
+            self.seen.insert(directory.to_owned(), Seen { mark, names });
+        }
+        Ok(self.seen.get(directory).map_or(&[], |seen| &seen.names))
+    }
+}
+
+/// False for a while after a change, and for a time that is still to come.
+fn is_settled(found: &Metadata) -> bool {
+    let age = found.modified().ok().and_then(|changed| SystemTime::now().duration_since(changed).ok());
+    age.is_some_and(|age| age > SETTLED)
 }
 
 /// The names in a directory, in no order; none when there is no such directory.
@@ -139,17 +193,50 @@ mod tests {
 
     #[test]
     fn a_missing_directory_holds_nothing() {
-        let roots = ScriptRoots::new(["/nonexistent/netevd"]);
-        assert!(!has_any(&roots, EventKind::Routable));
-        let listing = list(&roots, EventKind::Routable);
+        let mut directories = Directories::new(ScriptRoots::new(["/nonexistent/netevd"]));
+        assert!(!directories.has_any(EventKind::Routable));
+        let listing = directories.list(EventKind::Routable);
         assert!(listing.scripts.is_empty() && listing.unreadable.is_empty());
     }
 
     #[test]
     fn a_directory_that_is_a_file_is_told() {
-        let roots = ScriptRoots::new(["/dev/null"]);
-        let listing = list(&roots, EventKind::Routable);
+        let listing = Directories::new(ScriptRoots::new(["/dev/null"])).list(EventKind::Routable);
         let verdict = listing.unreadable.first().map(|(_, verdict)| verdict.to_string()).unwrap_or_default();
         assert!(verdict.contains("/dev/null/routable.d cannot be listed"), "{verdict}");
+    }
+
+    /// Sets a directory's modification time.
+    fn age(directory: &Path, seconds: i64) {
+        use nix::sys::stat::{UtimensatFlags, utimensat};
+        use nix::sys::time::TimeSpec;
+        let time = TimeSpec::new(1_700_000_000 + seconds, 0);
+        let flags = UtimensatFlags::FollowSymlink;
+        utimensat(nix::fcntl::AT_FDCWD, directory, &time, &time, flags).expect("ours");
+    }
+
+    #[test]
+    fn names_are_remembered_until_the_directory_changes() {
+        let root = std::env::temp_dir().join(format!("netevd-directories-{}", std::process::id()));
+        let directory = root.join("mtu.d");
+        std::fs::create_dir_all(&directory).expect("writable");
+        let add = |name: &str| std::fs::write(directory.join(name), "").expect("writable");
+        let mut directories = Directories::new(ScriptRoots::new([&root]));
+        let mut count = || directories.list(EventKind::Mtu).scripts.len();
+
+        assert_eq!(count(), 0);
+        add("a");
+        assert_eq!(count(), 1, "seen at once, although it has not settled");
+        age(&directory, 0);
+        assert_eq!(count(), 1);
+        add("b");
+        age(&directory, 0);
+        assert_eq!(count(), 1, "nothing tells of a change, so the directory is not read");
+        age(&directory, 1);
+        assert_eq!(count(), 2);
+        std::fs::remove_file(directory.join("a")).expect("there");
+        assert_eq!(count(), 1);
+        std::fs::remove_dir_all(&root).expect("there");
+        assert_eq!(count(), 0);
     }
 }

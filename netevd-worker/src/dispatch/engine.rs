@@ -3,12 +3,14 @@
 use super::output::Labels;
 use super::queue::Due;
 use super::run::{self, Ended, Limit, Outcome};
-use super::{Completion, Dispatcher, Input, Occasion, Verdict, directory, judge, record, text};
+use super::stdin::{Feed, Rest};
+use super::{Completion, Dispatcher, Input, Occasion, Verdict, judge, record, text};
 use crate::event::{EventKind, LinkId};
-use crate::facts::Facts;
+use crate::facts::{Facts, LinkFacts};
 use std::collections::{HashSet, VecDeque};
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 /// An event with scripts left to run.
@@ -17,6 +19,10 @@ pub(super) struct Active {
     pub(super) scripts: VecDeque<PathBuf>,
     /// Made when the first script starts, the same for all of them.
     pub(super) input: Option<Rc<Input>>,
+    /// The link's values at that moment.
+    values: Option<Arc<LinkFacts>>,
+    /// Made when the first script has started.
+    document: Option<Rc<[u8]>>,
 }
 
 /// What the task of one process hands back.
@@ -35,18 +41,47 @@ pub(super) struct Run {
     limit: Limit,
 }
 
+impl Active {
+    fn occasion(&self, backend: &'static str) -> Occasion<'_> {
+        Occasion {
+            event: &self.due.event,
+            link: self.values.as_deref(),
+            backend,
+            skipped: self.due.skipped,
+            truncated: self.due.truncated,
+        }
+    }
+}
+
+/// Hands the document over as far as it fits; a failure costs the script its document alone.
+fn feed_or_tell(feed: Feed, document: Rc<[u8]>, labels: &Labels) -> Option<Rest> {
+    feed.begin(document).unwrap_or_else(|error| {
+        tracing::warn!(script = labels.script, event_id = labels.id.0, "its document is cut off: {error}");
+        None
+    })
+}
+
 impl Dispatcher {
     pub(super) fn begin(&mut self, due: Due, empty: &mut HashSet<EventKind>) {
         let (kind, link) = (due.event.kind, due.event.link);
         self.counts.skipped += due.skipped;
         if !empty.contains(&kind) {
-            let listing = directory::list(&self.roots, kind);
+            let listing = self.directories.list(kind);
             for (path, verdict) in &listing.unreadable {
                 self.counts.refused_scripts += 1;
                 self.verdicts.note(path, verdict);
             }
             if !listing.scripts.is_empty() {
-                self.active.insert(link, Active { due, scripts: listing.scripts.into(), input: None });
+                self.active.insert(
+                    link,
+                    Active {
+                        due,
+                        scripts: listing.scripts.into(),
+                        input: None,
+                        values: None,
+                        document: None,
+                    },
+                );
                 self.between.push_back(link);
                 return;
             }
@@ -75,50 +110,48 @@ impl Dispatcher {
         self.queues.finished(link);
     }
 
-    /// Environment and document of a link's event, made once.
+    /// The environment of a link's event, made once.
     fn input(&mut self, link: LinkId, facts: &dyn Facts) -> Option<Rc<Input>> {
         let active = self.active.get_mut(&link)?;
         if let Some(input) = &active.input {
             return Some(Rc::clone(input));
         }
-        let due = &active.due;
-        let values = due.last.clone().or_else(|| self.queues.last(link)).or_else(|| facts.link(link));
-        let occasion = Occasion {
-            event: &due.event,
-            link: values.as_deref(),
-            backend: self.backend,
-            skipped: due.skipped,
-            truncated: due.truncated,
-        };
-        let id = due.event.id.0;
-        if values.is_none() && link != LinkId::HOST {
+        active.values =
+            active.due.last.clone().or_else(|| self.queues.last(link)).or_else(|| facts.link(link));
+        let id = active.due.event.id.0;
+        if active.values.is_none() && link != LinkId::HOST {
             tracing::warn!(
                 link = link.0,
                 event_id = id,
                 "nothing is known of the event's link; LINK is empty"
             );
         }
-        match occasion.input() {
-            Ok(input) => {
-                if !input.rejected.is_empty() {
-                    self.counts.rejected_values += u64::try_from(input.rejected.len()).unwrap_or(u64::MAX);
-                    let fields = input.rejected.join(" ");
-                    tracing::warn!(
-                        link = input.link,
-                        event_id = id,
-                        "values left out, as they are malformed: {fields}"
-                    );
-                }
-                let input = Rc::new(input);
-                active.input = Some(Rc::clone(&input));
-                Some(input)
-            }
-            Err(error) => {
-                tracing::error!(event_id = id, "the event's document cannot be written: {error}");
-                active.scripts.clear();
-                None
-            }
+        let input = Rc::new(active.occasion(self.backend).input());
+        if !input.rejected.is_empty() {
+            self.counts.rejected_values += u64::try_from(input.rejected.len()).unwrap_or(u64::MAX);
+            let fields = input.rejected.join(" ");
+            tracing::warn!(
+                link = input.link,
+                event_id = id,
+                "values left out, as they are malformed: {fields}"
+            );
         }
+        active.input = Some(Rc::clone(&input));
+        Some(input)
+    }
+
+    /// The document of a link's event, made once.
+    fn document(&mut self, link: LinkId) -> Rc<[u8]> {
+        let Some(active) = self.active.get_mut(&link) else { return Rc::from([]) };
+        if let Some(document) = &active.document {
+            return Rc::clone(document);
+        }
+        let document = active.occasion(self.backend).document().unwrap_or_else(|error| {
+            let id = active.due.event.id.0;
+            tracing::error!(event_id = id, "the event's document cannot be written: {error}");
+            Vec::new()
+        });
+        Rc::clone(active.document.insert(Rc::from(document)))
     }
 
     fn start(&mut self, link: LinkId, path: PathBuf, input: &Input) {
@@ -136,24 +169,31 @@ impl Dispatcher {
         };
         let stop = self.stop.subscribe();
         let prepared = run::command(&run.script, run.kind, input);
-        let spawned = prepared.map(|mut command| (run::spawn(&mut command), command));
+        let spawned = prepared.map(|(mut command, feed)| (run::spawn(&mut command), command, feed));
         match spawned {
-            Ok((Ok(child), _)) => {
+            Ok((Ok(child), command, feed)) => {
+                // Our copy of the script's end: while it is open nobody learns that the script's is not.
+                drop(command);
+                let rest = feed_or_tell(feed, self.document(link), &run.labels);
                 self.processes.spawn_local(async move {
-                    let ended = run::attend(child, Rc::clone(&run.labels), run.limit, stop).await;
+                    let ended = run::attend(child, Rc::clone(&run.labels), run.limit, stop, rest).await;
                     Report { run, ended }
                 });
             }
-            Ok((Err(error), command)) if run::is_busy(&error) => {
+            Ok((Err(error), command, feed)) if run::is_busy(&error) => {
+                let document = self.document(link);
                 self.processes.spawn_local(async move {
                     let ended = match run::spawn_busy(command, &run.script).await {
-                        Ok(child) => run::attend(child, Rc::clone(&run.labels), run.limit, stop).await,
+                        Ok(child) => {
+                            let rest = feed_or_tell(feed, document, &run.labels);
+                            run::attend(child, Rc::clone(&run.labels), run.limit, stop, rest).await
+                        }
                         Err(cause) => Ended { outcome: Outcome::NotStarted(cause), output: None },
                     };
                     Report { run, ended }
                 });
             }
-            Ok((Err(error), _)) | Err(error) => {
+            Ok((Err(error), ..)) | Err(error) => {
                 let outcome = Outcome::NotStarted(run::why_not_started(&run.script, &error));
                 let completion = self.conclude(Report { run, ended: Ended { outcome, output: None } });
                 self.unstarted.push_back(completion);

@@ -29,11 +29,13 @@ mod timestamp;
 mod trust;
 mod validate;
 
+use directory::Directories;
 pub use directory::ScriptRoots;
 pub use document::SCHEMA;
 pub use occasion::{Input, Occasion};
 pub use record::{Completion, Counts};
 pub use run::{Outcome, command, why_not_started};
+pub use stdin::Feed;
 pub use survey::{Entry, Stray, Survey, survey};
 pub use trust::{Identity, TrustedOwner, Verdict, judge};
 
@@ -57,7 +59,7 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// Queues events and runs their scripts.
 pub struct Dispatcher {
-    roots: ScriptRoots,
+    directories: Directories,
     settings: Scripts,
     grace: Duration,
     owner: TrustedOwner,
@@ -82,7 +84,7 @@ impl Dispatcher {
     /// Nothing runs before [`Dispatcher::pump`]. `backend` is what scripts see as `BACKEND`.
     pub fn new(roots: ScriptRoots, settings: Scripts, trust: TrustedOwner, backend: &'static str) -> Self {
         Self {
-            roots,
+            directories: Directories::new(roots),
             settings,
             grace: GRACE,
             owner: trust,
@@ -173,8 +175,8 @@ impl Dispatcher {
     }
 
     /// Whether any file is there now that an event of this kind could run.
-    pub fn wanted(&self, kind: EventKind) -> bool {
-        directory::has_any(&self.roots, kind)
+    pub fn wanted(&mut self, kind: EventKind) -> bool {
+        self.directories.has_any(kind)
     }
 
     /// New settings, for what starts from now on.

@@ -1,4 +1,6 @@
 //! One run of an event: what environment and document are both made from.
+//!
+//! They are made apart: a script needs its environment to start, and its document when it reads.
 
 use super::validate::{Checked, Rejected};
 use crate::event::Event;
@@ -26,21 +28,24 @@ pub struct Input {
     pub link: String,
     /// The whole environment, in the order of the documentation.
     pub environment: Vec<(&'static str, String)>,
-    /// What stands on standard input.
-    pub document: Vec<u8>,
     /// Fields of the document whose values failed validation.
     pub rejected: Vec<&'static str>,
 }
 
 impl Occasion<'_> {
-    /// Builds both. The error is serde_json's; none of the document's types can cause one.
-    pub fn input(&self) -> Result<Input, serde_json::Error> {
+    /// What a script is started with.
+    pub fn input(&self) -> Input {
         let checked = Checked::new(self.link);
-        Ok(Input {
+        Input {
             link: self.link.map(|link| link.name.to_string()).unwrap_or_default(),
             environment: super::environment::build(self, &checked),
-            document: super::document::build(self, &checked)?,
             rejected: checked.rejected.iter().map(|Rejected { field, .. }| *field).collect(),
-        })
+        }
+    }
+
+    /// What stands on standard input. The error is serde_json's; none of the document's types can
+    /// cause one.
+    pub fn document(&self) -> Result<Vec<u8>, serde_json::Error> {
+        super::document::build(self, &Checked::new(self.link))
     }
 }

@@ -10,7 +10,7 @@
 use super::Input;
 use super::group;
 use super::output::{Labels, Output};
-use super::stdin::sealed;
+use super::stdin::{self, Feed, Rest};
 use super::text::{quoted, shown};
 use crate::event::EventKind;
 use crate::sys;
@@ -79,18 +79,20 @@ pub(super) struct Ended {
 
 /// Prepares a script by its absolute path, with nothing of the caller's own environment: arguments,
 /// variables, standard input, a process group of its own, pipes for what it prints. The caller has
-/// judged the path. Fails when there is no memory or descriptor for standard input.
-pub fn command(script: &Path, kind: EventKind, input: &Input) -> io::Result<Command> {
+/// judged the path, and feeds the document once the script runs. Fails when there is no descriptor
+/// for standard input.
+pub fn command(script: &Path, kind: EventKind, input: &Input) -> io::Result<(Command, Feed)> {
+    let (stdin, feed) = stdin::open()?;
     let mut command = Command::new(script);
     command
         .args([input.link.as_str(), kind.name()])
         .env_clear()
         .envs(input.environment.iter().map(|(name, value)| (name, value)))
-        .stdin(Stdio::from(sealed(&input.document)?))
+        .stdin(Stdio::from(stdin))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0);
-    Ok(command)
+    Ok((command, feed))
 }
 
 /// Starts it. Descriptors from 3 on stay with the daemon.
@@ -122,6 +124,7 @@ pub(super) async fn attend(
     labels: Rc<Labels>,
     limit: Limit,
     stop: watch::Receiver<Option<Duration>>,
+    rest: Option<Rest>,
 ) -> Ended {
     let started = Instant::now();
     let opened = sys::pidfd_open(child.id())
@@ -143,6 +146,7 @@ pub(super) async fn attend(
         grace = stopped(stop) => Fate::Stopped(grace),
         () = sleep_until(started + limit.timeout) => Fate::TimedOut,
         () = follow_for_ever(&mut output) => Fate::Own,
+        () = feed_for_ever(rest) => Fate::Own,
     };
     match fate {
         Fate::Own => {}
@@ -192,6 +196,13 @@ async fn stopped(mut stop: watch::Receiver<Option<Duration>>) -> Duration {
 
 async fn follow_for_ever(output: &mut Output) {
     output.follow().await;
+    std::future::pending().await
+}
+
+async fn feed_for_ever(rest: Option<Rest>) {
+    if let Some(rest) = rest {
+        rest.finish().await;
+    }
     std::future::pending().await
 }
 

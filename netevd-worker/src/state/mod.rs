@@ -11,7 +11,7 @@ mod tests;
 
 pub use climb::{Signs, Stage};
 pub use link::{Known, LinkState};
-pub use routes::{Exit, Routes};
+pub use routes::{Exit, Routes, is_reported};
 pub use saved::{SavedError, SavedState};
 
 use crate::event::{Detail, Event, EventId, EventKind, LinkId};

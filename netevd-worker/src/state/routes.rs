@@ -157,7 +157,7 @@ fn is_needed(route: &Route) -> bool {
 }
 
 /// Whether `routes.d` hears of it: not our own, not the local table, not a cached copy.
-pub(super) fn is_reported(route: &Route) -> bool {
+pub fn is_reported(route: &Route) -> bool {
     !route.is_ours() && route.table != TableId::LOCAL && !route.cloned
 }
 

@@ -13,7 +13,7 @@ use crate::dispatch::{Dispatcher, ScriptRoots, TrustedOwner};
 use crate::event::EventKind;
 use crate::kernel::{Dump, Dumper, KernelMessage, Multicast, Received};
 use crate::routing::{Helper, Reconciler};
-use crate::state::{Changes, Interest, State};
+use crate::state::{Changes, Interest, State, is_reported};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
@@ -210,7 +210,10 @@ impl Worker {
     }
 
     fn received(&mut self, received: Received, batch: &mut Vec<KernelMessage>) {
-        self.update_interest();
+        // Asked only where the answer matters: every look at a directory delays a script.
+        if batch.iter().any(is_of_routes) {
+            self.update_interest();
+        }
         let mut changes = Changes::default();
         let config = &self.config;
         let interest = Interest { monitors: &|name| config.monitors(name), routes: self.routes_wanted };
@@ -321,6 +324,15 @@ impl Worker {
                 "the state is not saved ({error}): scripts would run for everything after a restart"
             );
         }
+    }
+}
+
+/// Routes, and what takes routes along without a word.
+fn is_of_routes(message: &KernelMessage) -> bool {
+    match message {
+        KernelMessage::Route(route, _) | KernelMessage::RouteGone(route) => is_reported(route),
+        KernelMessage::Link(_) | KernelMessage::LinkGone(_) | KernelMessage::AddressGone(..) => true,
+        KernelMessage::Address(..) | KernelMessage::Rule(_) | KernelMessage::RuleGone(_) => false,
     }
 }
 

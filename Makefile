@@ -8,7 +8,7 @@ export RUST_TEST_THREADS
 HOST := $(shell rustc -vV | sed -n 's/^host: //p')
 
 .DEFAULT_GOAL := help
-.PHONY: help build release demo test bench lint deny packages clean
+.PHONY: help build release demo test bench lint audit deny packages clean
 
 help: ## Print this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
@@ -42,6 +42,9 @@ bench: release ## Measure against the floor of this machine; needs root or user 
 lint: ## Formatting and lints, as CI demands them
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+audit: ## The helper's budget: lines of code, and the crates that are linked into it
+	@tests/support/audit.sh
 
 deny: ## Licences, advisories and sources of all dependencies (needs cargo-deny)
 	$(CARGO) deny check

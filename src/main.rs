@@ -3,13 +3,13 @@
 //! Limits: it parses no network input and changes no rule or route itself.
 
 mod binaries;
+mod census;
 mod children;
 mod cli;
 mod commands;
 mod facts;
 mod failure;
 mod identity;
-mod kernel;
 mod paint;
 mod runtime;
 mod start;

@@ -3,10 +3,11 @@
 //! The helper is started with a policy that allows nothing, and told that nothing is wanted.
 
 use crate::binaries::Program;
+use crate::census::Census;
 use crate::children::{channel, start_helper};
 use crate::cli::FlushOptions;
 use crate::identity::{self, Powers};
-use crate::kernel::Census;
+
 use crate::supervise::how;
 use crate::{Failure, environment, runtime, sys};
 use nix::sys::socket::{MsgFlags, recv, send};
@@ -32,9 +33,9 @@ pub(crate) fn run(options: &FlushOptions) -> Result<(), Failure> {
             "{running}; it would put everything back at once (--force does not ask)"
         )));
     }
-    let before = Census::take()?;
+    let before = Census::take().map_err(Failure::line)?;
     synchronise_to_nothing(powers)?;
-    let after = Census::take()?;
+    let after = Census::take().map_err(Failure::line)?;
     let mut out = std::io::stdout();
     if before.is_empty() {
         writeln!(out, "there was nothing of netevd in the kernel")?;

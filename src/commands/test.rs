@@ -106,7 +106,7 @@ fn link_facts(options: &TestOptions, kind: EventKind) -> Result<Option<LinkFacts
     let mut facts = match &options.link {
         Some(name) => {
             let name = InterfaceName::new(name).map_err(Failure::line)?;
-            let found = facts::of_link(&name)?;
+            let found = facts::of_link(&name).map_err(Failure::line)?;
             Some(match found {
                 Some(facts) => facts,
                 None => {

@@ -4,6 +4,7 @@
 
 mod dump;
 mod link;
+pub mod look;
 mod message;
 mod multicast;
 mod route;

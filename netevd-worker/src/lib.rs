@@ -7,6 +7,8 @@ pub mod config;
 pub mod dispatch;
 pub mod event;
 pub mod facts;
+#[cfg(test)]
+mod fixtures;
 pub mod kernel;
 pub mod routing;
 pub mod state;

@@ -3,61 +3,22 @@
 use super::{Actual, ActualTable, HOLD, Hold, Plan, PlannedTable, TableKey, changes, desired, everything};
 use crate::config::Config;
 use crate::facts::Address;
-use crate::kernel::{Dump, Hop, Link, Route, UNICAST, link_flag};
+use crate::fixtures::{self, index, route};
+use crate::kernel::{Dump, Hop, Link, Route, link_flag};
 use crate::state::{Changes, Interest, State};
 use proptest::prelude::*;
 use protocol::{
-    Fallback, Family, Ifindex, InterfaceName, NextHop, PatternList, Policy, Prefix, Request, RouteKind,
-    Selector, TableId,
+    Fallback, Family, InterfaceName, NextHop, PatternList, Policy, Prefix, Request, RouteKind, Selector,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-fn index(n: u32) -> Ifindex {
-    Ifindex::try_from(n).expect("valid")
-}
-
 fn link(n: u32, name: &str) -> Link {
-    Link {
-        ifindex: index(n),
-        name: InterfaceName::new(name).ok(),
-        flags: link_flag::UP | link_flag::LOWER_UP,
-        mtu: Some(1500),
-        mac: None,
-        kind: None,
-        operstate: None,
-        controller: 0,
-    }
+    fixtures::link(n, name, link_flag::UP | link_flag::LOWER_UP)
 }
 
 fn address(text: &str) -> Address {
-    let (ip, length) = text.split_once('/').expect("ip/length");
-    Address {
-        ip: ip.parse().expect("an address"),
-        prefix_length: length.parse().expect("a length"),
-        scope: 0,
-        flags: 0,
-        peer: None,
-        broadcast: None,
-        label: None,
-        preferred_lifetime: u32::MAX,
-        valid_lifetime: u32::MAX,
-    }
-}
-
-fn route(destination: &str, oif: u32, gateway: &str) -> Route {
-    Route {
-        destination: destination.parse().expect("a prefix"),
-        table: TableId::MAIN,
-        metric: 0,
-        protocol: 2,
-        scope: 0,
-        route_type: UNICAST,
-        selective: false,
-        cloned: false,
-        source: None,
-        hops: vec![Hop { oif: Some(index(oif)), gateway: gateway.parse().ok(), foreign_gateway: false }],
-    }
+    fixtures::address(text, 0)
 }
 
 fn policy(interfaces: &[&str]) -> Policy {

@@ -162,20 +162,7 @@ fn preference(address: &Address) -> (u8, bool, u8, bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn address(ip: &str, flags: u32) -> Address {
-        Address {
-            ip: ip.parse().expect("an address"),
-            prefix_length: 64,
-            scope: if ip.starts_with("fe80") { 253 } else { 0 },
-            flags,
-            peer: None,
-            broadcast: None,
-            label: None,
-            preferred_lifetime: u32::MAX,
-            valid_lifetime: u32::MAX,
-        }
-    }
+    use crate::fixtures::address;
 
     #[test]
     fn sources_in_order_of_preference() {

@@ -164,25 +164,10 @@ pub fn is_reported(route: &Route) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::UNICAST;
+    use crate::fixtures;
 
     fn route(destination: &str, oif: u32, gateway: Option<&str>, metric: u32) -> Route {
-        Route {
-            destination: destination.parse().expect("a prefix"),
-            table: TableId::MAIN,
-            metric,
-            protocol: 4,
-            scope: 0,
-            route_type: UNICAST,
-            selective: false,
-            cloned: false,
-            source: None,
-            hops: vec![Hop {
-                oif: Ifindex::try_from(oif).ok(),
-                gateway: gateway.map(|g| g.parse().expect("an address")),
-                foreign_gateway: false,
-            }],
-        }
+        Route { metric, ..fixtures::route(destination, oif, gateway.unwrap_or_default()) }
     }
 
     fn link(n: u32) -> Ifindex {

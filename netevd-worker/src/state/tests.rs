@@ -2,59 +2,12 @@
 
 use super::{Changes, Interest, SavedState, State};
 use crate::event::{Detail, Event};
-use crate::facts::{Address, Facts, address_flag};
-use crate::kernel::{Dump, Hop, KernelMessage, Link, Route, UNICAST, link_flag};
-use protocol::{Ifindex, InterfaceName, TableId};
+use crate::facts::{Facts, address_flag};
+use crate::fixtures::{address, index, link, route};
+use crate::kernel::{Dump, KernelMessage, link_flag};
+use protocol::TableId;
 
 const UP: u32 = link_flag::UP | link_flag::LOWER_UP;
-
-fn index(n: u32) -> Ifindex {
-    Ifindex::try_from(n).expect("valid")
-}
-
-fn link(n: u32, name: &str, flags: u32) -> Link {
-    Link {
-        ifindex: index(n),
-        name: InterfaceName::new(name).ok(),
-        flags,
-        mtu: Some(1500),
-        mac: Some("02:00:00:00:00:01".to_owned()),
-        kind: None,
-        operstate: Some("up"),
-        controller: 0,
-    }
-}
-
-fn address(ip: &str, flags: u32) -> Address {
-    let ip: std::net::IpAddr = ip.parse().expect("an address");
-    let link_local = matches!(ip, std::net::IpAddr::V6(a) if a.is_unicast_link_local());
-    Address {
-        ip,
-        prefix_length: if ip.is_ipv4() { 24 } else { 64 },
-        scope: if link_local { 253 } else { 0 },
-        flags,
-        peer: None,
-        broadcast: None,
-        label: None,
-        preferred_lifetime: u32::MAX,
-        valid_lifetime: u32::MAX,
-    }
-}
-
-fn route(destination: &str, oif: u32, gateway: &str) -> Route {
-    Route {
-        destination: destination.parse().expect("a prefix"),
-        table: TableId::MAIN,
-        metric: 0,
-        protocol: 4,
-        scope: 0,
-        route_type: UNICAST,
-        selective: false,
-        cloned: false,
-        source: None,
-        hops: vec![Hop { oif: Some(index(oif)), gateway: gateway.parse().ok(), foreign_gateway: false }],
-    }
-}
 
 struct Bench {
     state: State,

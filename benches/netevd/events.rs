@@ -15,7 +15,7 @@ const WARM_UP: usize = 20;
 const PAUSE: Duration = Duration::from_millis(8);
 
 /// The agent's `poke` in a machine.
-struct Poke {
+pub(crate) struct Poke {
     child: Child,
     stdin: ChildStdin,
     stdout: BufReader<ChildStdout>,
@@ -23,14 +23,14 @@ struct Poke {
 }
 
 impl Poke {
-    fn start(host: &Host, link: &str) -> Poke {
+    pub(crate) fn start(host: &Host, link: &str) -> Poke {
         let mut command = host.command(&["/opt/netevd/netevd-test-agent", "poke", link]);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let (stdin, stdout) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
         Poke { child, stdin, stdout, asked: Vec::new() }
     }
 
-    fn once(&mut self) {
+    pub(crate) fn once(&mut self) {
         self.stdin.write_all(b"\n").unwrap();
         let mut line = String::new();
         self.stdout.read_line(&mut line).unwrap();
@@ -38,7 +38,7 @@ impl Poke {
         std::thread::sleep(PAUSE);
     }
 
-    fn finish(mut self) -> Vec<i64> {
+    pub(crate) fn finish(mut self) -> Vec<i64> {
         drop(self.stdin);
         self.child.wait().unwrap();
         self.asked
@@ -53,17 +53,12 @@ pub(crate) struct Times {
 }
 
 pub(crate) fn measure() -> Times {
-    let (probe, floor) = (compiled("probe"), compiled("floor"));
+    let floor = compiled("floor");
     let bare = crate::machine("bench: floor");
     let plain = crate::machine("bench: events");
     let routed = crate::machine("bench: events with routing");
     for host in [&bare, &plain, &routed] {
-        host.write("/out/probe", "", 0o666);
-        host.script("address-added", "10-probe", "");
-        std::fs::copy(&probe, host.path("/etc/netevd/address-added.d/10-probe")).unwrap();
-        host.config(
-            "system: { backend: kernel, startup_events: false }\nrouting: { policy_rules: [eth1] }\n",
-        );
+        with_probe(host);
     }
     host_floor(&bare, &floor);
 
@@ -82,14 +77,23 @@ pub(crate) fn measure() -> Times {
         }
     }
     let [asked_bare, asked_plain, asked_routed] = pokes.map(Poke::finish);
+    let warm = |host, asked| times(host, asked).split_off(WARM_UP);
     let result = Times {
-        floor: times(&bare, asked_bare),
-        netevd: times(&plain, asked_plain),
-        routed: times(&routed, asked_routed),
+        floor: warm(&bare, asked_bare),
+        netevd: warm(&plain, asked_plain),
+        routed: warm(&routed, asked_routed),
     };
     let _ = listener.kill();
     let _ = listener.wait();
     result
+}
+
+/// Puts the probe where each new address runs it, and lets nothing run it at the start.
+pub(crate) fn with_probe(host: &Host) {
+    host.write("/out/probe", "", 0o666);
+    host.script("address-added", "10-probe", "");
+    std::fs::copy(compiled("probe"), host.path("/etc/netevd/address-added.d/10-probe")).unwrap();
+    host.config("system: { backend: kernel, startup_events: false }\nrouting: { policy_rules: [eth1] }\n");
 }
 
 fn host_floor(host: &Host, floor: &Path) {
@@ -98,12 +102,12 @@ fn host_floor(host: &Host, floor: &Path) {
 }
 
 /// The time from each question to the script that it started.
-fn times(host: &Host, asked: Vec<i64>) -> Vec<i64> {
+pub(crate) fn times(host: &Host, asked: Vec<i64>) -> Vec<i64> {
     let started = || -> Vec<i64> { host.read("/out/probe").lines().filter_map(|l| l.parse().ok()).collect() };
     wait_for("every script ran", || host.log(), || started().len() >= asked.len());
     let started = started();
     assert_eq!(started.len(), asked.len(), "one script for each event");
-    asked.iter().zip(started).skip(WARM_UP).map(|(asked, started)| started - asked).collect()
+    asked.iter().zip(started).map(|(asked, started)| started - asked).collect()
 }
 
 /// Compiles `benches/NAME.c`, static, and returns the program.

@@ -14,6 +14,7 @@ mod support;
 
 mod events;
 mod figures;
+mod promises;
 
 use figures::{Figures, Goal};
 use serde_json::{Value, json};
@@ -31,6 +32,7 @@ fn main() {
     events(&mut report);
     requests(&mut report);
     starts(&mut report);
+    promises(&mut report);
     memory(&mut report);
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench.json");
     let text = serde_json::to_string_pretty(&report).unwrap();
@@ -84,6 +86,24 @@ fn starts(report: &mut BTreeMap<String, Value>) {
     let figures = Figures::new(serde_json::from_str(&output.stdout).expect("the agent's JSON"));
     figures.row("start to ready", None, Some(Goal::Microseconds(20_000.0)));
     report.insert("start_to_ready".to_owned(), figures.json());
+}
+
+fn promises(report: &mut BTreeMap<String, Value>) {
+    let rows = [
+        (
+            "behind_a_slow_script",
+            "another link behind a 5 s script",
+            promises::behind_a_slow_script(),
+            50_000.0,
+        ),
+        ("wiped_rules", "wiped rules are back", promises::wipes(), 100_000.0),
+        ("link_up", "link up to table complete", promises::link_ups(), 500_000.0),
+    ];
+    for (key, what, times, goal) in rows {
+        let figures = Figures::new(times);
+        figures.row(what, None, Some(Goal::Microseconds(goal)));
+        report.insert(key.to_owned(), figures.json());
+    }
 }
 
 /// Resident memory once everything at start has been done.

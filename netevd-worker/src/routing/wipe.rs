@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 const WINDOW: Duration = Duration::from_secs(60);
 /// So many are repaired at once; the last of them is named in a warning.
 const AT_ONCE: u32 = 3;
+/// What goes within this time after the first is one wipe: a flush deletes rule by rule, and each
+/// may be back before the next is gone.
+const BURST: Duration = Duration::from_millis(500);
 /// The longest wait before a repair.
 const LONGEST: Duration = Duration::from_secs(60);
 
@@ -14,6 +17,8 @@ const LONGEST: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub struct WipeWatch {
     count: u32,
+    /// When the wipe that was counted last began.
+    began: Option<Instant>,
     last: Option<Instant>,
     hold_until: Option<Instant>,
 }
@@ -34,8 +39,13 @@ impl WipeWatch {
     pub fn wiped(&mut self, now: Instant) -> WipeVerdict {
         if self.last.is_none_or(|last| now.duration_since(last) > WINDOW) {
             self.count = 0;
+            self.began = None;
         }
         self.last = Some(now);
+        if self.began.is_some_and(|began| now.duration_since(began) < BURST) {
+            return WipeVerdict::Repaired;
+        }
+        self.began = Some(now);
         self.count = self.count.saturating_add(1);
         if self.count < AT_ONCE {
             return WipeVerdict::Repaired;
@@ -67,10 +77,24 @@ mod tests {
         assert_eq!(watch.wiped(at(2)), WipeVerdict::Warn);
         assert_eq!(watch.hold_until(at(2)), Some(at(3)));
         assert_eq!(watch.wiped(at(3)), WipeVerdict::BackOff(Duration::from_secs(2)));
-        for _ in 0..40 {
-            watch.wiped(at(4));
+        for second in 4..44 {
+            watch.wiped(at(second));
         }
-        assert_eq!(watch.wiped(at(5)), WipeVerdict::BackOff(LONGEST));
-        assert_eq!(watch.wiped(at(66)), WipeVerdict::Repaired);
+        assert_eq!(watch.wiped(at(45)), WipeVerdict::BackOff(LONGEST));
+        assert_eq!(watch.wiped(at(106)), WipeVerdict::Repaired);
+    }
+
+    #[test]
+    fn a_flush_that_takes_rule_by_rule_is_one_wipe() {
+        let start = Instant::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        let mut watch = WipeWatch::default();
+        for millis in 0..400 {
+            assert_eq!(watch.wiped(at(millis)), WipeVerdict::Repaired);
+        }
+        assert_eq!(watch.hold_until(at(400)), None);
+        // Who goes on and on is noticed all the same.
+        let verdicts: Vec<_> = (400..1_100).map(|millis| watch.wiped(at(millis))).collect();
+        assert!(verdicts.contains(&WipeVerdict::Warn));
     }
 }

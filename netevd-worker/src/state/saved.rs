@@ -4,9 +4,9 @@
 //! It is written when every event has been handed to its scripts, so after a crash an event may
 //! run twice but is not lost. It counts only on the same boot, in the same network namespace.
 
+use super::State;
 use super::climb::Stage;
 use super::link::{Known, LinkState};
-use super::{State, host_name};
 use crate::facts::Address;
 use protocol::{Ifindex, InterfaceName};
 use serde::{Deserialize, Serialize};
@@ -91,11 +91,6 @@ impl SavedState {
             return Err(SavedError::Version(saved.version));
         }
         if saved.place != place { Err(SavedError::Elsewhere) } else { Ok(saved) }
-    }
-
-    /// `online` or `offline`.
-    pub fn host(&self) -> &'static str {
-        host_name(self.online)
     }
 }
 

@@ -227,13 +227,14 @@ impl Helper {
     pub(crate) fn ask(&mut self, request: Request) -> Reply {
         self.say(&encode_request(&request));
         let mut buffer = [0; 300];
-        match recv(self.channel(), &mut buffer, MsgFlags::empty()) {
+        match received(self.channel(), &mut buffer) {
             Ok(length) if length > 0 => decode_reply(&buffer[..length]).expect("a reply"),
-            _ => {
+            other => {
+                let ended = self.child.try_wait();
                 let _ = self.child.kill();
                 let mut log = String::new();
                 let _ = self.child.stderr.take().map(|mut s| s.read_to_string(&mut log));
-                panic!("no answer to {request:?}: {log}")
+                panic!("no answer to {request:?} but {other:?}, helper {ended:?}: {log}")
             }
         }
     }
@@ -248,7 +249,7 @@ impl Helper {
     pub(crate) fn wait(mut self) -> End {
         if self.channel.is_some() {
             let mut buffer = [0; 300];
-            let received = recv(self.channel(), &mut buffer, MsgFlags::empty());
+            let received = received(self.channel(), &mut buffer);
             assert!(matches!(received, Ok(0) | Err(Errno::ECONNRESET)), "it goes on: {received:?}");
         }
         let status = self.child.wait().expect("ended").code().expect("not by a signal");
@@ -280,6 +281,17 @@ impl Drop for Helper {
         let _ = self.child.kill();
         let _ = self.child.wait();
         let _ = std::fs::remove_file(&self.policy);
+    }
+}
+
+/// Receives. A call with a timeout is interrupted when the process is stopped and goes on, also
+/// without a handler, signal(7): a machine that is frozen for a moment fails no test.
+fn received(channel: i32, buffer: &mut [u8]) -> Result<usize, Errno> {
+    loop {
+        match recv(channel, buffer, MsgFlags::empty()) {
+            Err(Errno::EINTR) => {}
+            other => return other,
+        }
     }
 }
 

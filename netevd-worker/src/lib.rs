@@ -1,8 +1,10 @@
 //! The unprivileged side of netevd: it reads what happens to the network, keeps the state, plans
 //! the routing, runs scripts. It can change no rule and no route itself.
 //!
-//! Imports run one way: kernel -> event -> state -> {routing, dispatch} -> worker wires.
+//! Imports run one way: {kernel, backend} -> event -> state -> {routing, dispatch, services} ->
+//! worker wires.
 
+pub mod backend;
 pub mod config;
 pub mod dispatch;
 pub mod event;
@@ -11,6 +13,7 @@ pub mod facts;
 mod fixtures;
 pub mod kernel;
 pub mod routing;
+pub mod services;
 pub mod state;
 mod sys;
 pub mod worker;

@@ -30,6 +30,8 @@ pub struct Config {
     pub routing: Policy,
     /// `scripts:`
     pub scripts: Scripts,
+    /// `backends:`
+    pub backends: Backends,
 }
 
 /// `system:`
@@ -61,10 +63,38 @@ pub enum LogLevel {
 /// `system.backend`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backend {
+    /// `systemd-networkd`
+    Networkd,
+    /// `NetworkManager`
+    NetworkManager,
+    /// `dhclient`
+    Dhclient,
     /// No manager: containers, minimal hosts.
     Kernel,
-    /// The first manager that is there, else the kernel alone.
+    /// The first of networkd, NetworkManager and dhclient that is there, else the kernel alone.
     Auto,
+}
+
+/// `backends:`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Backends {
+    /// `systemd_networkd.emit_json`: scripts get `JSON`.
+    pub emit_json: bool,
+    /// `dhclient:`
+    pub dhclient: Dhclient,
+}
+
+/// `backends.dhclient:`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dhclient {
+    /// A lease's name servers go to systemd-resolved.
+    pub use_dns: bool,
+    /// A lease's domains go to systemd-resolved.
+    pub use_domain: bool,
+    /// A lease's host name goes to systemd-hostnamed.
+    pub use_hostname: bool,
+    /// Lease files, absolute paths, the last component may be a glob; beside the usual ones.
+    pub lease_files: Vec<String>,
 }
 
 /// `scripts:`
@@ -84,6 +114,12 @@ impl Default for System {
             backend: Backend::Auto,
             startup_events: true,
         }
+    }
+}
+
+impl Default for Backends {
+    fn default() -> Self {
+        Self { emit_json: true, dhclient: Dhclient::default() }
     }
 }
 

@@ -1,0 +1,78 @@
+//! A lease as scripts and services need it: two leases are equal when nothing but times differs.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// One unexpired lease of one interface and family (dhclient.leases(5)). Names are as the server
+/// gave them; validation is with whoever passes them on.
+#[derive(Clone, Debug)]
+pub struct Lease {
+    /// `fixed-address`, or the first `iaaddr`.
+    pub address: IpAddr,
+    /// `subnet-mask` as a length; IPv6 leases have 128.
+    pub prefix_length: Option<u8>,
+    /// `routers`, in order.
+    pub routers: Vec<IpAddr>,
+    /// `rfc3442-classless-static-routes` (also under its Microsoft name): destination, length, and
+    /// gateway (unspecified: on-link).
+    pub routes: Vec<(IpAddr, u8, IpAddr)>,
+    /// `domain-name-servers`, `dhcp6.name-servers`.
+    pub dns: Vec<IpAddr>,
+    /// `domain-name`, first word.
+    pub domain: Option<String>,
+    /// `domain-search`, `dhcp6.domain-search`; further words of `domain-name` are here too.
+    pub search: Vec<String>,
+    /// `host-name`, `dhcp6.fqdn`.
+    pub host_name: Option<String>,
+    /// `dhcp-server-identifier`.
+    pub server: Option<IpAddr>,
+    /// `interface-mtu`.
+    pub mtu: Option<u32>,
+    /// `ntp-servers`.
+    pub ntp: Vec<IpAddr>,
+    /// When it ends; `None` is never.
+    pub expires: Option<SystemTime>,
+}
+
+/// The leases of one interface.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LinkLeases {
+    /// By DHCPv4.
+    pub v4: Option<Arc<Lease>>,
+    /// By DHCPv6.
+    pub v6: Option<Arc<Lease>>,
+}
+
+impl PartialEq for Lease {
+    /// All but the times: a renewal that changes nothing else is no news.
+    fn eq(&self, other: &Self) -> bool {
+        let key = |lease: &Self| Lease { expires: None, ..lease.clone() };
+        let Lease {
+            address,
+            prefix_length,
+            routers,
+            routes,
+            dns,
+            domain,
+            search,
+            host_name,
+            server,
+            mtu,
+            ntp,
+            ..
+        } = key(self);
+        let other = key(other);
+        address == other.address
+            && prefix_length == other.prefix_length
+            && routers == other.routers
+            && routes == other.routes
+            && dns == other.dns
+            && domain == other.domain
+            && search == other.search
+            && host_name == other.host_name
+            && server == other.server
+            && mtu == other.mtu
+            && ntp == other.ntp
+    }
+}

@@ -1,0 +1,5 @@
+//! ISC dhclient: what its lease files say.
+
+mod lease;
+
+pub use lease::{Lease, LinkLeases};

@@ -1,0 +1,98 @@
+//! What a manager told, as plain values. The words of a manager are closed lists: what is not on
+//! them is logged by the backend and told as unknown, so that no string from a bus selects
+//! anything.
+
+use super::dhclient::LinkLeases;
+use crate::event::EventKind;
+use protocol::{Ifindex, InterfaceName};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+/// One thing told. A backend sends them in the order in which they happened.
+#[derive(Clone, Debug)]
+pub enum Report {
+    /// A link's state or values.
+    Link(LinkReport),
+    /// The host's state.
+    Host(HostReport),
+    /// Lease files are being written; what they say follows within milliseconds
+    /// ([`Report::Leases`]). Until then no link counts as newly routable.
+    LeasesPending,
+    /// Every interface that has an unexpired lease now, whole: who is not in it has none.
+    Leases(BTreeMap<InterfaceName, LinkLeases>),
+    /// What there was at the beginning has been told; from now on changes follow. Once after each
+    /// connection to the manager.
+    Synced,
+    /// The manager is not there (any more); the reason is for people. The kernel's view counts
+    /// until the next [`Report::Synced`].
+    Away(String),
+}
+
+/// A word of a manager's own list, and the event that reaching it is, if it is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Word {
+    /// `STATE`, as the manager spells it, in lower case with dashes.
+    pub name: &'static str,
+    /// Which directory runs; `pending`, for example, has none.
+    pub event: Option<EventKind>,
+}
+
+/// A link as its manager sees it. `None` leaves what was told before.
+#[derive(Clone, Debug)]
+pub struct LinkReport {
+    /// Which link.
+    pub ifindex: Ifindex,
+    /// How far packets get: networkd's OperationalState. Other managers have none, and the
+    /// kernel's view is told.
+    pub operational: Option<Word>,
+    /// How far setting up got: networkd's AdministrativeState, NetworkManager's device state.
+    pub administrative: Option<Word>,
+    /// Why, where the manager says so: NetworkManager's reason.
+    pub reason: Option<&'static str>,
+    /// Everything else that is known of the link by now.
+    pub facts: Option<Arc<ManagerFacts>>,
+}
+
+impl LinkReport {
+    /// A report that says nothing yet.
+    pub const fn new(ifindex: Ifindex) -> Self {
+        Self { ifindex, operational: None, administrative: None, reason: None, facts: None }
+    }
+}
+
+/// The host as its manager sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HostReport {
+    /// `STATE` of `manager.d`.
+    pub state: &'static str,
+    /// NetworkManager's connectivity: unknown, none, portal, limited, full. For networkd its
+    /// OnlineState: offline, partial, online. Told where known.
+    pub connectivity: Option<&'static str>,
+}
+
+/// What a manager knows of a link beyond its state. Strings are as the manager gave them;
+/// validation is with whoever passes them on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ManagerFacts {
+    /// Name servers, in order.
+    pub dns: Vec<IpAddr>,
+    /// Search domains, in order, without routing-only ones.
+    pub domains: Vec<String>,
+    /// Time servers: addresses or names.
+    pub ntp: Vec<String>,
+    /// The IPv4 gateway that the manager has for this link.
+    pub gateway: Option<Ipv4Addr>,
+    /// The IPv6 gateway.
+    pub gateway6: Option<Ipv6Addr>,
+    /// NetworkManager: ethernet, wifi, bridge …
+    pub device_type: Option<&'static str>,
+    /// NetworkManager: the active connection's `Id`.
+    pub connection_id: Option<String>,
+    /// NetworkManager: the active connection's `Uuid`.
+    pub connection_uuid: Option<String>,
+    /// networkd: words and names for `JSON`, by the key that scripts know: `AddressState`,
+    /// `CarrierState`, `IPv4AddressState`, `IPv6AddressState`, `OnlineState`, `Driver`, `Model`,
+    /// `Vendor`, `ProductID`, `Path`, `Type`, `NetworkFile`, `LinkFile`.
+    pub details: BTreeMap<&'static str, String>,
+}

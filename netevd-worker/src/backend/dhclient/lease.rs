@@ -47,8 +47,8 @@ pub struct LinkLeases {
 impl PartialEq for Lease {
     /// All but the times: a renewal that changes nothing else is no news.
     fn eq(&self, other: &Self) -> bool {
-        let key = |lease: &Self| Lease { expires: None, ..lease.clone() };
-        let Lease {
+        // Taken apart, so that a field that is added has to be thought of here.
+        let Self {
             address,
             prefix_length,
             routers,
@@ -60,19 +60,18 @@ impl PartialEq for Lease {
             server,
             mtu,
             ntp,
-            ..
-        } = key(self);
-        let other = key(other);
-        address == other.address
-            && prefix_length == other.prefix_length
-            && routers == other.routers
-            && routes == other.routes
-            && dns == other.dns
-            && domain == other.domain
-            && search == other.search
-            && host_name == other.host_name
-            && server == other.server
-            && mtu == other.mtu
-            && ntp == other.ntp
+            expires: _,
+        } = self;
+        *address == other.address
+            && *prefix_length == other.prefix_length
+            && *routers == other.routers
+            && *routes == other.routes
+            && *dns == other.dns
+            && *domain == other.domain
+            && *search == other.search
+            && *host_name == other.host_name
+            && *server == other.server
+            && *mtu == other.mtu
+            && *ntp == other.ntp
     }
 }

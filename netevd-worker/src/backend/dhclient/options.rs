@@ -12,6 +12,9 @@ const MOST: usize = 64;
 /// Classless routes of one lease that are kept: an option of 255 bytes holds fewer.
 const MOST_ROUTES: usize = 256;
 
+/// Destination, length, gateway.
+type Route = (IpAddr, u8, IpAddr);
+
 /// A lease whose block has not ended yet.
 #[derive(Default)]
 pub(super) struct Draft {
@@ -22,7 +25,7 @@ pub(super) struct Draft {
     prefix_length: Option<u8>,
     routers: Vec<IpAddr>,
     /// By the option of RFC 3442, and by Microsoft's, which counts without the other.
-    routes: [Vec<(IpAddr, u8, IpAddr)>; 2],
+    routes: [Vec<Route>; 2],
     dns: Vec<IpAddr>,
     domains: Vec<String>,
     search: Vec<String>,
@@ -123,7 +126,7 @@ fn mask_length(mask: Ipv4Addr) -> Option<u8> {
 /// Length, as many octets of the destination as it needs, four of the gateway; and so on. The
 /// octets are decimal words with commas, or one word in hexadecimal with colons. What follows a
 /// fault is dropped.
-fn routes(values: &[Token<'_>]) -> Vec<(IpAddr, u8, IpAddr)> {
+fn routes(values: &[Token<'_>]) -> Vec<Route> {
     let octets: Vec<u8> = match values {
         [Token::Word(word)] if word.contains(&b':') => {
             let Ok(word) = std::str::from_utf8(word) else { return Vec::new() };
@@ -142,7 +145,7 @@ fn routes(values: &[Token<'_>]) -> Vec<(IpAddr, u8, IpAddr)> {
     routes
 }
 
-fn route(octets: &[u8]) -> Option<((IpAddr, u8, IpAddr), &[u8])> {
+fn route(octets: &[u8]) -> Option<(Route, &[u8])> {
     let (&length, rest) = octets.split_first()?;
     let significant = usize::from(length.div_ceil(8));
     let mut destination = [0; 4];

@@ -8,11 +8,12 @@ fn managers_networkd_sets_up_its_links() {
         return;
     };
     host.await_uplinks();
-    let list = host.sh("networkctl --no-pager --no-legend list");
-    let is = |link: &str| {
+    // A router advertisement sets up1 to configuring for a moment, each time.
+    let list = || host.sh("networkctl --no-pager --no-legend list");
+    let is = |list: &str, link: &str| {
         list.lines().any(|l| l.contains(link) && l.contains("routable") && l.contains("configured"))
     };
-    assert!(is("up0") && is("up1"), "{list}");
+    wait_for("networkctl says so too", list, || is(&list(), "up0") && is(&list(), "up1"));
     let described = host.sh("busctl --json=short call org.freedesktop.network1 \
         /org/freedesktop/network1 org.freedesktop.network1.Manager Describe");
     assert!(described.contains("up1.example"), "{described}");

@@ -33,7 +33,9 @@ test: packages build ## Install what the tests need, then run all of them
 	$(CARGO) test --workspace --locked --no-fail-fast
 
 packages: ## Install the Debian packages that the tests need and that are missing (root)
-	@tests/support/packages.sh ip:iproute2 unshare:util-linux ping:iputils-ping sysctl:procps cc:gcc
+	@tests/support/packages.sh ip:iproute2 unshare:util-linux ping:iputils-ping sysctl:procps cc:gcc \
+		dbus-daemon:dbus-daemon networkctl:systemd resolvectl:systemd-resolved pkcheck:polkitd \
+		NetworkManager:network-manager dhclient:isc-dhcp-client dnsmasq:dnsmasq-base
 
 bench: release ## Measure against the floor of this machine; needs root or user namespaces
 	@tests/support/packages.sh ip:iproute2 unshare:util-linux cc:gcc

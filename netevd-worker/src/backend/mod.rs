@@ -4,6 +4,7 @@
 //! A backend is a task of its own. It never ends: a manager that is absent, or goes away, is told
 //! once ([`Report::Away`]) and waited for with back-off.
 
+pub mod bus;
 pub mod dhclient;
 mod report;
 

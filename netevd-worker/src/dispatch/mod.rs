@@ -15,8 +15,10 @@ mod document;
 mod engine;
 mod environment;
 mod group;
+mod lease;
 mod linger;
 mod names;
+mod networkd;
 mod occasion;
 mod output;
 mod queue;
@@ -39,7 +41,7 @@ pub use stdin::Feed;
 pub use survey::{Entry, Stray, Survey, survey};
 pub use trust::{Identity, TrustedOwner, Verdict, judge};
 
-use crate::config::Scripts;
+use crate::config::{Backend, Scripts};
 use crate::event::{Event, EventKind, LinkId};
 use crate::facts::{Facts, LinkFacts};
 use engine::{Active, Report};
@@ -64,7 +66,8 @@ pub struct Dispatcher {
     grace: Duration,
     owner: TrustedOwner,
     identity: Identity,
-    backend: &'static str,
+    backend: Backend,
+    emit_json: bool,
     queues: Queues,
     /// Events whose scripts run, one a link.
     active: HashMap<LinkId, Active>,
@@ -82,7 +85,7 @@ pub struct Dispatcher {
 
 impl Dispatcher {
     /// Nothing runs before [`Dispatcher::pump`]. `backend` is what scripts see as `BACKEND`.
-    pub fn new(roots: ScriptRoots, settings: Scripts, trust: TrustedOwner, backend: &'static str) -> Self {
+    pub fn new(roots: ScriptRoots, settings: Scripts, trust: TrustedOwner, backend: Backend) -> Self {
         Self {
             directories: Directories::new(roots),
             settings,
@@ -90,6 +93,7 @@ impl Dispatcher {
             owner: trust,
             identity: Identity::current(),
             backend,
+            emit_json: false,
             queues: Queues::default(),
             active: HashMap::new(),
             between: VecDeque::new(),
@@ -182,6 +186,12 @@ impl Dispatcher {
     /// New settings, for what starts from now on.
     pub fn reconfigure(&mut self, settings: Scripts) {
         self.settings = settings;
+    }
+
+    /// What scripts see as `BACKEND`, and whether they get `JSON`, from now on.
+    pub fn set_backend(&mut self, backend: Backend, emit_json: bool) {
+        self.backend = backend;
+        self.emit_json = emit_json;
     }
 
     /// Nothing queued, nothing running, no completion left to take.

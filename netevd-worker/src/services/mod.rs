@@ -1,6 +1,7 @@
 //! Calls to other services on the system bus: resolved, hostnamed, systemd. One task, one
 //! connection, one call at a time for each service; the loop never waits for it.
 
+pub use crate::config::Verb;
 use crate::event::EventId;
 use protocol::{Ifindex, InterfaceName};
 use std::net::IpAddr;
@@ -45,19 +46,6 @@ pub enum Demand {
         /// Of this link; empty for the host.
         link: String,
     },
-}
-
-/// What can be done with a unit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verb {
-    /// StartUnit
-    Start,
-    /// StopUnit
-    Stop,
-    /// RestartUnit
-    Restart,
-    /// ReloadUnit
-    Reload,
 }
 
 /// What became of a demand.

@@ -8,7 +8,7 @@ use super::options::Options;
 use super::resync::Resync;
 use super::routing_side::RoutingSide;
 use super::routing_task::RoutingTask;
-use crate::config::Config;
+use crate::config::{Backend, Config};
 use crate::dispatch::{Dispatcher, ScriptRoots, TrustedOwner};
 use crate::event::EventKind;
 use crate::kernel::{Dump, Dumper, KernelMessage, Multicast, Received};
@@ -88,7 +88,12 @@ impl Worker {
         let memory = Memory::new(&options.runtime_dir);
         let mut worker = Self {
             state: memory.recall().unwrap_or_default(),
-            dispatcher: Dispatcher::new(ScriptRoots::default(), config.scripts.clone(), owner, "kernel"),
+            dispatcher: Dispatcher::new(
+                ScriptRoots::default(),
+                config.scripts.clone(),
+                owner,
+                Backend::Kernel,
+            ),
             resync: Resync::new().map_err(Fatal::Dump)?,
             routes_wanted: false,
             save_at: None,

@@ -1,12 +1,13 @@
 //! A lease as scripts and services need it: two leases are equal when nothing but times differs.
 
+use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 /// One unexpired lease of one interface and family (dhclient.leases(5)). Names are as the server
 /// gave them; validation is with whoever passes them on.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Lease {
     /// `fixed-address`, or the first `iaaddr`.
     pub address: IpAddr,
@@ -36,7 +37,7 @@ pub struct Lease {
 }
 
 /// The leases of one interface.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LinkLeases {
     /// By DHCPv4.
     pub v4: Option<Arc<Lease>>,
@@ -54,21 +55,8 @@ impl Lease {
 impl PartialEq for Lease {
     /// All but the times: a renewal that changes nothing else is no news.
     fn eq(&self, other: &Self) -> bool {
-        // Taken apart, so that a field that is added has to be thought of here.
-        let Self {
-            address,
-            prefix_length,
-            routers,
-            routes,
-            dns,
-            domain,
-            search,
-            host_name,
-            server,
-            mtu,
-            ntp,
-            expires: _,
-        } = self;
+        let Self { address, prefix_length, routers, routes, dns, domain, search, host_name, .. } = self;
+        let Self { server, mtu, ntp, expires: _, .. } = self;
         *address == other.address
             && *prefix_length == other.prefix_length
             && *routers == other.routers
@@ -82,3 +70,5 @@ impl PartialEq for Lease {
             && *ntp == other.ntp
     }
 }
+
+impl Eq for Lease {}

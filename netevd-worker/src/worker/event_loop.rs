@@ -1,18 +1,22 @@
 //! The loop: sources in, state in the middle, scripts and routing out. The one owner of it all.
 
+use super::activation;
+use super::door::Door;
 use super::fatal::Fatal;
+use super::lock::Lock;
 use super::log::Log;
 use super::memory::Memory;
 use super::news;
+use super::notify::{Notify, Status};
 use super::options::Options;
 use super::resync::Resync;
 use super::routing_side::RoutingSide;
-use super::routing_task::RoutingTask;
+use super::routing_task::RoutingNews;
 use crate::config::Config;
 use crate::dispatch::{Dispatcher, ScriptRoots, TrustedOwner};
 use crate::event::EventKind;
 use crate::kernel::{Dump, Dumper, KernelMessage, Multicast, Received};
-use crate::routing::{Helper, Reconciler};
+use crate::routing::Helper;
 use crate::state::{Changes, Interest, State, is_reported};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -42,6 +46,10 @@ pub(super) struct Worker {
     save_at: Option<Instant>,
     period_at: Instant,
     overruns: u64,
+    notify: Notify,
+    /// The last reload was refused.
+    stale: bool,
+    _lock: Option<Lock>,
 }
 
 /// What the process is told by signals.
@@ -66,20 +74,33 @@ impl Worker {
     pub(super) async fn start(options: Options, config: Config, log: Log) -> Result<Self, Fatal> {
         // A signal that comes before its handler would end the process.
         let signals = Signals::new().map_err(Fatal::Signals)?;
+        let sockets =
+            if options.systemd { Some(activation::take().map_err(Fatal::Activation)?) } else { None };
+        // The launcher holds the lock for a worker of its own.
+        let lock =
+            sockets.as_ref().map(|_| Lock::take(&options.runtime_dir)).transpose().map_err(Fatal::Lock)?;
         let netlink = inherited("--netlink", options.netlink)?;
         let channel = inherited("--channel", options.channel)?;
+        let (netlink, door) = match sockets {
+            None => (netlink, None),
+            Some(sockets) => (sockets.netlink, Some(sockets.door)),
+        };
         // From before the dump, so that nothing falls in between.
-        let multicast = Multicast::new(netlink).map_err(Fatal::Multicast)?;
+        let mut multicast = Multicast::new(netlink).map_err(Fatal::Multicast)?;
+        if options.systemd {
+            // What it holds was said to a worker before this one; the dump tells what became of it.
+            multicast.discard();
+        }
         let now = Instant::now();
-        let routing = match channel {
-            None => None,
-            Some(channel) => {
+        let policy = config.routing.clone();
+        let routing = match (channel, door) {
+            (None, None) => None,
+            (Some(channel), _) => {
                 let helper = Helper::connect(channel).await.map_err(Fatal::Helper)?;
                 let dumper = Dumper::new().map_err(Fatal::Dump)?;
-                let policy = config.routing.clone();
-                let task = RoutingTask::start(Reconciler::new(helper, dumper, policy.clone()));
-                Some(RoutingSide::new(task, policy, now))
+                Some(RoutingSide::with_helper(helper, dumper, policy, now))
             }
+            (None, Some(door)) => Some(RoutingSide::with_door(Door::new(door).map_err(Fatal::Door)?, policy)),
         };
         // A system's daemon trusts root alone: the worker's own user must not be able to plant
         // scripts. An ordinary user's daemon has no helper, and trusts that user as well.
@@ -94,6 +115,9 @@ impl Worker {
             save_at: None,
             period_at: now + PERIOD,
             overruns: 0,
+            notify: Notify::new(now),
+            stale: false,
+            _lock: lock,
             options,
             config,
             log,
@@ -119,10 +143,12 @@ impl Worker {
             }
         }
         match &mut self.routing {
+            // Under systemd the helper comes when it comes.
+            Some(_) if self.options.systemd => {}
             Some(routing) => {
                 routing.begin(&self.state, Instant::now());
-                let report = routing.report().await?;
-                routing.passed(report, &self.state)?;
+                let news = routing.news().await?;
+                routing.hear(news, &self.state)?;
             }
             None if self.config.routing.interfaces.is_empty() => {}
             None => {
@@ -134,8 +160,10 @@ impl Worker {
             self.state.links().filter(|link| link.monitored).count(),
             self.state.links().count(),
             self.state.host(),
-            if self.routing.is_some() { "on" } else { "off" },
+            self.routing.as_ref().map_or("off", RoutingSide::status),
         );
+        let status = self.status();
+        self.notify.ready(&status, Instant::now());
         Ok(())
     }
 
@@ -154,10 +182,14 @@ impl Worker {
                         self.follow(changes);
                     }
                 }
-                _completion = self.dispatcher.completed() => self.dispatcher.pump(&self.state),
-                report = report_of(&mut self.routing) => {
+                _completion = self.dispatcher.completed() => {
+                    self.dispatcher.pump(&self.state);
+                    self.notify.touch(Instant::now());
+                }
+                news = news_of(&mut self.routing) => {
                     if let Some(routing) = &mut self.routing {
-                        routing.passed(report?, &self.state)?;
+                        routing.hear(news?, &self.state)?;
+                        self.notify.touch(Instant::now());
                     }
                 }
                 () = tokio::time::sleep_until(wake.into()) => {}
@@ -172,6 +204,7 @@ impl Worker {
     }
 
     async fn stop(&mut self) {
+        self.notify.stopping();
         tracing::info!("stopping: {} scripts running", self.dispatcher.running());
         // What has not run yet is for the next start.
         let unrun = self.dispatcher.has_unrun();
@@ -184,7 +217,10 @@ impl Worker {
     fn next_wake(&self) -> Instant {
         let pass = self.routing.as_ref().and_then(RoutingSide::due);
         let save = self.save_at.filter(|_| self.dispatcher.is_idle());
-        [pass, self.resync.due(), save].into_iter().flatten().fold(self.period_at, Instant::min)
+        [pass, self.resync.due(), save, self.notify.due()]
+            .into_iter()
+            .flatten()
+            .fold(self.period_at, Instant::min)
     }
 
     fn do_what_is_due(&mut self) {
@@ -206,6 +242,24 @@ impl Worker {
         if is_due(self.save_at) && self.dispatcher.is_idle() {
             self.save_at = None;
             self.save();
+        }
+        if is_due(self.notify.due()) {
+            let status = self.status();
+            self.notify.tend(status, now);
+        }
+    }
+
+    /// What the service manager shows.
+    fn status(&self) -> Status {
+        let counts = self.dispatcher.counts();
+        Status {
+            monitored: self.state.links().filter(|link| link.monitored).count(),
+            links: self.state.links().count(),
+            host: self.state.host(),
+            runs: counts.runs,
+            failures: counts.failures + counts.timeouts + counts.not_started,
+            routing: self.routing.as_ref().map_or("off", RoutingSide::status),
+            stale: self.stale,
         }
     }
 
@@ -269,6 +323,7 @@ impl Worker {
         if changes.doubt {
             self.resync.soon(now);
         }
+        self.notify.touch(now);
     }
 
     fn update_interest(&mut self) {
@@ -293,15 +348,24 @@ impl Worker {
         changes
     }
 
+    /// The manager waits for the end of what it is told has begun.
     fn reload(&mut self) {
+        self.notify.reloading();
+        self.stale = !self.read_again();
+        let status = self.status();
+        self.notify.ready(&status, Instant::now());
+    }
+
+    /// All or nothing; false when the old configuration stays.
+    fn read_again(&mut self) -> bool {
         let config = match super::read_config(&self.options) {
             Ok(config) => config,
             Err(problems) => {
                 tracing::error!("the configuration is not reloaded, the old one stays:\n{problems}");
-                return;
+                return false;
             }
         };
-        if self.routing.as_ref().is_some_and(|routing| !routing.has_policy(&config.routing)) {
+        if self.routing.as_mut().is_some_and(|routing| !routing.follow_policy(&config.routing)) {
             tracing::warn!(
                 "routing: changed, which takes a helper with the new policy: send SIGHUP to netevd, not to \
                  its worker"
@@ -316,6 +380,7 @@ impl Worker {
         self.state.reconsider(&interest, &mut changes);
         self.follow(changes);
         tracing::info!("configuration reloaded");
+        true
     }
 
     fn save(&self) {
@@ -341,11 +406,9 @@ fn inherited(option: &'static str, number: Option<i32>) -> Result<Option<OwnedFd
     number.map(open).transpose()
 }
 
-async fn report_of(
-    routing: &mut Option<RoutingSide>,
-) -> Result<Result<crate::routing::PassReport, crate::routing::PassError>, Fatal> {
+async fn news_of(routing: &mut Option<RoutingSide>) -> Result<RoutingNews, Fatal> {
     match routing {
         None => std::future::pending().await,
-        Some(routing) => routing.report().await,
+        Some(routing) => routing.news().await,
     }
 }

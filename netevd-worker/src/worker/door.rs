@@ -168,7 +168,7 @@ mod tests {
 
     fn run(test: impl Future<Output = ()>) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let guarded = tokio::time::timeout(Duration::from_secs(60), test);
+        let guarded = async { tokio::time::timeout(Duration::from_secs(60), test).await };
         runtime.block_on(guarded).expect("within a minute");
     }
 

@@ -1,20 +1,24 @@
 //! The loop: sources in, state in the middle, scripts and routing out. The one owner of it all.
 
+use super::activation;
+use super::door::Door;
 use super::fatal::Fatal;
+use super::lock::Lock;
 use super::log::Log;
 use super::memory::Memory;
 use super::news;
+use super::notify::{Notify, Status};
 use super::options::Options;
 use super::resync::Resync;
 use super::routing_side::RoutingSide;
-use super::routing_task::RoutingTask;
+use super::routing_task::RoutingNews;
 use super::services_side::{self, ServicesSide};
 use crate::backend::{Report, Source};
 use crate::config::{Backend, Config};
 use crate::dispatch::{Dispatcher, ScriptRoots, TrustedOwner};
 use crate::event::EventKind;
 use crate::kernel::{Dump, Dumper, KernelMessage, Multicast, Received};
-use crate::routing::{Helper, Reconciler};
+use crate::routing::Helper;
 use crate::state::{Changes, Interest, State, is_reported};
 use futures_util::FutureExt as _;
 use std::collections::BTreeMap;
@@ -58,6 +62,10 @@ pub(super) struct Worker {
     /// When scripts hear of new leases, whether the kernel has all of them or not.
     leases_at: Option<Instant>,
     overruns: u64,
+    notify: Notify,
+    /// The last reload was refused.
+    stale: bool,
+    _lock: Option<Lock>,
 }
 
 /// What the process is told by signals.
@@ -82,20 +90,33 @@ impl Worker {
     pub(super) async fn start(options: Options, config: Config, log: Log) -> Result<Self, Fatal> {
         // A signal that comes before its handler would end the process.
         let signals = Signals::new().map_err(Fatal::Signals)?;
+        let sockets =
+            if options.systemd { Some(activation::take().map_err(Fatal::Activation)?) } else { None };
+        // The launcher holds the lock for a worker of its own.
+        let lock =
+            sockets.as_ref().map(|_| Lock::take(&options.runtime_dir)).transpose().map_err(Fatal::Lock)?;
         let netlink = inherited("--netlink", options.netlink)?;
         let channel = inherited("--channel", options.channel)?;
+        let (netlink, door) = match sockets {
+            None => (netlink, None),
+            Some(sockets) => (sockets.netlink, Some(sockets.door)),
+        };
         // From before the dump, so that nothing falls in between.
-        let multicast = Multicast::new(netlink).map_err(Fatal::Multicast)?;
+        let mut multicast = Multicast::new(netlink).map_err(Fatal::Multicast)?;
+        if options.systemd {
+            // What it holds was said to a worker before this one; the dump tells what became of it.
+            multicast.discard();
+        }
         let now = Instant::now();
-        let routing = match channel {
-            None => None,
-            Some(channel) => {
+        let policy = config.routing.clone();
+        let routing = match (channel, door) {
+            (None, None) => None,
+            (Some(channel), _) => {
                 let helper = Helper::connect(channel).await.map_err(Fatal::Helper)?;
                 let dumper = Dumper::new().map_err(Fatal::Dump)?;
-                let policy = config.routing.clone();
-                let task = RoutingTask::start(Reconciler::new(helper, dumper, policy.clone()));
-                Some(RoutingSide::new(task, policy, now))
+                Some(RoutingSide::with_helper(helper, dumper, policy, now))
             }
+            (None, Some(door)) => Some(RoutingSide::with_door(Door::new(door).map_err(Fatal::Door)?, policy)),
         };
         // A system's daemon trusts root alone: the worker's own user must not be able to plant
         // scripts. An ordinary user's daemon has no helper, and trusts that user as well.
@@ -115,6 +136,9 @@ impl Worker {
             period_at: now + PERIOD,
             leases_at: None,
             overruns: 0,
+            notify: Notify::new(now),
+            stale: false,
+            _lock: lock,
             options,
             config,
             log,
@@ -145,10 +169,12 @@ impl Worker {
         self.services.follow(&self.state);
         self.leases_at = self.state.has_fresh_leases().then(|| Instant::now() + LEASE_PATIENCE);
         match &mut self.routing {
+            // Under systemd the helper comes when it comes.
+            Some(_) if self.options.systemd => {}
             Some(routing) => {
                 routing.begin(&self.state, Instant::now());
-                let report = routing.report().await?;
-                routing.passed(report, &self.state)?;
+                let news = routing.news().await?;
+                routing.hear(news, &self.state)?;
             }
             None if self.config.routing.interfaces.is_empty() => {}
             None => {
@@ -160,8 +186,10 @@ impl Worker {
             self.state.links().filter(|link| link.monitored).count(),
             self.state.links().count(),
             self.state.host(),
-            if self.routing.is_some() { "on" } else { "off" },
+            self.routing.as_ref().map_or("off", RoutingSide::status),
         );
+        let status = self.status();
+        self.notify.ready(&status, Instant::now());
         Ok(())
     }
 
@@ -212,10 +240,14 @@ impl Worker {
                         self.follow(changes);
                     }
                 }
-                _completion = self.dispatcher.completed() => self.pump(),
-                report = report_of(&mut self.routing) => {
+                _completion = self.dispatcher.completed() => {
+                    self.pump();
+                    self.notify.touch(Instant::now());
+                }
+                news = news_of(&mut self.routing) => {
                     if let Some(routing) = &mut self.routing {
-                        routing.passed(report?, &self.state)?;
+                        routing.hear(news?, &self.state)?;
+                        self.notify.touch(Instant::now());
                     }
                 }
                 () = tokio::time::sleep_until(wake.into()) => {}
@@ -230,6 +262,7 @@ impl Worker {
     }
 
     async fn stop(&mut self) {
+        self.notify.stopping();
         tracing::info!("stopping: {} scripts running", self.dispatcher.running());
         // What has not run yet is for the next start.
         let unrun = self.dispatcher.has_unrun();
@@ -242,7 +275,7 @@ impl Worker {
     fn next_wake(&self) -> Instant {
         let pass = self.routing.as_ref().and_then(RoutingSide::due);
         let save = self.save_at.filter(|_| self.dispatcher.is_idle());
-        [pass, self.resync.due(), save, self.leases_at]
+        [pass, self.resync.due(), save, self.leases_at, self.notify.due()]
             .into_iter()
             .flatten()
             .fold(self.period_at, Instant::min)
@@ -273,6 +306,24 @@ impl Worker {
         if is_due(self.save_at) && self.dispatcher.is_idle() {
             self.save_at = None;
             self.save();
+        }
+        if is_due(self.notify.due()) {
+            let status = self.status();
+            self.notify.tend(status, now);
+        }
+    }
+
+    /// What the service manager shows.
+    fn status(&self) -> Status {
+        let counts = self.dispatcher.counts();
+        Status {
+            monitored: self.state.links().filter(|link| link.monitored).count(),
+            links: self.state.links().count(),
+            host: self.state.host(),
+            runs: counts.runs,
+            failures: counts.failures + counts.timeouts + counts.not_started,
+            routing: self.routing.as_ref().map_or("off", RoutingSide::status),
+            stale: self.stale,
         }
     }
 
@@ -408,6 +459,7 @@ impl Worker {
         if changes.doubt {
             self.resync.soon(now);
         }
+        self.notify.touch(now);
     }
 
     fn update_interest(&mut self) {
@@ -432,15 +484,24 @@ impl Worker {
         changes
     }
 
+    /// The manager waits for the end of what it is told has begun.
     fn reload(&mut self) {
+        self.notify.reloading();
+        self.stale = !self.read_again();
+        let status = self.status();
+        self.notify.ready(&status, Instant::now());
+    }
+
+    /// All or nothing; false when the old configuration stays.
+    fn read_again(&mut self) -> bool {
         let config = match super::read_config(&self.options) {
             Ok(config) => config,
             Err(problems) => {
                 tracing::error!("the configuration is not reloaded, the old one stays:\n{problems}");
-                return;
+                return false;
             }
         };
-        if self.routing.as_ref().is_some_and(|routing| !routing.has_policy(&config.routing)) {
+        if self.routing.as_mut().is_some_and(|routing| !routing.follow_policy(&config.routing)) {
             tracing::warn!(
                 "routing: changed, which takes a helper with the new policy: send SIGHUP to netevd, not to \
                  its worker"
@@ -464,6 +525,7 @@ impl Worker {
         self.state.reconsider(&interest, &mut changes);
         self.follow(changes);
         tracing::info!("configuration reloaded");
+        true
     }
 
     fn save(&self) {
@@ -489,11 +551,9 @@ fn inherited(option: &'static str, number: Option<i32>) -> Result<Option<OwnedFd
     number.map(open).transpose()
 }
 
-async fn report_of(
-    routing: &mut Option<RoutingSide>,
-) -> Result<Result<crate::routing::PassReport, crate::routing::PassError>, Fatal> {
+async fn news_of(routing: &mut Option<RoutingSide>) -> Result<RoutingNews, Fatal> {
     match routing {
         None => std::future::pending().await,
-        Some(routing) => routing.report().await,
+        Some(routing) => routing.news().await,
     }
 }

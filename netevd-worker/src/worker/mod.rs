@@ -1,11 +1,15 @@
 //! The worker as a process: options, confinement, log, and the loop that wires everything.
 
+mod activation;
 mod confine;
+mod door;
 mod event_loop;
 mod fatal;
+mod lock;
 mod log;
 mod memory;
 mod news;
+mod notify;
 mod options;
 mod resync;
 mod routing_side;

@@ -57,3 +57,30 @@ pub struct Outcome {
     /// about it.
     pub result: Result<Option<String>, String>,
 }
+
+/// Other services; what is demanded waits for them.
+#[derive(Debug, Default)]
+pub struct Services {
+    waiting: Vec<Demand>,
+}
+
+impl Services {
+    /// Nothing is asked yet.
+    pub fn start() -> Self {
+        Self::default()
+    }
+
+    /// Takes a demand.
+    ///
+    /// # Errors
+    /// When too many wait.
+    pub fn submit(&mut self, demand: Demand) -> Result<(), String> {
+        self.waiting.push(demand);
+        Ok(())
+    }
+
+    /// What became of a demand.
+    pub async fn outcome(&mut self) -> Outcome {
+        std::future::pending().await
+    }
+}

@@ -45,6 +45,13 @@ pub struct LinkLeases {
     pub v6: Option<Arc<Lease>>,
 }
 
+impl Lease {
+    /// True before its end.
+    pub(super) fn holds_at(&self, now: SystemTime) -> bool {
+        self.expires.is_none_or(|end| now < end)
+    }
+}
+
 impl PartialEq for Lease {
     /// All but the times: a renewal that changes nothing else is no news.
     fn eq(&self, other: &Self) -> bool {

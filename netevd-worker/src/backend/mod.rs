@@ -7,6 +7,7 @@
 mod auto;
 pub mod bus;
 pub mod dhclient;
+pub mod networkd;
 mod report;
 mod source;
 

@@ -6,6 +6,7 @@
 
 pub mod bus;
 pub mod dhclient;
+pub mod networkmanager;
 mod report;
 
 pub use report::{HostReport, LinkReport, ManagerFacts, Report, Word};

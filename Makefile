@@ -8,7 +8,7 @@ export RUST_TEST_THREADS
 HOST := $(shell rustc -vV | sed -n 's/^host: //p')
 
 .DEFAULT_GOAL := help
-.PHONY: help build release demo test bench lint audit deny packages clean
+.PHONY: help build release install uninstall demo test test-boot bench lint audit deny packages clean
 
 help: ## Print this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
@@ -25,12 +25,58 @@ release: ## Build optimised programs into target/release, the helper statically 
 		$(CARGO) build -p netevd-priv --locked --release --target $(HOST)
 	install -m 755 target/$(HOST)/release/netevd-priv target/release/netevd-priv
 
+# Where things go, as packagers expect it: DESTDIR is put in front of everything and is named in no
+# file. What the administrator writes is in SYSCONFDIR; nothing there is replaced or removed.
+DESTDIR ?=
+PREFIX ?= /usr
+SYSCONFDIR ?= /etc
+# The directory of the built programs.
+BUILT ?= target/release
+LIBDIR = $(PREFIX)/lib/netevd
+UNITS = netevd.service netevd-priv.service netevd.socket
+DOCDIR = $(PREFIX)/share/doc/netevd
+# The events' own table says which directories there are.
+EVENTS = $(shell sed -n 's/^    [A-Z][A-Za-z]* "\([a-z-]*\)" [A-Z].*/\1/p' netevd-worker/src/event.rs)
+# The files of this repository name /usr.
+PREFIXED = sed 's|/usr/bin/netevd|$(PREFIX)/bin/netevd|; s|/usr/lib/netevd|$(LIBDIR)|; s|/usr/share/doc|$(PREFIX)/share/doc|'
+
+# 0711: a program that its user cannot read, no process of that user can look into.
+install: ## Install what `make release` built: DESTDIR= PREFIX=/usr SYSCONFDIR=/etc
+	@for program in netevd netevd-worker netevd-priv; do \
+		[ -x $(BUILT)/$$program ] || { echo "make install: $(BUILT)/$$program is not there: make release" >&2; exit 1; }; done
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR) $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -m 0755 $(BUILT)/netevd $(DESTDIR)$(PREFIX)/bin/netevd
+	install -m 0711 $(BUILT)/netevd-worker $(BUILT)/netevd-priv $(DESTDIR)$(LIBDIR)/
+	for unit in $(UNITS); do \
+		$(PREFIXED) systemd/$$unit >$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit && \
+		chmod 0644 $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit || exit 1; done
+	install -D -m 0644 systemd/sysusers.d/netevd.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/netevd.conf
+	install -D -m 0644 systemd/tmpfiles.d/netevd.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/netevd.conf
+	install -D -m 0644 systemd/rt_protos.d/netevd.conf $(DESTDIR)$(SYSCONFDIR)/iproute2/rt_protos.d/netevd.conf
+	install -d $(DESTDIR)$(SYSCONFDIR)/netevd $(EVENTS:%=$(DESTDIR)$(SYSCONFDIR)/netevd/%.d)
+	install -d $(DESTDIR)$(DOCDIR)/examples
+	install -m 0644 README.md CHANGELOG.md SECURITY.md COPYING docs/*.md $(DESTDIR)$(DOCDIR)/
+	install -m 0644 examples/*.yaml systemd/examples/*.conf $(DESTDIR)$(DOCDIR)/examples/
+
+uninstall: ## Remove what `make install` installed; configuration and scripts stay
+	rm -f $(DESTDIR)$(PREFIX)/bin/netevd $(DESTDIR)$(LIBDIR)/netevd-worker $(DESTDIR)$(LIBDIR)/netevd-priv
+	rm -f $(UNITS:%=$(DESTDIR)$(PREFIX)/lib/systemd/system/%)
+	rm -f $(DESTDIR)$(PREFIX)/lib/sysusers.d/netevd.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/netevd.conf
+	rm -f $(DESTDIR)$(SYSCONFDIR)/iproute2/rt_protos.d/netevd.conf
+	rm -rf $(DESTDIR)$(DOCDIR)
+	-rmdir --ignore-fail-on-non-empty $(DESTDIR)$(LIBDIR) $(EVENTS:%=$(DESTDIR)$(SYSCONFDIR)/netevd/%.d) \
+		$(DESTDIR)$(SYSCONFDIR)/netevd
+
 demo: build ## Show the main job in a private network namespace, as root or not, in half a minute
 	@tests/support/packages.sh ip:iproute2 unshare:util-linux
 	@examples/demo/run.sh target/debug
 
 test: packages build ## Install what the tests need, then run all of them
 	$(CARGO) test --workspace --locked --no-fail-fast
+
+test-boot: build ## The services under systemd as process 1, on Debian's systemd 252 and 257 (root)
+	@tests/support/packages.sh ip:iproute2 unshare:util-linux mmdebstrap:mmdebstrap
+	NETEVD_BOOT=1 $(CARGO) test --locked --test boot -- --test-threads=1
 
 packages: ## Install the Debian packages that the tests need and that are missing (root)
 	@tests/support/packages.sh ip:iproute2 unshare:util-linux ping:iputils-ping sysctl:procps cc:gcc \

@@ -38,10 +38,11 @@ impl Binaries {
     }
 }
 
-/// Beside this program, then `../libexec/netevd`.
-fn places(own: &Path) -> [PathBuf; 2] {
+/// Beside this program, then where `make install` puts them, then `../libexec/netevd`.
+fn places(own: &Path) -> [PathBuf; 3] {
     let beside = own.parent().unwrap_or(Path::new("/"));
-    [beside.to_owned(), beside.parent().unwrap_or(beside).join("libexec/netevd")]
+    let prefix = beside.parent().unwrap_or(beside);
+    [beside.to_owned(), prefix.join("lib/netevd"), prefix.join("libexec/netevd")]
 }
 
 fn find(name: &'static str, places: &[PathBuf]) -> Result<Program, NotFound> {
@@ -103,11 +104,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_places_are_named_when_nothing_is_there() {
+    fn all_places_are_named_when_nothing_is_there() {
         let error = find("netevd-worker", &places(Path::new("/nonexistent/bin/netevd")))
             .expect_err("nothing")
             .to_string();
         assert!(error.contains("/nonexistent/bin/netevd-worker (No such file"), "{error}");
+        assert!(error.contains("/nonexistent/lib/netevd/netevd-worker"), "{error}");
         assert!(error.contains("/nonexistent/libexec/netevd/netevd-worker"), "{error}");
     }
 }

@@ -56,7 +56,7 @@ pub(crate) enum Command {
         what: List,
     },
     /// Print the policy that the privileged helper is given: all that it may ever touch
-    Policy,
+    Policy(PolicyOptions),
     /// Delete every rule and route of netevd (protocol 110) from the kernel; needs root
     Flush(FlushOptions),
     /// Print the version
@@ -90,6 +90,14 @@ pub(crate) struct WorkerUser {
     /// User of the worker and of scripts, by name or number [default: as `start` chooses]
     #[arg(long, value_name = "USER")]
     pub user: Option<String>,
+}
+
+/// Options of `policy`.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct PolicyOptions {
+    /// File to write it to, replaced as a whole [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// Options of `flush`.

@@ -25,13 +25,9 @@ impl Budget {
         self.last = self.last.max(now);
         self.saved = self.saved.saturating_add(earned).min(self.burst);
         let price = Duration::from_secs(1) / self.rate;
-        match self.saved.checked_sub(price) {
-            Some(rest) => {
-                self.saved = rest;
-                true
-            }
-            None => false,
-        }
+        let rest = self.saved.checked_sub(price);
+        self.saved = rest.unwrap_or(self.saved);
+        rest.is_some()
     }
 }
 

@@ -2,10 +2,11 @@
 //!
 //! `AF_UNIX SOCK_SEQPACKET`, connected. It knows nothing of what a frame means.
 
+use crate::error::{StartError, cannot};
 use nix::errno::Errno;
-use nix::sys::socket::{
-    MsgFlags, SockType, UnixAddr, getpeername, getsockopt, recvmsg, send, sockopt::SockType as TypeOption,
-};
+use nix::sys::socket::sockopt::{PeerCredentials, SockType as TypeOption};
+use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr};
+use nix::sys::socket::{connect, getpeername, getsockopt, recvmsg, send, socket};
 use protocol::MAX_FRAME;
 use std::fmt;
 use std::io::IoSliceMut;
@@ -33,6 +34,19 @@ impl Channel {
         // Fails with ENOTCONN before a connection, and for the address of another family.
         let connected = getpeername::<UnixAddr>(number).is_ok();
         (seqpacket && connected).then_some(Self(descriptor))
+    }
+
+    /// Connects to the socket at `path`, if it is root who listens there: SO_PEERCRED names who
+    /// called listen(2), unix(7). Under systemd that is process 1, on the worker's behalf.
+    pub(crate) fn connect(path: &str) -> Result<Self, StartError> {
+        let failed = cannot(format!("connect to {path} (systemctl start netevd.socket?)"));
+        let own = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None);
+        let own = own.map_err(&failed)?;
+        UnixAddr::new(path).and_then(|to| connect(own.as_raw_fd(), &to)).map_err(&failed)?;
+        match getsockopt(&own, PeerCredentials).map_err(&failed)?.uid() {
+            0 => Ok(Self(own)),
+            uid => Err(StartError::Listener(path.to_owned(), uid)),
+        }
     }
 
     /// The next frame's length in `buffer`; 0 when the other side is gone. An empty frame cannot
@@ -76,7 +90,7 @@ impl std::error::Error for ChannelError {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nix::sys::socket::{AddressFamily, ControlMessage, SockFlag, sendmsg, socketpair};
+    use nix::sys::socket::{ControlMessage, sendmsg, socketpair};
     use std::io::IoSlice;
 
     fn pair() -> (Channel, OwnedFd) {
@@ -91,8 +105,7 @@ mod tests {
         assert!(Channel::new(stream.into()).is_none());
         let tcp = std::net::TcpListener::bind("127.0.0.1:0").expect("a listener");
         assert!(Channel::new(tcp.into()).is_none());
-        let lone =
-            nix::sys::socket::socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::empty(), None);
+        let lone = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::empty(), None);
         assert!(Channel::new(lone.expect("a socket")).is_none());
     }
 

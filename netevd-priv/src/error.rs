@@ -2,11 +2,10 @@
 
 use crate::start::{CHANNEL, POLICY};
 use caps::CapsHashSet;
-use nix::errno::Errno;
-use nix::sys::resource::Resource;
 use protocol::PolicyError;
+use std::collections::BTreeSet;
+use std::error::Error;
 use std::fmt;
-use std::io;
 
 /// Which step of the start failed.
 pub(crate) enum StartError {
@@ -14,20 +13,20 @@ pub(crate) enum StartError {
     NoChannel,
     /// The second is not there.
     NoPolicy,
-    /// The policy's text cannot be read.
-    PolicyRead(io::Error),
-    /// It says what it may not.
+    /// The policy says what it may not.
     Policy(PolicyError),
-    /// No netlink socket, or none as it must be.
-    Netlink(io::Error),
+    /// At the channel's path this user listens, and not root.
+    Listener(String, u32),
     /// The permitted capabilities, where they are not exactly CAP_NET_ADMIN.
     Capabilities(CapsHashSet),
-    /// Capabilities could not be read or dropped.
-    Caps(caps::errors::CapsError),
-    /// A system call, by name.
-    Step(&'static str, Errno),
-    /// A resource limit.
-    Limit(Resource, Errno),
+    /// What could not be done, and why.
+    Step(String, Box<dyn Error>),
+}
+
+/// For `map_err`: what could not be done, as an infinitive.
+pub(crate) fn cannot<E: Error + 'static>(step: impl Into<String>) -> impl Fn(E) -> StartError {
+    let step = step.into();
+    move |error| StartError::Step(step.clone(), error.into())
 }
 
 impl fmt::Display for StartError {
@@ -41,21 +40,19 @@ impl fmt::Display for StartError {
             StartError::NoPolicy => {
                 write!(f, "descriptor {POLICY} is not open; `netevd start` passes the policy there")
             }
-            StartError::PolicyRead(error) => write!(f, "cannot read the policy: {error}"),
             StartError::Policy(error) => write!(f, "{error}; write it anew with `netevd policy`"),
-            StartError::Netlink(error) => write!(f, "cannot open a netlink socket: {error}"),
+            StartError::Listener(path, uid) => {
+                write!(f, "uid {uid} listens at {path}, not root: systemctl restart netevd.socket")
+            }
             StartError::Capabilities(found) => {
-                let mut names: Vec<String> = found.iter().map(ToString::to_string).collect();
-                names.sort();
+                let names: BTreeSet<String> = found.iter().map(ToString::to_string).collect();
                 write!(
                     f,
                     "exactly CAP_NET_ADMIN must be permitted, found: {names:?}; \
                      start it by `netevd start` as root"
                 )
             }
-            StartError::Caps(error) => write!(f, "cannot reduce the capabilities: {error}"),
-            StartError::Step(step, errno) => write!(f, "cannot lock down, {step}: {errno}"),
-            StartError::Limit(resource, errno) => write!(f, "cannot lock down, {resource:?}: {errno}"),
+            StartError::Step(step, error) => write!(f, "cannot {step}: {error}"),
         }
     }
 }

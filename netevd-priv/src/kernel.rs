@@ -37,6 +37,9 @@ pub(crate) struct Address {
     pub(crate) usable: bool,
 }
 
+/// Objects of one kind; none is no error.
+type Found<T> = Result<Vec<T>, Errno>;
+
 /// The kernel's side of the helper.
 pub(crate) struct Kernel {
     pub(crate) netlink: Netlink,
@@ -57,11 +60,7 @@ impl Kernel {
     }
 
     /// The addresses of one family: of one interface, or of all.
-    pub(crate) fn addresses(
-        &mut self,
-        ifindex: Option<Ifindex>,
-        family: Family,
-    ) -> Result<Vec<Address>, Errno> {
+    pub(crate) fn addresses(&mut self, ifindex: Option<Ifindex>, family: Family) -> Found<Address> {
         let mut message = AddressMessage::default();
         message.header.family = address_family(family);
         message.header.index = ifindex.map_or(0, Ifindex::get);
@@ -73,17 +72,17 @@ impl Kernel {
     }
 
     /// All rules of both families: the kernel has no filter for them.
-    pub(crate) fn rules(&mut self) -> Result<Vec<Rule>, Errno> {
+    pub(crate) fn rules(&mut self) -> Found<Rule> {
         self.netlink.dump(&Message::GetRule(RuleMessage::default()), Rule::read)
     }
 
     /// The routes of one table; none if there is no such table.
-    pub(crate) fn table(&mut self, table: TableId, family: Family) -> Result<Vec<Route>, Errno> {
+    pub(crate) fn table(&mut self, table: TableId, family: Family) -> Found<Route> {
         self.routes(family, |filter| filter.attributes.push(RouteAttribute::Table(table.0)))
     }
 
     /// The unicast routes of all tables that leave by this interface.
-    pub(crate) fn routes_by(&mut self, oif: u32, family: Family) -> Result<Vec<Route>, Errno> {
+    pub(crate) fn routes_by(&mut self, oif: u32, family: Family) -> Found<Route> {
         self.routes(family, |filter| {
             filter.header.kind = RouteType::Unicast;
             filter.attributes.push(RouteAttribute::Oif(oif));
@@ -91,15 +90,11 @@ impl Kernel {
     }
 
     /// Every route that carries our protocol number, in whatever table.
-    pub(crate) fn our_routes(&mut self, family: Family) -> Result<Vec<Route>, Errno> {
+    pub(crate) fn our_routes(&mut self, family: Family) -> Found<Route> {
         self.routes(family, |filter| filter.header.protocol = RouteProtocol::Other(PROTOCOL))
     }
 
-    fn routes(
-        &mut self,
-        family: Family,
-        filter: impl FnOnce(&mut RouteMessage),
-    ) -> Result<Vec<Route>, Errno> {
+    fn routes(&mut self, family: Family, filter: impl FnOnce(&mut RouteMessage)) -> Found<Route> {
         let mut message = RouteMessage::default();
         message.header.address_family = address_family(family);
         filter(&mut message);

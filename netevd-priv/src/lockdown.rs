@@ -1,6 +1,6 @@
 //! Giving up everything that the helper does not need. What fails here is a refusal to start.
 
-use crate::error::StartError;
+use crate::error::{StartError, cannot};
 use crate::sys;
 use caps::{CapSet, Capability, CapsHashSet};
 use nix::sys::prctl;
@@ -14,36 +14,37 @@ pub(crate) const DESCRIPTORS: u32 = 5;
 /// Closes what is not needed, then drops what is not needed, in the order in which each step is
 /// still possible.
 pub(crate) fn lock_down() -> Result<(), StartError> {
-    sys::close_from(DESCRIPTORS).map_err(|errno| StartError::Step("close_range", errno))?;
+    sys::close_from(DESCRIPTORS).map_err(cannot("lock down, close_range"))?;
     drop_capabilities()?;
     // No core image, no ptrace and no pidfd_getfd by processes of the same uid.
-    prctl::set_dumpable(false).map_err(|errno| StartError::Step("PR_SET_DUMPABLE", errno))?;
-    prctl::set_no_new_privs().map_err(|errno| StartError::Step("PR_SET_NO_NEW_PRIVS", errno))?;
+    prctl::set_dumpable(false).map_err(cannot("lock down, PR_SET_DUMPABLE"))?;
+    prctl::set_no_new_privs().map_err(cannot("lock down, PR_SET_NO_NEW_PRIVS"))?;
     limit_resources()
 }
 
 fn drop_capabilities() -> Result<(), StartError> {
     let only = CapsHashSet::from([Capability::CAP_NET_ADMIN]);
-    let permitted = caps::read(None, CapSet::Permitted).map_err(StartError::Caps)?;
+    let failed = cannot("reduce the capabilities");
+    let permitted = caps::read(None, CapSet::Permitted).map_err(&failed)?;
     if !permitted.contains(&Capability::CAP_NET_ADMIN) {
         return Err(StartError::Capabilities(permitted));
     }
     // While CAP_SETPCAP is there; without it no_new_privs alone keeps an exec from gaining any.
-    if caps::has_cap(None, CapSet::Effective, Capability::CAP_SETPCAP).map_err(StartError::Caps)? {
-        caps::clear(None, CapSet::Bounding).map_err(StartError::Caps)?;
+    if caps::has_cap(None, CapSet::Effective, Capability::CAP_SETPCAP).map_err(&failed)? {
+        caps::clear(None, CapSet::Bounding).map_err(&failed)?;
     }
-    caps::clear(None, CapSet::Ambient).map_err(StartError::Caps)?;
-    caps::clear(None, CapSet::Inheritable).map_err(StartError::Caps)?;
-    caps::set(None, CapSet::Effective, &only).map_err(StartError::Caps)?;
-    caps::set(None, CapSet::Permitted, &only).map_err(StartError::Caps)?;
+    caps::clear(None, CapSet::Ambient).map_err(&failed)?;
+    caps::clear(None, CapSet::Inheritable).map_err(&failed)?;
+    caps::set(None, CapSet::Effective, &only).map_err(&failed)?;
+    caps::set(None, CapSet::Permitted, &only).map_err(&failed)?;
     // What counts is what the kernel says, not that the calls succeeded.
-    let left = caps::read(None, CapSet::Permitted).map_err(StartError::Caps)?;
+    let left = caps::read(None, CapSet::Permitted).map_err(&failed)?;
     if left == only { Ok(()) } else { Err(StartError::Capabilities(left)) }
 }
 
 fn limit_resources() -> Result<(), StartError> {
     let limit = |resource: Resource, value| {
-        setrlimit(resource, value, value).map_err(|errno| StartError::Limit(resource, errno))
+        setrlimit(resource, value, value).map_err(cannot(format!("lock down, {resource:?}")))
     };
     // First, for asking needs a descriptor more. It writes no file; but a log that is one would
     // end it with SIGXFSZ.

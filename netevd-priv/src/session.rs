@@ -8,10 +8,13 @@ use protocol::{MAX_FRAME, Reply, SessionState, decode_request, encode_reply, per
 use std::error::Error;
 use std::time::{Duration, Instant};
 
+/// The end of a session: the other side went, or a reason not to serve on.
+type Served = Result<(), Box<dyn Error>>;
+
 /// Serves until the other side is gone. What stands in the kernel stays: routing must not flap
 /// because a daemon restarts. The same on an error: the channel failed, or carried what is no
 /// request or is not permitted; then it does not serve on.
-pub(crate) fn serve(channel: &Channel, helper: &mut Helper) -> Result<(), Box<dyn Error>> {
+pub(crate) fn serve(channel: &Channel, helper: &mut Helper) -> Served {
     let mut report = Report::default();
     let served = serve_until_end(channel, helper, &mut report);
     if let Some(sum) = report.close(Duration::ZERO, true) {
@@ -20,11 +23,7 @@ pub(crate) fn serve(channel: &Channel, helper: &mut Helper) -> Result<(), Box<dy
     served
 }
 
-fn serve_until_end(
-    channel: &Channel,
-    helper: &mut Helper,
-    report: &mut Report,
-) -> Result<(), Box<dyn Error>> {
+fn serve_until_end(channel: &Channel, helper: &mut Helper, report: &mut Report) -> Served {
     let started = Instant::now();
     let mut state = SessionState::Fresh;
     let mut buffer = [0; MAX_FRAME];
@@ -37,8 +36,7 @@ fn serve_until_end(
         let request = decode_request(frame)?;
         let next = permit(state, &request)?;
         let reply = helper.answer(&request);
-        let greeted = reply == Reply::Ok || state != SessionState::Fresh;
-        if greeted {
+        if reply == Reply::Ok || state != SessionState::Fresh {
             state = next;
         }
         let sum = report.close(started.elapsed(), false);

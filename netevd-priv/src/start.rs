@@ -2,7 +2,7 @@
 
 use crate::apply::Helper;
 use crate::channel::Channel;
-use crate::error::StartError;
+use crate::error::{StartError, cannot};
 use crate::kernel::Kernel;
 use crate::lockdown::lock_down;
 use crate::netlink::{Netlink, RECEIVE_BUFFER};
@@ -11,7 +11,7 @@ use protocol::Policy;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, RawFd};
 use std::process::ExitCode;
 
 pub(crate) const CHANNEL: RawFd = 3;
@@ -20,33 +20,35 @@ pub(crate) const POLICY: RawFd = 4;
 const NETLINK: RawFd = 4;
 const POLICY_MAX: u64 = 64 << 10;
 
-const USAGE: &str = "usage: netevd-priv [--help | --version]";
+const USAGE: &str = "usage: netevd-priv [--connect SOCKET --policy FILE | --help | --version]";
 const HELP: &str = "\
 netevd-priv changes rules and routes for netevd, and nothing else.
 
-It is started by `netevd start` and takes no options. Descriptor 3 is the channel to
-netevd-worker (a connected AF_UNIX SOCK_SEQPACKET socket), descriptor 4 the policy as
-`netevd policy` prints it. It needs CAP_NET_ADMIN and drops everything else.
+It is started by netevd-priv.service, which names the socket where root listens for
+netevd-worker and the policy as `netevd policy` writes it; or by `netevd start`, which passes
+both: descriptor 3 is the channel (a connected AF_UNIX SOCK_SEQPACKET socket), descriptor 4
+the policy. It needs CAP_NET_ADMIN and drops everything else.
 
 Exit status: 0 the worker went away (rules and routes stay), 1 could not start,
 2 wrong usage, or the worker broke the protocol (the kernel is left unchanged).";
 
 /// Runs the helper with these arguments (without the program's name).
-pub(crate) fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
-    match (arguments.next(), arguments.next()) {
-        (None, _) => {}
-        (Some(only), None) if only == "--version" => {
-            return say(&format!("netevd-priv {}", env!("CARGO_PKG_VERSION")));
-        }
-        (Some(only), None) if only == "--help" => return say(&format!("{USAGE}\n\n{HELP}")),
+pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let words: Vec<String> = arguments.map(|word| word.to_string_lossy().into_owned()).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let paths = match words[..] {
+        [] => None,
+        ["--connect", socket, "--policy", policy] => Some((socket, policy)),
+        ["--version"] => return say(&format!("netevd-priv {}", env!("CARGO_PKG_VERSION"))),
+        ["--help"] => return say(&format!("{USAGE}\n\n{HELP}")),
         _ => {
-            log("it takes no arguments");
+            log("wrong arguments");
             // A usage line, for people.
             let _ = writeln!(io::stderr(), "{USAGE}");
             return ExitCode::from(2);
         }
-    }
-    let (channel, mut helper) = match start() {
+    };
+    let (channel, mut helper) = match start(paths) {
         Ok(started) => started,
         Err(error) => {
             log(&error.to_string());
@@ -62,15 +64,24 @@ pub(crate) fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn start() -> Result<(Channel, Helper), StartError> {
-    let channel = sys::inherited(CHANNEL).and_then(Channel::new).ok_or(StartError::NoChannel)?;
-    let policy = read_policy(sys::inherited(POLICY).ok_or(StartError::NoPolicy)?)?;
-    let netlink = Netlink::open().map_err(StartError::Netlink)?;
+/// `paths` are the socket's and the policy's; without them both were passed as descriptors.
+fn start(paths: Option<(&str, &str)>) -> Result<(Channel, Helper), StartError> {
+    let (channel, policy) = if let Some((socket, policy)) = paths {
+        // What was inherited would stand where the two belong.
+        sys::close_from(3).map_err(cannot("close_range"))?;
+        (Channel::connect(socket)?, File::open(policy).map_err(cannot(format!("open {policy}")))?)
+    } else {
+        let channel = sys::inherited(CHANNEL).and_then(Channel::new).ok_or(StartError::NoChannel)?;
+        (channel, sys::inherited(POLICY).ok_or(StartError::NoPolicy)?.into())
+    };
+    let policy = read_policy(policy)?;
+    let failed = cannot("open a netlink socket");
+    let netlink = Netlink::open().map_err(&failed)?;
     // The lowest free number (the standard library opens 0, 1 and 2 if they are closed).
     if netlink.socket.as_raw_fd() != NETLINK {
-        return Err(StartError::Netlink(io::Error::other("it is not descriptor 4")));
+        return Err(failed(io::Error::other("it is not descriptor 4")));
     }
-    let size = netlink.socket.get_rx_buf_sz().map_err(StartError::Netlink)?;
+    let size = netlink.socket.get_rx_buf_sz().map_err(&failed)?;
     if size < RECEIVE_BUFFER {
         log(&format!(
             "the netlink receive buffer is {size} bytes instead of {RECEIVE_BUFFER}: \
@@ -81,10 +92,10 @@ fn start() -> Result<(Channel, Helper), StartError> {
     Ok((channel, Helper::new(Kernel { netlink }, policy)))
 }
 
-fn read_policy(descriptor: OwnedFd) -> Result<Policy, StartError> {
+fn read_policy(file: File) -> Result<Policy, StartError> {
     let mut text = String::new();
     // One byte more than is allowed, so that the reader sees that it is too long.
-    File::from(descriptor).take(POLICY_MAX + 1).read_to_string(&mut text).map_err(StartError::PolicyRead)?;
+    file.take(POLICY_MAX + 1).read_to_string(&mut text).map_err(cannot("read the policy"))?;
     text.parse().map_err(StartError::Policy)
 }
 
@@ -94,8 +105,5 @@ pub(crate) fn log(message: &str) {
 }
 
 fn say(text: &str) -> ExitCode {
-    match writeln!(io::stdout(), "{text}") {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
-    }
+    writeln!(io::stdout(), "{text}").map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS)
 }

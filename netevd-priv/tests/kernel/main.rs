@@ -5,6 +5,7 @@
 
 mod world;
 
+mod connect;
 mod defaults;
 mod limits;
 mod lockdown;

@@ -4,7 +4,7 @@ use super::output::Labels;
 use super::queue::Due;
 use super::run::{self, Ended, Limit, Outcome};
 use super::stdin::{Feed, Rest};
-use super::{Completion, Dispatcher, Input, Occasion, Verdict, judge, record, text};
+use super::{Begun, Completion, Dispatcher, Input, Occasion, Verdict, judge, record, text};
 use crate::config::Backend;
 use crate::event::{EventKind, LinkId};
 use crate::facts::{Facts, LinkFacts};
@@ -64,8 +64,13 @@ fn feed_or_tell(feed: Feed, document: Rc<[u8]>, labels: &Labels) -> Option<Rest>
 }
 
 impl Dispatcher {
-    pub(super) fn begin(&mut self, due: Due, empty: &mut HashSet<EventKind>) {
+    pub(super) fn begin(&mut self, due: Due, empty: &mut HashSet<EventKind>, facts: &dyn Facts) {
         let (kind, link) = (due.event.kind, due.event.link);
+        if self.lists_begun {
+            let values = due.last.clone().or_else(|| facts.link(link));
+            let name = values.map(|values| values.name.clone());
+            self.begun.push(Begun { id: due.event.id, kind, link: name });
+        }
         self.counts.skipped += due.skipped;
         if !empty.contains(&kind) {
             let listing = self.directories.list(kind);

@@ -40,12 +40,14 @@ pub use run::{Outcome, command, why_not_started};
 pub use stdin::Feed;
 pub use survey::{Entry, Stray, Survey, survey};
 pub use trust::{Identity, TrustedOwner, Verdict, judge};
+pub use validate::is_host_name;
 
 use crate::config::{Backend, Scripts};
-use crate::event::{Event, EventKind, LinkId};
+use crate::event::{Event, EventId, EventKind, LinkId};
 use crate::facts::{Facts, LinkFacts};
 use engine::{Active, Report};
 use linger::Lingering;
+use protocol::InterfaceName;
 use queue::{Full, Queues};
 use record::Verdicts;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -59,6 +61,17 @@ const FULL_PAUSE: Duration = Duration::from_secs(60);
 /// Between TERM and KILL at a timeout.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// An event whose turn has come, with scripts or without.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Begun {
+    /// Its number.
+    pub id: EventId,
+    /// What it is.
+    pub kind: EventKind,
+    /// Its link; `None` for the host.
+    pub link: Option<InterfaceName>,
+}
+
 /// Queues events and runs their scripts.
 pub struct Dispatcher {
     directories: Directories,
@@ -68,6 +81,9 @@ pub struct Dispatcher {
     identity: Identity,
     backend: Backend,
     emit_json: bool,
+    /// Whether events are listed in `begun`.
+    lists_begun: bool,
+    begun: Vec<Begun>,
     queues: Queues,
     /// Events whose scripts run, one a link.
     active: HashMap<LinkId, Active>,
@@ -94,6 +110,8 @@ impl Dispatcher {
             identity: Identity::current(),
             backend,
             emit_json: false,
+            lists_begun: false,
+            begun: Vec::new(),
             queues: Queues::default(),
             active: HashMap::new(),
             between: VecDeque::new(),
@@ -151,7 +169,7 @@ impl Dispatcher {
                 break;
             }
             let Some(due) = self.queues.next() else { break };
-            self.begin(due, &mut empty);
+            self.begin(due, &mut empty, facts);
         }
         self.queues.forget_idle();
     }
@@ -192,6 +210,16 @@ impl Dispatcher {
     pub fn set_backend(&mut self, backend: Backend, emit_json: bool) {
         self.backend = backend;
         self.emit_json = emit_json;
+    }
+
+    /// Whether [`Dispatcher::begun`] tells anything.
+    pub fn list_begun(&mut self, lists: bool) {
+        self.lists_begun = lists;
+    }
+
+    /// The events whose turn came since the last call. Take them after each [`Dispatcher::pump`].
+    pub fn begun(&mut self) -> Vec<Begun> {
+        std::mem::take(&mut self.begun)
     }
 
     /// Nothing queued, nothing running, no completion left to take.

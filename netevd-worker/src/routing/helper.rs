@@ -19,7 +19,8 @@ pub struct Helper {
     channel: AsyncFd<OwnedFd>,
 }
 
-/// Why the helper gave no answer. All are final: the supervisor starts both sides anew.
+/// Why the helper gave no answer. All are final for this helper: whoever started it, the launcher
+/// or systemd, starts another.
 #[derive(Debug)]
 pub enum HelperError {
     /// It closed the channel: it ended.
@@ -30,6 +31,8 @@ pub enum HelperError {
     Channel(io::Error),
     /// It answered something that is no reply.
     Frame(CodecError),
+    /// It sent something unasked.
+    Unasked,
     /// It did not accept our protocol version.
     Version(Reply),
 }
@@ -54,6 +57,26 @@ impl Helper {
                 Err(_) => return Err(HelperError::Silent),
                 Ok(Ok(Reply::Busy)) => tokio::time::sleep(BUSY_PAUSE).await,
                 Ok(other) => return other,
+            }
+        }
+    }
+
+    /// Waits until it is lost, while nothing is asked of it. Cancel-safe.
+    pub async fn lost(&mut self) -> HelperError {
+        let mut byte = [0; 1];
+        loop {
+            let mut ready = match self.channel.readable().await {
+                Ok(ready) => ready,
+                Err(error) => return HelperError::Channel(error),
+            };
+            // Not taken: only its presence counts.
+            let peeked =
+                ready.try_io(|fd| recv(fd.as_raw_fd(), &mut byte, MsgFlags::MSG_PEEK).map_err(Into::into));
+            match peeked {
+                Ok(Ok(0)) => return HelperError::Gone,
+                Ok(Ok(_)) => return HelperError::Unasked,
+                Ok(Err(error)) => return gone_or(error),
+                Err(_would_block) => {}
             }
         }
     }
@@ -103,6 +126,7 @@ impl fmt::Display for HelperError {
             HelperError::Silent => write!(f, "the helper did not answer within {} s", PATIENCE.as_secs()),
             HelperError::Channel(error) => write!(f, "the channel to the helper failed: {error}"),
             HelperError::Frame(error) => write!(f, "the helper sent {error}"),
+            HelperError::Unasked => f.write_str("the helper sent what nobody asked for"),
             HelperError::Version(reply) => {
                 write!(f, "the helper did not accept protocol {VERSION}: {reply:?}")
             }

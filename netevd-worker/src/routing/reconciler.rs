@@ -65,6 +65,11 @@ impl Reconciler {
         Self { helper, dumper, policy, synchronised: false, refused: BTreeSet::new(), left: Left::new() }
     }
 
+    /// Waits until the helper is lost, while nothing is asked of it. Cancel-safe.
+    pub async fn lost(&mut self) -> HelperError {
+        self.helper.lost().await
+    }
+
     /// Brings the kernel to the plan. A table that was refused is not tried again until the pass
     /// is `fresh`, that is has another reason than that objects of ours went: taking back a half
     /// would otherwise be the reason for the next attempt, without end.

@@ -1,7 +1,7 @@
 //! One service's lane: a task with its own connections, demands in, outcomes out.
 
 use super::failure::Failure;
-use super::level::Level;
+use super::level::{Job, Level};
 use super::{DEMANDS, Demand, Outcome, hostnamed, resolved, systemd};
 use crate::backend::bus::{Bus, BusEvent, BusLost, Calls, Signals};
 use std::pin::pin;
@@ -46,6 +46,13 @@ async fn connected(connection: &mut Option<Calls>) -> Result<&Calls, BusLost> {
         Some(calls) => Ok(calls),
         None => Ok(connection.insert(Calls::connect().await?)),
     }
+}
+
+async fn carry_out(calls: &Calls, job: &Job) -> Result<Option<String>, Failure> {
+    if let (true, Demand::Resolve { ifindex, link, .. }) = (job.after_revert, &job.demand) {
+        resolved::revert(calls, *ifindex, link).await?;
+    }
+    perform(calls, &job.demand).await
 }
 
 async fn perform(calls: &Calls, demand: &Demand) -> Result<Option<String>, Failure> {
@@ -101,7 +108,7 @@ impl Lane {
         self.level.appeared();
         loop {
             while let Some(job) = self.level.job() {
-                let result = self.meanwhile(perform(calls, &job.demand)).await?;
+                let result = self.meanwhile(carry_out(calls, &job)).await?;
                 if let Some(outcome) = self.level.done(job, result) {
                     self.tell(outcome).await?;
                 }

@@ -22,6 +22,8 @@ pub(super) struct Job {
     subject: Subject,
     number: u64,
     pub(super) demand: Demand,
+    /// What was there before is to be taken back first.
+    pub(super) after_revert: bool,
 }
 
 /// The demands.
@@ -40,6 +42,8 @@ struct Wanted {
     demand: Demand,
     /// Which demand for this subject.
     number: u64,
+    /// It follows a revert that was not carried out.
+    after_revert: bool,
     /// Taken by the service, or refused for good.
     settled: bool,
     /// Answered by nobody: to be tried again after a while.
@@ -54,8 +58,8 @@ impl Level {
         Self { forgets, ..Self::default() }
     }
 
-    /// A demand; the one before it for the same subject is forgotten. Refuses what would be too
-    /// much.
+    /// A demand; the one before it for the same subject is forgotten, but for a revert, which a
+    /// new setting does not replace: it may set less. Refuses what would be too much.
     pub(super) fn note(&mut self, demand: Demand) -> Result<(), Outcome> {
         let subject = match &demand {
             Demand::Resolve { ifindex, .. } | Demand::Revert { ifindex, .. } => Subject::Link(*ifindex),
@@ -66,7 +70,16 @@ impl Level {
             return Err(Outcome { demand, result });
         }
         self.next += 1;
-        let wanted = Wanted { demand, number: self.next, settled: false, unanswered: false, told: None };
+        let is_open =
+            |old: &Wanted| !old.settled && (old.after_revert || matches!(old.demand, Demand::Revert { .. }));
+        let wanted = Wanted {
+            after_revert: self.wanted.get(&subject).is_some_and(is_open),
+            demand,
+            number: self.next,
+            settled: false,
+            unanswered: false,
+            told: None,
+        };
         self.wanted.insert(subject, wanted);
         self.mark(subject);
         Ok(())
@@ -76,7 +89,8 @@ impl Level {
     pub(super) fn job(&mut self) -> Option<Job> {
         let subject = self.due.pop_front()?;
         let wanted = self.wanted.get(&subject)?;
-        Some(Job { subject, number: wanted.number, demand: wanted.demand.clone() })
+        let Wanted { number, after_revert, .. } = *wanted;
+        Some(Job { subject, number, after_revert, demand: wanted.demand.clone() })
     }
 
     /// What came of it; an outcome if that is news.
@@ -86,6 +100,7 @@ impl Level {
         let result = result.map_err(|failure| failure.text().to_owned());
         if let Some(wanted) = self.wanted.get_mut(&job.subject).filter(|wanted| wanted.number == job.number) {
             (wanted.settled, wanted.unanswered) = (settled, unanswered);
+            wanted.after_revert &= !settled;
             if wanted.told.as_ref() == Some(&result) {
                 return None;
             }
@@ -234,6 +249,19 @@ mod tests {
         assert_eq!(drain(&mut level, &Ok(None)).0, [revert(2)]);
         level.appeared();
         assert!(level.job().is_none() && level.wanted.is_empty());
+    }
+
+    #[test]
+    fn a_setting_does_not_replace_a_revert_that_is_still_to_come() {
+        let mut level = Level::new(true);
+        note(&mut level, revert(2));
+        note(&mut level, resolve(2, "a"));
+        note(&mut level, resolve(2, "b"));
+        let job = level.job().expect("due");
+        assert!(job.after_revert && job.demand == resolve(2, "b"));
+        level.done(job, Ok(None));
+        level.appeared();
+        assert!(level.job().is_some_and(|job| !job.after_revert));
     }
 
     #[test]

@@ -104,13 +104,13 @@ impl fmt::Display for Full {
 
 impl std::error::Error for Full {}
 
-/// Nothing runs, and nothing is connected, before the first demand.
-pub fn start() -> Services {
-    let (outbox, outcomes) = mpsc::channel(OUTCOMES);
-    Services { resolved: None, hostnamed: None, systemd: None, outbox, outcomes }
-}
-
 impl Services {
+    /// Nothing runs, and nothing is connected, before the first demand.
+    pub fn start() -> Self {
+        let (outbox, outcomes) = mpsc::channel(OUTCOMES);
+        Self { resolved: None, hostnamed: None, systemd: None, outbox, outcomes }
+    }
+
     /// Hands over a demand and does not wait. Needs a tokio runtime.
     ///
     /// # Errors

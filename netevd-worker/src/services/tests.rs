@@ -87,12 +87,13 @@ fn a_late_service_gets_the_newest_demand_and_a_new_one_everything_again() {
         let (call, text) = asked(&mut stream).await;
         assert_eq!(text, "SetLinkDNS 7 [192, 0, 2, 2]");
         answer(&service, &call).await;
-        let demand = Demand::Revert { ifindex: index(7), link: link() };
+        let demand = Demand::Revert { ifindex: index(8), link: link() };
         demands.send(demand.clone()).await.expect("there");
         let (call, text) = asked(&mut stream).await;
         assert_eq!(text, "RevertLink");
         answer(&service, &call).await;
-        assert_eq!(outcomes.recv().await.expect("one").demand, demand, "what is repeated is no news");
+        let outcome = outcomes.recv().await.expect("one");
+        assert_eq!(outcome.demand, demand, "what is repeated is no news: {:?}", outcome.result);
     });
 }
 

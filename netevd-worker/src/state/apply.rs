@@ -51,6 +51,7 @@ impl State {
         for route in dump.routes {
             self.absorb(KernelMessage::Route(route, false), &quiet, changes);
         }
+        self.awaits_dump = false;
         self.look_at_all(changes);
         self.look_at_host(changes);
         self.startup = false;
@@ -348,6 +349,9 @@ impl State {
     /// Asks the state machine about one link, and compares its manager's words and its leases with
     /// what scripts were told.
     pub(super) fn look(&mut self, ifindex: Ifindex, changes: &mut Changes) {
+        if self.awaits_dump {
+            return;
+        }
         let pending = self.leases_pending;
         let Some(link) = self.links.get_mut(&ifindex).filter(|link| link.monitored) else { return };
         let mut signs = link.signs(&self.routes);
@@ -400,6 +404,9 @@ impl State {
     }
 
     pub(super) fn look_at_host(&mut self, changes: &mut Changes) {
+        if self.awaits_dump {
+            return;
+        }
         let online = self.links.values().any(|link| link.stage == Some(Stage::Routable));
         if self.online == Some(online) {
             return;

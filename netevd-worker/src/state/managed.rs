@@ -111,7 +111,7 @@ impl LinkLeases {
     }
 
     /// Name servers and domains of both families, each once.
-    pub(super) fn resolver(&self) -> (Vec<IpAddr>, Vec<String>) {
+    pub fn resolver(&self) -> (Vec<IpAddr>, Vec<String>) {
         let (mut dns, mut domains): (Vec<IpAddr>, Vec<String>) = (Vec::new(), Vec::new());
         for lease in self.both() {
             for server in &lease.dns {

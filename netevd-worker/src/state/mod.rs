@@ -75,6 +75,8 @@ pub struct State {
     leases_pending: bool,
     /// Facts have routes.
     shows_routes: bool,
+    /// What is known of links is of before: no conclusions are drawn until the next dump.
+    awaits_dump: bool,
     next_link: u64,
     next_event: u64,
     /// Events are those of the first look.
@@ -95,6 +97,7 @@ impl Default for State {
             leases: BTreeMap::new(),
             leases_pending: false,
             shows_routes: false,
+            awaits_dump: false,
             // 0 is the host.
             next_link: 1,
             next_event: 1,
@@ -118,6 +121,11 @@ impl State {
     /// routable.
     pub fn host(&self) -> &'static str {
         self.host_report.map_or(host_name(self.online.unwrap_or_default()), |host| host.state)
+    }
+
+    /// Reports may come before the first dump: what they mean for links is told after it.
+    pub fn await_dump(&mut self) {
+        self.awaits_dump = true;
     }
 
     /// Whether facts of links list their routes.

@@ -21,7 +21,7 @@ impl State {
             Report::Host(host) => self.host_reported(host, changes),
             Report::LeasesPending => self.leases_pending = true,
             Report::Leases(leases) => self.leases_told(leases, changes),
-            Report::Synced => {}
+            Report::Synced | Report::Chosen(_) => {}
             Report::Away(_) => {
                 self.strangers.clear();
                 self.host_report = None;

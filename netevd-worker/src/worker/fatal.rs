@@ -1,5 +1,8 @@
 //! Why the worker ends without having been asked.
 
+use super::activation::ActivationError;
+use super::door::DoorError;
+use super::lock::LockError;
 use crate::kernel::DumpError;
 use crate::routing::HelperError;
 use std::fmt;
@@ -10,6 +13,12 @@ use std::io;
 pub(super) enum Fatal {
     /// An option names a descriptor that is not open.
     Descriptor(&'static str, io::Error),
+    /// systemd's sockets.
+    Activation(ActivationError),
+    /// The socket where the helper connects.
+    Door(DoorError),
+    /// The runtime directory is in use.
+    Lock(LockError),
     /// The multicast socket.
     Multicast(io::Error),
     /// No dump at the start.
@@ -28,6 +37,9 @@ impl fmt::Display for Fatal {
             Fatal::Descriptor(option, error) => {
                 write!(f, "{option}: {error}; the worker is started by `netevd start`, which opens it")
             }
+            Fatal::Activation(error) => error.fmt(f),
+            Fatal::Door(error) => error.fmt(f),
+            Fatal::Lock(error) => error.fmt(f),
             Fatal::Multicast(error) => write!(f, "the netlink multicast socket failed: {error}"),
             Fatal::Dump(error) => write!(f, "the kernel's state cannot be read: {error}"),
             Fatal::Helper(error) => write!(f, "{error}; its state in the kernel stays"),

@@ -1,15 +1,20 @@
 //! The worker as a process: options, confinement, log, and the loop that wires everything.
 
+mod activation;
 mod confine;
+mod door;
 mod event_loop;
 mod fatal;
+mod lock;
 mod log;
 mod memory;
 mod news;
+mod notify;
 mod options;
 mod resync;
 mod routing_side;
 mod routing_task;
+mod services_side;
 
 use crate::config::{Config, Source, load};
 use event_loop::Worker;

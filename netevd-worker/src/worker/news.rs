@@ -18,10 +18,12 @@ pub(super) fn log(event: &Event, state: &State, gone: &[(LinkId, Arc<LinkFacts>)
     let link = here.or_else(went).unwrap_or_default();
     let (id, old, startup) = (event.id, event.old_state.unwrap_or_default(), event.startup);
     match event.kind.class() {
-        Class::State => tracing::info!(link, event = %id, old, startup, "{}", event.kind),
-        Class::Value if event.kind == EventKind::Manager => {
-            tracing::info!(event = %id, old, startup, "host {}", event.state);
+        Class::State => {
+            tracing::info!(link, event = %event.kind, event_id = id.0, old, startup, "{}", event.kind);
         }
-        _ => tracing::debug!(link, event = %id, startup, "{}", event.kind),
+        Class::Value if event.kind == EventKind::Manager => {
+            tracing::info!(event = %event.kind, event_id = id.0, old, startup, "host {}", event.state);
+        }
+        _ => tracing::debug!(link, event = %event.kind, event_id = id.0, startup, "{}", event.kind),
     }
 }

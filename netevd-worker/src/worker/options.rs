@@ -7,9 +7,11 @@ use std::path::PathBuf;
 /// Shown after a wrong option and by `--help`.
 pub(super) const USAGE: &str = "\
 usage: netevd-worker --runtime-dir DIR [--config FILE] [--channel FD] [--netlink FD]
+       netevd-worker --runtime-dir DIR [--config FILE] --systemd
 
-Started by `netevd start`, which see. Without --channel there is no helper and no policy
-routing; without --netlink the worker opens its own multicast socket.";
+Started by `netevd start`, which see, or by netevd.service. Without --channel there is no helper
+and no policy routing; without --netlink the worker opens its own multicast socket. With --systemd
+both sockets are those of netevd.socket, and the helper connects to the first.";
 
 /// What to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,6 +33,8 @@ pub(super) struct Options {
     pub(super) channel: Option<RawFd>,
     /// `--netlink`: the multicast socket.
     pub(super) netlink: Option<RawFd>,
+    /// `--systemd`: sockets by LISTEN_FDS, and helpers that come and go.
+    pub(super) systemd: bool,
 }
 
 /// Reads the arguments; the error says what is wrong.
@@ -49,6 +53,7 @@ pub(super) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command
             "--runtime-dir" => options.runtime_dir = value()?.into(),
             "--channel" => options.channel = Some(descriptor(&name, &value()?)?),
             "--netlink" => options.netlink = Some(descriptor(&name, &value()?)?),
+            "--systemd" => options.systemd = true,
             _ => return Err(format!("unknown option {name:?}")),
         }
     }
@@ -57,6 +62,9 @@ pub(super) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command
     }
     if options.channel.is_some() && options.channel == options.netlink {
         return Err("--channel and --netlink name the same descriptor".to_owned());
+    }
+    if options.systemd && (options.channel.is_some() || options.netlink.is_some()) {
+        return Err("--systemd takes its sockets from systemd: no --channel, no --netlink".to_owned());
     }
     Ok(Command::Run(options))
 }
@@ -82,9 +90,16 @@ mod tests {
             runtime_dir: "/run/netevd".into(),
             channel: Some(3),
             netlink: Some(4),
+            systemd: false,
         };
         let line = "--config /etc/netevd/netevd.yaml --runtime-dir /run/netevd --channel 3 --netlink 4";
         assert_eq!(read(line), Ok(Command::Run(expected)));
+    }
+
+    #[test]
+    fn the_unit_s_line() {
+        let expected = Options { runtime_dir: "/run/netevd".into(), systemd: true, ..Options::default() };
+        assert_eq!(read("--systemd --runtime-dir /run/netevd"), Ok(Command::Run(expected)));
     }
 
     #[test]
@@ -95,6 +110,8 @@ mod tests {
             ("--runtime-dir /r --channel 2", "not a descriptor number above 2"),
             ("--runtime-dir /r --channel 3 --netlink 3", "the same descriptor"),
             ("--runtime-dir /r --verbose", "unknown option"),
+            ("--runtime-dir /r --systemd --channel 3", "from systemd"),
+            ("--runtime-dir /r --systemd --netlink 3", "from systemd"),
         ] {
             let error = read(line).expect_err(line);
             assert!(error.contains(fault), "{error}");

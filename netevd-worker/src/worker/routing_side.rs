@@ -1,9 +1,11 @@
 //! The loop's routing side: when a pass is due, what it is handed, and what its report means to
 //! the administrator.
 
+use super::door::Door;
 use super::fatal::Fatal;
-use super::routing_task::RoutingTask;
-use crate::routing::{Hold, PassError, PassReport, TableKey, WipeVerdict, WipeWatch, desired};
+use super::routing_task::{Loss, RoutingNews, RoutingTask};
+use crate::kernel::Dumper;
+use crate::routing::{Helper, Hold, PassReport, TableKey, WipeVerdict, WipeWatch, desired};
 use crate::state::{Changes, State};
 use protocol::{Policy, TableId};
 use std::collections::BTreeSet;
@@ -16,8 +18,11 @@ const RETRY: Duration = Duration::from_secs(5);
 /// What the loop knows of routing.
 pub(super) struct RoutingSide {
     task: RoutingTask,
-    /// The policy that the helper was started with.
     policy: Policy,
+    /// Whether helpers come and go. If not, the one helper has the policy of the start, and its
+    /// loss is the end.
+    replaceable: bool,
+    connected: bool,
     at: Option<Instant>,
     /// The next pass has another reason than that objects of ours went.
     fresh: bool,
@@ -28,12 +33,25 @@ pub(super) struct RoutingSide {
 }
 
 impl RoutingSide {
-    /// The first pass is due at once.
-    pub(super) fn new(task: RoutingTask, policy: Policy, now: Instant) -> Self {
+    /// With one helper for good: the first pass is due at once.
+    pub(super) fn with_helper(helper: Helper, dumper: Dumper, policy: Policy, now: Instant) -> Self {
+        let task = RoutingTask::with_helper(helper, dumper, policy.clone());
+        Self { connected: true, at: Some(now), ..Self::new(task, policy) }
+    }
+
+    /// With helpers that come by a door: the first pass is due when one has come.
+    pub(super) fn with_door(door: Door, policy: Policy) -> Self {
+        let task = RoutingTask::with_door(door, policy.clone());
+        Self { replaceable: true, ..Self::new(task, policy) }
+    }
+
+    fn new(task: RoutingTask, policy: Policy) -> Self {
         Self {
             task,
             policy,
-            at: Some(now),
+            replaceable: false,
+            connected: false,
+            at: None,
             fresh: true,
             hold: Hold::default(),
             wipes: WipeWatch::default(),
@@ -44,7 +62,7 @@ impl RoutingSide {
 
     /// When the next pass is to begin; one at a time.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.at.filter(|_| !self.task.is_busy())
+        self.at.filter(|_| self.connected && !self.task.is_busy())
     }
 
     /// Takes note of changes.
@@ -77,26 +95,41 @@ impl RoutingSide {
         self.task.begin(Arc::new(plan), std::mem::take(&mut self.fresh));
     }
 
-    /// The report of the pass under way; pending for ever without one. Cancel-safe.
-    pub(super) async fn report(&mut self) -> Result<Result<PassReport, PassError>, Fatal> {
-        self.task.report().await.ok_or(Fatal::Task("the routing task"))
+    /// What the task has to tell. Cancel-safe.
+    pub(super) async fn news(&mut self) -> Result<RoutingNews, Fatal> {
+        self.task.news().await.ok_or(Fatal::Task("the routing task"))
+    }
+
+    /// Follows what the task told.
+    pub(super) fn hear(&mut self, news: RoutingNews, state: &State) -> Result<(), Fatal> {
+        match news {
+            RoutingNews::Connected => {
+                tracing::info!("routing: the helper is connected");
+                self.connected = true;
+                self.fresh = true;
+                self.at = Some(Instant::now());
+            }
+            RoutingNews::Passed(Ok(report)) => self.passed(report, state),
+            RoutingNews::Passed(Err(error)) => {
+                tracing::warn!("{error}; the routing pass is tried again in {} s", RETRY.as_secs());
+                self.retry();
+            }
+            RoutingNews::Lost(Loss::Helper(error)) if !self.replaceable => return Err(Fatal::Helper(error)),
+            RoutingNews::Lost(loss) => {
+                self.connected = false;
+                match loss {
+                    Loss::Policy => tracing::info!("routing: {loss} and was sent away; waiting for the next"),
+                    Loss::Helper(_) => tracing::warn!(
+                        "routing: {loss}; what it put into the kernel stays. Waiting for the next helper"
+                    ),
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Tells what a pass did.
-    pub(super) fn passed(
-        &mut self,
-        report: Result<PassReport, PassError>,
-        state: &State,
-    ) -> Result<(), Fatal> {
-        let report = match report {
-            Ok(report) => report,
-            Err(PassError::Helper(error)) => return Err(Fatal::Helper(error)),
-            Err(PassError::Dump(error)) => {
-                tracing::warn!("{error}; the routing pass is tried again in {} s", RETRY.as_secs());
-                self.retry();
-                return Ok(());
-            }
-        };
+    fn passed(&mut self, report: PassReport, state: &State) {
         for (key, count) in &report.changed {
             let link = name_of(&report, *key, state);
             let table = TableId::for_interface(self.policy.table_base, key.ifindex);
@@ -118,12 +151,23 @@ impl RoutingSide {
             self.retry();
         }
         self.told = told;
-        Ok(())
     }
 
-    /// Another policy takes a helper that was started with it.
-    pub(super) fn has_policy(&self, policy: &Policy) -> bool {
-        self.policy == *policy
+    /// Another policy takes a helper that was started with it. False where there is one for good.
+    pub(super) fn follow_policy(&mut self, policy: &Policy) -> bool {
+        if self.policy == *policy {
+            return true;
+        }
+        if self.replaceable {
+            self.policy = policy.clone();
+            self.task.set_policy(policy.clone());
+        }
+        self.replaceable
+    }
+
+    /// In a word, for people.
+    pub(super) fn status(&self) -> &'static str {
+        if self.connected { "on" } else { "waiting for the helper" }
     }
 
     fn retry(&mut self) {

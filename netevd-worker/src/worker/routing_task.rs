@@ -1,31 +1,84 @@
 //! The reconciler as a task of its own, so that a long pass delays no event: one plan goes in,
 //! one report comes out, and the loop never hands in a second before the first is answered.
+//!
+//! With a door the task outlives its helper: it tells the loss, waits for the next one, and
+//! begins with it as at the start. Without one the loss is the end.
 
-use crate::routing::{PassError, PassReport, Plan, Reconciler};
+use super::door::Door;
+use crate::kernel::{DumpError, Dumper};
+use crate::routing::{Helper, HelperError, PassError, PassReport, Plan, Reconciler};
+use protocol::Policy;
+use std::fmt;
 use std::sync::Arc;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
+
+/// What the task tells.
+#[derive(Debug)]
+pub(super) enum RoutingNews {
+    /// A helper greeted; the first pass with it names everything.
+    Connected,
+    /// The pass is over; without a dump nothing was compared, and the next pass tries again.
+    Passed(Result<PassReport, DumpError>),
+    /// There is no helper; a pass under way has no report.
+    Lost(Loss),
+}
+
+/// Why a helper is no longer there.
+#[derive(Debug)]
+pub(super) enum Loss {
+    /// It went.
+    Helper(HelperError),
+    /// It was sent away, for it was started with an older policy.
+    Policy,
+}
 
 /// The loop's side.
 pub(super) struct RoutingTask {
     plans: mpsc::Sender<(Arc<Plan>, bool)>,
-    reports: mpsc::Receiver<Result<PassReport, PassError>>,
+    policy: watch::Sender<Policy>,
+    news: mpsc::Receiver<RoutingNews>,
     busy: bool,
 }
 
+/// The task's side.
+struct Task {
+    plans: mpsc::Receiver<(Arc<Plan>, bool)>,
+    policy: watch::Receiver<Policy>,
+    news: mpsc::Sender<RoutingNews>,
+    /// Whether the loss of an idle helper is news. Where it is the end, whoever started both sides
+    /// sees it too, and ends this one in good order.
+    watchful: bool,
+}
+
+/// The loop is gone: nobody is there to tell.
+struct Deserted;
+
 impl RoutingTask {
-    /// Starts the task.
-    pub(super) fn start(mut reconciler: Reconciler) -> Self {
-        let (plans, mut inbox) = mpsc::channel::<(Arc<Plan>, bool)>(1);
-        let (outbox, reports) = mpsc::channel(1);
+    /// With the one helper that there ever is, already greeted.
+    pub(super) fn with_helper(helper: Helper, dumper: Dumper, policy: Policy) -> Self {
+        let (own, mut task) = Self::new(policy, false);
         tokio::spawn(async move {
-            while let Some((plan, fresh)) = inbox.recv().await {
-                let report = reconciler.pass(plan, fresh).await;
-                if outbox.send(report).await.is_err() {
-                    return;
-                }
-            }
+            let policy = task.policy.borrow_and_update().clone();
+            let mut reconciler = Reconciler::new(helper, dumper, policy);
+            let Ok(loss) = task.serve(&mut reconciler).await else { return };
+            let _ = task.news.send(RoutingNews::Lost(loss)).await;
         });
-        Self { plans, reports, busy: false }
+        own
+    }
+
+    /// With the helpers that come by a door, one after the other.
+    pub(super) fn with_door(door: Door, policy: Policy) -> Self {
+        let (own, mut task) = Self::new(policy, true);
+        tokio::spawn(async move { while task.serve_next(&door).await.is_ok() {} });
+        own
+    }
+
+    fn new(policy: Policy, watchful: bool) -> (Self, Task) {
+        let (plans, inbox) = mpsc::channel(1);
+        let (outbox, news) = mpsc::channel(1);
+        let (policy, known) = watch::channel(policy);
+        let task = Task { plans: inbox, policy: known, news: outbox, watchful };
+        (Self { plans, policy, news, busy: false }, task)
     }
 
     /// A pass is under way.
@@ -33,18 +86,82 @@ impl RoutingTask {
         self.busy
     }
 
-    /// Starts a pass; only when none is under way. `fresh`: see [`Reconciler::pass`].
+    /// Starts a pass; only when none is under way and a helper is there. `fresh`: see
+    /// [`Reconciler::pass`].
     pub(super) fn begin(&mut self, plan: Arc<Plan>, fresh: bool) {
         self.busy = self.plans.try_send((plan, fresh)).is_ok();
     }
 
-    /// The report of the pass under way; pending for ever without one. Cancel-safe.
-    pub(super) async fn report(&mut self) -> Option<Result<PassReport, PassError>> {
-        if !self.busy {
-            return std::future::pending().await;
+    /// Another policy: a helper that was started with an older one is sent away.
+    pub(super) fn set_policy(&self, policy: Policy) {
+        self.policy.send_replace(policy);
+    }
+
+    /// What the task has to tell; `None` when it ended. Cancel-safe.
+    pub(super) async fn news(&mut self) -> Option<RoutingNews> {
+        let news = self.news.recv().await;
+        if !matches!(news, Some(RoutingNews::Connected)) {
+            self.busy = false;
         }
-        let report = self.reports.recv().await;
-        self.busy = false;
-        report
+        news
+    }
+}
+
+impl Task {
+    /// From one helper's greeting to its end.
+    async fn serve_next(&mut self, door: &Door) -> Result<(), Deserted> {
+        let helper = loop {
+            tokio::select! {
+                helper = door.helper() => break helper,
+                // A plan that was made before the loss was known; the next helper gets a new one.
+                plan = self.plans.recv() => drop(plan.ok_or(Deserted)?),
+            }
+        };
+        while self.plans.try_recv().is_ok() {}
+        let dumper = match Dumper::new() {
+            Ok(dumper) => dumper,
+            // The helper is sent away and comes again: that is the pause before the next try.
+            Err(error) => return self.tell(RoutingNews::Passed(Err(error))).await,
+        };
+        let policy = self.policy.borrow_and_update().clone();
+        let mut reconciler = Reconciler::new(helper, dumper, policy);
+        self.tell(RoutingNews::Connected).await?;
+        let loss = door.beside(self.serve(&mut reconciler)).await?;
+        // Closed before the loss is told: what follows may be a new helper.
+        drop(reconciler);
+        self.tell(RoutingNews::Lost(loss)).await
+    }
+
+    /// Passes until the helper is lost.
+    async fn serve(&mut self, reconciler: &mut Reconciler) -> Result<Loss, Deserted> {
+        loop {
+            let (plan, fresh) = tokio::select! {
+                plan = self.plans.recv() => plan.ok_or(Deserted)?,
+                error = reconciler.lost(), if self.watchful => return Ok(Loss::Helper(error)),
+                changed = self.policy.changed() => return changed.map(|()| Loss::Policy).map_err(|_| Deserted),
+            };
+            let report = tokio::select! {
+                report = reconciler.pass(plan, fresh) => report,
+                changed = self.policy.changed() => return changed.map(|()| Loss::Policy).map_err(|_| Deserted),
+            };
+            match report {
+                Ok(report) => self.tell(RoutingNews::Passed(Ok(report))).await?,
+                Err(PassError::Dump(error)) => self.tell(RoutingNews::Passed(Err(error))).await?,
+                Err(PassError::Helper(error)) => return Ok(Loss::Helper(error)),
+            }
+        }
+    }
+
+    async fn tell(&self, news: RoutingNews) -> Result<(), Deserted> {
+        self.news.send(news).await.map_err(|_| Deserted)
+    }
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Loss::Helper(error) => error.fmt(f),
+            Loss::Policy => f.write_str("the helper had another routing policy"),
+        }
     }
 }

@@ -18,3 +18,10 @@ mod watch;
 
 pub use lease::{Lease, LinkLeases};
 pub use watch::run;
+
+/// Whether some interface has an unexpired lease now.
+pub fn has_leases(lease_files: &[String]) -> bool {
+    let mut files = files::Files::default();
+    files.read_all(&place::Place::all(lease_files).0);
+    !files.picture().leases.is_empty()
+}

@@ -48,7 +48,9 @@ fn a_stop_leaves_the_kernel_alone_and_flush_clears_it() {
         assert!(!log.contains("helper"), "a stop is no loss: {log}");
         assert_eq!(machine.ours(), before);
         // Messages of the kernel start nothing that was stopped.
-        machine.sh("ip link add d0 type dummy; ip link set d0 up; ip addr add 203.0.113.9/24 dev d0");
+        machine.sh(
+            "ip link add d0 type veth peer name d1; ip link set d0 up; ip addr add 203.0.113.9/24 dev d0",
+        );
         holds_for(Duration::from_secs(1), "it stays stopped", || {
             machine.property("netevd", "ActiveState") == "inactive"
         });

@@ -79,7 +79,9 @@ test-boot: build ## The services under systemd as process 1, on Debian's systemd
 	NETEVD_BOOT=1 $(CARGO) test --locked --test boot -- --test-threads=1
 
 packages: ## Install the Debian packages that the tests need and that are missing (root)
-	@tests/support/packages.sh ip:iproute2 unshare:util-linux ping:iputils-ping sysctl:procps cc:gcc
+	@tests/support/packages.sh ip:iproute2 unshare:util-linux ping:iputils-ping sysctl:procps cc:gcc \
+		dbus-daemon:dbus-daemon networkctl:systemd resolvectl:systemd-resolved pkcheck:polkitd \
+		NetworkManager:network-manager dhclient:isc-dhcp-client dnsmasq:dnsmasq-base
 
 bench: release ## Measure against the floor of this machine; needs root or user namespaces
 	@tests/support/packages.sh ip:iproute2 unshare:util-linux cc:gcc

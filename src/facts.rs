@@ -1,10 +1,14 @@
 //! What the kernel knows of one link now, for `netevd test`.
 
+use netevd_worker::backend::ManagerFacts;
+use netevd_worker::backend::dhclient::{Lease, LinkLeases};
+use netevd_worker::config::Backend;
 use netevd_worker::facts::{Address, LinkFacts};
 use netevd_worker::kernel::{DumpError, Route, link_flag, look};
 use netevd_worker::state::{Changes, Interest, State};
 use protocol::{Ifindex, InterfaceName};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 /// `IFF_BROADCAST | IFF_RUNNING | IFF_MULTICAST`, netdevice(7).
 const ETHERNET: u32 = 0x1042;
@@ -40,7 +44,56 @@ pub(crate) fn of_documentation() -> Option<LinkFacts> {
         gateway6: Some(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)),
         dns: Vec::new(),
         domains: Vec::new(),
+        administrative: None,
+        manager: None,
+        leases: LinkLeases::default(),
+        controller: 0,
+        extra: None,
+        routes: Vec::new(),
     })
+}
+
+/// Adds what a backend would know of the link, in values for documentation.
+pub(crate) fn as_under(facts: &mut LinkFacts, backend: Backend) {
+    let server = IpAddr::from(Ipv4Addr::new(192, 0, 2, 53));
+    let domain = || "example.org".to_owned();
+    let address = facts.addresses.iter().find(|address| address.ip.is_ipv4());
+    let lease = address.map(|address| Lease {
+        address: address.ip,
+        prefix_length: Some(address.prefix_length),
+        routers: facts.gateway.map(IpAddr::V4).into_iter().collect(),
+        routes: Vec::new(),
+        dns: vec![server],
+        domain: Some(domain()),
+        search: Vec::new(),
+        host_name: Some("host".to_owned()),
+        server: facts.gateway.map(IpAddr::V4),
+        mtu: None,
+        ntp: Vec::new(),
+        expires: None,
+    });
+    let (administrative, manager) = match backend {
+        Backend::Networkd => (Some("configured"), ManagerFacts::default()),
+        Backend::NetworkManager => {
+            let manager = ManagerFacts {
+                device_type: Some("ethernet"),
+                connection_id: Some("Example".to_owned()),
+                // Of the example in RFC 4122.
+                connection_uuid: Some("f81d4fae-7dec-11d0-a765-00a0c91e6bf6".to_owned()),
+                ..ManagerFacts::default()
+            };
+            (Some("activated"), manager)
+        }
+        Backend::Dhclient => {
+            facts.leases = LinkLeases { v4: lease.map(Arc::new), v6: None };
+            (facts.dns, facts.domains) = (vec![server], vec![domain()]);
+            return;
+        }
+        Backend::Kernel | Backend::Auto => return,
+    };
+    (facts.dns, facts.domains) = (vec![server], vec![domain()]);
+    facts.administrative = administrative;
+    facts.manager = Some(Arc::new(manager));
 }
 
 /// A permanent global address.

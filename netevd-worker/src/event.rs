@@ -3,6 +3,7 @@
 //! No string from outside ever becomes part of a path: whoever names a state (the kernel, a
 //! manager, a bus client) selects a member here or nothing.
 
+use crate::backend::dhclient::LinkLeases;
 use crate::facts::Address;
 use protocol::{Family, Prefix};
 use std::fmt;
@@ -39,6 +40,16 @@ pub enum Class {
     Edge,
     /// Route changes: gathered into one run.
     Batch,
+}
+
+/// Which of a link's two states a state event is about. They change independently of each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Track {
+    /// How far packets get: the kernel's view, or networkd's OperationalState.
+    #[default]
+    Operational,
+    /// How far setting up got: networkd's AdministrativeState, NetworkManager's device state.
+    Administrative,
 }
 
 macro_rules! kinds {
@@ -80,7 +91,7 @@ kinds! {
     Degraded "degraded" State "Partly configured: only link-local addresses, or the gateway was lost.";
     Configured "configured" State "The link is set up: its first usable global address.";
     Routable "routable" State "A global address and a default route by this link.";
-    Manager "manager" Value "The whole host: online or offline.";
+    Manager "manager" Value "The whole host: a manager's state of it, else online or offline.";
     Routes "routes" Batch "Routes were added, removed or changed.";
     AddressAdded "address-added" Edge "An address became usable, IPv6 after duplicate address detection.";
     AddressRemoved "address-removed" Edge "An address is gone.";
@@ -108,10 +119,26 @@ kinds! {
 }
 
 impl EventKind {
-    /// True when the `kernel` backend can tell this kind of event.
+    /// True when this kind of event is told under every backend.
     pub const fn from_kernel(self) -> bool {
         // The members before Activated, in the order of the table above.
         (self as u8) < (EventKind::Activated as u8)
+    }
+
+    /// True when this kind of event is told by systemd-networkd.
+    pub const fn from_networkd(self) -> bool {
+        use EventKind::{Configuring, DegradedCarrier, Dormant, Enslaved, Failed, Linger, Off, Unmanaged};
+        self.from_kernel()
+            || matches!(
+                self,
+                Off | Dormant | DegradedCarrier | Enslaved | Configuring | Failed | Unmanaged | Linger
+            )
+    }
+
+    /// True when this kind of event is told by NetworkManager.
+    pub const fn from_networkmanager(self) -> bool {
+        use EventKind::{Failed, Unmanaged};
+        !self.from_networkd() || self.from_kernel() || matches!(self, Failed | Unmanaged)
     }
 }
 
@@ -188,6 +215,21 @@ pub enum Detail {
         /// MTU now.
         new: u32,
     },
+    /// A state of NetworkManager's: why it was reached.
+    Device {
+        /// The reason, in libnm's words.
+        reason: &'static str,
+    },
+    /// `routable` under dhclient: a lease was gained or changed.
+    Lease {
+        /// What the link had before.
+        old: Box<LinkLeases>,
+    },
+    /// `manager` under a manager that knows how far the host gets.
+    Host {
+        /// NetworkManager's connectivity, networkd's OnlineState.
+        connectivity: &'static str,
+    },
 }
 
 /// One event, on its way to scripts.
@@ -197,6 +239,8 @@ pub struct Event {
     pub id: EventId,
     /// What it is.
     pub kind: EventKind,
+    /// Of a state event: which state.
+    pub track: Track,
     /// Which link, or [`LinkId::HOST`].
     pub link: LinkId,
     /// `STATE`: the state that this event reached; for other kinds the link's or host's current one.
@@ -240,5 +284,13 @@ mod tests {
         let told: Vec<_> = EventKind::ALL.iter().filter(|k| k.from_kernel()).map(|k| k.name()).collect();
         assert_eq!(told.len(), 12);
         assert!(told.contains(&"mtu") && !told.contains(&"activated") && !told.contains(&"off"));
+    }
+
+    #[test]
+    fn each_manager_tells_its_own() {
+        let count = |told: fn(EventKind) -> bool| EventKind::ALL.iter().filter(|k| told(**k)).count();
+        assert_eq!(count(EventKind::from_networkd), 12 + 8);
+        assert_eq!(count(EventKind::from_networkmanager), 12 + 12);
+        assert!(EventKind::ALL.iter().all(|k| k.from_networkd() || k.from_networkmanager()));
     }
 }

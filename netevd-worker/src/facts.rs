@@ -1,5 +1,8 @@
 //! What is known of a link or of the host at one moment: values for scripts, pure data.
 
+use crate::backend::ManagerFacts;
+use crate::backend::dhclient::LinkLeases;
+use crate::kernel::{LinkExtra, Route};
 use protocol::{Ifindex, InterfaceName, Prefix};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -66,8 +69,11 @@ pub struct LinkFacts {
     pub name: InterfaceName,
     /// `IFLA_INFO_KIND` (veth, bridge, wireguard), `None` for plain hardware.
     pub kind: Option<String>,
-    /// The worker's own state name for this link (`routable`), or the manager's.
+    /// How far packets get (`routable`): networkd's OperationalState where it is there, else the
+    /// worker's own name for it.
     pub state: &'static str,
+    /// How far setting up got, in the manager's words; `None` without one.
+    pub administrative: Option<&'static str>,
     /// The kernel's operational state (RFC 2863: up, down, dormant, lowerlayerdown, unknown …).
     pub operstate: &'static str,
     /// `ifi_flags`, netdevice(7).
@@ -86,6 +92,17 @@ pub struct LinkFacts {
     pub dns: Vec<IpAddr>,
     /// Search domains, from a manager or lease; the kernel knows none.
     pub domains: Vec<String>,
+    /// What else the manager knows.
+    pub manager: Option<Arc<ManagerFacts>>,
+    /// dhclient's leases.
+    pub leases: LinkLeases,
+    /// `IFLA_MASTER`, 0 for none.
+    pub controller: u32,
+    /// What else the kernel said.
+    pub extra: Option<Arc<LinkExtra>>,
+    /// The routes by this link that the worker remembers: defaults of every foreign table and
+    /// main's unicast routes; filled in for a document that shows them.
+    pub routes: Vec<Route>,
 }
 
 impl Address {

@@ -19,6 +19,7 @@ pub(crate) fn link(n: u32, name: &str, flags: u32) -> Link {
         kind: None,
         operstate: Some("up"),
         controller: 0,
+        extra: None,
     }
 }
 

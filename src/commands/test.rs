@@ -6,12 +6,12 @@
 use crate::cli::TestOptions;
 use crate::identity::{self, Identities, Powers};
 use crate::{Failure, facts, load, paint, say, sys};
-use netevd_worker::config::{Scripts, nearest};
+use netevd_worker::config::{Backend, Scripts, nearest};
 use netevd_worker::dispatch::{
     Identity, Input, Occasion, Outcome, ScriptRoots, TrustedOwner, Verdict, command, judge, survey,
     why_not_started,
 };
-use netevd_worker::event::{Action, Class, Detail, Event, EventId, EventKind, LinkId, RouteChange};
+use netevd_worker::event::{Action, Class, Detail, Event, EventId, EventKind, LinkId, RouteChange, Track};
 use netevd_worker::facts::LinkFacts;
 use nix::sys::signal::{Signal, killpg};
 use protocol::{InterfaceName, Prefix};
@@ -24,7 +24,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// Runs what is named and says how each ended; fails when one failed or was refused.
 pub(crate) fn run(config: Option<&Path>, options: &TestOptions) -> Result<(), Failure> {
-    let scripts = load(config)?.config.scripts;
+    let config = load(config)?.config;
+    let scripts = config.scripts.clone();
     sys::reserve_descriptors()?;
     let powers = Powers::of_this_process();
     let identities = identity::choose(powers, options.user.as_deref(), None, None)?;
@@ -35,8 +36,10 @@ pub(crate) fn run(config: Option<&Path>, options: &TestOptions) -> Result<(), Fa
         false => TrustedOwner::user(as_whom.uid),
     };
     let (kind, found) = find(&options.what, owner, &as_whom)?;
-    let link = link_facts(options, kind)?;
-    let given = example(kind, link.as_ref(), options.address)?;
+    let backend = backend_of(kind, config.system.backend);
+    let link = link_facts(options, kind, backend)?;
+    let emit_json = config.backends.emit_json;
+    let given = example(kind, link.as_ref(), options.address, backend, emit_json)?;
     say(&format!("event {kind}, link {}, as {}", shown(&given.0.link), identities.worker));
     if found.is_empty() {
         say(&format!(
@@ -81,7 +84,7 @@ fn find(
     }
     let path = Path::new(what);
     if !path.is_file() {
-        let names: Vec<_> = EventKind::ALL.iter().filter(|k| k.from_kernel()).map(|k| k.name()).collect();
+        let names: Vec<_> = EventKind::ALL.iter().map(|k| k.name()).collect();
         let help = match nearest(what, names.iter().copied()) {
             Some(name) => format!("did you mean `{name}`?"),
             None => format!("events are {}", names.join(", ")),
@@ -98,8 +101,24 @@ fn find(
     Ok((kind, vec![(path, verdict)]))
 }
 
+/// The configured backend if it tells such events, else one that does.
+fn backend_of(kind: EventKind, configured: Backend) -> Backend {
+    let tells = |backend| match backend {
+        Backend::Networkd => kind.from_networkd(),
+        Backend::NetworkManager => kind.from_networkmanager(),
+        Backend::Dhclient | Backend::Kernel => kind.from_kernel(),
+        Backend::Auto => false,
+    };
+    let others = [Backend::Kernel, Backend::Networkd, Backend::NetworkManager];
+    [configured].into_iter().chain(others).find(|backend| tells(*backend)).unwrap_or(Backend::Kernel)
+}
+
 /// Values of the named link, else of documentation; none for the host's own events.
-fn link_facts(options: &TestOptions, kind: EventKind) -> Result<Option<LinkFacts>, Failure> {
+fn link_facts(
+    options: &TestOptions,
+    kind: EventKind,
+    backend: Backend,
+) -> Result<Option<LinkFacts>, Failure> {
     if kind == EventKind::Manager {
         return Ok(None);
     }
@@ -120,6 +139,10 @@ fn link_facts(options: &TestOptions, kind: EventKind) -> Result<Option<LinkFacts
     if let (Some(facts), Some(AddressWithLength { ip, length })) = (&mut facts, options.address) {
         facts.addresses = vec![facts::example(ip, length)];
     }
+    // What a manager or a lease would add, which is not asked for an example.
+    if let Some(facts) = &mut facts {
+        facts::as_under(facts, backend);
+    }
     Ok(facts)
 }
 
@@ -135,9 +158,16 @@ fn example(
     kind: EventKind,
     link: Option<&LinkFacts>,
     address: Option<AddressWithLength>,
+    backend: Backend,
+    emit_json: bool,
 ) -> Result<Given, Failure> {
+    let is_managed = !kind.from_kernel() || (backend, kind) == (Backend::Networkd, EventKind::Configured);
     let state = match (kind, link) {
-        (EventKind::Manager, _) | (_, None) => "online",
+        (EventKind::Manager, _) | (_, None) => match backend {
+            Backend::Networkd => "routable",
+            Backend::NetworkManager => "connected-global",
+            Backend::Dhclient | Backend::Kernel | Backend::Auto => "online",
+        },
         (_, Some(_)) if kind.class() == Class::State => kind.name(),
         (_, Some(link)) => link.state,
     };
@@ -156,19 +186,27 @@ fn example(
         }
         (EventKind::Routes, Some(link)) => Detail::Routes(vec![default_route(link)?]),
         (EventKind::Mtu, Some(link)) => Detail::Mtu { old: 1500, new: link.mtu },
+        (EventKind::Manager, _) => match backend {
+            Backend::Networkd => Detail::Host { connectivity: "online" },
+            Backend::NetworkManager => Detail::Host { connectivity: "full" },
+            Backend::Dhclient | Backend::Kernel | Backend::Auto => Detail::None,
+        },
+        (EventKind::Routable, _) if backend == Backend::Dhclient => Detail::Lease { old: Box::default() },
+        _ if is_managed && backend == Backend::NetworkManager => Detail::Device { reason: "none" },
         _ => Detail::None,
     };
     let event = Event {
         id: EventId(1),
         kind,
+        track: if is_managed { Track::Administrative } else { Track::Operational },
         link: if link.is_some() { LinkId(1) } else { LinkId::HOST },
         state,
-        old_state: (kind == EventKind::Manager).then_some("offline"),
+        old_state: (kind == EventKind::Manager && state == "online").then_some("offline"),
         startup: false,
         time: SystemTime::now(),
         detail,
     };
-    let occasion = Occasion { event: &event, link, backend: "kernel", skipped: 0, truncated: false };
+    let occasion = Occasion { event: &event, link, backend, emit_json, skipped: 0, truncated: false };
     Ok((occasion.input(), occasion.document().map_err(Failure::line)?))
 }
 

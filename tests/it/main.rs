@@ -11,6 +11,7 @@ mod support;
 mod demo;
 mod input;
 mod machine;
+mod managers;
 mod overrun;
 mod routing;
 mod scripts;

@@ -184,6 +184,9 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprint!("{}", self.manager_logs());
+        }
         // The child of unshare is killed with it, and with process 1 everything in the machine.
         let _ = self.unshare.kill();
         let _ = self.unshare.wait();

@@ -66,6 +66,10 @@ nogroup:x:65534:
 netevd:x:970:
 netevd-priv:x:971:
 X
+# The distribution's services, by the numbers that own their files in the real /usr.
+services='messagebus|dnsmasq|netdev|polkitd|systemd-network|systemd-resolve|systemd-timesync'
+grep -E "^($services):" /etc/passwd >>etc/passwd || true
+grep -E "^($services):" /etc/group >>etc/group || true
 echo 'passwd: files' >etc/nsswitch.conf
 echo 'group: files' >>etc/nsswitch.conf
 echo '127.0.0.1 localhost' >etc/hosts

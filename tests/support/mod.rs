@@ -9,10 +9,12 @@ mod daemon;
 mod host;
 mod kernel;
 mod links;
+mod managers;
 mod record;
 mod wait;
 
 pub(crate) use host::Host;
 pub(crate) use links::{ETH1_MANAGED, eth1_complete, rules};
+pub(crate) use managers::Manager;
 pub(crate) use record::{Record, recorder};
 pub(crate) use wait::{holds_for, wait_for};

@@ -4,10 +4,15 @@
 //! A backend is a task of its own. It never ends: a manager that is absent, or goes away, is told
 //! once ([`Report::Away`]) and waited for with back-off.
 
+mod auto;
+pub mod bus;
 pub mod dhclient;
+pub mod networkd;
 mod report;
+mod source;
 
 pub use report::{HostReport, LinkReport, ManagerFacts, Report, Word};
+pub use source::Source;
 
 /// Reports that may wait between a backend and the loop. A backend that finds this full waits; it
 /// never drops.

@@ -3,6 +3,7 @@
 //! anything.
 
 use super::dhclient::LinkLeases;
+use crate::config::Backend;
 use crate::event::EventKind;
 use protocol::{Ifindex, InterfaceName};
 use std::collections::BTreeMap;
@@ -21,6 +22,8 @@ pub enum Report {
     LeasesPending,
     /// Every interface that has an unexpired lease now, whole: who is not in it has none.
     Leases(BTreeMap<InterfaceName, LinkLeases>),
+    /// `auto` has decided, or decided anew, for this backend.
+    Chosen(Backend),
     /// What there was at the beginning has been told; from now on changes follow. Once after each
     /// connection to the manager.
     Synced,

@@ -2,7 +2,8 @@
 //! environment, and how it is set. And those that it knows but cannot honour yet.
 
 use super::problem::Fault;
-use super::value::{boolean, choice, duration, gateways, integer, patterns};
+use super::units;
+use super::value::{boolean, choice, duration, gateways, integer, paths, patterns};
 use super::yaml::{Node, Value};
 use super::{Backend, Config, LogLevel};
 use protocol::{Fallback, GatewayCheck, InterfaceName, RULE_PRIORITY_MAX, TABLE_BASE_MAX};
@@ -39,12 +40,16 @@ const LEVELS: [(&str, LogLevel); 5] = [
     ("debug", LogLevel::Debug),
     ("trace", LogLevel::Trace),
 ];
-const BACKENDS: [(&str, Backend); 2] = [("kernel", Backend::Kernel), ("auto", Backend::Auto)];
-/// Backends that are known by name and not built.
-const LATER_BACKENDS: [&str; 3] = ["systemd-networkd", "NetworkManager", "dhclient"];
+const BACKENDS: [(&str, Backend); 5] = [
+    (Backend::Networkd.name(), Backend::Networkd),
+    (Backend::NetworkManager.name(), Backend::NetworkManager),
+    (Backend::Dhclient.name(), Backend::Dhclient),
+    (Backend::Kernel.name(), Backend::Kernel),
+    (Backend::Auto.name(), Backend::Auto),
+];
 const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(86_400);
 /// Sections that are known by name and not built.
-pub(super) const LATER_SECTIONS: [&str; 6] = ["units", "filters", "backends", "api", "metrics", "audit"];
+pub(super) const LATER_SECTIONS: [&str; 4] = ["filters", "api", "metrics", "audit"];
 
 /// Stores a good value, records a bad one.
 fn put<T>(slot: &mut T, value: Result<T, Fault>, faults: &mut Vec<Fault>) {
@@ -65,7 +70,7 @@ macro_rules! scalar {
 }
 
 /// The keys, in the order of the documentation.
-pub(super) static KEYS: [Key; 17] = [
+pub(super) static KEYS: [Key; 24] = [
     scalar!("system.log_level", system.log_level, |node| choice(node, &LEVELS)),
     scalar!("system.backend", system.backend, backend),
     scalar!("system.startup_events", system.startup_events, boolean),
@@ -85,16 +90,48 @@ pub(super) static KEYS: [Key; 17] = [
     )),
     scalar!("scripts.timeout", scripts.timeout, |node| duration(node, TIMEOUT)),
     scalar!("scripts.max_parallel", scripts.max_parallel, max_parallel),
+    Key {
+        path: "units",
+        shape: Shape::Map,
+        set: |config, node, faults| config.units = units::read(node, faults),
+    },
+    scalar!("backends.systemd_networkd.emit_json", backends.emit_json, boolean),
+    Key { path: "backends.networkmanager", shape: Shape::Map, set: set_networkmanager },
+    scalar!("backends.dhclient.use_dns", backends.dhclient.use_dns, boolean),
+    scalar!("backends.dhclient.use_domain", backends.dhclient.use_domain, boolean),
+    scalar!("backends.dhclient.use_hostname", backends.dhclient.use_hostname, boolean),
+    Key { path: "backends.dhclient.lease_files", shape: Shape::List, set: set_lease_files },
 ];
 
+/// In any case, as people write these names.
 fn backend(node: &Node) -> Result<Backend, Fault> {
     if let Value::Scalar { text, .. } = &node.value
-        && let Some(name) = LATER_BACKENDS.iter().find(|name| name.eq_ignore_ascii_case(text))
+        && let Some((_, backend)) = BACKENDS.iter().find(|(name, _)| name.eq_ignore_ascii_case(text))
     {
-        let message = format!("the backend `{name}` is not available in this version");
-        return Err(Fault::error(node.span, message, "write `kernel` or `auto`"));
+        return Ok(*backend);
     }
     choice(node, &BACKENDS)
+}
+
+/// The section has no keys yet, and may stand there empty.
+fn set_networkmanager(_: &mut Config, node: &Node, faults: &mut Vec<Fault>) {
+    match &node.value {
+        Value::Map(entries) => faults.extend(entries.iter().map(|entry| {
+            let message = format!("unknown key `{}` in `backends.networkmanager`", entry.key);
+            Fault::error(entry.span, message, "there is none; leave it empty")
+        })),
+        _ if node.is_null() => {}
+        _ => {
+            let message = format!("expected a mapping, found {}", node.found());
+            faults.push(Fault::error(node.span, message, "write {}"));
+        }
+    }
+}
+
+fn set_lease_files(config: &mut Config, node: &Node, faults: &mut Vec<Fault>) {
+    if let Some(list) = paths(node, faults) {
+        config.backends.dhclient.lease_files = list;
+    }
 }
 
 fn fallback(node: &Node) -> Result<Fallback, Fault> {

@@ -13,8 +13,13 @@ const LISTS: [(&str, &str, &str); 2] = [
     ("links", "monitoring.interfaces", "network:monitoring.interfaces"),
     ("routing_policy_rules", "routing.policy_rules", "network:routing.policy_rules"),
 ];
-/// Switches of backends that this version has not.
-const SWITCHES: [&str; 4] = ["emit_json", "use_dns", "use_domain", "use_hostname"];
+/// The same for switches.
+const SWITCHES: [(&str, &str, &str); 4] = [
+    ("emit_json", "backends.systemd_networkd.emit_json", "network:backends.systemd_networkd.emit_json"),
+    ("use_dns", "backends.dhclient.use_dns", "network:backends.dhclient.use_dns"),
+    ("use_domain", "backends.dhclient.use_domain", "network:backends.dhclient.use_domain"),
+    ("use_hostname", "backends.dhclient.use_hostname", "network:backends.dhclient.use_hostname"),
+];
 
 /// Reads the section.
 pub(super) fn section(walk: &mut Walk<'_>, span: Span, node: &Node) {
@@ -33,10 +38,10 @@ pub(super) fn section(walk: &mut Walk<'_>, span: Span, node: &Node) {
         let name = entry.key.as_str();
         if let Some((_, path, mark)) = LISTS.iter().find(|(old, ..)| *old == name) {
             list(walk, name, path, mark, entry.span, &entry.node);
-        } else if SWITCHES.contains(&name) {
-            switch(walk, name, entry.span, &entry.node);
+        } else if let Some(known) = SWITCHES.iter().find(|(old, ..)| *old == name) {
+            switch(walk, known, entry.span, &entry.node);
         } else {
-            let known = LISTS.iter().map(|(old, ..)| *old).chain(SWITCHES);
+            let known = LISTS.iter().chain(&SWITCHES).map(|(old, ..)| *old);
             let help = match nearest(name, known.clone()) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("there is: {}", known.collect::<Vec<_>>().join(", ")),
@@ -49,9 +54,8 @@ pub(super) fn section(walk: &mut Walk<'_>, span: Span, node: &Node) {
 
 fn list(walk: &mut Walk<'_>, name: &str, path: &'static str, mark: &'static str, span: Span, node: &Node) {
     let list = split(node);
-    if let Some(other) = walk.places.get(path) {
-        let message = format!("`{name}` is the old spelling of `{path}`, which is set at {other}");
-        return walk.faults.push(Fault::error(span, message, "keep `{path}` alone".replace("{path}", path)));
+    if is_set_anew(walk, name, path, span) {
+        return;
     }
     walk.places.insert(mark, format!("{}:{}:{}", walk.file, span.line, span.column));
     let Some(key) = find(path) else { return };
@@ -65,18 +69,34 @@ fn list(walk: &mut Walk<'_>, name: &str, path: &'static str, mark: &'static str,
     walk.faults.push(Fault::warning(span, message, format!("write `{section}: {{ {leaf}: [{words}] }}`")));
 }
 
-fn switch(walk: &mut Walk<'_>, name: &str, span: Span, node: &Node) {
-    match boolean(node) {
-        Ok(true) => {
-            let message = format!("`{SECTION}.{name}` is not available in this version");
-            walk.faults.push(Fault::error(span, message, "leave it out"));
-        }
-        Ok(false) => {
-            let message = format!("`{SECTION}.{name}` is the old spelling");
-            walk.faults.push(Fault::warning(span, message, "leave it out: false is what holds"));
-        }
-        Err(fault) => walk.faults.push(fault),
+fn switch(
+    walk: &mut Walk<'_>,
+    (name, path, mark): &(&str, &'static str, &'static str),
+    span: Span,
+    node: &Node,
+) {
+    if is_set_anew(walk, name, path, span) {
+        return;
     }
+    walk.places.insert(mark, format!("{}:{}:{}", walk.file, span.line, span.column));
+    let Some(key) = find(path) else { return };
+    (key.set)(walk.config, node, &mut walk.faults);
+    if let Ok(value) = boolean(node) {
+        let today = path.split('.').rev().fold(value.to_string(), |inner, part| match inner.as_str() {
+            "true" | "false" => format!("{part}: {inner}"),
+            _ => format!("{part}: {{ {inner} }}"),
+        });
+        let message = format!("`{SECTION}.{name}` is the old spelling");
+        walk.faults.push(Fault::warning(span, message, format!("write `{today}`")));
+    }
+}
+
+/// Reports a key whose new spelling stands beside the old one.
+fn is_set_anew(walk: &mut Walk<'_>, name: &str, path: &str, span: Span) -> bool {
+    let Some(other) = walk.places.get(path) else { return false };
+    let message = format!("`{name}` is the old spelling of `{path}`, which is set at {other}");
+    walk.faults.push(Fault::error(span, message, format!("keep `{path}` alone")));
+    true
 }
 
 /// A text of several words as a list, each word with its place; anything else as it is.

@@ -8,12 +8,14 @@ mod keys;
 mod legacy;
 mod load;
 mod problem;
+mod units;
 mod value;
 mod yaml;
 
 pub use environment::variable;
 pub use load::{DEFAULT_FILE, Loaded, Source, compile, load};
 pub use problem::{Fault, Origin, Problem, Severity, Span, nearest};
+pub use units::{UnitRule, UnitTemplate, Verb};
 
 use protocol::{PatternList, Policy};
 use std::num::NonZeroUsize;
@@ -30,6 +32,8 @@ pub struct Config {
     pub routing: Policy,
     /// `scripts:`
     pub scripts: Scripts,
+    /// `units:`, in order; every one that matches is done.
+    pub units: Vec<UnitRule>,
     /// `backends:`
     pub backends: Backends,
 }
@@ -75,6 +79,19 @@ pub enum Backend {
     Auto,
 }
 
+impl Backend {
+    /// As it is written in the configuration, and as scripts see it in `BACKEND`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Backend::Networkd => "systemd-networkd",
+            Backend::NetworkManager => "NetworkManager",
+            Backend::Dhclient => "dhclient",
+            Backend::Kernel => "kernel",
+            Backend::Auto => "auto",
+        }
+    }
+}
+
 /// `backends:`
 #[derive(Clone, Debug, PartialEq)]
 pub struct Backends {
@@ -111,7 +128,7 @@ impl Default for System {
         Self {
             log_level: LogLevel::default(),
             log_directives: None,
-            backend: Backend::Auto,
+            backend: Backend::Networkd,
             startup_events: true,
         }
     }

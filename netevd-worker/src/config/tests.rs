@@ -1,6 +1,7 @@
 //! Every key, every fault with its place, the order of files, the environment.
 
 use super::*;
+use crate::event::EventKind;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -21,7 +22,7 @@ type Check = fn(&Config) -> bool;
 
 #[test]
 fn every_key_is_set() {
-    let cases: [(&str, Check); 27] = [
+    let cases: [(&str, Check); 36] = [
         ("system: {log_level: error}", |c| c.system.log_level == LogLevel::Error),
         ("system: {log_level: warn}", |c| c.system.log_level == LogLevel::Warn),
         ("system: {log_level: debug}", |c| c.system.log_level == LogLevel::Debug),
@@ -50,6 +51,27 @@ fn every_key_is_set() {
         ("scripts: {timeout: 500ms}", |c| c.scripts.timeout == Duration::from_millis(500)),
         ("scripts: {timeout: 90}", |c| c.scripts.timeout == Duration::from_secs(90)),
         ("scripts: {max_parallel: 1}", |c| c.scripts.max_parallel.get() == 1),
+        ("system: {backend: systemd-networkd}", |c| c.system.backend == Backend::Networkd),
+        ("system: {backend: networkmanager}", |c| c.system.backend == Backend::NetworkManager),
+        ("units:\n- {on: [routable, off], link: \"wg*\", restart: \"a@%i.service\"}", |c| {
+            c.units.first().is_some_and(|rule| {
+                let triggers = |link| rule.is_triggered(EventKind::Routable, link);
+                rule.verb == Verb::Restart
+                    && rule.unit.to_string() == "a@%i.service"
+                    && triggers(Some("wg0"))
+                    && !triggers(Some("eth0"))
+                    && !triggers(None)
+                    && !rule.is_triggered(EventKind::Degraded, Some("wg0"))
+            })
+        }),
+        ("backends: {systemd_networkd: {emit_json: false}}", |c| !c.backends.emit_json),
+        ("backends: {networkmanager: {}}", |c| *c == Config::default()),
+        ("backends: {dhclient: {use_dns: true}}", |c| c.backends.dhclient.use_dns),
+        ("backends: {dhclient: {use_domain: true}}", |c| c.backends.dhclient.use_domain),
+        ("backends: {dhclient: {use_hostname: true}}", |c| c.backends.dhclient.use_hostname),
+        ("backends: {dhclient: {lease_files: [\"/srv/*.leases\"]}}", |c| {
+            c.backends.dhclient.lease_files == ["/srv/*.leases"]
+        }),
         ("system:\nrouting: ~\n# all commented out\n", |c| *c == Config::default()),
     ];
     for (text, check) in cases {
@@ -78,9 +100,7 @@ fn faults_have_line_and_column() {
         ("system:\n  log_level: loud", 2, 14, "unknown value `loud`", "one of `error`, `warn`"),
         ("system: {log_level: [info]}", 1, 21, "expected a word, found a list", "one of `error`"),
         ("system: {log_level: }", 1, 10, "expected a word, found nothing", ""),
-        ("system: {backend: networkmanager}", 1, 19, "the backend `NetworkManager` is not available", "write `kernel`"),
-        ("system: {backend: dhclient}", 1, 19, "the backend `dhclient` is not available", "write `kernel`"),
-        ("system: {backend: systemd-networkd}", 1, 19, "the backend `systemd-networkd` is not available", ""),
+        ("system: {backend: networkmanagr}", 1, 19, "unknown value `networkmanagr`", "did you mean `NetworkManager`?"),
         ("system: {backend: kernal}", 1, 19, "unknown value `kernal`", "did you mean `kernel`?"),
         ("system: {startup_events: yes}", 1, 26, "expected true or false, found `yes`", "write `true`"),
         ("system: {startup_events: {}}", 1, 26, "expected true or false, found a mapping", ""),
@@ -110,9 +130,23 @@ fn faults_have_line_and_column() {
         ("scripts: {timeout: 0s}", 1, 20, "expected a duration from 100ms to 86400s, found `0s`", ""),
         ("scripts: {max_parallel: 0}", 1, 25, "expected a number from 1 to 1024", ""),
         ("scripts: {max_parallel: many}", 1, 25, "expected a number from 1 to 1024", ""),
-        ("units: []", 1, 1, "`units` is not available in this version", "leave it out"),
+        ("units: {on: routable}", 1, 8, "expected a list of rules, found a mapping", "write - {on: routable"),
+        ("units: [x]", 1, 9, "expected a rule with `on` and a verb", "start, stop"),
+        ("units: [{on: routable}]", 1, 9, "a rule needs `on` and one of", ""),
+        ("units: [{start: a.service}]", 1, 9, "a rule needs `on` and one of", ""),
+        ("units: [{on: routabel, start: a.service}]", 1, 14, "unknown event `routabel`", "did you mean `routable`?"),
+        ("units: [{on: [], start: a.service}]", 1, 14, "no event in the list", ""),
+        ("units: [{on: off, start: a}]", 1, 26, "the name does not end in .service", "such as"),
+        ("units: [{on: off, start: a.service, stop: a.service}]", 1, 37, "a second verb", "a rule for each"),
+        ("units: [{on: off, strat: a.service}]", 1, 19, "unknown key `strat` in a rule", "did you mean `start`?"),
+        ("units: [{on: manager, start: a@%i.service}]", 1, 30, "`manager` is an event of the host", "of its own"),
+        ("backends: {dhclient: {use_dsn: true}}", 1, 23, "unknown key `use_dsn`", "did you mean `use_dns`?"),
+        ("backends: {dhclient: {lease_files: [x.leases]}}", 1, 37, "expected the absolute path", "such as"),
+        ("backends: {dhclient: {lease_files: [/v*/x]}}", 1, 37, "only the last component", ""),
+        ("backends: {dhclient: {lease_files: [/a/../x]}}", 1, 37, "only the last component", ""),
+        ("backends: {networkmanager: {a: 1}}", 1, 29, "unknown key `a` in `backends.networkmanager`", ""),
+        ("backends: {networkd: {}}", 1, 12, "unknown key `networkd`", ""),
         ("filters: []", 1, 1, "`filters` is not available in this version", ""),
-        ("backends: {dhclient: {}}", 1, 1, "`backends` is not available in this version", ""),
         ("api: {enabled: false}", 1, 1, "`api` is not available in this version", ""),
         ("metrics: {enabled: true}", 1, 1, "`metrics` is not available in this version", ""),
         ("audit: {}", 1, 1, "`audit` is not available in this version", ""),
@@ -120,10 +154,7 @@ fn faults_have_line_and_column() {
         ("routing:\n  fallback: main\n  fallback: main", 3, 3, "the key `fallback` stands twice", "line 2"),
         ("network: [eth0]", 1, 10, "expected a mapping for `network`", "links"),
         ("network: {link: eth0}", 1, 11, "unknown key `link` in `network`", "did you mean `links`?"),
-        ("network: {emit_json: true}", 1, 11, "`network.emit_json` is not available in this version", ""),
-        ("network: {use_dns: true}", 1, 11, "`network.use_dns` is not available", ""),
-        ("network: {use_domain: true}", 1, 11, "`network.use_domain` is not available", ""),
-        ("network: {use_hostname: true}", 1, 11, "`network.use_hostname` is not available", ""),
+        ("network: {emit_json: maybe}", 1, 22, "expected true or false", ""),
         ("network: {use_dns: maybe}", 1, 20, "expected true or false", ""),
         ("network: {links: \"eth0 e:1\"}", 1, 24, "the pattern \"e:1\" holds", ""),
     ];

@@ -134,6 +134,27 @@ fn pattern(item: &Node) -> Checked<&str> {
     Ok(text)
 }
 
+/// Absolute paths, the last component of which may be a glob.
+pub(super) fn paths(node: &Node, faults: &mut Vec<Fault>) -> Option<Vec<String>> {
+    let items = items(node, "a list of paths").map_err(|f| faults.push(f)).ok()?;
+    let before = faults.len();
+    let list = items.iter().filter_map(|item| path(item).map_err(|fault| faults.push(fault)).ok()).collect();
+    (faults.len() == before).then_some(list)
+}
+
+fn path(item: &Node) -> Checked<String> {
+    let text = scalar(item, "a path", "")?;
+    let (directory, file) = text.rsplit_once('/').unwrap_or(("", text));
+    if !text.starts_with('/') || file.is_empty() || text.contains('\0') {
+        return Err(expected(item, "the absolute path of a file", "such as /var/lib/dhcp/*.leases"));
+    }
+    if directory.contains(['*', '?', '[']) || text.split('/').any(|part| part == "..") {
+        let message = "only the last component may be a glob, and none may be `..`";
+        return Err(Fault::error(item.span, message, ""));
+    }
+    Ok(text.to_owned())
+}
+
 /// The addresses of gateways: a list, or a single one.
 pub(super) fn gateways(node: &Node, faults: &mut Vec<Fault>) -> Option<Vec<IpAddr>> {
     let items = match &node.value {

@@ -17,6 +17,14 @@
 //! | `link.addresses` | array of address objects, usable or not | in `link` |
 //! | `link.gateway`, `link.gateway6` | string or null | in `link` |
 //! | `link.dns`, `link.domains` | array of strings | in `link` |
+//! | `link.state` | string, as `OperationalState` | in `link` |
+//! | `link.administrative_state` | string or null, the manager's | in `link` |
+//! | `link.lease` | object or null: `ipv4` and `ipv6`, each a lease object where there is one | in `link` |
+//! | `link.connection` | object or null: `id`, `uuid`, `device_type`, of NetworkManager | in `link` |
+//! | `link.networkd` | the object of `JSON` | in `link`, under systemd-networkd |
+//! | `reason` | string: why NetworkManager reached the state | its states |
+//! | `old_lease` | as `link.lease`: what the link had before | `routable` for a changed lease |
+//! | `connectivity` | string: NetworkManager's connectivity, networkd's OnlineState | `manager`, where known |
 //! | `address` | `action` and the fields of an address object | `address-*` |
 //! | `routes` | array of route objects, oldest first | `routes` |
 //! | `truncated` | `true`: the oldest of more than 4,096 changes are missing | then only |
@@ -29,12 +37,18 @@
 //! A route object: `action` `added|removed|changed`, `destination` (`default` or a prefix),
 //! `gateway` string or null, `table`, `protocol`, `scope`, `type` string (a name or the number),
 //! `metric` number, `family`.
+//! A lease object: `address`, `server` string, `prefixlen`, `mtu` number, `routers`, `dns`, `ntp`,
+//! `search` array of strings, `routes` array of `{destination, gateway}`, `domain`, `hostname`,
+//! `expires` (RFC 3339) string; what is unknown is null.
 
 use super::environment::{address_action, destination, family};
+use super::lease;
 use super::names;
+use super::networkd::Json;
 use super::occasion::Occasion;
 use super::timestamp::rfc3339;
 use super::validate::Checked;
+use crate::config::Backend;
 use crate::event::{Detail, RouteChange};
 use crate::facts::{self, LinkFacts};
 use serde::Serialize;
@@ -64,6 +78,12 @@ struct Document<'a> {
     truncated: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     mtu: Option<Mtu>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    old_lease: Option<lease::Document<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connectivity: Option<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     rejected: Vec<&'static str>,
 }
@@ -82,6 +102,19 @@ struct Link<'a> {
     gateway6: Option<Ipv6Addr>,
     dns: &'a [IpAddr],
     domains: &'a [String],
+    state: &'static str,
+    administrative_state: Option<&'static str>,
+    lease: Option<lease::Document<'a>>,
+    connection: Option<Connection<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    networkd: Option<Json<'a>>,
+}
+
+#[derive(Serialize)]
+struct Connection<'a> {
+    id: Option<&'a str>,
+    uuid: Option<&'a str>,
+    device_type: &'static str,
 }
 
 #[derive(Serialize)]
@@ -125,11 +158,18 @@ struct Mtu {
 }
 
 /// Builds the document, one line with a final newline, so that `read` of a shell takes it whole.
-pub(super) fn build(occasion: &Occasion<'_>, checked: &Checked<'_>) -> Result<Vec<u8>, serde_json::Error> {
-    let Occasion { event, link, backend, skipped, truncated } = *occasion;
+pub(super) fn build<'a>(
+    occasion: &Occasion<'a>,
+    checked: &'a Checked<'a>,
+) -> Result<Vec<u8>, serde_json::Error> {
+    let Occasion { event, link, backend, skipped, truncated, .. } = *occasion;
     let (mut address, mut routes, mut mtu) = (None, None, None);
+    let (mut reason, mut connectivity) = (None, None);
     match &event.detail {
-        Detail::None => {}
+        // What the link had before is with the checked values.
+        Detail::None | Detail::Lease { .. } => {}
+        Detail::Device { reason: why } => reason = Some(*why),
+        Detail::Host { connectivity: how } => connectivity = Some(*how),
         Detail::Address(changed) => {
             address =
                 Some(ChangedAddress { action: address_action(event.kind), address: Address::from(changed) });
@@ -144,14 +184,17 @@ pub(super) fn build(occasion: &Occasion<'_>, checked: &Checked<'_>) -> Result<Ve
         event: event.kind.name(),
         state: event.state,
         old_state: event.old_state,
-        backend,
+        backend: backend.name(),
         startup: event.startup,
         skipped,
-        link: link.map(|link| Link::new(link, checked)),
+        link: link.map(|link| Link::new(link, checked, backend)),
         address,
         routes,
         truncated,
         mtu,
+        reason,
+        old_lease: checked.old_leases.as_ref().map(lease::CheckedLeases::document),
+        connectivity,
         rejected: checked.rejected.iter().map(|rejected| rejected.field).collect(),
     })?;
     bytes.push(b'\n');
@@ -159,7 +202,8 @@ pub(super) fn build(occasion: &Occasion<'_>, checked: &Checked<'_>) -> Result<Ve
 }
 
 impl<'a> Link<'a> {
-    fn new(link: &'a LinkFacts, checked: &Checked<'a>) -> Self {
+    fn new(link: &'a LinkFacts, checked: &'a Checked<'a>, backend: Backend) -> Self {
+        let device_type = link.manager.as_deref().and_then(|manager| manager.device_type);
         Self {
             name: link.name.as_str(),
             index: link.ifindex.get(),
@@ -173,6 +217,16 @@ impl<'a> Link<'a> {
             gateway6: link.gateway6,
             dns: &link.dns,
             domains: checked.domains,
+            state: link.state,
+            administrative_state: link.administrative,
+            lease: (!checked.leases.is_empty()).then(|| checked.leases.document()),
+            connection: device_type.map(|device_type| Connection {
+                id: checked.connection_id,
+                uuid: checked.connection_uuid,
+                device_type,
+            }),
+            networkd: (backend == Backend::Networkd)
+                .then(|| Json::new(link, checked.mac.unwrap_or_default(), checked.domains)),
         }
     }
 }

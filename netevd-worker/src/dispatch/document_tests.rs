@@ -6,8 +6,8 @@ use crate::event::{Action, Event, EventKind};
 use serde_json::{Value, json};
 
 fn document(event: &Event, link: Option<&LinkFacts>, truncated: bool) -> Value {
-    let occasion = Occasion { event, link, backend: "kernel", skipped: 2, truncated };
-    let bytes = build(&occasion, &Checked::new(link)).expect("serialises");
+    let occasion = Occasion { event, link, backend: Backend::Kernel, emit_json: true, skipped: 2, truncated };
+    let bytes = build(&occasion, &Checked::new(link, event)).expect("serialises");
     assert_eq!(bytes.iter().position(|b| *b == b'\n'), Some(bytes.len() - 1), "one line");
     serde_json::from_slice(&bytes).expect("is JSON")
 }
@@ -17,6 +17,7 @@ fn plain_link() -> Value {
         "name": "eth2", "index": 2, "kind": "veth", "mac": "02:00:5e:10:00:01", "mtu": 1500,
         "flags": ["UP", "BROADCAST", "RUNNING", "MULTICAST", "LOWER_UP"], "operstate": "up",
         "addresses": [], "gateway": null, "gateway6": null, "dns": [], "domains": [],
+        "state": "routable", "administrative_state": null, "lease": null, "connection": null,
     })
 }
 

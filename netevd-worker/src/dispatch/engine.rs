@@ -4,7 +4,8 @@ use super::output::Labels;
 use super::queue::Due;
 use super::run::{self, Ended, Limit, Outcome};
 use super::stdin::{Feed, Rest};
-use super::{Completion, Dispatcher, Input, Occasion, Verdict, judge, record, text};
+use super::{Begun, Completion, Dispatcher, Input, Occasion, Verdict, judge, record, text};
+use crate::config::Backend;
 use crate::event::{EventKind, LinkId};
 use crate::facts::{Facts, LinkFacts};
 use std::collections::{HashSet, VecDeque};
@@ -42,11 +43,12 @@ pub(super) struct Run {
 }
 
 impl Active {
-    fn occasion(&self, backend: &'static str) -> Occasion<'_> {
+    fn occasion(&self, backend: Backend, emit_json: bool) -> Occasion<'_> {
         Occasion {
             event: &self.due.event,
             link: self.values.as_deref(),
             backend,
+            emit_json,
             skipped: self.due.skipped,
             truncated: self.due.truncated,
         }
@@ -62,8 +64,13 @@ fn feed_or_tell(feed: Feed, document: Rc<[u8]>, labels: &Labels) -> Option<Rest>
 }
 
 impl Dispatcher {
-    pub(super) fn begin(&mut self, due: Due, empty: &mut HashSet<EventKind>) {
+    pub(super) fn begin(&mut self, due: Due, empty: &mut HashSet<EventKind>, facts: &dyn Facts) {
         let (kind, link) = (due.event.kind, due.event.link);
+        if self.lists_begun {
+            let values = due.last.clone().or_else(|| facts.link(link));
+            let name = values.map(|values| values.name.clone());
+            self.begun.push(Begun { id: due.event.id, kind, link: name });
+        }
         self.counts.skipped += due.skipped;
         if !empty.contains(&kind) {
             let listing = self.directories.list(kind);
@@ -126,7 +133,7 @@ impl Dispatcher {
                 "nothing is known of the event's link; LINK is empty"
             );
         }
-        let input = Rc::new(active.occasion(self.backend).input());
+        let input = Rc::new(active.occasion(self.backend, self.emit_json).input());
         if !input.rejected.is_empty() {
             self.counts.rejected_values += u64::try_from(input.rejected.len()).unwrap_or(u64::MAX);
             let fields = input.rejected.join(" ");
@@ -146,7 +153,7 @@ impl Dispatcher {
         if let Some(document) = &active.document {
             return Rc::clone(document);
         }
-        let document = active.occasion(self.backend).document().unwrap_or_else(|error| {
+        let document = active.occasion(self.backend, self.emit_json).document().unwrap_or_else(|error| {
             let id = active.due.event.id.0;
             tracing::error!(event_id = id, "the event's document cannot be written: {error}");
             Vec::new()

@@ -7,23 +7,31 @@
 //! `routes`: `ACTION ROUTE_DESTINATION ROUTE_GATEWAY ROUTE_TABLE ROUTE_METRIC ROUTE_PROTOCOL
 //! ROUTE_FAMILY` of the newest change; the document has all of them.
 //! `address-*`: `ACTION ADDRESS PREFIXLEN FAMILY SCOPE`.
+//! Under dhclient: `DHCP_*` of the link's lease, `OLD_DHCP_*` when it changed.
+//! Under NetworkManager: `NM_STATE NM_REASON NM_DEVICE_TYPE NM_CONNECTION_ID NM_CONNECTION_UUID`; in
+//! events of the host `NM_STATE` and `NM_CONNECTIVITY`. Under systemd-networkd: `JSON`, or
+//! `JSON_OMITTED=1` when it has more than [`LIST_MAX`] bytes; in events of the host `ONLINE_STATE`.
 //! When needed: `NETEVD_REJECTED` (names of variables whose values failed validation and are
 //! empty), `ADDRESSES_TRUNCATED=1`.
 //!
 //! Lists are separated by spaces. `ADDRESSES` holds the usable addresses as `address/length`,
 //! `IP_ADDRS` and `IP6_ADDRS` the same by family without length, `ADDR` the first of them.
-//! `OperationalState` is `STATE`; `AdministrativeState` is `configured` when `STATE` is configured
-//! or routable or a usable address is there, else `configuring`.
+//! `OperationalState` is how far packets get: `STATE` of an operational event, else the link's
+//! current state. `AdministrativeState` is the manager's; without one it is `configured` when `STATE`
+//! is configured or routable or a usable address is there, else `configuring`.
 //!
 //! Limits: execve(2) refuses a string of 128 KiB, and all strings together beyond a quarter of the
 //! stack limit. A list is cut after a whole item below [`LIST_MAX`] and within [`LISTS_MAX`] for
 //! all lists; then `ADDRESSES_TRUNCATED` is 1, whichever list it was. The document has all.
 
+use super::lease::CheckedLeases;
 use super::names;
+use super::networkd::Json;
 use super::occasion::Occasion;
 use super::validate::Checked;
-use crate::event::{Action, Detail, EventKind, RouteChange};
-use crate::facts::Address;
+use crate::config::Backend;
+use crate::event::{Action, Class, Detail, Event, EventKind, RouteChange, Track};
+use crate::facts::{Address, LinkFacts};
 
 /// Bytes of one list.
 const LIST_MAX: usize = 96 * 1024;
@@ -35,7 +43,7 @@ const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Builds the variables in the order above.
 pub(super) fn build(occasion: &Occasion<'_>, checked: &Checked<'_>) -> Vec<(&'static str, String)> {
-    let Occasion { event, link, backend, skipped, .. } = *occasion;
+    let Occasion { event, link, backend, emit_json, skipped, .. } = *occasion;
     let mut lists = Lists { left: LISTS_MAX, is_cut: false };
     let usable: Vec<&Address> =
         link.iter().flat_map(|link| &link.addresses).filter(|address| address.is_usable()).collect();
@@ -48,15 +56,15 @@ pub(super) fn build(occasion: &Occasion<'_>, checked: &Checked<'_>) -> Vec<(&'st
         ("LINK", name.clone()),
         ("LINKINDEX", link.map_or(0, |link| link.ifindex.get()).to_string()),
         ("STATE", event.state.to_owned()),
-        ("BACKEND", backend.to_owned()),
+        ("BACKEND", backend.name().to_owned()),
         ("ADDRESSES", lists.join(usable.iter().map(|a| format!("{}/{}", a.ip, a.prefix_length)))),
         ("EVENT", event.kind.name().to_owned()),
         ("EVENT_ID", event.id.to_string()),
         ("STARTUP", u8::from(event.startup).to_string()),
         ("SKIPPED", skipped.to_string()),
         ("IFACE", name),
-        ("AdministrativeState", administrative_state(event.state, !usable.is_empty()).to_owned()),
-        ("OperationalState", event.state.to_owned()),
+        ("AdministrativeState", administrative_state(event, link, !usable.is_empty()).to_owned()),
+        ("OperationalState", operational_state(event, link).to_owned()),
         ("ADDR", usable.first().map(|a| a.ip.to_string()).unwrap_or_default()),
         ("IP_ADDRS", lists.join(of_family(true))),
         ("IP6_ADDRS", lists.join(of_family(false))),
@@ -87,7 +95,35 @@ pub(super) fn build(occasion: &Occasion<'_>, checked: &Checked<'_>) -> Vec<(&'st
     match &event.detail {
         Detail::Address(address) => set.extend(address_variables(event.kind, address)),
         Detail::Routes(changes) => set.extend(changes.last().into_iter().flat_map(route_variables)),
-        Detail::Mtu { .. } | Detail::None => {}
+        Detail::Host { connectivity } if backend == Backend::NetworkManager => {
+            set.push(("NM_STATE", event.state.to_owned()));
+            set.push(("NM_CONNECTIVITY", (*connectivity).to_owned()));
+        }
+        Detail::Host { connectivity } => set.push(("ONLINE_STATE", (*connectivity).to_owned())),
+        Detail::Mtu { .. } | Detail::Device { .. } | Detail::Lease { .. } | Detail::None => {}
+    }
+    if backend == Backend::NetworkManager
+        && let Some(link) = link
+    {
+        set.extend(device_variables(event, link, checked));
+    }
+    if !checked.leases.is_empty() {
+        set.extend(lease_variables(&checked.leases, &mut lists));
+        set.push(("DHCP_LEASE", serde_json::to_string(&checked.leases.document()).unwrap_or_default()));
+    }
+    if let Some(old) = &checked.old_leases {
+        set.extend(old_lease_variables(old, &mut lists));
+    }
+    if backend == Backend::Networkd
+        && emit_json
+        && let Some(link) = link
+    {
+        let mac = checked.mac.unwrap_or_default();
+        // The types have nothing that could fail.
+        match serde_json::to_string(&Json::new(link, mac, checked.domains)).unwrap_or_default() {
+            json if json.len() < LIST_MAX => set.push(("JSON", json)),
+            _ => set.push(("JSON_OMITTED", "1".to_owned())),
+        }
     }
     if lists.is_cut {
         set.push(("ADDRESSES_TRUNCATED", "1".to_owned()));
@@ -99,9 +135,69 @@ pub(super) fn build(occasion: &Occasion<'_>, checked: &Checked<'_>) -> Vec<(&'st
     set
 }
 
-fn administrative_state(state: &str, has_address: bool) -> &'static str {
-    let is_set_up = [EventKind::Configured, EventKind::Routable].iter().any(|kind| kind.name() == state);
+fn administrative_state(event: &Event, link: Option<&LinkFacts>, has_address: bool) -> &'static str {
+    if event.kind.class() == Class::State && event.track == Track::Administrative {
+        return event.state;
+    }
+    if let Some(state) = link.and_then(|link| link.administrative) {
+        return state;
+    }
+    let is_set_up = [EventKind::Configured, EventKind::Routable].iter().any(|k| k.name() == event.state);
     if is_set_up || has_address { "configured" } else { "configuring" }
+}
+
+fn operational_state(event: &Event, link: Option<&LinkFacts>) -> &'static str {
+    match link {
+        Some(link) if event.kind.class() == Class::State && event.track == Track::Administrative => {
+            link.state
+        }
+        _ => event.state,
+    }
+}
+
+fn device_variables(event: &Event, link: &LinkFacts, checked: &Checked<'_>) -> Vec<(&'static str, String)> {
+    let is_own = event.kind.class() == Class::State && event.track == Track::Administrative;
+    let state = if is_own { event.state } else { link.administrative.unwrap_or_default() };
+    let mut set = vec![("NM_STATE", state.to_owned())];
+    if let Detail::Device { reason } = event.detail {
+        set.push(("NM_REASON", reason.to_owned()));
+    }
+    if let Some(kind) = link.manager.as_deref().and_then(|manager| manager.device_type) {
+        set.push(("NM_DEVICE_TYPE", kind.to_owned()));
+    }
+    for (name, value) in
+        [("NM_CONNECTION_ID", checked.connection_id), ("NM_CONNECTION_UUID", checked.connection_uuid)]
+    {
+        if value.is_some() || checked.rejects(name) {
+            set.push((name, value.unwrap_or_default().to_owned()));
+        }
+    }
+    set
+}
+
+fn lease_variables(leases: &CheckedLeases, lists: &mut Lists) -> [(&'static str, String); 6] {
+    let [address, gateway, host_name, mask] = leases.scalars();
+    [
+        ("DHCP_ADDRESS", address),
+        ("DHCP_GATEWAY", gateway),
+        ("DHCP_DNS", lists.join(leases.dns().into_iter())),
+        ("DHCP_DOMAIN", lists.join(leases.domains().into_iter())),
+        ("DHCP_HOSTNAME", host_name),
+        ("DHCP_SUBNET_MASK", mask),
+    ]
+}
+
+fn old_lease_variables(leases: &CheckedLeases, lists: &mut Lists) -> [(&'static str, String); 6] {
+    const NAMES: [&str; 6] = [
+        "OLD_DHCP_ADDRESS",
+        "OLD_DHCP_GATEWAY",
+        "OLD_DHCP_DNS",
+        "OLD_DHCP_DOMAIN",
+        "OLD_DHCP_HOSTNAME",
+        "OLD_DHCP_SUBNET_MASK",
+    ];
+    let mut names = NAMES.into_iter();
+    lease_variables(leases, lists).map(|(name, value)| (names.next().unwrap_or(name), value))
 }
 
 fn route_variables(change: &RouteChange) -> [(&'static str, String); 7] {

@@ -1,14 +1,25 @@
 //! The variables of each kind of event, to the letter.
 
 use super::*;
+use crate::backend::ManagerFacts;
+use crate::backend::dhclient::{Lease, LinkLeases};
+use crate::config::Backend;
 use crate::dispatch::tests::support::{address, event, link};
-use crate::event::Event;
+use crate::event::{Event, Track};
 use crate::facts::{LinkFacts, address_flag};
 use std::collections::BTreeMap;
 
 fn variables(event: &Event, link: Option<&LinkFacts>) -> BTreeMap<&'static str, String> {
-    let occasion = Occasion { event, link, backend: "kernel", skipped: 3, truncated: false };
-    let set = build(&occasion, &Checked::new(link));
+    variables_under(Backend::Kernel, event, link)
+}
+
+fn variables_under(
+    backend: Backend,
+    event: &Event,
+    link: Option<&LinkFacts>,
+) -> BTreeMap<&'static str, String> {
+    let occasion = Occasion { event, link, backend, emit_json: true, skipped: 3, truncated: false };
+    let set = build(&occasion, &Checked::new(link, event));
     let map: BTreeMap<_, _> = set.iter().cloned().collect();
     assert_eq!(map.len(), set.len(), "no variable twice");
     map
@@ -151,7 +162,8 @@ fn the_administrative_state() {
         ("configured", true, "configured"),
         ("routable", true, "configured"),
     ] {
-        assert_eq!(administrative_state(state, has_address), expected, "{state}");
+        let event = Event { state, ..event(1, EventKind::AddressAdded, 2) };
+        assert_eq!(administrative_state(&event, None, has_address), expected, "{state}");
     }
 }
 
@@ -195,4 +207,168 @@ fn thousands_of_addresses_are_cut_after_a_whole_one() {
     assert!(
         !variables(&event(1, EventKind::Routable, 2), Some(&full_link())).contains_key("ADDRESSES_TRUNCATED")
     );
+}
+
+#[test]
+fn a_manager_s_two_states_are_told_apart() {
+    let facts = LinkFacts { state: "degraded", administrative: Some("configuring"), ..link(2) };
+    let mut configured = event(7, EventKind::Configured, 2);
+    (configured.state, configured.track) = ("configured", Track::Administrative);
+    let set = variables_under(Backend::Networkd, &configured, Some(&facts));
+    assert_eq!((set["STATE"].as_str(), set["OperationalState"].as_str()), ("configured", "degraded"));
+    assert_eq!(set["AdministrativeState"], "configured");
+    let carrier = Event { state: "carrier", ..event(8, EventKind::Carrier, 2) };
+    let set = variables_under(Backend::Networkd, &carrier, Some(&facts));
+    assert_eq!((set["STATE"].as_str(), set["OperationalState"].as_str()), ("carrier", "carrier"));
+    assert_eq!(set["AdministrativeState"], "configuring");
+}
+
+#[test]
+fn networkmanager_s_values() {
+    let manager = ManagerFacts {
+        device_type: Some("ethernet"),
+        connection_id: Some("Wired connection 1".to_owned()),
+        connection_uuid: Some("0a-ff;rm".to_owned()),
+        ..ManagerFacts::default()
+    };
+    let facts = LinkFacts { manager: Some(manager.into()), administrative: Some("ip-config"), ..link(2) };
+    let activated = Event {
+        state: "activated",
+        track: Track::Administrative,
+        detail: Detail::Device { reason: "user-requested" },
+        ..event(7, EventKind::Activated, 2)
+    };
+    let set = variables_under(Backend::NetworkManager, &activated, Some(&facts));
+    let nm: String =
+        set.iter().filter(|(k, _)| k.starts_with("NM_")).map(|(k, v)| format!("{k}={v}\n")).collect();
+    assert_eq!(
+        nm,
+        "NM_CONNECTION_ID=Wired connection 1\nNM_CONNECTION_UUID=\nNM_DEVICE_TYPE=ethernet\n\
+         NM_REASON=user-requested\nNM_STATE=activated\n"
+    );
+    assert_eq!(set["NETEVD_REJECTED"], "NM_CONNECTION_UUID");
+    let host = Event {
+        state: "connected-global",
+        detail: Detail::Host { connectivity: "full" },
+        ..event(8, EventKind::Manager, 0)
+    };
+    let set = variables_under(Backend::NetworkManager, &host, None);
+    assert_eq!((set["NM_STATE"].as_str(), set["NM_CONNECTIVITY"].as_str()), ("connected-global", "full"));
+}
+
+#[test]
+fn a_lease_and_the_one_before() {
+    let old = Lease { address: "192.0.2.20".parse().expect("good"), ..lease() };
+    let facts = LinkFacts { leases: LinkLeases { v4: Some(lease().into()), v6: None }, ..link(2) };
+    let routable = Event {
+        detail: Detail::Lease { old: Box::new(LinkLeases { v4: Some(old.into()), v6: None }) },
+        ..event(7, EventKind::Routable, 2)
+    };
+    let set = variables_under(Backend::Dhclient, &routable, Some(&facts));
+    let dhcp: String = set
+        .iter()
+        .filter(|(k, _)| k.contains("DHCP_") && **k != "DHCP_LEASE")
+        .map(|(k, v)| format!("{k}={v}\n"))
+        .collect();
+    let expected = "\
+DHCP_ADDRESS=192.0.2.10
+DHCP_DNS=192.0.2.53
+DHCP_DOMAIN=example.org a.example
+DHCP_GATEWAY=192.0.2.1
+DHCP_HOSTNAME=
+DHCP_SUBNET_MASK=255.255.255.0
+OLD_DHCP_ADDRESS=192.0.2.20
+OLD_DHCP_DNS=192.0.2.53
+OLD_DHCP_DOMAIN=example.org a.example
+OLD_DHCP_GATEWAY=192.0.2.1
+OLD_DHCP_HOSTNAME=
+OLD_DHCP_SUBNET_MASK=255.255.255.0
+";
+    assert_eq!(dhcp, expected);
+    // What a hostile server sends as a name reaches nobody, and is named.
+    assert_eq!(set["NETEVD_REJECTED"], "DHCP_HOSTNAME");
+    let object: serde_json::Value = serde_json::from_str(&set["DHCP_LEASE"]).expect("JSON");
+    assert_eq!(object["ipv4"]["address"], "192.0.2.10");
+    assert_eq!(object["ipv4"]["routes"][0]["destination"], "198.51.100.0/24");
+    assert_eq!(object["ipv4"]["hostname"], serde_json::Value::Null);
+    assert_eq!(object.get("ipv6"), None);
+}
+
+fn lease() -> Lease {
+    let ip = |text: &str| text.parse().expect("an address");
+    Lease {
+        address: ip("192.0.2.10"),
+        prefix_length: Some(24),
+        routers: vec![ip("192.0.2.1"), ip("192.0.2.2")],
+        routes: vec![(ip("198.51.100.0"), 24, ip("192.0.2.3"))],
+        dns: vec![ip("192.0.2.53")],
+        domain: Some("example.org".to_owned()),
+        search: vec!["example.org".to_owned(), "a.example".to_owned()],
+        host_name: Some("$(reboot)".to_owned()),
+        server: Some(ip("192.0.2.1")),
+        mtu: None,
+        ntp: Vec::new(),
+        expires: None,
+    }
+}
+
+#[test]
+fn json_has_every_key_that_scripts_read() {
+    let details =
+        [("Driver", "veth"), ("NetworkFile", "/etc/systemd/network/10-eth2.network"), ("Vendor", "a\nb")];
+    let manager = ManagerFacts {
+        ntp: vec!["192.0.2.123".to_owned()],
+        details: details.into_iter().map(|(k, v)| (k, v.to_owned())).collect(),
+        ..ManagerFacts::default()
+    };
+    let extra = crate::kernel::LinkExtra {
+        tx_queue_length: 1000,
+        alternative_names: vec!["enp1s0".to_owned(), "lan".to_owned()],
+        layer: "ether".to_owned(),
+        ..Default::default()
+    };
+    let facts = LinkFacts {
+        manager: Some(manager.into()),
+        administrative: Some("configured"),
+        extra: Some(extra.into()),
+        routes: vec![crate::fixtures::route("0.0.0.0/0", 2, "192.0.2.1")],
+        ..full_link()
+    };
+    let set = variables_under(Backend::Networkd, &event(7, EventKind::Routable, 2), Some(&facts));
+    let json: serde_json::Value = serde_json::from_str(&set["JSON"]).expect("JSON");
+    let keys = "Index MTU TxQLen Name AlternativeNames HardwareAddr Flags RawFlags ParentIndex MasterIndex \
+                Alias Statistics EncapType OperState KernelOperState NumTxQueues NumRxQueues GSOMaxSize \
+                GSOMaxSegs Group Promisc AddressState CarrierState Driver IPv4AddressState IPv6AddressState \
+                LinkFile Model OnlineState OperationalState Path SetupState Type Vendor ProductID NetworkFile \
+                DNS Domains NTP Address Routes";
+    let expected: std::collections::BTreeSet<&str> = keys.split_whitespace().collect();
+    let found: std::collections::BTreeSet<&str> =
+        json.as_object().expect("an object").keys().map(String::as_str).collect();
+    assert_eq!(found, expected);
+    for (place, value) in [
+        ("/MTU", serde_json::json!(1500)),
+        ("/TxQLen", serde_json::json!(1000)),
+        ("/AlternativeNames", serde_json::json!("enp1s0 lan")),
+        ("/Flags", serde_json::json!("up|broadcast|running|multicast|lower_up")),
+        ("/Driver", serde_json::json!("veth")),
+        ("/Vendor", serde_json::json!("")),
+        ("/SetupState", serde_json::json!("configured")),
+        ("/OperationalState", serde_json::json!("routable")),
+        ("/DNS/0", serde_json::json!("192.0.2.53")),
+        ("/NTP/0", serde_json::json!("192.0.2.123")),
+        ("/Address/0/IP", serde_json::json!("192.0.2.10")),
+        ("/Address/0/Mask", serde_json::json!(24)),
+        ("/Address/0/PreferedLft", serde_json::json!(4_294_967_295u32)),
+        ("/Routes/0/Gw", serde_json::json!("192.0.2.1")),
+        ("/Routes/0/Dst/Mask", serde_json::json!(0)),
+        ("/Statistics/RxPackets", serde_json::json!(0)),
+    ] {
+        assert_eq!(json.pointer(place), Some(&value), "{place}");
+    }
+    // What execve(2) would refuse is left out; the document has it.
+    let many =
+        (0..2_000u32).map(|n| address(&std::net::Ipv4Addr::from_bits(0x0a00_0000 + n).to_string(), 24));
+    let facts = LinkFacts { addresses: many.collect(), ..facts };
+    let set = variables_under(Backend::Networkd, &event(7, EventKind::Routable, 2), Some(&facts));
+    assert_eq!((set.get("JSON"), set["JSON_OMITTED"].as_str()), (None, "1"));
 }

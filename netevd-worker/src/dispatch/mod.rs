@@ -15,8 +15,10 @@ mod document;
 mod engine;
 mod environment;
 mod group;
+mod lease;
 mod linger;
 mod names;
+mod networkd;
 mod occasion;
 mod output;
 mod queue;
@@ -38,12 +40,14 @@ pub use run::{Outcome, command, why_not_started};
 pub use stdin::Feed;
 pub use survey::{Entry, Stray, Survey, survey};
 pub use trust::{Identity, TrustedOwner, Verdict, judge};
+pub use validate::is_host_name;
 
-use crate::config::Scripts;
-use crate::event::{Event, EventKind, LinkId};
+use crate::config::{Backend, Scripts};
+use crate::event::{Event, EventId, EventKind, LinkId};
 use crate::facts::{Facts, LinkFacts};
 use engine::{Active, Report};
 use linger::Lingering;
+use protocol::InterfaceName;
 use queue::{Full, Queues};
 use record::Verdicts;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -57,6 +61,17 @@ const FULL_PAUSE: Duration = Duration::from_secs(60);
 /// Between TERM and KILL at a timeout.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// An event whose turn has come, with scripts or without.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Begun {
+    /// Its number.
+    pub id: EventId,
+    /// What it is.
+    pub kind: EventKind,
+    /// Its link; `None` for the host.
+    pub link: Option<InterfaceName>,
+}
+
 /// Queues events and runs their scripts.
 pub struct Dispatcher {
     directories: Directories,
@@ -64,7 +79,11 @@ pub struct Dispatcher {
     grace: Duration,
     owner: TrustedOwner,
     identity: Identity,
-    backend: &'static str,
+    backend: Backend,
+    emit_json: bool,
+    /// Whether events are listed in `begun`.
+    lists_begun: bool,
+    begun: Vec<Begun>,
     queues: Queues,
     /// Events whose scripts run, one a link.
     active: HashMap<LinkId, Active>,
@@ -82,7 +101,7 @@ pub struct Dispatcher {
 
 impl Dispatcher {
     /// Nothing runs before [`Dispatcher::pump`]. `backend` is what scripts see as `BACKEND`.
-    pub fn new(roots: ScriptRoots, settings: Scripts, trust: TrustedOwner, backend: &'static str) -> Self {
+    pub fn new(roots: ScriptRoots, settings: Scripts, trust: TrustedOwner, backend: Backend) -> Self {
         Self {
             directories: Directories::new(roots),
             settings,
@@ -90,6 +109,9 @@ impl Dispatcher {
             owner: trust,
             identity: Identity::current(),
             backend,
+            emit_json: false,
+            lists_begun: false,
+            begun: Vec::new(),
             queues: Queues::default(),
             active: HashMap::new(),
             between: VecDeque::new(),
@@ -147,7 +169,7 @@ impl Dispatcher {
                 break;
             }
             let Some(due) = self.queues.next() else { break };
-            self.begin(due, &mut empty);
+            self.begin(due, &mut empty, facts);
         }
         self.queues.forget_idle();
     }
@@ -182,6 +204,22 @@ impl Dispatcher {
     /// New settings, for what starts from now on.
     pub fn reconfigure(&mut self, settings: Scripts) {
         self.settings = settings;
+    }
+
+    /// What scripts see as `BACKEND`, and whether they get `JSON`, from now on.
+    pub fn set_backend(&mut self, backend: Backend, emit_json: bool) {
+        self.backend = backend;
+        self.emit_json = emit_json;
+    }
+
+    /// Whether [`Dispatcher::begun`] tells anything.
+    pub fn list_begun(&mut self, lists: bool) {
+        self.lists_begun = lists;
+    }
+
+    /// The events whose turn came since the last call. Take them after each [`Dispatcher::pump`].
+    pub fn begun(&mut self) -> Vec<Begun> {
+        std::mem::take(&mut self.begun)
     }
 
     /// Nothing queued, nothing running, no completion left to take.

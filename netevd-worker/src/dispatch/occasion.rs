@@ -3,6 +3,7 @@
 //! They are made apart: a script needs its environment to start, and its document when it reads.
 
 use super::validate::{Checked, Rejected};
+use crate::config::Backend;
 use crate::event::Event;
 use crate::facts::LinkFacts;
 
@@ -14,7 +15,9 @@ pub struct Occasion<'a> {
     /// The link's values; `None` for events of the host.
     pub link: Option<&'a LinkFacts>,
     /// `BACKEND`.
-    pub backend: &'static str,
+    pub backend: Backend,
+    /// `JSON` stands in the environment (the document has it in any case).
+    pub emit_json: bool,
     /// `SKIPPED`: events, or route changes, that this run stands for beside itself.
     pub skipped: u64,
     /// Route changes are missing from the event.
@@ -35,7 +38,7 @@ pub struct Input {
 impl Occasion<'_> {
     /// What a script is started with.
     pub fn input(&self) -> Input {
-        let checked = Checked::new(self.link);
+        let checked = Checked::new(self.link, self.event);
         Input {
             link: self.link.map(|link| link.name.to_string()).unwrap_or_default(),
             environment: super::environment::build(self, &checked),
@@ -46,6 +49,6 @@ impl Occasion<'_> {
     /// What stands on standard input. The error is serde_json's; none of the document's types can
     /// cause one.
     pub fn document(&self) -> Result<Vec<u8>, serde_json::Error> {
-        super::document::build(self, &Checked::new(self.link))
+        super::document::build(self, &Checked::new(self.link, self.event))
     }
 }

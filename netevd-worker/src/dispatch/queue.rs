@@ -179,14 +179,22 @@ impl LinkQueue {
         }
     }
 
-    fn push_state(&mut self, event: Event, has_room: bool) -> bool {
+    fn push_state(&mut self, mut event: Event, has_room: bool) -> bool {
         let before = self.pending.len();
+        let mut oldest_lease = None;
         let mut skipped = 0;
         self.pending.retain(|older| {
-            let stays = older.event.kind.class() != Class::State || !supersedes(event.kind, older.event.kind);
+            let stays = older.event.kind.class() != Class::State || !supersedes(&event, &older.event);
             skipped += if stays { 0 } else { older.skipped + 1 };
+            if let (false, Detail::Lease { old }) = (stays, &older.event.detail) {
+                oldest_lease.get_or_insert_with(|| old.clone());
+            }
             stays
         });
+        // The lease before all the changes that one run stands for.
+        if let (Some(oldest), Detail::Lease { old }) = (oldest_lease, &mut event.detail) {
+            *old = oldest;
+        }
         let has_room = has_room || self.pending.len() < before;
         self.append(Pending { event, skipped, batch: None }, has_room)
     }

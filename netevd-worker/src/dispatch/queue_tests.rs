@@ -1,7 +1,7 @@
 //! Coalescing, turns and bounds, case by case and for any order of events.
 
 use super::*;
-use crate::event::{Action, EventId, EventKind, RouteChange};
+use crate::event::{Action, EventId, EventKind, RouteChange, Track};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::time::UNIX_EPOCH;
@@ -10,6 +10,7 @@ fn event(id: u64, kind: EventKind, link: u64) -> Event {
     Event {
         id: EventId(id),
         kind,
+        track: Track::Operational,
         link: LinkId(link),
         state: kind.name(),
         old_state: None,

@@ -4,8 +4,11 @@
 //! a string is: search domains (`DOMAINS`: RFC 1123 section 2.1 host names, with or without the
 //! final dot), the hardware address (`MAC`: 1 to 32 octets in hexadecimal, MAX_ADDR_LEN of
 //! include/linux/netdevice.h) and the link's kind (`link.kind` of the document: the kernel's
-//! module alias, letters, digits, `_`, `-`). A value that fails is replaced by nothing and named.
+//! module alias, letters, digits, `_`, `-`), names of a lease, and NetworkManager's names for a
+//! connection. A value that fails is replaced by nothing and named.
 
+use super::lease::CheckedLeases;
+use crate::event::{Detail, Event};
 use crate::facts::LinkFacts;
 
 /// A value that was left out.
@@ -24,12 +27,19 @@ pub(super) struct Checked<'a> {
     pub(super) mac: Option<&'a str>,
     /// All of them, or none when one of them fails.
     pub(super) domains: &'a [String],
+    /// NetworkManager's connection: its name is free text without control characters.
+    pub(super) connection_id: Option<&'a str>,
+    /// NetworkManager's connection: hexadecimal and hyphens.
+    pub(super) connection_uuid: Option<&'a str>,
+    pub(super) leases: CheckedLeases,
+    /// The leases before a change.
+    pub(super) old_leases: Option<CheckedLeases>,
     pub(super) rejected: Vec<Rejected>,
 }
 
 impl<'a> Checked<'a> {
-    /// Checks a link's strings; nothing to check without a link.
-    pub(super) fn new(link: Option<&'a LinkFacts>) -> Self {
+    /// Checks a link's and an event's strings; nothing to check without a link.
+    pub(super) fn new(link: Option<&'a LinkFacts>, event: &Event) -> Self {
         let mut checked = Self::default();
         let Some(link) = link else { return checked };
         let mut reject = |field, variable| checked.rejected.push(Rejected { field, variable });
@@ -46,6 +56,21 @@ impl<'a> Checked<'a> {
         } else {
             reject("link.domains", Some("DOMAINS"));
         }
+        if let Some(manager) = link.manager.as_deref() {
+            checked.connection_id = manager.connection_id.as_deref().filter(|id| is_plain(id));
+            if checked.connection_id.is_none() && manager.connection_id.is_some() {
+                reject("link.connection.id", Some("NM_CONNECTION_ID"));
+            }
+            checked.connection_uuid = manager.connection_uuid.as_deref().filter(|uuid| is_uuid(uuid));
+            if checked.connection_uuid.is_none() && manager.connection_uuid.is_some() {
+                reject("link.connection.uuid", Some("NM_CONNECTION_UUID"));
+            }
+        }
+        checked.leases = CheckedLeases::new(&link.leases);
+        checked.rejected.extend(checked.leases.rejected());
+        if let Detail::Lease { old } = &event.detail {
+            checked.old_leases = Some(CheckedLeases::new(old));
+        }
         checked
     }
 
@@ -56,7 +81,7 @@ impl<'a> Checked<'a> {
 }
 
 /// RFC 1123 section 2.1: labels of 1 to 63 letters, digits and inner hyphens, 253 octets in all.
-fn is_host_name(name: &str) -> bool {
+pub fn is_host_name(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);
     let label = |label: &str| {
         (1..=63).contains(&label.len())
@@ -70,6 +95,15 @@ fn is_host_name(name: &str) -> bool {
 fn is_mac(mac: &str) -> bool {
     let octet = |octet: &str| octet.len() == 2 && octet.bytes().all(|b| b.is_ascii_hexdigit());
     mac.len() <= 32 * 3 && mac.split(':').all(octet)
+}
+
+/// Text for people and for files' names: no control character, at most PATH_MAX.
+pub(super) fn is_plain(text: &str) -> bool {
+    text.len() <= 4096 && !text.chars().any(char::is_control)
+}
+
+fn is_uuid(uuid: &str) -> bool {
+    uuid.len() <= 36 && !uuid.is_empty() && uuid.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')
 }
 
 fn is_kind(kind: &str) -> bool {

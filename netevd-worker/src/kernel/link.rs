@@ -1,9 +1,11 @@
 //! A link as one `RTM_NEWLINK` tells it. Some messages carry a part only (wireless events), so
 //! what was not said is `None` and leaves the known value.
 
+use super::extra::LinkExtra;
 use netlink_packet_route::link::{LinkAttribute, LinkInfo, LinkMessage, State};
 use protocol::{Ifindex, InterfaceName};
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 /// Bits of `ifi_flags` (netdevice(7)).
 pub mod link_flag {
@@ -38,11 +40,15 @@ pub struct Link {
     pub operstate: Option<&'static str>,
     /// `IFLA_MASTER`; `Some(0)` and a missing attribute both mean none.
     pub controller: u32,
+    /// The rest of a full message.
+    pub extra: Option<Arc<LinkExtra>>,
 }
 
 impl Link {
     /// Takes what is of use from a message; `None` when its index is impossible.
     pub fn from_message(message: LinkMessage) -> Option<Link> {
+        // A full message has an MTU.
+        let is_full = message.attributes.iter().any(|attribute| matches!(attribute, LinkAttribute::Mtu(_)));
         let mut link = Link {
             ifindex: Ifindex::try_from(message.header.index).ok()?,
             name: None,
@@ -52,6 +58,7 @@ impl Link {
             kind: None,
             operstate: None,
             controller: 0,
+            extra: is_full.then(|| Arc::new(LinkExtra::of(&message))),
         };
         for attribute in message.attributes {
             match attribute {

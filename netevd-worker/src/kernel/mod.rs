@@ -3,6 +3,7 @@
 //! Knows neither state nor routing nor scripts. Reading needs no privilege (rtnetlink(7)).
 
 mod dump;
+mod extra;
 mod link;
 pub mod look;
 mod message;
@@ -11,6 +12,7 @@ mod route;
 mod rule;
 
 pub use dump::{Dump, DumpError, Dumper, ManagedDump};
+pub use extra::{LinkExtra, Statistics};
 pub use link::{Link, link_flag};
 pub use message::{KernelMessage, parse};
 pub use multicast::{Multicast, Received};

@@ -1,6 +1,7 @@
 //! Calls to other services on the system bus: resolved, hostnamed, systemd. One task, one
 //! connection, one call at a time for each service; the loop never waits for it.
 
+pub use crate::config::Verb;
 use crate::event::EventId;
 use protocol::{Ifindex, InterfaceName};
 use std::net::IpAddr;
@@ -47,19 +48,6 @@ pub enum Demand {
     },
 }
 
-/// What can be done with a unit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verb {
-    /// StartUnit
-    Start,
-    /// StopUnit
-    Stop,
-    /// RestartUnit
-    Restart,
-    /// ReloadUnit
-    Reload,
-}
-
 /// What became of a demand.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -68,4 +56,31 @@ pub struct Outcome {
     /// Done, perhaps with a remark for people (a static host name wins); or why not, and what to do
     /// about it.
     pub result: Result<Option<String>, String>,
+}
+
+/// Other services; what is demanded waits for them.
+#[derive(Debug, Default)]
+pub struct Services {
+    waiting: Vec<Demand>,
+}
+
+impl Services {
+    /// Nothing is asked yet.
+    pub fn start() -> Self {
+        Self::default()
+    }
+
+    /// Takes a demand.
+    ///
+    /// # Errors
+    /// When too many wait.
+    pub fn submit(&mut self, demand: Demand) -> Result<(), String> {
+        self.waiting.push(demand);
+        Ok(())
+    }
+
+    /// What became of a demand.
+    pub async fn outcome(&mut self) -> Outcome {
+        std::future::pending().await
+    }
 }

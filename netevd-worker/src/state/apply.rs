@@ -2,12 +2,14 @@
 
 use super::climb::{self, Stage};
 use super::link::{Known, LinkState};
+use super::managed::{LeaseNews, Told, old_name};
 use super::routes::{Inserted, is_reported};
-use super::{Changes, Interest, State, host_name};
+use super::{Changes, GONE_MAX, Interest, State, host_name};
 use crate::event::{Action, Detail, EventKind, LinkId, RouteChange};
 use crate::facts::{Address, address_flag};
 use crate::kernel::{Dump, KernelMessage, Link, Route};
 use protocol::{Family, Ifindex, TableId};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -49,6 +51,7 @@ impl State {
         for route in dump.routes {
             self.absorb(KernelMessage::Route(route, false), &quiet, changes);
         }
+        self.awaits_dump = false;
         self.look_at_all(changes);
         self.look_at_host(changes);
         self.startup = false;
@@ -65,6 +68,7 @@ impl State {
             if monitored != link.monitored {
                 link.monitored = monitored;
                 link.stage = None;
+                link.told = Told::default();
                 for known in &mut link.addresses {
                     known.announced = false;
                 }
@@ -123,7 +127,10 @@ impl State {
         let Some(link) = self.links.get_mut(&told.ifindex) else {
             let id = self.new_link_id();
             let monitored = told.name.as_ref().is_some_and(|name| (interest.monitors)(name.as_str()));
-            if let Some(link) = LinkState::new(id, told, monitored) {
+            if let Some(mut link) = LinkState::new(id, told, monitored) {
+                self.gone.retain(|(ifindex, ..)| *ifindex != told.ifindex);
+                link.managed = self.strangers.remove(&told.ifindex).unwrap_or_default();
+                link.leases = self.leases.get(&link.name).cloned().unwrap_or_default();
                 self.links.insert(told.ifindex, link);
                 self.introduce(told.ifindex, changes);
             }
@@ -157,6 +164,9 @@ impl State {
         let Some(name) = told.name.clone() else { return };
         let monitored = (interest.monitors)(name.as_str());
         let mut link = LinkState { id, name, monitored, stage: None, gateway_lost: false, ..old };
+        link.told = Told::default();
+        link.leases = self.leases.get(&link.name).cloned().unwrap_or_default();
+        link.lease_news = LeaseNews::None;
         link.take(told);
         link.mtu = told.mtu.unwrap_or(link.mtu);
         for known in &mut link.addresses {
@@ -184,13 +194,19 @@ impl State {
             let event = self.event(link.id, EventKind::LinkRemoved, state, Detail::None);
             changes.events.push(event);
         }
-        changes.gone.push((link.id, Arc::new(link.facts(&self.routes))));
+        let last = Arc::new(link.facts(&self.routes));
+        changes.gone.push((link.id, Arc::clone(&last)));
+        self.gone.push_back((link.ifindex, link.id, last));
+        if self.gone.len() > GONE_MAX {
+            self.gone.pop_front();
+        }
     }
 
     fn link_gone(&mut self, ifindex: Ifindex, interest: &Interest<'_>, changes: &mut Changes) -> Touched {
         changes.routing = true;
         let routes = self.routes.forget_link(ifindex, None);
         self.report_gone(&routes, interest, changes);
+        self.strangers.remove(&ifindex);
         if let Some(link) = self.links.remove(&ifindex) {
             self.say_removed(&link, changes);
         }
@@ -276,7 +292,7 @@ impl State {
                 Action::Changed
             }
         };
-        self.report(route, action, interest, changes);
+        self.report_route(route, action, interest, changes);
         if route.is_default_candidate() { Touched::Routes } else { Touched::Nothing }
     }
 
@@ -287,19 +303,25 @@ impl State {
         changes.ours_gone |= route.is_ours();
         // Without the whole table in memory every deletion is news.
         if remembered || !self.routes.keeps(route) {
-            self.report(route, Action::Removed, interest, changes);
+            self.report_route(route, Action::Removed, interest, changes);
         }
         if route.is_default_candidate() { Touched::Routes } else { Touched::Nothing }
     }
 
     fn report_gone(&mut self, routes: &[Route], interest: &Interest<'_>, changes: &mut Changes) {
         for route in routes {
-            self.report(route, Action::Removed, interest, changes);
+            self.report_route(route, Action::Removed, interest, changes);
         }
     }
 
     /// `routes`, for the link of its first hop; without a device, for the host.
-    fn report(&mut self, route: &Route, action: Action, interest: &Interest<'_>, changes: &mut Changes) {
+    fn report_route(
+        &mut self,
+        route: &Route,
+        action: Action,
+        interest: &Interest<'_>,
+        changes: &mut Changes,
+    ) {
         if !interest.routes || !is_reported(route) {
             return;
         }
@@ -324,10 +346,17 @@ impl State {
         changes.events.push(event);
     }
 
-    /// Asks the state machine about one link.
-    fn look(&mut self, ifindex: Ifindex, changes: &mut Changes) {
+    /// Asks the state machine about one link, and compares its manager's words and its leases with
+    /// what scripts were told.
+    pub(super) fn look(&mut self, ifindex: Ifindex, changes: &mut Changes) {
+        if self.awaits_dump {
+            return;
+        }
+        let pending = self.leases_pending;
         let Some(link) = self.links.get_mut(&ifindex).filter(|link| link.monitored) else { return };
-        let signs = link.signs(&self.routes);
+        let mut signs = link.signs(&self.routes);
+        // What made the link routable is about to be told with its lease.
+        signs.default_route &= !pending || link.stage == Some(Stage::Routable);
         let (before, lost) = (link.stage, link.gateway_lost);
         let after = climb::next(before, lost, signs);
         link.gateway_lost = signs.global && (link.gateway_lost || before == Some(Stage::Routable));
@@ -335,12 +364,34 @@ impl State {
             link.gateway_lost = false;
         }
         link.stage = Some(after);
-        let id = link.id;
-        let mut old = before;
-        for stage in climb::passed(before, lost, after) {
-            let mut event = self.event(id, stage.kind(), stage.name(), Detail::None);
-            event.old_state = old.map(Stage::name);
-            old = Some(stage);
+        // The machine goes on beside a manager, silently, so that it knows where things stand when
+        // the manager goes away.
+        if link.managed.operational.is_none() {
+            self.tell_stages(ifindex, climb::passed(before, lost, after), changes);
+            self.tell_lease(ifindex, false, changes);
+        }
+        self.tell_words(ifindex, changes);
+    }
+
+    fn tell_stages(&mut self, ifindex: Ifindex, passed: impl Iterator<Item = Stage>, changes: &mut Changes) {
+        for stage in passed {
+            let Some(link) = self.links.get_mut(&ifindex) else { return };
+            let old = old_name(link.told.operational.replace(Cow::Borrowed(stage.name())));
+            let mut detail = Detail::None;
+            let is_told = stage == Stage::Routable && link.lease_news == LeaseNews::Ahead;
+            if stage == Stage::Routable && matches!(link.lease_news, LeaseNews::Fresh { .. }) {
+                if let LeaseNews::Fresh { old } = std::mem::take(&mut link.lease_news) {
+                    detail = Detail::Lease { old };
+                }
+            } else if stage == Stage::Routable || stage == Stage::NoCarrier {
+                link.lease_news = LeaseNews::None;
+            }
+            if is_told {
+                continue;
+            }
+            let id = link.id;
+            let mut event = self.event(id, stage.kind(), stage.name(), detail);
+            event.old_state = old;
             changes.events.push(event);
         }
     }
@@ -352,12 +403,20 @@ impl State {
         }
     }
 
-    fn look_at_host(&mut self, changes: &mut Changes) {
+    pub(super) fn look_at_host(&mut self, changes: &mut Changes) {
+        if self.awaits_dump {
+            return;
+        }
         let online = self.links.values().any(|link| link.stage == Some(Stage::Routable));
         if self.online == Some(online) {
             return;
         }
         let before = self.online.replace(online).map(host_name);
+        if self.host_report.is_some() {
+            return;
+        }
+        // A manager's last word no longer holds.
+        (self.host_told, self.host_name_told) = (None, None);
         let mut event = self.event(LinkId::HOST, EventKind::Manager, host_name(online), Detail::None);
         event.old_state = before;
         changes.events.push(event);

@@ -1,12 +1,15 @@
 //! One link as the worker knows it.
 
+use crate::backend::dhclient::LinkLeases;
 use crate::event::LinkId;
 use crate::facts::{Address, LinkFacts, address_flag};
-use crate::kernel::{Link, link_flag};
+use crate::kernel::{Link, LinkExtra, link_flag};
 use crate::state::climb::{self, Signs, Stage};
+use crate::state::managed::{LeaseNews, Managed, Told};
 use crate::state::routes::{Exit, Routes};
 use protocol::{Family, Ifindex, InterfaceName};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// An address and whether scripts have heard of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +50,16 @@ pub struct LinkState {
     pub gateway_lost: bool,
     /// Events of this link run scripts.
     pub monitored: bool,
+    /// What its manager says.
+    pub managed: Managed,
+    /// What scripts were told last.
+    pub told: Told,
+    /// dhclient's leases.
+    pub leases: LinkLeases,
+    /// A lease that scripts have not heard of yet, or heard of before the kernel had it.
+    pub lease_news: LeaseNews,
+    /// What else the kernel said.
+    pub extra: Option<Arc<LinkExtra>>,
 }
 
 impl LinkState {
@@ -66,6 +79,11 @@ impl LinkState {
             stage: None,
             gateway_lost: false,
             monitored,
+            managed: Managed::default(),
+            told: Told::default(),
+            leases: LinkLeases::default(),
+            lease_news: LeaseNews::None,
+            extra: None,
         };
         state.take(link);
         Some(state)
@@ -80,6 +98,7 @@ impl LinkState {
         }
         self.mac = link.mac.clone().filter(|mac| !mac.is_empty());
         self.controller = link.controller;
+        self.extra.clone_from(&link.extra);
         if link.kind.is_some() {
             self.kind.clone_from(&link.kind);
         }
@@ -108,24 +127,28 @@ impl LinkState {
         }
     }
 
-    /// `STATE`: where the machine stands, or would at its first look.
+    /// `STATE`: what the manager says of how far packets get, else where the machine stands or
+    /// would at its first look.
     pub fn state_name(&self, routes: &Routes) -> &'static str {
-        self.stage.unwrap_or_else(|| climb::next(None, false, self.signs(routes))).name()
+        let stage = || self.stage.unwrap_or_else(|| climb::next(None, false, self.signs(routes))).name();
+        self.managed.operational.map_or_else(stage, |word| word.name)
     }
 
-    /// The values for scripts.
+    /// The values for scripts, but for [`LinkFacts::routes`].
     pub fn facts(&self, routes: &Routes) -> LinkFacts {
         let mut addresses: Vec<Address> = self.addresses.iter().map(|known| known.address.clone()).collect();
         addresses.sort_by_key(preference);
         let gateway = |family| match routes.exit(self.ifindex, family) {
             Some(Exit::Via(gateway)) => Some(gateway),
-            _ => None,
+            _ => self.believed_gateway(family),
         };
+        let (dns, domains) = self.managed.resolver().unwrap_or_else(|| self.leases.resolver());
         LinkFacts {
             ifindex: self.ifindex,
             name: self.name.clone(),
             kind: self.kind.clone(),
             state: self.state_name(routes),
+            administrative: self.managed.administrative.map(|word| word.name),
             operstate: self.operstate,
             flags: self.flags,
             mtu: self.mtu,
@@ -139,9 +162,27 @@ impl LinkState {
                 Some(IpAddr::V6(gateway)) => Some(gateway),
                 _ => None,
             },
-            dns: Vec::new(),
-            domains: Vec::new(),
+            dns,
+            domains,
+            manager: self.managed.facts.clone(),
+            leases: self.leases.clone(),
+            controller: self.controller,
+            extra: self.extra.clone(),
+            routes: Vec::new(),
         }
+    }
+
+    /// The gateway that the manager or a lease names, whatever the kernel does with it.
+    pub fn believed_gateway(&self, family: Family) -> Option<IpAddr> {
+        let manager = self.managed.facts.as_deref().and_then(|facts| match family {
+            Family::V4 => facts.gateway.map(IpAddr::V4),
+            Family::V6 => facts.gateway6.map(IpAddr::V6),
+        });
+        let lease = match family {
+            Family::V4 => self.leases.v4.as_deref(),
+            Family::V6 => self.leases.v6.as_deref(),
+        };
+        manager.or_else(|| lease.and_then(|lease| lease.routers.first().copied()))
     }
 }
 

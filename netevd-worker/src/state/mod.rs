@@ -4,6 +4,8 @@
 mod apply;
 mod climb;
 mod link;
+mod managed;
+mod reports;
 mod routes;
 mod saved;
 #[cfg(test)]
@@ -11,15 +13,23 @@ mod tests;
 
 pub use climb::{Signs, Stage};
 pub use link::{Known, LinkState};
+pub use managed::{LeaseNews, Managed, Told};
 pub use routes::{Exit, Routes, is_reported};
 pub use saved::{SavedError, SavedState};
 
-use crate::event::{Detail, Event, EventId, EventKind, LinkId};
+use crate::backend::HostReport;
+use crate::backend::dhclient::LinkLeases;
+use crate::event::{Detail, Event, EventId, EventKind, LinkId, Track};
 use crate::facts::{Facts, LinkFacts};
-use protocol::Ifindex;
-use std::collections::BTreeMap;
+use protocol::{Ifindex, InterfaceName};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::SystemTime;
+
+/// Links that are remembered after their end.
+const GONE_MAX: usize = 64;
+/// Routes of a link that its facts list.
+const ROUTES_SHOWN: usize = 1_000;
 
 /// Which links run scripts, and whether route events are wanted at all.
 pub struct Interest<'a> {
@@ -50,6 +60,23 @@ pub struct State {
     links: BTreeMap<Ifindex, LinkState>,
     routes: Routes,
     online: Option<bool>,
+    /// What the manager says of links that the kernel has not told of yet.
+    strangers: BTreeMap<Ifindex, Managed>,
+    /// The last links that went: a manager may still speak of them.
+    gone: VecDeque<(Ifindex, LinkId, Arc<LinkFacts>)>,
+    /// The host in the manager's words, while it is there.
+    host_report: Option<HostReport>,
+    /// What `manager.d` was told last in a manager's words.
+    host_told: Option<(String, Option<String>)>,
+    host_name_told: Option<&'static str>,
+    /// Every interface's leases, as told last.
+    leases: BTreeMap<InterfaceName, LinkLeases>,
+    /// Lease files are being written.
+    leases_pending: bool,
+    /// Facts have routes.
+    shows_routes: bool,
+    /// What is known of links is of before: no conclusions are drawn until the next dump.
+    awaits_dump: bool,
     next_link: u64,
     next_event: u64,
     /// Events are those of the first look.
@@ -62,6 +89,15 @@ impl Default for State {
             links: BTreeMap::new(),
             routes: Routes::default(),
             online: None,
+            strangers: BTreeMap::new(),
+            gone: VecDeque::new(),
+            host_report: None,
+            host_told: None,
+            host_name_told: None,
+            leases: BTreeMap::new(),
+            leases_pending: false,
+            shows_routes: false,
+            awaits_dump: false,
             // 0 is the host.
             next_link: 1,
             next_event: 1,
@@ -81,9 +117,20 @@ impl State {
         &self.routes
     }
 
-    /// `STATE` of the host: some monitored link is routable, or none.
+    /// `STATE` of the host: the manager's word for it; without one whether some monitored link is
+    /// routable.
     pub fn host(&self) -> &'static str {
-        host_name(self.online.unwrap_or_default())
+        self.host_report.map_or(host_name(self.online.unwrap_or_default()), |host| host.state)
+    }
+
+    /// Reports may come before the first dump: what they mean for links is told after it.
+    pub fn await_dump(&mut self) {
+        self.awaits_dump = true;
+    }
+
+    /// Whether facts of links list their routes.
+    pub fn show_routes(&mut self, show: bool) {
+        self.shows_routes = show;
     }
 
     /// Remembers all routes, or only those that are needed.
@@ -95,7 +142,17 @@ impl State {
         let id = EventId(self.next_event);
         self.next_event += 1;
         let time = SystemTime::now();
-        Event { id, kind, link, state, old_state: None, startup: self.startup, time, detail }
+        Event {
+            id,
+            kind,
+            track: Track::Operational,
+            link,
+            state,
+            old_state: None,
+            startup: self.startup,
+            time,
+            detail,
+        }
     }
 
     fn new_link_id(&mut self) -> LinkId {
@@ -108,7 +165,11 @@ impl State {
 impl Facts for State {
     fn link(&self, id: LinkId) -> Option<Arc<LinkFacts>> {
         let link = self.links.values().find(|link| link.id == id)?;
-        Some(Arc::new(link.facts(&self.routes)))
+        let mut facts = link.facts(&self.routes);
+        if self.shows_routes {
+            facts.routes = self.routes.of_link(link.ifindex).take(ROUTES_SHOWN).cloned().collect();
+        }
+        Some(Arc::new(facts))
     }
 }
 

@@ -135,6 +135,14 @@ impl Routes {
         self.defaults.values().chain(self.others.values()).flatten()
     }
 
+    /// Remembered routes by this link: its defaults, and the others while they are few enough for
+    /// a walk at each event.
+    pub fn of_link(&self, ifindex: Ifindex) -> impl Iterator<Item = &Route> {
+        let others = (self.others.len() <= 10_000).then_some(self.others.values()).into_iter().flatten();
+        let all = self.defaults.values().chain(others).flatten();
+        all.filter(move |route| !route.is_ours() && route.hops.iter().any(|hop| hop.oif == Some(ifindex)))
+    }
+
     /// The lowest-metric default route of a family by this link, in any table but local.
     pub fn exit(&self, ifindex: Ifindex, family: Family) -> Option<Exit> {
         let by_link = |hop: &&Hop| hop.oif == Some(ifindex) && !hop.foreign_gateway;

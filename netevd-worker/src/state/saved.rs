@@ -7,26 +7,31 @@
 use super::State;
 use super::climb::Stage;
 use super::link::{Known, LinkState};
+use super::managed::{LeaseNews, Managed, Told};
+use crate::backend::dhclient::{Lease, LinkLeases};
 use crate::facts::Address;
 use protocol::{Ifindex, InterfaceName};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// The file's content.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SavedState {
     version: u32,
     /// Boot id and network namespace.
     place: String,
     online: bool,
+    /// What `manager.d` was told last, where a manager said it: state and connectivity.
+    host: Option<(String, Option<String>)>,
     links: Vec<SavedLink>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SavedLink {
     ifindex: u32,
@@ -34,6 +39,9 @@ struct SavedLink {
     mtu: u32,
     stage: String,
     gateway_lost: bool,
+    /// What scripts were told last of a manager's two states.
+    told: (Option<String>, Option<String>),
+    leases: (Option<Lease>, Option<Lease>),
     addresses: Vec<SavedAddress>,
 }
 
@@ -65,6 +73,7 @@ impl State {
             version: VERSION,
             place: place.to_owned(),
             online: self.online.unwrap_or_default(),
+            host: self.host_told.clone(),
             links: links.filter_map(saved_link).collect(),
         }
     }
@@ -72,7 +81,7 @@ impl State {
     /// A state that remembers `saved`, to be followed by a resynchronisation; what it finds
     /// changed since gives events.
     pub fn restore(saved: SavedState) -> State {
-        let mut state = State { online: Some(saved.online), ..State::default() };
+        let mut state = State { online: Some(saved.online), host_told: saved.host, ..State::default() };
         for link in saved.links {
             let id = state.new_link_id();
             if let Some(link) = link.restore(id) {
@@ -102,6 +111,8 @@ fn saved_link(link: &LinkState) -> Option<SavedLink> {
         mtu: link.mtu,
         stage: link.stage?.name().to_owned(),
         gateway_lost: link.gateway_lost,
+        told: link.told.save(),
+        leases: (link.leases.v4.as_deref().cloned(), link.leases.v6.as_deref().cloned()),
         addresses: announced
             .map(|a| SavedAddress { ip: a.ip, prefix_length: a.prefix_length, scope: a.scope, peer: a.peer })
             .collect(),
@@ -138,6 +149,11 @@ impl SavedLink {
             stage: Some(Stage::from_name(&self.stage)?),
             gateway_lost: self.gateway_lost,
             monitored: true,
+            managed: Managed::default(),
+            told: Told::restore(self.told),
+            leases: LinkLeases { v4: self.leases.0.map(Arc::new), v6: self.leases.1.map(Arc::new) },
+            lease_news: LeaseNews::None,
+            extra: None,
         })
     }
 }

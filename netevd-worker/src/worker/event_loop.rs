@@ -12,12 +12,16 @@ use super::options::Options;
 use super::resync::Resync;
 use super::routing_side::RoutingSide;
 use super::routing_task::RoutingNews;
-use crate::config::Config;
+use super::services_side::{self, ServicesSide};
+use crate::backend::{Report, Source};
+use crate::config::{Backend, Config};
 use crate::dispatch::{Dispatcher, ScriptRoots, TrustedOwner};
 use crate::event::EventKind;
 use crate::kernel::{Dump, Dumper, KernelMessage, Multicast, Received};
 use crate::routing::Helper;
 use crate::state::{Changes, Interest, State, is_reported};
+use futures_util::FutureExt as _;
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
@@ -27,6 +31,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 const PERIOD: Duration = Duration::from_secs(60);
 /// Between a change and the file that remembers it.
 const SAVE_AFTER: Duration = Duration::from_millis(200);
+/// How long a manager may take to tell its state before the worker is ready without it.
+const MANAGER_PATIENCE: Duration = Duration::from_secs(3);
+/// How long scripts for a new lease wait for the kernel to have what it says.
+const LEASE_PATIENCE: Duration = Duration::from_millis(20);
+/// Reports that are taken in one turn of the loop.
+const REPORTS_AT_ONCE: usize = 256;
 /// What scripts get between TERM and KILL when the worker stops.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -39,12 +49,18 @@ pub(super) struct Worker {
     multicast: Multicast,
     resync: Resync,
     state: State,
+    /// The backend at work: what is configured, or what `auto` chose.
+    backend: Backend,
+    source: Source,
     dispatcher: Dispatcher,
+    services: ServicesSide,
     routing: Option<RoutingSide>,
     routes_wanted: bool,
     memory: Memory,
     save_at: Option<Instant>,
     period_at: Instant,
+    /// When scripts hear of new leases, whether the kernel has all of them or not.
+    leases_at: Option<Instant>,
     overruns: u64,
     notify: Notify,
     /// The last reload was refused.
@@ -107,13 +123,18 @@ impl Worker {
         let user = nix::unistd::geteuid().as_raw();
         let owner = if routing.is_some() { TrustedOwner::ROOT } else { TrustedOwner::user(user) };
         let memory = Memory::new(&options.runtime_dir);
+        let backend = config.system.backend;
         let mut worker = Self {
             state: memory.recall().unwrap_or_default(),
-            dispatcher: Dispatcher::new(ScriptRoots::default(), config.scripts.clone(), owner, "kernel"),
+            backend,
+            source: Source::start(backend, &config.backends.dhclient),
+            dispatcher: Dispatcher::new(ScriptRoots::default(), config.scripts.clone(), owner, backend),
+            services: ServicesSide::new(&config),
             resync: Resync::new().map_err(Fatal::Dump)?,
             routes_wanted: false,
             save_at: None,
             period_at: now + PERIOD,
+            leases_at: None,
             overruns: 0,
             notify: Notify::new(now),
             stale: false,
@@ -131,17 +152,22 @@ impl Worker {
     }
 
     async fn first_look(&mut self) -> Result<(), Fatal> {
+        let mut told = self.await_manager().await;
+        self.settle_backend();
         self.update_interest();
         self.resync.begin(self.state.routes().keeper(), Instant::now());
         while self.resync.is_running() {
             if let Some(dump) = self.resync.dump().await? {
                 let mut changes = self.resynchronise(dump);
+                changes.events.splice(0..0, told.events.drain(..));
                 if !self.config.system.startup_events {
                     changes.events.clear();
                 }
                 self.follow(changes);
             }
         }
+        self.services.follow(&self.state);
+        self.leases_at = self.state.has_fresh_leases().then(|| Instant::now() + LEASE_PATIENCE);
         match &mut self.routing {
             // Under systemd the helper comes when it comes.
             Some(_) if self.options.systemd => {}
@@ -167,6 +193,31 @@ impl Worker {
         Ok(())
     }
 
+    /// What the manager says of what there is, before the first events: they are to be told in its
+    /// words, once. A manager that has not spoken in time is taken for absent until it does.
+    async fn await_manager(&mut self) -> Changes {
+        let mut changes = Changes::default();
+        if self.backend == Backend::Kernel {
+            return changes;
+        }
+        self.state.await_dump();
+        let until = tokio::time::Instant::now() + MANAGER_PATIENCE;
+        while let Ok(report) = tokio::time::timeout_at(until, self.source.next()).await {
+            let is_last = matches!(report, Report::Synced | Report::Away(_));
+            self.note(&report);
+            self.state.report(report, &mut changes);
+            if is_last {
+                return changes;
+            }
+        }
+        tracing::warn!(
+            "{} has not told its state within {} s; the kernel's view counts until it does",
+            self.backend.name(),
+            MANAGER_PATIENCE.as_secs()
+        );
+        changes
+    }
+
     /// Until a signal asks to stop, or something fails for good.
     pub(super) async fn run(&mut self) -> Result<(), Fatal> {
         let mut batch: Vec<KernelMessage> = Vec::new();
@@ -174,8 +225,15 @@ impl Worker {
             let wake = self.next_wake();
             tokio::select! {
                 received = self.multicast.receive(|m| batch.push(m)), if !self.resync.is_running() => {
-                    self.received(received.map_err(Fatal::Multicast)?, &mut batch);
+                    let received = received.map_err(Fatal::Multicast)?;
+                    self.hear_of_leases().await;
+                    self.received(received, &mut batch);
                 }
+                report = self.source.next() => {
+                    self.catch_up(&mut batch)?;
+                    self.reported(report);
+                }
+                outcome = self.services.outcome() => services_side::tell(&outcome),
                 dump = self.resync.dump() => {
                     if let Some(dump) = dump? {
                         let changes = self.resynchronise(dump);
@@ -183,7 +241,7 @@ impl Worker {
                     }
                 }
                 _completion = self.dispatcher.completed() => {
-                    self.dispatcher.pump(&self.state);
+                    self.pump();
                     self.notify.touch(Instant::now());
                 }
                 news = news_of(&mut self.routing) => {
@@ -217,7 +275,7 @@ impl Worker {
     fn next_wake(&self) -> Instant {
         let pass = self.routing.as_ref().and_then(RoutingSide::due);
         let save = self.save_at.filter(|_| self.dispatcher.is_idle());
-        [pass, self.resync.due(), save, self.notify.due()]
+        [pass, self.resync.due(), save, self.leases_at, self.notify.due()]
             .into_iter()
             .flatten()
             .fold(self.period_at, Instant::min)
@@ -238,6 +296,12 @@ impl Worker {
         }
         if let Some(routing) = self.routing.as_mut().filter(|routing| is_due(routing.due())) {
             routing.begin(&self.state, now);
+        }
+        if is_due(self.leases_at) {
+            self.leases_at = None;
+            let mut changes = Changes::default();
+            self.state.release_leases(&mut changes);
+            self.follow(changes);
         }
         if is_due(self.save_at) && self.dispatcher.is_idle() {
             self.save_at = None;
@@ -260,6 +324,78 @@ impl Worker {
             failures: counts.failures + counts.timeouts + counts.not_started,
             routing: self.routing.as_ref().map_or("off", RoutingSide::status),
             stale: self.stale,
+        }
+    }
+
+    /// A lease is written before the client sets its address, so that it is heard of first; with both
+    /// waiting the task that reads it needs its turn before the kernel's messages count.
+    async fn hear_of_leases(&mut self) {
+        if self.backend == Backend::Dhclient {
+            tokio::task::yield_now().await;
+            if let Some(report) = self.source.next_now() {
+                self.reported(report);
+            }
+        }
+    }
+
+    /// What the kernel has said by now: a manager speaks of links that it has read of there.
+    fn catch_up(&mut self, batch: &mut Vec<KernelMessage>) -> Result<(), Fatal> {
+        while !self.resync.is_running()
+            && let Some(received) = self.multicast.receive(|m| batch.push(m)).now_or_never()
+        {
+            self.received(received.map_err(Fatal::Multicast)?, batch);
+        }
+        Ok(())
+    }
+
+    /// Reports, this one and what waits behind it.
+    fn reported(&mut self, report: Report) {
+        let mut changes = Changes::default();
+        let mut next = Some(report);
+        let mut left = REPORTS_AT_ONCE;
+        while let Some(report) = next {
+            self.note(&report);
+            if matches!(report, Report::Leases(_)) {
+                self.state.report(report, &mut changes);
+                self.services.follow(&self.state);
+                let now = Instant::now();
+                self.leases_at = self.state.has_fresh_leases().then_some(now + LEASE_PATIENCE);
+            } else {
+                self.state.report(report, &mut changes);
+            }
+            left -= 1;
+            next = if left > 0 { self.source.next_now() } else { None };
+        }
+        self.follow(changes);
+    }
+
+    /// What a report means to the loop itself.
+    fn note(&mut self, report: &Report) {
+        match report {
+            Report::Chosen(backend) => {
+                tracing::info!("backend auto: {}", backend.name());
+                self.backend = *backend;
+                self.settle_backend();
+            }
+            Report::Synced => tracing::info!("{} is there", self.backend.name()),
+            Report::Away(reason) => tracing::warn!("{}: {reason}", self.backend.name()),
+            Report::Link(_) | Report::Host(_) | Report::LeasesPending | Report::Leases(_) => {}
+        }
+    }
+
+    /// What scripts are given depends on the backend.
+    fn settle_backend(&mut self) {
+        self.dispatcher.set_backend(self.backend, self.config.backends.emit_json);
+        self.dispatcher.list_begun(!self.config.units.is_empty());
+        self.state.show_routes(self.backend == Backend::Networkd);
+    }
+
+    /// Starts what may start, scripts and units.
+    fn pump(&mut self) {
+        self.dispatcher.pump(&self.state);
+        let begun = self.dispatcher.begun();
+        if !begun.is_empty() {
+            self.services.begun(begun);
         }
     }
 
@@ -312,7 +448,7 @@ impl Worker {
         for (link, last) in &changes.gone {
             self.dispatcher.link_gone(*link, last.clone());
         }
-        self.dispatcher.pump(&self.state);
+        self.pump();
         // After the scripts have started: they are what is waited for.
         for event in &news {
             news::log(event, &self.state, &changes.gone);
@@ -373,8 +509,17 @@ impl Worker {
         }
         self.log.reconfigure(&config.system);
         self.dispatcher.reconfigure(config.scripts.clone());
-        self.config = config;
         let mut changes = Changes::default();
+        let source = |config: &Config| (config.system.backend, config.backends.dhclient.lease_files.clone());
+        if source(&config) != source(&self.config) {
+            self.state.report(Report::Away("another one is configured".to_owned()), &mut changes);
+            self.state.report(Report::Leases(BTreeMap::new()), &mut changes);
+            self.backend = config.system.backend;
+            self.source = Source::start(self.backend, &config.backends.dhclient);
+        }
+        self.config = config;
+        self.settle_backend();
+        self.services.reconfigure(&self.config, &self.state);
         let config = &self.config;
         let interest = Interest { monitors: &|name| config.monitors(name), routes: self.routes_wanted };
         self.state.reconsider(&interest, &mut changes);

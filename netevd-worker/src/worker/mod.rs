@@ -14,6 +14,7 @@ mod options;
 mod resync;
 mod routing_side;
 mod routing_task;
+mod services_side;
 
 use crate::config::{Config, Source, load};
 use event_loop::Worker;

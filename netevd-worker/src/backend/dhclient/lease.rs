@@ -1,12 +1,13 @@
 //! A lease as scripts and services need it: two leases are equal when nothing but times differs.
 
+use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 /// One unexpired lease of one interface and family (dhclient.leases(5)). Names are as the server
 /// gave them; validation is with whoever passes them on.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Lease {
     /// `fixed-address`, or the first `iaaddr`.
     pub address: IpAddr,
@@ -36,7 +37,7 @@ pub struct Lease {
 }
 
 /// The leases of one interface.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LinkLeases {
     /// By DHCPv4.
     pub v4: Option<Arc<Lease>>,
@@ -44,35 +45,30 @@ pub struct LinkLeases {
     pub v6: Option<Arc<Lease>>,
 }
 
+impl Lease {
+    /// True before its end.
+    pub(super) fn holds_at(&self, now: SystemTime) -> bool {
+        self.expires.is_none_or(|end| now < end)
+    }
+}
+
 impl PartialEq for Lease {
     /// All but the times: a renewal that changes nothing else is no news.
     fn eq(&self, other: &Self) -> bool {
-        let key = |lease: &Self| Lease { expires: None, ..lease.clone() };
-        let Lease {
-            address,
-            prefix_length,
-            routers,
-            routes,
-            dns,
-            domain,
-            search,
-            host_name,
-            server,
-            mtu,
-            ntp,
-            ..
-        } = key(self);
-        let other = key(other);
-        address == other.address
-            && prefix_length == other.prefix_length
-            && routers == other.routers
-            && routes == other.routes
-            && dns == other.dns
-            && domain == other.domain
-            && search == other.search
-            && host_name == other.host_name
-            && server == other.server
-            && mtu == other.mtu
-            && ntp == other.ntp
+        let Self { address, prefix_length, routers, routes, dns, domain, search, host_name, .. } = self;
+        let Self { server, mtu, ntp, expires: _, .. } = self;
+        *address == other.address
+            && *prefix_length == other.prefix_length
+            && *routers == other.routers
+            && *routes == other.routes
+            && *dns == other.dns
+            && *domain == other.domain
+            && *search == other.search
+            && *host_name == other.host_name
+            && *server == other.server
+            && *mtu == other.mtu
+            && *ntp == other.ntp
     }
 }
+
+impl Eq for Lease {}

@@ -1,5 +1,27 @@
 //! ISC dhclient: what its lease files say.
+//!
+//! The client itself is not asked: it has no interface, and its hook scripts belong to the
+//! administrator. So the files are all there is, and they tell the whole truth: a lease that is
+//! given back is written there as ended.
 
+mod date;
+mod eyes;
+mod file;
+mod files;
+mod grammar;
 mod lease;
+mod lexer;
+mod options;
+mod picture;
+mod place;
+mod watch;
 
 pub use lease::{Lease, LinkLeases};
+pub use watch::run;
+
+/// Whether some interface has an unexpired lease now.
+pub fn has_leases(lease_files: &[String]) -> bool {
+    let mut files = files::Files::default();
+    files.read_all(&place::Place::all(lease_files).0);
+    !files.picture().leases.is_empty()
+}

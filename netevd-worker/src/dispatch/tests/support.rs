@@ -1,7 +1,8 @@
 //! A place for scripts, a dispatcher over it, and events to feed it.
 
 use super::super::*;
-use crate::event::{Detail, EventId};
+use crate::backend::dhclient::LinkLeases;
+use crate::event::{Detail, EventId, Track};
 use crate::facts::Address;
 use protocol::{Ifindex, InterfaceName};
 use std::fs;
@@ -79,7 +80,11 @@ impl Bench {
         let directory = place(name)?;
         let roots = ScriptRoots::new([directory.join("etc"), directory.join("lib")]);
         let facts = Links((1..=9).map(|n| (LinkId(n), Arc::new(link(n)))).collect());
-        Some(Self { dispatcher: Dispatcher::new(roots, settings, owner(), "kernel"), facts, directory })
+        Some(Self {
+            dispatcher: Dispatcher::new(roots, settings, owner(), Backend::Kernel),
+            facts,
+            directory,
+        })
     }
 
     /// Writes `<place>/<path>`, executable; `@DIR@` in the text is the place.
@@ -143,6 +148,12 @@ pub(in crate::dispatch) fn link(number: u64) -> LinkFacts {
         gateway6: None,
         dns: Vec::new(),
         domains: Vec::new(),
+        administrative: None,
+        manager: None,
+        leases: LinkLeases::default(),
+        controller: 0,
+        extra: None,
+        routes: Vec::new(),
     }
 }
 
@@ -165,6 +176,7 @@ pub(in crate::dispatch) fn event(id: u64, kind: EventKind, link: u64) -> Event {
     Event {
         id: EventId(id),
         kind,
+        track: Track::Operational,
         link: LinkId(link),
         state: "routable",
         old_state: None,

@@ -1,0 +1,175 @@
+//! The system bus, as far as netevd uses it: signals of one service whose owner is verified, and
+//! method calls with a time limit.
+//!
+//! Signals and calls have a connection each. A burst of signals that waits to be taken fills only
+//! its own connection, so an answer never stands behind it. Messages are made and read by hand:
+//! no proxies, no object server, no thread.
+//!
+//! A lost bus is never an end: [`Bus::connect`] waits with back-off and tries again.
+
+mod backoff;
+mod calls;
+mod owner;
+mod signals;
+mod throttle;
+
+pub use backoff::Backoff;
+pub use calls::{CallError, Calls};
+pub use owner::Absence;
+pub use signals::{BusEvent, Signals};
+pub use throttle::Throttle;
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+use zbus::connection::Builder;
+
+/// What connecting, and one method call, may take.
+const LIMIT: Duration = Duration::from_secs(5);
+/// Where the bus listens if `DBUS_SYSTEM_BUS_ADDRESS` does not say otherwise.
+const STANDARD: &str = "unix:path=/run/dbus/system_bus_socket";
+/// The bus's own name, path and interface; nobody else can send by it.
+const BUS: &str = "org.freedesktop.DBus";
+const BUS_PATH: &str = "/org/freedesktop/DBus";
+
+/// A service on the bus and what is wanted of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Service {
+    /// Its well-known name.
+    pub name: &'static str,
+    /// The user, beside root, that may own the name.
+    pub user: Option<&'static str>,
+    /// The signals wanted.
+    pub signals: &'static [Match],
+}
+
+/// Which signals, as narrow as possible: each one that passes wakes the worker.
+#[derive(Clone, Copy, Debug)]
+pub struct Match {
+    /// The signal's interface.
+    pub interface: &'static str,
+    /// The signal's name; `None` is every signal of the interface.
+    pub member: Option<&'static str>,
+    /// The object, and all beneath it.
+    pub namespace: &'static str,
+}
+
+impl Match {
+    /// The match rule in the specification's text form.
+    fn rule(&self, sender: &str) -> String {
+        let Match { interface, member, namespace } = self;
+        let member = member.map(|name| format!(",member='{name}'")).unwrap_or_default();
+        format!(
+            "type='signal',sender='{sender}',interface='{interface}'{member},path_namespace='{namespace}'"
+        )
+    }
+}
+
+/// The bus cannot be reached, or is gone.
+#[derive(Clone, Debug)]
+pub enum BusLost {
+    /// No connection: nothing listens, or it refuses us.
+    Connect(String),
+    /// It does not answer.
+    TimedOut,
+    /// It does not take a request that every bus has to take.
+    Refused(String),
+    /// The connection ended.
+    Closed(String),
+    /// The bus is there, but the service on it is of no use; the text says all.
+    Service(String),
+}
+
+impl fmt::Display for BusLost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BusLost::Connect(error) => write!(f, "the system bus cannot be reached: {error}"),
+            BusLost::TimedOut => write!(f, "the system bus does not answer within {} s", LIMIT.as_secs()),
+            BusLost::Refused(what) => write!(f, "the system bus refuses us: {what}"),
+            BusLost::Service(text) => f.write_str(text),
+            BusLost::Closed(error) => write!(f, "the system bus closed the connection: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for BusLost {}
+
+/// The way to one service: connects, and after a loss connects again.
+#[derive(Debug)]
+pub struct Bus {
+    service: Service,
+    address: Option<String>,
+    backoff: Backoff,
+    lost: bool,
+}
+
+impl Bus {
+    /// Nothing is connected yet.
+    pub fn new(service: Service) -> Self {
+        Self { service, address: None, backoff: Backoff::default(), lost: false }
+    }
+
+    /// The same on another bus than the system's.
+    #[cfg(test)]
+    pub(crate) fn at(service: Service, address: &str) -> Self {
+        Self { address: Some(address.to_owned()), ..Self::new(service) }
+    }
+
+    /// Both connections, after the pause that is due. The first failure of a row is logged, and
+    /// the success that ends it.
+    ///
+    /// # Errors
+    /// When there is no bus; call again for the next attempt.
+    pub async fn connect(&mut self) -> Result<(Signals, Calls), BusLost> {
+        self.backoff.pause().await;
+        match self.try_connect().await {
+            Ok(both) => {
+                self.backoff.connected();
+                if std::mem::take(&mut self.lost) {
+                    tracing::info!("connected to the system bus again, for {}", self.service.name);
+                }
+                Ok(both)
+            }
+            Err(error) => {
+                self.note(&error);
+                Err(error)
+            }
+        }
+    }
+
+    /// Says that a session ended, which is logged once until the next one begins.
+    pub fn lost(&mut self, error: &BusLost) {
+        self.backoff.lost();
+        self.note(error);
+    }
+
+    async fn try_connect(&self) -> Result<(Signals, Calls), BusLost> {
+        let address = self.address.as_deref();
+        Ok((Signals::connect(&self.service, address).await?, Calls::connect_to(address).await?))
+    }
+
+    fn note(&mut self, error: &BusLost) {
+        if !std::mem::replace(&mut self.lost, true) {
+            tracing::warn!("{error}; {} is tried again until it answers", self.service.name);
+        }
+    }
+}
+
+/// One connection, authenticated and named by the bus: at this address, else the system's.
+async fn connect(address: Option<&str>, queue: NonZeroUsize) -> Result<zbus::Connection, BusLost> {
+    let builder = match address {
+        Some(address) => Builder::address(address),
+        None if std::env::var_os("DBUS_SYSTEM_BUS_ADDRESS").is_some() => Builder::system(),
+        None => Builder::address(STANDARD),
+    };
+    match tokio::time::timeout(LIMIT, builder.max_queued(queue).build()).await {
+        Ok(Ok(connection)) => Ok(connection),
+        Ok(Err(error)) => Err(BusLost::Connect(error.to_string())),
+        Err(_) => Err(BusLost::TimedOut),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod private;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,130 @@
+//! What a link's manager and its leases add to what the kernel says, and what scripts have heard
+//! of it. Pure values.
+
+use crate::backend::dhclient::{Lease, LinkLeases};
+use crate::backend::{LinkReport, ManagerFacts, Word};
+use crate::event::EventKind;
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// A link in the words of its manager; all of it is unknown without one.
+#[derive(Clone, Debug, Default)]
+pub struct Managed {
+    /// How far packets get; while it is known the kernel's view tells no states.
+    pub operational: Option<Word>,
+    /// How far setting up got.
+    pub administrative: Option<Word>,
+    /// Why the administrative state was reached.
+    pub reason: Option<&'static str>,
+    /// Everything else.
+    pub facts: Option<Arc<ManagerFacts>>,
+}
+
+impl Managed {
+    /// Takes over what a report says.
+    pub(super) fn take(&mut self, report: &LinkReport) {
+        self.operational = report.operational.or(self.operational);
+        if report.administrative.is_some() {
+            self.administrative = report.administrative;
+            self.reason = report.reason;
+        }
+        if let Some(facts) = &report.facts {
+            self.facts = Some(Arc::clone(facts));
+        }
+    }
+
+    /// The manager went away: its states count no longer, what it set up still stands.
+    pub(super) fn forget_states(&mut self) {
+        self.operational = None;
+        self.administrative = None;
+        self.reason = None;
+    }
+
+    /// Name servers and domains, if a manager knows them.
+    pub(super) fn resolver(&self) -> Option<(Vec<IpAddr>, Vec<String>)> {
+        let facts = self.facts.as_deref()?;
+        Some((facts.dns.clone(), facts.domains.clone()))
+    }
+}
+
+/// The states that scripts were told last, on each track.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    pub(super) operational: Option<Cow<'static, str>>,
+    pub(super) administrative: Option<Cow<'static, str>>,
+}
+
+impl Told {
+    pub(super) fn save(&self) -> (Option<String>, Option<String>) {
+        let text = |name: &Option<Cow<'static, str>>| name.as_deref().map(str::to_owned);
+        (text(&self.operational), text(&self.administrative))
+    }
+
+    pub(super) fn restore((operational, administrative): (Option<String>, Option<String>)) -> Self {
+        Self { operational: operational.map(Cow::Owned), administrative: administrative.map(Cow::Owned) }
+    }
+}
+
+/// The name of a state as `OLD_STATE` can tell it: of a remembered text only what is a state.
+pub(super) fn old_name(told: Option<Cow<'static, str>>) -> Option<&'static str> {
+    match told? {
+        Cow::Borrowed(name) => Some(name),
+        Cow::Owned(name) => EventKind::from_name(&name).map(EventKind::name),
+    }
+}
+
+/// Where a gained or changed lease stands between its file and scripts.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum LeaseNews {
+    /// Nothing to tell.
+    #[default]
+    None,
+    /// Scripts have not heard of it; the kernel may not have its address yet.
+    Fresh {
+        /// What the link had before.
+        old: Box<LinkLeases>,
+    },
+    /// Scripts were told `routable` for it before the kernel's view got there; reaching it is no
+    /// second event.
+    Ahead,
+}
+
+impl LinkLeases {
+    /// A lease of some family is there that `old` has not in this form.
+    pub(super) fn is_news_after(&self, old: &LinkLeases) -> bool {
+        (self.v4.is_some() && self.v4 != old.v4) || (self.v6.is_some() && self.v6 != old.v6)
+    }
+
+    fn both(&self) -> impl Iterator<Item = &Lease> {
+        [&self.v4, &self.v6].into_iter().flatten().map(Arc::as_ref)
+    }
+
+    /// The addresses that the kernel will have when the client has done its work.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        self.both().map(|lease| lease.address)
+    }
+
+    /// No default route is to be expected with these.
+    pub(super) fn have_no_router(&self) -> bool {
+        self.both().all(|lease| lease.routers.is_empty() && lease.routes.is_empty())
+    }
+
+    /// Name servers and domains of both families, each once.
+    pub fn resolver(&self) -> (Vec<IpAddr>, Vec<String>) {
+        let (mut dns, mut domains): (Vec<IpAddr>, Vec<String>) = (Vec::new(), Vec::new());
+        for lease in self.both() {
+            for server in &lease.dns {
+                if !dns.contains(server) {
+                    dns.push(*server);
+                }
+            }
+            for domain in lease.domain.iter().chain(&lease.search) {
+                if !domains.contains(domain) {
+                    domains.push(domain.clone());
+                }
+            }
+        }
+        (dns, domains)
+    }
+}

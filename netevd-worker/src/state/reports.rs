@@ -1,0 +1,161 @@
+//! How a manager's reports change the state.
+
+use super::managed::{LeaseNews, old_name};
+use super::{Changes, Stage, State};
+use crate::backend::dhclient::LinkLeases;
+use crate::backend::{HostReport, LinkReport, Report, Word};
+use crate::event::{Detail, Event, EventKind, LinkId, Track};
+use protocol::{Ifindex, InterfaceName};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// Reports about links that the kernel has not told of yet; beyond, they are dropped: the manager
+/// tells again when it is asked.
+const STRANGERS_MAX: usize = 16_384;
+
+impl State {
+    /// One report.
+    pub fn report(&mut self, report: Report, changes: &mut Changes) {
+        match report {
+            Report::Link(report) => self.link_reported(report, changes),
+            Report::Host(host) => self.host_reported(host, changes),
+            Report::LeasesPending => self.leases_pending = true,
+            Report::Leases(leases) => self.leases_told(leases, changes),
+            Report::Synced | Report::Chosen(_) => {}
+            Report::Away(_) => {
+                self.strangers.clear();
+                self.host_report = None;
+                for link in self.links.values_mut() {
+                    link.managed.forget_states();
+                }
+            }
+        }
+    }
+
+    fn link_reported(&mut self, report: LinkReport, changes: &mut Changes) {
+        let ifindex = report.ifindex;
+        if let Some(link) = self.links.get_mut(&ifindex) {
+            // The manager's gateway is the last resort of policy routing.
+            changes.routing |= report.facts.as_ref().is_some_and(|facts| {
+                let known = link.managed.facts.as_deref();
+                known.map(|k| (k.gateway, k.gateway6)) != Some((facts.gateway, facts.gateway6))
+            });
+            link.managed.take(&report);
+            self.look(ifindex, changes);
+        } else if let Some((_, id, last)) = self.gone.iter().rev().find(|(gone, ..)| *gone == ifindex) {
+            // What a manager says of a link after its end is told if it is about the end.
+            let lingers = report.administrative.filter(|word| word.event == Some(EventKind::Linger));
+            if let (Some(word), id, last) = (lingers, *id, last.clone()) {
+                let event = Event {
+                    track: Track::Administrative,
+                    old_state: last.administrative,
+                    ..self.event(id, EventKind::Linger, word.name, Detail::None)
+                };
+                changes.events.push(event);
+                changes.gone.push((id, last));
+            }
+        } else if self.strangers.len() < STRANGERS_MAX || self.strangers.contains_key(&ifindex) {
+            self.strangers.entry(ifindex).or_default().take(&report);
+        }
+    }
+
+    fn host_reported(&mut self, host: HostReport, changes: &mut Changes) {
+        self.host_report = Some(host);
+        let told = (host.state.to_owned(), host.connectivity.map(str::to_owned));
+        if self.host_told.as_ref() == Some(&told) {
+            return;
+        }
+        // A state that was never told is news; so is a known one under another connectivity.
+        let before = self.host_name_told.replace(host.state);
+        self.host_told = Some(told);
+        let detail = host.connectivity.map_or(Detail::None, |connectivity| Detail::Host { connectivity });
+        let mut event = self.event(LinkId::HOST, EventKind::Manager, host.state, detail);
+        event.old_state = before;
+        changes.events.push(event);
+    }
+
+    fn leases_told(&mut self, leases: BTreeMap<InterfaceName, LinkLeases>, changes: &mut Changes) {
+        self.leases_pending = false;
+        self.leases = leases;
+        changes.routing = true;
+        let indices: Vec<Ifindex> = self.links.keys().copied().collect();
+        for ifindex in indices {
+            let Some(link) = self.links.get_mut(&ifindex) else { continue };
+            let new = self.leases.get(&link.name).cloned().unwrap_or_default();
+            let old = std::mem::replace(&mut link.leases, new);
+            if link.leases.is_news_after(&old) {
+                // Of several changes before scripts hear of it the first one's past counts.
+                let old = match std::mem::take(&mut link.lease_news) {
+                    LeaseNews::Fresh { old } => old,
+                    LeaseNews::None | LeaseNews::Ahead => Box::new(old),
+                };
+                link.lease_news = LeaseNews::Fresh { old };
+            } else if link.leases == LinkLeases::default() {
+                link.lease_news = LeaseNews::None;
+            }
+            self.look(ifindex, changes);
+        }
+        self.look_at_host(changes);
+    }
+
+    /// Links whose new lease scripts have not heard of, as the kernel has not all of it yet.
+    pub fn has_fresh_leases(&self) -> bool {
+        let is_fresh = |news: &LeaseNews| matches!(news, LeaseNews::Fresh { .. });
+        self.links.values().any(|link| link.monitored && is_fresh(&link.lease_news))
+    }
+
+    /// Scripts hear of new leases now, whether the kernel has all of them or not.
+    pub fn release_leases(&mut self, changes: &mut Changes) {
+        let indices: Vec<Ifindex> = self.links.keys().copied().collect();
+        for ifindex in indices {
+            self.tell_lease(ifindex, true, changes);
+        }
+    }
+
+    /// `routable` for a new lease: when the kernel has what the lease says, or at once.
+    pub(super) fn tell_lease(&mut self, ifindex: Ifindex, at_once: bool, changes: &mut Changes) {
+        let Some(link) = self.links.get_mut(&ifindex).filter(|link| link.monitored) else { return };
+        let is_routable = link.stage == Some(Stage::Routable);
+        let has = |ip| link.addresses.iter().any(|known| known.address.ip == ip);
+        let stands = link.leases.addresses().all(has) && (is_routable || link.leases.have_no_router());
+        if !(stands || at_once) || !matches!(link.lease_news, LeaseNews::Fresh { .. }) {
+            return;
+        }
+        let ahead = if is_routable { LeaseNews::None } else { LeaseNews::Ahead };
+        let LeaseNews::Fresh { old } = std::mem::replace(&mut link.lease_news, ahead) else { return };
+        let (id, state) = (link.id, link.state_name(&self.routes));
+        let name = EventKind::Routable.name();
+        let mut event = self.event(id, EventKind::Routable, name, Detail::Lease { old });
+        event.old_state = Some(state);
+        changes.events.push(event);
+    }
+
+    /// The manager's words against what scripts were told.
+    pub(super) fn tell_words(&mut self, ifindex: Ifindex, changes: &mut Changes) {
+        for track in [Track::Administrative, Track::Operational] {
+            let Some(link) = self.links.get_mut(&ifindex).filter(|link| link.monitored) else { return };
+            let (word, told) = match track {
+                Track::Operational => (link.managed.operational, &mut link.told.operational),
+                Track::Administrative => (link.managed.administrative, &mut link.told.administrative),
+            };
+            let Some(Word { name, event: kind }) = word else { continue };
+            if told.as_deref() == Some(name) {
+                continue;
+            }
+            let before = told.replace(Cow::Borrowed(name));
+            let Some(kind) = kind else { continue };
+            let detail = match (track, link.managed.reason) {
+                (Track::Administrative, Some(reason)) => Detail::Device { reason },
+                _ => Detail::None,
+            };
+            let id = link.id;
+            let mut event = self.event(id, kind, name, detail);
+            (event.track, event.old_state) = (track, old_name(before));
+            changes.events.push(event);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "reports_tests.rs"]
+mod tests;

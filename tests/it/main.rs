@@ -8,6 +8,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod auto;
 mod demo;
 mod input;
 mod machine;

@@ -13,6 +13,7 @@ mod demo;
 mod input;
 mod machine;
 mod managers;
+mod networkd;
 mod overrun;
 mod routing;
 mod scripts;

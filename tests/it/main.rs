@@ -9,9 +9,11 @@
 mod support;
 
 mod demo;
+mod dhclient;
 mod input;
 mod machine;
 mod managers;
 mod overrun;
 mod routing;
 mod scripts;
+mod services;

@@ -52,15 +52,19 @@ pub struct Match {
     pub member: Option<&'static str>,
     /// The object, and all beneath it.
     pub namespace: &'static str,
+    /// The signal's first argument, where it is a string: of `PropertiesChanged` the interface
+    /// whose properties they are.
+    pub argument: Option<&'static str>,
 }
 
 impl Match {
     /// The match rule in the specification's text form.
     fn rule(&self, sender: &str) -> String {
-        let Match { interface, member, namespace } = self;
+        let Match { interface, member, namespace, argument } = self;
         let member = member.map(|name| format!(",member='{name}'")).unwrap_or_default();
+        let argument = argument.map(|text| format!(",arg0='{text}'")).unwrap_or_default();
         format!(
-            "type='signal',sender='{sender}',interface='{interface}'{member},path_namespace='{namespace}'"
+            "type='signal',sender='{sender}',interface='{interface}'{member},path_namespace='{namespace}'{argument}"
         )
     }
 }
@@ -76,6 +80,8 @@ pub enum BusLost {
     Refused(String),
     /// The connection ended.
     Closed(String),
+    /// The bus is there, but the service on it is of no use; the text says all.
+    Service(String),
 }
 
 impl fmt::Display for BusLost {
@@ -84,6 +90,7 @@ impl fmt::Display for BusLost {
             BusLost::Connect(error) => write!(f, "the system bus cannot be reached: {error}"),
             BusLost::TimedOut => write!(f, "the system bus does not answer within {} s", LIMIT.as_secs()),
             BusLost::Refused(what) => write!(f, "the system bus refuses us: {what}"),
+            BusLost::Service(text) => f.write_str(text),
             BusLost::Closed(error) => write!(f, "the system bus closed the connection: {error}"),
         }
     }

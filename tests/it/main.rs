@@ -10,6 +10,7 @@ mod support;
 
 mod auto;
 mod demo;
+mod dhclient;
 mod input;
 mod machine;
 mod managers;
@@ -17,3 +18,4 @@ mod networkd;
 mod overrun;
 mod routing;
 mod scripts;
+mod services;

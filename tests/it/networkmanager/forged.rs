@@ -10,15 +10,13 @@ fn networkmanager_a_forged_signal_runs_nothing() {
     host.await_run("activated", "nm1");
     let path = host.sh("nmcli -g GENERAL.DBUS-PATH device show nm1");
     let list = host.sh("busctl --no-pager --no-legend list --unique");
-    let is_worker = |line: &&str| line.split_whitespace().nth(2) == Some("netevd-worker");
-    let connections: Vec<_> =
-        list.lines().filter(is_worker).filter_map(|line| line.split_whitespace().next()).collect();
-    assert!(connections.len() >= 2, "signals and calls have a connection each:\n{list}");
+    // Ours among them; the others make nothing of it.
+    let connections = list.lines().filter_map(|line| line.split_whitespace().next());
     // The policy lets everybody send signals: to all, which the match rules refuse, and to us by
     // our unique names, which they do not.
     let signal = format!("{} org.freedesktop.NetworkManager.Device StateChanged uuu 120 100 39", path.trim());
     let mut forged = format!("busctl emit {signal}\n");
-    for connection in &connections {
+    for connection in connections {
         forged.push_str(&format!("busctl emit --destination={connection} {signal}\n"));
     }
     for user in ["nobody", "netevd", "root"] {

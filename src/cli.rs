@@ -55,7 +55,7 @@ pub(crate) enum Command {
         #[command(subcommand)]
         what: List,
     },
-    /// Print the policy that the privileged helper is given: all that it may ever touch
+    /// Print what the privileged helper may ever touch; with --polkit what the worker may ask of others
     Policy(PolicyOptions),
     /// Delete every rule and route of netevd (protocol 110) from the kernel; needs root
     Flush(FlushOptions),
@@ -98,6 +98,12 @@ pub(crate) struct PolicyOptions {
     /// File to write it to, replaced as a whole [default: standard output]
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// The rule for polkit instead: units, name servers and host name that the worker may ask for
+    #[arg(long)]
+    pub polkit: bool,
+    /// User of the worker, for --polkit
+    #[arg(long, value_name = "USER", default_value = "netevd", requires = "polkit")]
+    pub user: String,
 }
 
 /// Options of `flush`.

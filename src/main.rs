@@ -11,6 +11,7 @@ mod facts;
 mod failure;
 mod identity;
 mod paint;
+mod polkit;
 mod runtime;
 mod start;
 mod supervise;

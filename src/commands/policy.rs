@@ -1,7 +1,7 @@
-//! `netevd policy`: the helper's policy as compiled from the configuration.
+//! `netevd policy`: the helper's policy, or polkit's rule, as compiled from the configuration.
 
 use crate::cli::PolicyOptions;
-use crate::{Failure, load};
+use crate::{Failure, load, polkit};
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -9,7 +9,12 @@ use std::path::Path;
 
 /// Prints it, or writes it to a file.
 pub(crate) fn run(config: Option<&Path>, options: &PolicyOptions) -> Result<(), Failure> {
-    let policy = load(config)?.config.routing.to_string();
+    let config = load(config)?.config;
+    let policy = match options.polkit {
+        false => config.routing.to_string(),
+        true if polkit::is_plain(&options.user) => polkit::rule(&config, &options.user),
+        true => return Err(Failure::line(format!("{:?} is no user's name", options.user))),
+    };
     match &options.output {
         None => write!(io::stdout(), "{policy}")?,
         Some(file) => replace(file, &policy)

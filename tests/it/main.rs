@@ -12,7 +12,6 @@ mod demo;
 mod input;
 mod machine;
 mod managers;
-mod networkmanager;
 mod overrun;
 mod routing;
 mod scripts;

@@ -80,6 +80,8 @@ pub enum BusLost {
     Refused(String),
     /// The connection ended.
     Closed(String),
+    /// The bus is there, but the service on it is of no use; the text says all.
+    Service(String),
 }
 
 impl fmt::Display for BusLost {
@@ -88,6 +90,7 @@ impl fmt::Display for BusLost {
             BusLost::Connect(error) => write!(f, "the system bus cannot be reached: {error}"),
             BusLost::TimedOut => write!(f, "the system bus does not answer within {} s", LIMIT.as_secs()),
             BusLost::Refused(what) => write!(f, "the system bus refuses us: {what}"),
+            BusLost::Service(text) => f.write_str(text),
             BusLost::Closed(error) => write!(f, "the system bus closed the connection: {error}"),
         }
     }

@@ -43,6 +43,11 @@ impl PrivateBus {
         self.daemon = run(&self.directory);
     }
 
+    /// Where it keeps what it needs; gone with it.
+    pub(crate) fn directory(&self) -> &std::path::Path {
+        &self.directory
+    }
+
     /// Where it listens.
     pub(crate) fn address(&self) -> String {
         format!("unix:path={}/bus", self.directory.display())

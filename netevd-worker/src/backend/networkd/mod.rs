@@ -1,0 +1,88 @@
+//! systemd-networkd: link and host states from its signals (org.freedesktop.network1(5)), the rest
+//! from its files and descriptions.
+//!
+//! The signal's own values decide. networkd writes its files about then, before or after, and
+//! reading states from them loses one transition in six.
+
+mod book;
+mod changes;
+mod describe;
+mod file;
+mod link;
+mod path;
+mod place;
+mod session;
+mod words;
+
+use super::Report;
+use super::bus::{Bus, Match, Service};
+use place::Place;
+use session::{Closed, Session};
+use tokio::sync::mpsc::Sender;
+
+/// The manager's object; the links are beneath it.
+const MANAGER_PATH: &str = "/org/freedesktop/network1";
+const MANAGER: &str = "org.freedesktop.network1.Manager";
+const LINK: &str = "org.freedesktop.network1.Link";
+const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+
+const SERVICE: Service = Service {
+    name: "org.freedesktop.network1",
+    user: Some("systemd-network"),
+    signals: &[Match {
+        interface: PROPERTIES,
+        member: Some("PropertiesChanged"),
+        namespace: MANAGER_PATH,
+        argument: None,
+    }],
+};
+
+/// Reports what networkd says, as long as somebody listens. Without networkd, or without a bus, it
+/// says so once and waits.
+pub async fn run(outbox: Sender<Report>) {
+    run_on(Bus::new(SERVICE), Place::system(), outbox).await;
+}
+
+async fn run_on(mut bus: Bus, place: Place, outbox: Sender<Report>) {
+    let mut away = Away { outbox: outbox.clone(), told: false };
+    loop {
+        let told = match bus.connect().await {
+            Ok((signals, calls)) => {
+                let mut session = Session::new(signals, calls, place.clone(), outbox.clone());
+                match session.run(&mut away).await {
+                    Ok(lost) => {
+                        bus.lost(&lost);
+                        away.tell(lost.to_string()).await
+                    }
+                    Err(closed) => Err(closed),
+                }
+            }
+            Err(lost) => away.tell(lost.to_string()).await,
+        };
+        if told.is_err() {
+            return;
+        }
+    }
+}
+
+/// Tells once that networkd is not there.
+struct Away {
+    outbox: Sender<Report>,
+    told: bool,
+}
+
+impl Away {
+    async fn tell(&mut self, reason: String) -> Result<(), Closed> {
+        if std::mem::replace(&mut self.told, true) {
+            return Ok(());
+        }
+        self.outbox.send(Report::Away(format!("systemd-networkd: {reason}"))).await.map_err(|_| Closed)
+    }
+
+    fn is_over(&mut self) {
+        self.told = false;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,98 @@
+//! networkd's words (networkctl(1), `link_operstate` and `link_state` in systemd's source), as
+//! closed lists. A word that is not here selects nothing.
+
+use crate::backend::Word;
+use crate::event::EventKind;
+
+const fn event(kind: EventKind) -> Word {
+    Word { name: kind.name(), event: Some(kind) }
+}
+
+const fn silent(name: &'static str) -> Word {
+    Word { name, event: None }
+}
+
+/// `OperationalState`: how far packets get.
+const OPERATIONAL: [Word; 9] = [
+    silent("missing"),
+    event(EventKind::Off),
+    event(EventKind::NoCarrier),
+    event(EventKind::Dormant),
+    event(EventKind::DegradedCarrier),
+    event(EventKind::Carrier),
+    event(EventKind::Degraded),
+    event(EventKind::Enslaved),
+    event(EventKind::Routable),
+];
+
+/// `AdministrativeState`: how far setting up got.
+const ADMINISTRATIVE: [Word; 7] = [
+    silent("pending"),
+    silent("initialized"),
+    event(EventKind::Configuring),
+    event(EventKind::Configured),
+    event(EventKind::Unmanaged),
+    event(EventKind::Failed),
+    event(EventKind::Linger),
+];
+
+/// `OnlineState` of the host.
+const ONLINE: [&str; 3] = ["offline", "partial", "online"];
+
+/// The word of `OperationalState`.
+pub(super) fn operational(word: &str) -> Option<Word> {
+    OPERATIONAL.into_iter().find(|known| known.name == word)
+}
+
+/// The word of `AdministrativeState`.
+pub(super) fn administrative(word: &str) -> Option<Word> {
+    ADMINISTRATIVE.into_iter().find(|known| known.name == word)
+}
+
+/// The word of the host's `OnlineState`.
+pub(super) fn online(word: &str) -> Option<&'static str> {
+    ONLINE.into_iter().find(|known| *known == word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_word_with_its_event() {
+        for (word, expected) in [
+            ("missing", None),
+            ("off", Some(EventKind::Off)),
+            ("no-carrier", Some(EventKind::NoCarrier)),
+            ("dormant", Some(EventKind::Dormant)),
+            ("degraded-carrier", Some(EventKind::DegradedCarrier)),
+            ("carrier", Some(EventKind::Carrier)),
+            ("degraded", Some(EventKind::Degraded)),
+            ("enslaved", Some(EventKind::Enslaved)),
+            ("routable", Some(EventKind::Routable)),
+        ] {
+            assert_eq!(operational(word), Some(Word { name: word, event: expected }), "{word}");
+        }
+        for (word, expected) in [
+            ("pending", None),
+            ("initialized", None),
+            ("configuring", Some(EventKind::Configuring)),
+            ("configured", Some(EventKind::Configured)),
+            ("unmanaged", Some(EventKind::Unmanaged)),
+            ("failed", Some(EventKind::Failed)),
+            ("linger", Some(EventKind::Linger)),
+        ] {
+            assert_eq!(administrative(word), Some(Word { name: word, event: expected }), "{word}");
+        }
+        assert_eq!(online("partial"), Some("partial"));
+    }
+
+    #[test]
+    fn nothing_else_is_a_word() {
+        for word in ["", "../../evil", "Routable", "routable ", "routable.d", "configured\0", "online"] {
+            assert_eq!(operational(word), None, "{word:?}");
+            assert_eq!(administrative(word), None, "{word:?}");
+        }
+        assert_eq!(online("routable"), None);
+    }
+}

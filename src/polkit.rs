@@ -1,0 +1,132 @@
+//! The polkit rule that lets the worker do exactly what the configuration asks of other services
+//! (polkit(8)). Pure: configuration in, JavaScript out.
+
+use netevd_worker::config::{Config, UnitRule};
+use std::fmt::Write as _;
+
+/// Where administrators put rules.
+pub(crate) const FILE: &str = "/etc/polkit-1/rules.d/50-netevd.rules";
+
+/// The rule for a worker of this user, who must be a plain name (see [`is_plain`]).
+pub(crate) fn rule(config: &Config, user: &str) -> String {
+    let mut rule = format!(
+        "// What netevd may ask of other services, made from its configuration by\n\
+         //     netevd policy --polkit > {FILE}\n\
+         // Make it anew when `units:` or `backends:` change.\n"
+    );
+    let actions = actions(config);
+    let units: Vec<String> = config.units.iter().map(unit).collect();
+    if actions.is_empty() && units.is_empty() {
+        rule.push_str("// Nothing in the configuration needs one.\n");
+        return rule;
+    }
+    let _ = write!(
+        rule,
+        "polkit.addRule(function(action, subject) {{\n    \
+             if (subject.user !== \"{user}\") {{\n        \
+                 return polkit.Result.NOT_HANDLED;\n    \
+             }}\n"
+    );
+    for (key, action) in actions {
+        let _ = write!(
+            rule,
+            "    // {key}\n    \
+                 if (action.id === \"{action}\") {{\n        \
+                     return polkit.Result.YES;\n    \
+                 }}\n"
+        );
+    }
+    if !units.is_empty() {
+        let _ = write!(
+            rule,
+            "    // units\n    \
+                 if (action.id === \"org.freedesktop.systemd1.manage-units\") {{\n        \
+                     var verb = action.lookup(\"verb\");\n        \
+                     var unit = String(action.lookup(\"unit\"));\n\
+             {}    }}\n",
+            units.concat()
+        );
+    }
+    rule.push_str("    return polkit.Result.NOT_HANDLED;\n});\n");
+    rule
+}
+
+/// A name that needs no escaping in a JavaScript string; systemd's own rule for users' names.
+pub(crate) fn is_plain(user: &str) -> bool {
+    !user.is_empty() && user.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+}
+
+/// Actions of resolved and hostnamed, and the key that needs each.
+fn actions(config: &Config) -> Vec<(&'static str, &'static str)> {
+    let dhclient = &config.backends.dhclient;
+    let mut actions = Vec::new();
+    if dhclient.use_dns {
+        actions.push(("backends.dhclient.use_dns", "org.freedesktop.resolve1.set-dns-servers"));
+    }
+    if dhclient.use_domain {
+        actions.push(("backends.dhclient.use_domain", "org.freedesktop.resolve1.set-domains"));
+    }
+    if dhclient.use_dns || dhclient.use_domain {
+        actions.push(("the end of a lease", "org.freedesktop.resolve1.revert"));
+    }
+    if dhclient.use_hostname {
+        actions.push(("backends.dhclient.use_hostname", "org.freedesktop.hostname1.set-hostname"));
+    }
+    actions
+}
+
+/// One verb of one unit; where its name is filled in, every name that can come of it.
+fn unit(rule: &UnitRule) -> String {
+    format!(
+        "        // {} {}\n        \
+             if (verb === \"{}\" && /^{}$/.test(unit)) {{\n            \
+                 return polkit.Result.YES;\n        \
+             }}\n",
+        rule.verb.name(),
+        rule.unit,
+        rule.verb.name(),
+        rule.unit.pattern(&rule.on)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use netevd_worker::config::compile;
+
+    fn config(text: &str) -> Config {
+        let mut problems = Vec::new();
+        let config = compile(&[("n.yaml".into(), text.to_owned())], &mut problems);
+        assert!(problems.is_empty(), "{problems:?}");
+        config
+    }
+
+    #[test]
+    fn the_defaults_permit_nothing() {
+        let rule = rule(&Config::default(), "netevd");
+        assert!(rule.lines().all(|line| line.starts_with("//")), "{rule}");
+    }
+
+    #[test]
+    fn each_key_permits_its_own_action_and_no_more() {
+        for (key, ids) in [
+            ("use_dns", &["resolve1.set-dns-servers", "resolve1.revert"][..]),
+            ("use_domain", &["resolve1.set-domains", "resolve1.revert"]),
+            ("use_hostname", &["hostname1.set-hostname"]),
+        ] {
+            let rule = rule(&config(&format!("backends: {{dhclient: {{{key}: true}}}}")), "netevd");
+            let found: Vec<&str> = rule.lines().filter_map(|l| l.split("freedesktop.").nth(1)).collect();
+            assert_eq!(found.len(), ids.len(), "{rule}");
+            assert!(ids.iter().all(|id| rule.contains(&format!("=== \"org.freedesktop.{id}\""))), "{rule}");
+        }
+    }
+
+    #[test]
+    fn a_unit_is_permitted_with_its_verb() {
+        let text = "units: [{on: [carrier, off], link: \"wg*\", restart: \"a-%e@%i.service\"}]";
+        let rule = rule(&config(text), "netevd");
+        let line = r#"if (verb === "restart" && /^a\-(?:carrier|off)\@(?:[A-Za-z0-9:_.]|\\x[0-9a-f]{2})+\.service$/.test(unit)) {"#;
+        assert!(rule.contains(line), "{rule}");
+        assert!(rule.contains("subject.user !== \"netevd\""), "{rule}");
+    }
+}

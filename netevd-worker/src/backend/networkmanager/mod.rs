@@ -117,7 +117,7 @@ impl Outbox {
 /// What a question brought.
 enum Answer {
     Beginning(Result<Beginning, CallError>),
-    Device(String, Result<Reading, CallError>),
+    Device(String, Result<Box<Reading>, CallError>),
 }
 
 /// How far the telling of what there was has got.
@@ -309,7 +309,7 @@ impl Session {
             Answer::Device(path, result) => {
                 let Some(device) = self.devices.get_mut(&path) else { return };
                 match result {
-                    Ok(reading) => device.read(reading, now, &mut self.out),
+                    Ok(reading) => device.read(*reading, now, &mut self.out),
                     // The object is gone; DeviceRemoved says so as well, or has said it.
                     Err(CallError::Answer { .. }) => device.removed(),
                     Err(error) => {
@@ -341,7 +341,7 @@ impl Session {
                 let (source, path) = (self.source.clone(), path.clone());
                 self.answers.spawn(async move {
                     let reading = source.device(&path).await;
-                    Answer::Device(path, reading)
+                    Answer::Device(path, reading.map(Box::new))
                 });
             }
         }

@@ -18,8 +18,9 @@ const FILE: &str = "/var/lib/dhcp/dhclient.eth5.leases";
 /// After a script, for everything to come to rest.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// A new address in each sample. With `follows` it is put on the link right after, as dhclient's
-/// script does; without it never comes. Nanoseconds from the end of the write.
+/// A new address in each sample. With `follows` it is put on the link right after, and the route
+/// by the lease's router, as dhclient's script does; without they never come. Nanoseconds from the
+/// end of the write.
 pub(crate) fn measure(follows: bool) -> Vec<i64> {
     let host = crate::machine("bench: leases");
     host.veth(LINK, 55);
@@ -64,7 +65,7 @@ fn write(file: &mut File, address: &str) -> i64 {
     now()
 }
 
-/// A shell in the machine that puts addresses on the link.
+/// A shell in the machine that puts addresses on the link, with a default route.
 struct Addresses {
     child: Child,
     stdin: ChildStdin,
@@ -75,7 +76,7 @@ impl Addresses {
         let script = format!(
             "while read -r line; do case $line in\n\
              flush) ip addr flush dev {LINK} ;;\n\
-             *) ip addr add $line/24 dev {LINK} ;;\n\
+             *) ip addr add $line/24 dev {LINK}; ip route add default via 203.0.113.1 metric 900 ;;\n\
              esac; done"
         );
         let mut command = host.command(&["sh", "-c", &script]);

@@ -116,8 +116,8 @@ fn at_rest(report: &mut BTreeMap<String, Value>, worker: &signals::AtRest) {
     println!();
 }
 
-/// Without an address on the link a new lease waits up to 20 ms for it, after 25 ms in which its
-/// file has to be quiet.
+/// A new lease is read when its file was quiet for 25 ms, and waits up to 20 ms more for its address
+/// and its router's route.
 fn leases(report: &mut BTreeMap<String, Value>) {
     let rows = [
         ("lease_to_script", "lease file to script, no address", false),

@@ -18,6 +18,8 @@ const WARM_UP: usize = 20;
 const SELDOM: usize = 3;
 /// After a script's first instruction, for it to end and its daemon to come to rest.
 const PAUSE: Duration = Duration::from_millis(6);
+/// After the last signal, for what is saved or looked at a while later.
+const SETTLE: Duration = Duration::from_secs(5);
 /// The two states that are signalled in turn, and their directories.
 const WORDS: [&str; 2] = ["routable", "degraded"];
 const DISPATCHER: &str = "/usr/bin/networkd-dispatcher";
@@ -45,8 +47,9 @@ pub(crate) struct AtRest {
 
 /// A machine with a networkd that obeys; somebody will listen to it.
 struct Scene {
-    host: Host,
+    // It leaves before its bus ends.
     networkd: Network1,
+    host: Host,
 }
 
 impl Scene {
@@ -174,6 +177,7 @@ fn at_rest(scene: &Scene, daemon: &Daemon<'_>, signals: usize) -> AtRest {
     let seconds = asked.map_or(30, |text| text.parse().expect("NETEVD_BENCH_REST is a number of seconds"));
     let pid = daemon.child("netevd-worker").expect("it runs");
     let status = || scene.host.read(&format!("/proc/{pid}/status"));
+    std::thread::sleep(SETTLE);
     let before = status();
     std::thread::sleep(Duration::from_secs(seconds));
     let switches = |status: &str| crate::field(status, "voluntary_ctxt_switches");

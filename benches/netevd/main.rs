@@ -25,6 +25,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use support::{ETH1_MANAGED, Host};
 
+/// What is written to target/bench.json.
+type Report = BTreeMap<String, Value>;
+/// A part of the benchmark, which prints its rows.
+type Part = fn(&mut Report);
+
 const REQUESTS: usize = 1000;
 const STARTS: usize = 30;
 
@@ -32,13 +37,13 @@ fn main() {
     // `cargo bench` hands over --bench; names are those of the parts, without any all are run.
     let names: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     let wanted = |part: &str| names.is_empty() || names.iter().any(|name| name == part);
-    let mut report = BTreeMap::new();
+    let mut report = Report::new();
     figures::title();
     let floor = wanted("events").then(|| events(&mut report));
     if wanted("signals") {
         signals(&mut report, floor.as_ref());
     }
-    let others: [(&str, fn(&mut BTreeMap<String, Value>)); 5] = [
+    let others: [(&str, Part); 5] = [
         ("leases", leases),
         ("requests", requests),
         ("starts", starts),
@@ -64,7 +69,7 @@ fn machine(name: &str) -> Host {
     host
 }
 
-fn events(report: &mut BTreeMap<String, Value>) -> Figures {
+fn events(report: &mut Report) -> Figures {
     let times = events::measure();
     let floor = Figures::new(times.floor);
     floor.row("event to script: bare read and spawn", None, None);
@@ -82,7 +87,7 @@ fn events(report: &mut BTreeMap<String, Value>) -> Figures {
 }
 
 /// On D-Bus the floor has one process more on the way, the bus itself.
-fn signals(report: &mut BTreeMap<String, Value>, kernel: Option<&Figures>) {
+fn signals(report: &mut Report, kernel: Option<&Figures>) {
     let Some(times) = signals::measure() else { return };
     let floor = Figures::new(times.floor);
     floor.row("signal to script: bare D-Bus read and spawn", kernel, None);
@@ -107,7 +112,7 @@ fn signals(report: &mut BTreeMap<String, Value>, kernel: Option<&Figures>) {
 }
 
 /// netevd's worker with a bus, after the signals.
-fn at_rest(report: &mut BTreeMap<String, Value>, worker: &signals::AtRest) {
+fn at_rest(report: &mut Report, worker: &signals::AtRest) {
     println!();
     resident(report, "netevd-worker_dbus", &worker.status, 5632);
     let (signals, wakeups, seconds) = (worker.signals, worker.wakeups, worker.seconds);
@@ -118,7 +123,7 @@ fn at_rest(report: &mut BTreeMap<String, Value>, worker: &signals::AtRest) {
 
 /// A new lease is read when its file was quiet for 25 ms, and waits up to 20 ms more for its address
 /// and its router's route.
-fn leases(report: &mut BTreeMap<String, Value>) {
+fn leases(report: &mut Report) {
     let rows = [
         ("lease_to_script", "lease file to script, no address", false),
         ("lease_to_script_address", "lease file to script, address follows", true),
@@ -130,7 +135,7 @@ fn leases(report: &mut BTreeMap<String, Value>) {
     }
 }
 
-fn requests(report: &mut BTreeMap<String, Value>) {
+fn requests(report: &mut Report) {
     let host = machine("bench: helper requests");
     let output = host.run(&["/opt/netevd/netevd-test-agent", "roundtrip", &REQUESTS.to_string()]);
     assert_eq!(output.status, 0, "{}", output.stderr);
@@ -143,7 +148,7 @@ fn requests(report: &mut BTreeMap<String, Value>) {
     }
 }
 
-fn starts(report: &mut BTreeMap<String, Value>) {
+fn starts(report: &mut Report) {
     let host = machine("bench: start");
     let output = host.run(&["/opt/netevd/netevd-test-agent", "starts", &STARTS.to_string()]);
     assert_eq!(output.status, 0, "{}{}", output.stdout, output.stderr);
@@ -152,7 +157,7 @@ fn starts(report: &mut BTreeMap<String, Value>) {
     report.insert("start_to_ready".to_owned(), figures.json());
 }
 
-fn promises(report: &mut BTreeMap<String, Value>) {
+fn promises(report: &mut Report) {
     let rows = [
         (
             "behind_a_slow_script",
@@ -171,7 +176,7 @@ fn promises(report: &mut BTreeMap<String, Value>) {
 }
 
 /// Resident memory once everything at start has been done.
-fn memory(report: &mut BTreeMap<String, Value>) {
+fn memory(report: &mut Report) {
     let host = machine("bench: memory");
     host.recorder("manager", "10-note", "");
     let daemon = host.start_daemon();
@@ -185,7 +190,7 @@ fn memory(report: &mut BTreeMap<String, Value>) {
 }
 
 /// A row of resident memory, of a `/proc/PID/status`.
-fn resident(report: &mut BTreeMap<String, Value>, what: &str, status: &str, goal: u64) {
+fn resident(report: &mut Report, what: &str, status: &str, goal: u64) {
     let field = |name| field(status, name);
     let (resident, anonymous, file) = (field("VmRSS"), field("RssAnon"), field("RssFile"));
     let verdict = if resident <= goal { "reached" } else { "MISSED" };

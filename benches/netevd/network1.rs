@@ -89,7 +89,15 @@ impl Drop for Network1 {
 
 /// Writes the state file as networkd does: a new one in place of the old.
 pub(crate) fn write_state(host: &Host, operational: &str) {
-    let text = format!("ADMIN_STATE=configured\nOPER_STATE={operational}\nDNS=192.0.2.1\n");
+    // As long as those of a real one.
+    let text = format!(
+        "# This is private data. Do not parse.\nADMIN_STATE=configured\nOPER_STATE={operational}\n\
+         CARRIER_STATE=carrier\nADDRESS_STATE=routable\nIPV4_ADDRESS_STATE=routable\nIPV6_ADDRESS_STATE=off\n\
+         ONLINE_STATE=online\nREQUIRED_FOR_ONLINE=yes\nREQUIRED_OPER_STATE_FOR_ONLINE=degraded:routable\n\
+         REQUIRED_FAMILY_FOR_ONLINE=any\nACTIVATION_POLICY=up\n\
+         NETWORK_FILE=/etc/systemd/network/10-tst0.network\nDNS=192.0.2.1 192.0.2.53\nNTP=\nSIP=\n\
+         DOMAINS=bench.example\nROUTE_DOMAINS=\nLLMNR=yes\nMDNS=no\n"
+    );
     host.write("/run/systemd/netif/new", &text, 0o644);
     let file = host.path(STATE_FILE);
     std::fs::create_dir_all(file.parent().unwrap()).unwrap();

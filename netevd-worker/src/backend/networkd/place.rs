@@ -14,6 +14,8 @@ use tokio::io::unix::AsyncFd;
 
 /// A file is read up to here.
 const LONGEST: u64 = 64 << 10;
+/// Nearly every file fits, and so is read at once.
+const USUAL: usize = 2048;
 
 /// Where networkd keeps its files.
 #[derive(Clone, Debug)]
@@ -49,7 +51,7 @@ impl Place {
 
     fn bytes(&self, directory: &str, ifindex: Ifindex) -> Option<Vec<u8>> {
         let path = self.0.join(directory).join(ifindex.get().to_string());
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(USUAL);
         File::open(path).ok()?.take(LONGEST).read_to_end(&mut bytes).ok()?;
         Some(bytes)
     }

@@ -2,7 +2,7 @@
 
 use super::climb::{self, Stage};
 use super::link::{Known, LinkState};
-use super::managed::{LeaseNews, Told, old_name};
+use super::managed::{LeaseNews, LeaseWait, Told, old_name};
 use super::routes::{Inserted, is_reported};
 use super::{Changes, GONE_MAX, Interest, State, host_name};
 use crate::event::{Action, Detail, EventKind, LinkId, RouteChange};
@@ -355,7 +355,15 @@ impl State {
         let pending = self.leases_pending;
         let Some(link) = self.links.get_mut(&ifindex).filter(|link| link.monitored) else { return };
         let mut signs = link.signs(&self.routes);
+        link.lease_wait = match link.lease_wait {
+            _ if !self.awaits_leases || !signs.default_route || !link.has_address_without_lease() => {
+                LeaseWait::No
+            }
+            LeaseWait::GivenUp => LeaseWait::GivenUp,
+            _ => LeaseWait::Waiting,
+        };
         // What made the link routable is about to be told with its lease.
+        let pending = pending || link.lease_wait == LeaseWait::Waiting;
         signs.default_route &= !pending || link.stage == Some(Stage::Routable);
         let (before, lost) = (link.stage, link.gateway_lost);
         let after = climb::next(before, lost, signs);

@@ -90,6 +90,19 @@ pub enum LeaseNews {
     Ahead,
 }
 
+/// Whether a link waits for a lease. dhclient's script sets address and routes, and only then, when
+/// the script has ended, is the lease written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LeaseWait {
+    /// There is nothing to wait for.
+    #[default]
+    No,
+    /// It would be routable, with an address of a lease that is not known yet.
+    Waiting,
+    /// The lease did not come in time; it is not waited for again while the address stays.
+    GivenUp,
+}
+
 impl LinkLeases {
     /// A lease of some family is there that `old` has not in this form.
     pub(super) fn is_news_after(&self, old: &LinkLeases) -> bool {

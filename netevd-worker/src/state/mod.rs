@@ -73,6 +73,8 @@ pub struct State {
     leases: BTreeMap<InterfaceName, LinkLeases>,
     /// Lease files are being written.
     leases_pending: bool,
+    /// What gives links addresses for a time is dhclient, which writes its lease after that.
+    awaits_leases: bool,
     /// Facts have routes.
     shows_routes: bool,
     /// What is known of links is of before: no conclusions are drawn until the next dump.
@@ -96,6 +98,7 @@ impl Default for State {
             host_name_told: None,
             leases: BTreeMap::new(),
             leases_pending: false,
+            awaits_leases: false,
             shows_routes: false,
             awaits_dump: false,
             // 0 is the host.
@@ -131,6 +134,11 @@ impl State {
     /// Whether facts of links list their routes.
     pub fn show_routes(&mut self, show: bool) {
         self.shows_routes = show;
+    }
+
+    /// Whether a link with an address for a time is not routable before its lease is known.
+    pub fn await_leases(&mut self, wait: bool) {
+        self.awaits_leases = wait;
     }
 
     /// Remembers all routes, or only those that are needed.

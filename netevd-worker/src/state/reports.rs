@@ -1,6 +1,6 @@
 //! How a manager's reports change the state.
 
-use super::managed::{LeaseNews, old_name};
+use super::managed::{LeaseNews, LeaseWait, old_name};
 use super::{Changes, Stage, State};
 use crate::backend::dhclient::LinkLeases;
 use crate::backend::{HostReport, LinkReport, Report, Word};
@@ -110,6 +110,24 @@ impl State {
         for ifindex in indices {
             self.tell_lease(ifindex, true, changes);
         }
+    }
+
+    /// Whether some link waits for its lease before it counts as routable.
+    pub fn has_waiting_links(&self) -> bool {
+        self.links.values().any(|link| link.monitored && link.lease_wait == LeaseWait::Waiting)
+    }
+
+    /// Links that wait for a lease do so no longer.
+    pub fn give_up_waiting(&mut self, changes: &mut Changes) {
+        let indices: Vec<Ifindex> = self.links.keys().copied().collect();
+        for ifindex in indices {
+            let Some(link) = self.links.get_mut(&ifindex) else { continue };
+            if link.lease_wait == LeaseWait::Waiting {
+                link.lease_wait = LeaseWait::GivenUp;
+                self.look(ifindex, changes);
+            }
+        }
+        self.look_at_host(changes);
     }
 
     /// `routable` for a new lease: when the kernel has what the lease says, or at once.

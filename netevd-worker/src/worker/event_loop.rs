@@ -35,6 +35,9 @@ const SAVE_AFTER: Duration = Duration::from_millis(200);
 const MANAGER_PATIENCE: Duration = Duration::from_secs(3);
 /// How long scripts for a new lease wait for the kernel to have what it says.
 const LEASE_PATIENCE: Duration = Duration::from_millis(20);
+/// How long a link with an address for a time is not routable before dhclient has written the lease,
+/// which it does when its script and all hooks have ended.
+const CLIENT_PATIENCE: Duration = Duration::from_millis(250);
 /// Reports that are taken in one turn of the loop.
 const REPORTS_AT_ONCE: usize = 256;
 /// What scripts get between TERM and KILL when the worker stops.
@@ -61,6 +64,8 @@ pub(super) struct Worker {
     period_at: Instant,
     /// When scripts hear of new leases, whether the kernel has all of them or not.
     leases_at: Option<Instant>,
+    /// When links are waited for no longer whose leases are not known.
+    waiting_until: Option<Instant>,
     overruns: u64,
     notify: Notify,
     /// The last reload was refused.
@@ -135,6 +140,7 @@ impl Worker {
             save_at: None,
             period_at: now + PERIOD,
             leases_at: None,
+            waiting_until: None,
             overruns: 0,
             notify: Notify::new(now),
             stale: false,
@@ -168,6 +174,7 @@ impl Worker {
         }
         self.services.follow(&self.state);
         self.leases_at = self.state.has_fresh_leases().then(|| Instant::now() + LEASE_PATIENCE);
+        self.wait_for_leases(Instant::now());
         match &mut self.routing {
             // Under systemd the helper comes when it comes.
             Some(_) if self.options.systemd => {}
@@ -275,10 +282,24 @@ impl Worker {
     fn next_wake(&self) -> Instant {
         let pass = self.routing.as_ref().and_then(RoutingSide::due);
         let save = self.save_at.filter(|_| self.dispatcher.is_idle());
-        [pass, self.resync.due(), save, self.leases_at, self.notify.due()]
+        [pass, self.resync.due(), save, self.leases_at, self.waiting_until, self.notify.due()]
             .into_iter()
             .flatten()
             .fold(self.period_at, Instant::min)
+    }
+
+    /// Ends the wait of links whose leases do not come, when it is time.
+    fn wait_for_leases(&mut self, now: Instant) {
+        if self.backend != Backend::Dhclient {
+            return;
+        }
+        if self.waiting_until.is_some_and(|until| until <= now) {
+            let mut changes = Changes::default();
+            self.state.give_up_waiting(&mut changes);
+            self.follow(changes);
+        }
+        let until = self.waiting_until.filter(|until| *until > now).unwrap_or(now + CLIENT_PATIENCE);
+        self.waiting_until = self.state.has_waiting_links().then_some(until);
     }
 
     fn do_what_is_due(&mut self) {
@@ -303,6 +324,7 @@ impl Worker {
             self.state.release_leases(&mut changes);
             self.follow(changes);
         }
+        self.wait_for_leases(now);
         if is_due(self.save_at) && self.dispatcher.is_idle() {
             self.save_at = None;
             self.save();
@@ -388,6 +410,7 @@ impl Worker {
         self.dispatcher.set_backend(self.backend, self.config.backends.emit_json);
         self.dispatcher.list_begun(!self.config.units.is_empty());
         self.state.show_routes(self.backend == Backend::Networkd);
+        self.state.await_leases(self.backend == Backend::Dhclient);
     }
 
     /// Starts what may start, scripts and units.

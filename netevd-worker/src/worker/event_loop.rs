@@ -33,11 +33,10 @@ const PERIOD: Duration = Duration::from_secs(60);
 const SAVE_AFTER: Duration = Duration::from_millis(200);
 /// How long a manager may take to tell its state before the worker is ready without it.
 const MANAGER_PATIENCE: Duration = Duration::from_secs(3);
-/// How long scripts for a new lease wait for the kernel to have what it says.
-const LEASE_PATIENCE: Duration = Duration::from_millis(20);
-/// How long a link with an address for a time is not routable before dhclient has written the lease,
-/// which it does when its script and all hooks have ended.
-const CLIENT_PATIENCE: Duration = Duration::from_millis(250);
+/// How long a new lease waits for the kernel to have what it says, and a link with an address for a
+/// time for its lease. dhclient writes a lease of IPv4 when its script and all hooks have ended, one
+/// of IPv6 before they begin.
+const LEASE_PATIENCE: Duration = Duration::from_millis(250);
 /// Reports that are taken in one turn of the loop.
 const REPORTS_AT_ONCE: usize = 256;
 /// What scripts get between TERM and KILL when the worker stops.
@@ -298,7 +297,7 @@ impl Worker {
             self.state.give_up_waiting(&mut changes);
             self.follow(changes);
         }
-        let until = self.waiting_until.filter(|until| *until > now).unwrap_or(now + CLIENT_PATIENCE);
+        let until = self.waiting_until.filter(|until| *until > now).unwrap_or(now + LEASE_PATIENCE);
         self.waiting_until = self.state.has_waiting_links().then_some(until);
     }
 
@@ -349,7 +348,7 @@ impl Worker {
         }
     }
 
-    /// A lease is written before the client sets its address, so that it is heard of first; with both
+    /// A lease of IPv6 is written before the client sets its address, and is heard of first; with both
     /// waiting the task that reads it needs its turn before the kernel's messages count.
     async fn hear_of_leases(&mut self) {
         if self.backend == Backend::Dhclient {

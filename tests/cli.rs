@@ -103,7 +103,7 @@ fn the_full_example_shows_the_defaults_and_every_key() {
     let written = fs::read_to_string(&example).expect("readable");
     for key in netevd_worker::config::keys() {
         let leaf = key.rsplit('.').next().expect("a name");
-        assert!(written.contains(&format!("  {leaf}: ")), "{key}");
+        assert!(written.contains(&format!("{leaf}: ")), "{key}");
     }
 }
 

@@ -8,7 +8,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod auto;
 mod demo;
+mod dhclient;
 mod input;
 mod machine;
 mod managers;
@@ -16,3 +18,4 @@ mod networkd;
 mod overrun;
 mod routing;
 mod scripts;
+mod services;

@@ -214,10 +214,10 @@ fn a_second_daemon_is_refused() {
 #[test]
 fn a_bad_configuration_starts_nothing() {
     let place = Place::new("config");
-    place.write("n.yaml", "system: { backend: dhclient }\n");
+    place.write("n.yaml", "system: { backend: dhcpcd }\n");
     let mut daemon = Daemon::new(&mut place.command());
     assert_eq!(daemon.end().code(), Some(1));
-    assert!(place.log().contains("n.yaml:1:20: error: the backend `dhclient`"), "{}", place.log());
+    assert!(place.log().contains("n.yaml:1:20: error: unknown value `dhcpcd`"), "{}", place.log());
     assert!(!place.log().contains("worker: "));
 }
 

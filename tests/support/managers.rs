@@ -88,19 +88,9 @@ impl Host {
 
     /// Runs a command as another user of the machine, without capabilities.
     pub(crate) fn run_as(&self, user: &str, script: &str) -> super::host::Output {
-        self.run(&[
-            "setpriv",
-            "--reuid",
-            user,
-            "--regid",
-            user,
-            "--clear-groups",
-            "--inh-caps=-all",
-            "--bounding-set=-all",
-            "sh",
-            "-ec",
-            script,
-        ])
+        let drop = r#"exec setpriv --reuid "$0" --regid "$(id -g "$0")" --clear-groups \
+            --inh-caps=-all --bounding-set=-all sh -ec "$1""#;
+        self.run(&["sh", "-ec", drop, user, script])
     }
 
     /// What the services said lately, each under its name; empty on a machine without them.

@@ -52,15 +52,19 @@ pub struct Match {
     pub member: Option<&'static str>,
     /// The object, and all beneath it.
     pub namespace: &'static str,
+    /// The signal's first argument, where it is a string: of `PropertiesChanged` the interface
+    /// whose properties they are.
+    pub argument: Option<&'static str>,
 }
 
 impl Match {
     /// The match rule in the specification's text form.
     fn rule(&self, sender: &str) -> String {
-        let Match { interface, member, namespace } = self;
+        let Match { interface, member, namespace, argument } = self;
         let member = member.map(|name| format!(",member='{name}'")).unwrap_or_default();
+        let argument = argument.map(|text| format!(",arg0='{text}'")).unwrap_or_default();
         format!(
-            "type='signal',sender='{sender}',interface='{interface}'{member},path_namespace='{namespace}'"
+            "type='signal',sender='{sender}',interface='{interface}'{member},path_namespace='{namespace}'{argument}"
         )
     }
 }

@@ -8,6 +8,7 @@ mod auto;
 pub mod bus;
 pub mod dhclient;
 pub mod networkd;
+pub mod networkmanager;
 mod report;
 mod source;
 

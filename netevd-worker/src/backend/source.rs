@@ -1,6 +1,6 @@
 //! A running backend, as the loop sees it: a task, and the reports that it sends.
 
-use super::{REPORTS, Report, auto, dhclient, networkd};
+use super::{REPORTS, Report, auto, dhclient, networkd, networkmanager};
 use crate::config::{Backend, Dhclient};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
@@ -49,7 +49,8 @@ pub(super) async fn run(backend: Backend, outbox: mpsc::Sender<Report>, lease_fi
     match backend {
         Backend::Dhclient => dhclient::run(outbox, lease_files).await,
         Backend::Auto => Box::pin(auto::run(outbox, lease_files)).await,
+        Backend::NetworkManager => networkmanager::run(outbox).await,
         Backend::Networkd => networkd::run(outbox).await,
-        Backend::NetworkManager | Backend::Kernel => std::future::pending().await,
+        Backend::Kernel => std::future::pending().await,
     }
 }

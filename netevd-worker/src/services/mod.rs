@@ -1,10 +1,24 @@
-//! Calls to other services on the system bus: resolved, hostnamed, systemd. One task, one
-//! connection, one call at a time for each service; the loop never waits for it.
+//! Calls to other services on the system bus: resolved, hostnamed, systemd. The loop never waits for
+//! one: a demand goes into a queue, and what became of it comes out later.
+//!
+//! Each service has a lane of its own, which begins with its first demand: a service that does not
+//! answer delays no other. What is set (name servers, the host name) is a level: the newest demand
+//! for a link or the host counts, is kept until its service takes it, and an older one that was
+//! not begun has no outcome. Calls to systemd are done one by one, in order.
+
+mod failure;
+mod hostnamed;
+mod lane;
+mod level;
+mod resolved;
+mod systemd;
 
 pub use crate::config::Verb;
 use crate::event::EventId;
 use protocol::{Ifindex, InterfaceName};
+use std::fmt;
 use std::net::IpAddr;
+use tokio::sync::mpsc;
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,29 +72,72 @@ pub struct Outcome {
     pub result: Result<Option<String>, String>,
 }
 
-/// Other services; what is demanded waits for them.
-#[derive(Debug, Default)]
+/// Demands that may wait for one service.
+const DEMANDS: usize = 256;
+/// Outcomes that may wait to be taken; beyond that the services wait.
+const OUTCOMES: usize = 64;
+
+/// The lanes. They end with this value, and what is under way is not waited for.
+#[derive(Debug)]
 pub struct Services {
-    waiting: Vec<Demand>,
+    resolved: Option<mpsc::Sender<Demand>>,
+    hostnamed: Option<mpsc::Sender<Demand>>,
+    systemd: Option<mpsc::Sender<Demand>>,
+    outbox: mpsc::Sender<Outcome>,
+    outcomes: mpsc::Receiver<Outcome>,
 }
+
+/// A demand that was not taken: its service has answered none of the last 256.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Full(pub Demand);
+
+impl fmt::Display for Full {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let service = match self.0 {
+            Demand::Resolve { .. } | Demand::Revert { .. } => resolved::NAME,
+            Demand::HostName { .. } => hostnamed::NAME,
+            Demand::Unit { .. } => systemd::NAME,
+        };
+        write!(f, "{service} has {DEMANDS} demands to answer; this one is dropped")
+    }
+}
+
+impl std::error::Error for Full {}
 
 impl Services {
-    /// Nothing is asked yet.
+    /// Nothing runs, and nothing is connected, before the first demand.
     pub fn start() -> Self {
-        Self::default()
+        let (outbox, outcomes) = mpsc::channel(OUTCOMES);
+        Self { resolved: None, hostnamed: None, systemd: None, outbox, outcomes }
     }
 
-    /// Takes a demand.
+    /// Hands over a demand and does not wait. Needs a tokio runtime.
     ///
     /// # Errors
-    /// When too many wait.
-    pub fn submit(&mut self, demand: Demand) -> Result<(), String> {
-        self.waiting.push(demand);
-        Ok(())
+    /// When too many wait for the same service.
+    pub fn submit(&mut self, demand: Demand) -> Result<(), Full> {
+        let outbox = &self.outbox;
+        let lane = match &demand {
+            Demand::Resolve { .. } | Demand::Revert { .. } => {
+                self.resolved.get_or_insert_with(|| lane::set(resolved::bus(), true, outbox.clone()))
+            }
+            Demand::HostName { .. } => {
+                self.hostnamed.get_or_insert_with(|| lane::set(hostnamed::bus(), false, outbox.clone()))
+            }
+            Demand::Unit { .. } => self.systemd.get_or_insert_with(|| lane::act(outbox.clone())),
+        };
+        lane.try_send(demand).map_err(|refused| Full(refused.into_inner()))
     }
 
-    /// What became of a demand.
+    /// The next outcome, in order for each service. Nothing is lost when the future is dropped.
     pub async fn outcome(&mut self) -> Outcome {
-        std::future::pending().await
+        match self.outcomes.recv().await {
+            Some(outcome) => outcome,
+            // Not before the end: a sender is kept here.
+            None => std::future::pending().await,
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

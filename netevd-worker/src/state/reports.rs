@@ -155,3 +155,7 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "reports_tests.rs"]
+mod tests;

@@ -4,6 +4,7 @@
 //! - `lookup`: asks the kernel for a route as fast as it answers, and counts the answers.
 //! - `sniff`: which echo request or reply crossed which link, and in which direction.
 //! - `relay`: stands between worker and helper, and kills at the n-th request.
+//! - `reach`: what a process of the worker's user can reach of netevd.
 //! - `poke`, `roundtrip`, `starts`: what the benchmark times.
 //!
 //! It is a test tool: a failing step ends it with a message, which fails the test.
@@ -11,6 +12,7 @@
 
 mod lookup;
 mod poke;
+mod reach;
 mod record;
 mod relay;
 mod roundtrip;
@@ -28,10 +30,11 @@ fn main() {
         Some("sniff") => sniff::run(),
         Some("relay") => relay::run(&arguments[1..]),
         Some("poke") => poke::run(&arguments[1..]),
+        Some("reach") => reach::run(&arguments[1..]),
         Some("roundtrip") => roundtrip::run(&arguments[1..]),
         Some("starts") => starts::run(&arguments[1..]),
         _ => {
-            eprintln!("usage: netevd-test-agent record|lookup|sniff|relay|poke|roundtrip|starts ...");
+            eprintln!("usage: netevd-test-agent record|lookup|sniff|relay|poke|reach|roundtrip|starts ...");
             std::process::exit(2);
         }
     }

@@ -28,3 +28,24 @@ pub(crate) fn own(number: RawFd) -> OwnedFd {
     // SAFETY: the number is fresh from the kernel, and nothing else in the program knows it.
     unsafe { OwnedFd::from_raw_fd(number) }
 }
+
+/// pidfd_open(2).
+pub(crate) fn pidfd_open(process: libc::pid_t) -> io::Result<OwnedFd> {
+    // SAFETY: integers go in, a descriptor or -1 comes out.
+    let answer = unsafe { libc::syscall(libc::SYS_pidfd_open, process, 0) };
+    fresh(answer)
+}
+
+/// pidfd_getfd(2).
+pub(crate) fn pidfd_getfd(pidfd: &OwnedFd, number: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: integers go in, a descriptor or -1 comes out.
+    let answer = unsafe { libc::syscall(libc::SYS_pidfd_getfd, pidfd.as_raw_fd(), number, 0) };
+    fresh(answer)
+}
+
+fn fresh(answer: libc::c_long) -> io::Result<OwnedFd> {
+    match RawFd::try_from(answer) {
+        Ok(number) if number >= 0 => Ok(own(number)),
+        _ => Err(io::Error::last_os_error()),
+    }
+}

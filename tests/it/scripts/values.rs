@@ -129,7 +129,8 @@ fn scripts_environment_and_document_exact_for_link_events() {
         json!({
             "name": "eth1", "index": 7, "kind": "veth", "mac": MAC, "mtu": 1500,
             "flags": document["link"]["flags"], "operstate": document["link"]["operstate"], "addresses": [],
-            "gateway": null, "gateway6": null, "dns": [], "domains": [],
+            "gateway": null, "gateway6": null, "dns": [], "domains": [], "state": "carrier",
+            "administrative_state": null, "lease": null, "connection": null,
         })
     );
     let flags: Vec<_> =

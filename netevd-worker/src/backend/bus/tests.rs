@@ -8,8 +8,12 @@ use std::time::Duration;
 use zbus::{Connection, Message};
 
 const NAME: &str = "org.example.Manager";
-const SIGNALS: &[Match] =
-    &[Match { interface: "org.example.Link", member: Some("Changed"), namespace: "/org/example" }];
+const SIGNALS: &[Match] = &[Match {
+    interface: "org.example.Link",
+    member: Some("Changed"),
+    namespace: "/org/example",
+    argument: None,
+}];
 
 /// The service, owned by whoever runs the tests.
 fn service() -> Service {

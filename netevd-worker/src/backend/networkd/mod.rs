@@ -29,7 +29,12 @@ const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 const SERVICE: Service = Service {
     name: "org.freedesktop.network1",
     user: Some("systemd-network"),
-    signals: &[Match { interface: PROPERTIES, member: Some("PropertiesChanged"), namespace: MANAGER_PATH }],
+    signals: &[Match {
+        interface: PROPERTIES,
+        member: Some("PropertiesChanged"),
+        namespace: MANAGER_PATH,
+        argument: None,
+    }],
 };
 
 /// Reports what networkd says, as long as somebody listens. Without networkd, or without a bus, it

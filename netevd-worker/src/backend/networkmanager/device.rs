@@ -1,0 +1,232 @@
+//! One device: its state changes in order, and the reading that some of them wait for. Pure; the
+//! time comes in, and what is to be told and read goes out.
+//!
+//! Signals and answers come by two connections, so that an answer may be newer than a signal that
+//! is still on its way. The first reading says where the device stands; changes that led there are
+//! recognised by their old state, which is not the one it stands in, and are not told again.
+
+use super::read::Reading;
+use super::words;
+use crate::backend::{LinkReport, ManagerFacts};
+use protocol::Ifindex;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a change waits for a reading before it goes without.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// Address changes come in groups.
+const SETTLE: Duration = Duration::from_millis(50);
+/// When the device is asked where it stands, after changes that do not join on to what is known.
+const DOUBT: Duration = Duration::from_millis(250);
+/// When a device that did not answer is asked again.
+const AGAIN: Duration = Duration::from_secs(1);
+/// Changes that may wait. With more the bus is not read for a moment; there nothing is lost.
+const WAITING: usize = 1024;
+
+/// NetworkManager's word that the device got into another state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Change {
+    pub(super) new: u32,
+    pub(super) old: u32,
+    pub(super) reason: u32,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    change: Change,
+    since: Instant,
+    /// The number of the reading that it wants, the earliest begun after it came; 0 for none.
+    reading: u64,
+}
+
+/// One device, by its object.
+#[derive(Debug)]
+pub(super) struct Device {
+    link: Option<Ifindex>,
+    /// The state that was told last.
+    state: Option<u32>,
+    facts: Arc<ManagerFacts>,
+    configs: [Option<String>; 2],
+    waiting: VecDeque<Waiting>,
+    /// Until a change joins on to the state that was read.
+    joining: bool,
+    /// Readings by number: wanted, begun, done.
+    wanted: u64,
+    begun: u64,
+    done: u64,
+    /// When another reading is wanted.
+    at: Option<Instant>,
+    removed: bool,
+}
+
+impl Device {
+    /// A device of which nothing is known but that it is there.
+    pub(super) fn new() -> Self {
+        Self {
+            link: None,
+            state: None,
+            facts: Arc::default(),
+            configs: [None, None],
+            waiting: VecDeque::new(),
+            joining: true,
+            wanted: 1,
+            begun: 0,
+            done: 0,
+            at: None,
+            removed: false,
+        }
+    }
+
+    /// True after the first reading: what there was has been told.
+    pub(super) fn is_told(&self) -> bool {
+        self.done > 0
+    }
+
+    /// True when no more changes can be taken for now.
+    pub(super) fn is_full(&self) -> bool {
+        self.waiting.len() >= WAITING
+    }
+
+    /// True when it is gone and all of it has been told.
+    pub(super) fn is_over(&self) -> bool {
+        self.removed && self.waiting.is_empty()
+    }
+
+    /// True when this address object is its own.
+    pub(super) fn has_config(&self, path: &str) -> bool {
+        self.configs.iter().flatten().any(|config| config == path)
+    }
+
+    /// The next moment at which something is due without any news; `may_read` is false while no
+    /// reading can be begun anyway.
+    pub(super) fn due(&self, may_read: bool) -> Option<Instant> {
+        let patience =
+            self.waiting.front().filter(|_| self.is_told()).map(|waiting| waiting.since + PATIENCE);
+        let reading = self.at.filter(|_| may_read && !self.is_read());
+        patience.into_iter().chain(reading).min()
+    }
+
+    /// NetworkManager says that the state changed.
+    pub(super) fn changed(&mut self, change: Change, now: Instant) {
+        let next = self.begun + 1;
+        // Preparing has the connection, activated the addresses. The others follow so closely that
+        // what was read before serves them.
+        let wants = self.link.is_none() || matches!(change.new, 40 | 100);
+        if wants || matches!(change.new, 10 | 20 | 30 | 120) {
+            // What ends takes addresses and servers with it; that is told after the change.
+            self.wanted = next;
+        }
+        self.waiting.push_back(Waiting { change, since: now, reading: if wants { next } else { 0 } });
+    }
+
+    /// Its addresses or name servers changed.
+    pub(super) fn config_changed(&mut self, now: Instant) {
+        self.at.get_or_insert(now + SETTLE);
+    }
+
+    /// NetworkManager says that it is gone.
+    pub(super) fn removed(&mut self) {
+        self.removed = true;
+        if !self.is_told() {
+            self.waiting.clear();
+        }
+    }
+
+    /// True when a reading is to be begun now, which counts as begun then. One at a time.
+    pub(super) fn begin(&mut self, now: Instant) -> bool {
+        let due = self.at.is_some_and(|at| at <= now);
+        if self.is_read() || self.removed || !(due || self.wanted > self.begun) {
+            return false;
+        }
+        if due {
+            self.at = None;
+        }
+        self.begun += 1;
+        self.wanted = self.wanted.max(self.begun);
+        true
+    }
+
+    /// The reading begun last is done.
+    pub(super) fn read(&mut self, reading: Reading, now: Instant, out: &mut Vec<LinkReport>) {
+        let (first, told) = (!self.is_told(), out.len());
+        // A modem gets its link on the way; one that did not answer at first is known only now.
+        let linked = self.link.is_none() && reading.ifindex.is_some();
+        self.done = self.begun;
+        let before = self.facts.clone();
+        self.link = reading.ifindex.or(self.link);
+        self.configs = reading.configs;
+        let mut facts = reading.facts;
+        if facts.connection_id.is_none() && facts.connection_uuid.is_none() {
+            // Whoever hears of the end of a connection wants to know of which.
+            facts.connection_id.clone_from(&before.connection_id);
+            facts.connection_uuid.clone_from(&before.connection_uuid);
+        }
+        if facts != *before {
+            self.facts = Arc::new(facts);
+        }
+        if let Some((state, reason)) = reading.state
+            && (first || (self.waiting.is_empty() && (linked || (self.joining && self.state != Some(state)))))
+        {
+            self.tell(state, reason, out);
+        }
+        self.drain(now, out);
+        if !first && out.len() == told && self.facts != before {
+            self.tell_facts(out);
+        }
+    }
+
+    /// The reading begun last brought nothing; it is begun again later.
+    pub(super) fn not_read(&mut self, now: Instant, out: &mut Vec<LinkReport>) {
+        self.done = self.begun;
+        self.at = Some(now + AGAIN);
+        self.drain(now, out);
+    }
+
+    /// Tells the changes that wait for nothing (any longer), in order.
+    pub(super) fn drain(&mut self, now: Instant, out: &mut Vec<LinkReport>) {
+        while self.is_told()
+            && let Some(next) = self.waiting.front()
+        {
+            let Change { new, old, reason } = next.change;
+            if self.joining && self.state.is_some_and(|state| state != old) {
+                // On the way to where the device was found.
+                self.at.get_or_insert(now + DOUBT);
+                self.waiting.pop_front();
+                continue;
+            }
+            let wants = next.reading > self.done && !self.removed;
+            if wants && now.saturating_duration_since(next.since) < PATIENCE {
+                return;
+            }
+            self.joining = false;
+            self.waiting.pop_front();
+            self.tell(new, reason, out);
+        }
+    }
+
+    fn is_read(&self) -> bool {
+        self.begun > self.done
+    }
+
+    fn tell(&mut self, state: u32, reason: u32, out: &mut Vec<LinkReport>) {
+        self.state = Some(state);
+        let (Some(link), Some(word)) = (self.link, words::device_state(state)) else { return };
+        out.push(LinkReport {
+            administrative: Some(word),
+            reason: Some(words::reason(reason)),
+            facts: Some(self.facts.clone()),
+            ..LinkReport::new(link)
+        });
+    }
+
+    fn tell_facts(&self, out: &mut Vec<LinkReport>) {
+        if let Some(link) = self.link {
+            out.push(LinkReport { facts: Some(self.facts.clone()), ..LinkReport::new(link) });
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "device_tests.rs"]
+mod tests;

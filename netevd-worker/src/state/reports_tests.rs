@@ -1,0 +1,301 @@
+//! Scenarios: reports of managers and messages of the kernel in, names of events out.
+
+use super::super::{Interest, SavedState, State};
+use super::*;
+use crate::backend::ManagerFacts;
+use crate::backend::dhclient::Lease;
+use crate::facts::Facts;
+use crate::fixtures::{address, index, link, route};
+use crate::kernel::{Dump, KernelMessage, link_flag};
+use std::sync::Arc;
+
+const UP: u32 = link_flag::UP | link_flag::LOWER_UP;
+
+fn word(name: &'static str) -> Word {
+    Word { name, event: EventKind::from_name(name) }
+}
+
+fn networkd(operational: &'static str, administrative: &'static str) -> Report {
+    let (operational, administrative) = (Some(word(operational)), Some(word(administrative)));
+    Report::Link(LinkReport { operational, administrative, ..LinkReport::new(index(2)) })
+}
+
+fn device(state: &'static str) -> Report {
+    let reason = Some("none");
+    Report::Link(LinkReport { administrative: Some(word(state)), reason, ..LinkReport::new(index(2)) })
+}
+
+fn lease(ip: &str, routers: &[&str]) -> LinkLeases {
+    let ip_of = |text: &str| text.parse().expect("an address");
+    let lease = Lease {
+        address: ip_of(ip),
+        prefix_length: Some(24),
+        routers: routers.iter().map(|router| ip_of(router)).collect(),
+        routes: Vec::new(),
+        dns: vec![ip_of("192.0.2.53")],
+        domain: None,
+        search: Vec::new(),
+        host_name: None,
+        server: None,
+        mtu: None,
+        ntp: Vec::new(),
+        expires: None,
+    };
+    LinkLeases { v4: Some(Arc::new(lease)), v6: None }
+}
+
+fn leases(of_eth0: Option<LinkLeases>) -> Report {
+    let name = InterfaceName::new("eth0").expect("legal");
+    Report::Leases(of_eth0.map(|leases| (name, leases)).into_iter().collect())
+}
+
+/// `track:state`, or the name of an event that is no state.
+fn told(changes: &Changes) -> Vec<String> {
+    let shown = |event: &Event| match event.kind.class() {
+        crate::event::Class::State if event.track == Track::Administrative => {
+            format!("set-up {}", event.kind)
+        }
+        _ => event.kind.to_string(),
+    };
+    changes.events.iter().map(shown).collect()
+}
+
+struct Bench(State);
+
+impl Bench {
+    /// With eth0, number 2, up and without an address.
+    fn new() -> Self {
+        let mut bench = Self(State::default());
+        bench.dump(UP);
+        bench
+    }
+
+    fn dump(&mut self, flags: u32) -> Changes {
+        let mut changes = Changes::default();
+        let dump = Dump { links: vec![link(2, "eth0", flags)], ..Dump::default() };
+        let interest = Interest { monitors: &|_| true, routes: false };
+        self.0.resynchronise(dump, &interest, &mut changes);
+        changes
+    }
+
+    fn kernel(&mut self, message: KernelMessage) -> Vec<String> {
+        let mut changes = Changes::default();
+        let interest = Interest { monitors: &|_| true, routes: false };
+        self.0.apply(message, &interest, &mut changes);
+        told(&changes)
+    }
+
+    fn up(&mut self, flags: u32) -> Vec<String> {
+        self.kernel(KernelMessage::Link(link(2, "eth0", flags)))
+    }
+
+    fn has(&mut self, ip: &str) -> Vec<String> {
+        self.kernel(KernelMessage::Address(index(2), address(ip, 0)))
+    }
+
+    fn leads(&mut self) -> Vec<String> {
+        self.kernel(KernelMessage::Route(route("0.0.0.0/0", 2, "192.0.2.1"), false))
+    }
+
+    fn report(&mut self, report: Report) -> Changes {
+        let mut changes = Changes::default();
+        self.0.report(report, &mut changes);
+        changes
+    }
+
+    fn hear(&mut self, report: Report) -> Vec<String> {
+        told(&self.report(report))
+    }
+
+    fn release(&mut self) -> Vec<String> {
+        let mut changes = Changes::default();
+        self.0.release_leases(&mut changes);
+        told(&changes)
+    }
+}
+
+const NOTHING: [&str; 0] = [];
+
+#[test]
+fn networkd_s_words_decide_and_are_told_once() {
+    let mut bench = Bench::new();
+    let first = bench.report(networkd("carrier", "configuring"));
+    // The kernel's view has told the carrier.
+    assert_eq!(told(&first), ["set-up configuring"]);
+    assert_eq!(bench.has("192.0.2.2"), ["address-added"]);
+    assert_eq!(bench.hear(networkd("degraded", "configuring")), ["degraded"]);
+    assert_eq!(bench.hear(networkd("degraded", "configuring")), NOTHING);
+    assert_eq!(bench.leads(), ["manager"], "the host is routable, by the kernel's view");
+    let both = bench.report(networkd("routable", "configured"));
+    assert_eq!(told(&both), ["set-up configured", "routable"]);
+    assert_eq!(both.events[1].old_state, Some("degraded"));
+    assert_eq!(bench.up(link_flag::UP), ["manager"], "networkd will say it");
+    assert_eq!(bench.hear(networkd("no-carrier", "configured")), ["no-carrier"]);
+    let facts = bench.0.link(bench.0.links().next().expect("eth0").id).expect("facts");
+    assert_eq!((facts.state, facts.administrative), ("no-carrier", Some("configured")));
+}
+
+#[test]
+fn words_without_a_directory_are_remembered_and_not_told() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.hear(networkd("missing", "pending")), NOTHING);
+    let next = bench.report(networkd("routable", "initialized"));
+    assert_eq!(told(&next), ["routable"]);
+    assert_eq!(next.events[0].old_state, Some("missing"));
+}
+
+#[test]
+fn while_the_manager_is_away_the_kernel_tells_what_changes() {
+    let mut bench = Bench::new();
+    bench.hear(networkd("routable", "configured"));
+    assert_eq!(bench.hear(Report::Away("stopped".into())), NOTHING, "its end changes no link");
+    assert_eq!(bench.has("192.0.2.2"), ["address-added", "configured"]);
+    assert_eq!(bench.up(link_flag::UP), ["no-carrier"]);
+    assert_eq!(bench.hear(networkd("no-carrier", "configured")), NOTHING, "nothing new");
+    bench.hear(Report::Away("stopped".into()));
+    assert_eq!(bench.hear(networkd("routable", "configured")), ["routable"], "the final state is not missed");
+}
+
+#[test]
+fn what_a_manager_says_before_the_kernel_counts_when_the_link_comes() {
+    let mut state = State::default();
+    state.await_dump();
+    let mut bench = Bench(state);
+    assert_eq!(bench.hear(networkd("routable", "configured")), NOTHING);
+    let first = bench.dump(UP);
+    assert_eq!(told(&first), ["link-added", "set-up configured", "routable", "manager"]);
+    assert!(first.events.iter().all(|event| event.startup));
+    assert_eq!(first.events[0].state, "routable");
+}
+
+#[test]
+fn a_link_s_end_is_told_with_its_last_values() {
+    let mut bench = Bench::new();
+    bench.hear(networkd("routable", "configured"));
+    let id = bench.0.links().next().expect("eth0").id;
+    assert_eq!(bench.kernel(KernelMessage::LinkGone(index(2))), ["link-removed"]);
+    assert_eq!(bench.hear(networkd("no-carrier", "configured")), NOTHING, "late, and of no use");
+    let end = bench.report(networkd("missing", "linger"));
+    assert_eq!(told(&end), ["set-up linger"]);
+    assert_eq!((end.events[0].link, end.gone.len()), (id, 1));
+    assert_eq!(end.gone[0].1.name.as_str(), "eth0");
+    // The number is used again: nothing of the old link's sticks to the new one.
+    assert_eq!(bench.kernel(KernelMessage::Link(link(2, "eth9", 0))), ["link-added", "no-carrier"]);
+}
+
+#[test]
+fn device_states_stand_beside_the_kernel_s() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.hear(device("prepare")), ["set-up prepare"]);
+    assert_eq!(bench.has("192.0.2.2"), ["address-added", "configured"]);
+    let activated = bench.report(device("activated"));
+    assert_eq!(told(&activated), ["set-up activated"]);
+    assert_eq!(activated.events[0].detail, Detail::Device { reason: "none" });
+    assert_eq!(activated.events[0].old_state, Some("prepare"));
+    assert_eq!(bench.up(link_flag::UP), ["no-carrier"]);
+}
+
+#[test]
+fn the_host_in_the_manager_s_words() {
+    let mut bench = Bench::new();
+    let host = |state, connectivity| Report::Host(HostReport { state, connectivity });
+    assert_eq!(bench.hear(host("connecting", Some("none"))), ["manager"]);
+    assert_eq!(bench.hear(host("connecting", Some("none"))), NOTHING);
+    let online = bench.report(host("connected-global", Some("full")));
+    assert_eq!(online.events[0].old_state, Some("connecting"));
+    assert_eq!(online.events[0].detail, Detail::Host { connectivity: "full" });
+    assert_eq!(bench.hear(host("connected-global", Some("portal"))), ["manager"]);
+    assert_eq!(bench.0.host(), "connected-global");
+    bench.has("192.0.2.2");
+    assert_eq!(bench.leads(), ["routable"], "the kernel's view of the host is silent");
+    bench.hear(Report::Away("stopped".into()));
+    assert_eq!(bench.0.host(), "online");
+}
+
+#[test]
+fn a_lease_is_told_once_when_the_kernel_has_it() {
+    let mut bench = Bench::new();
+    bench.hear(leases(None));
+    assert_eq!(bench.hear(Report::LeasesPending), NOTHING);
+    // The client is faster than its file settles.
+    assert_eq!(bench.has("192.0.2.2"), ["address-added", "configured"]);
+    assert_eq!(bench.leads(), NOTHING);
+    let gained = bench.report(leases(Some(lease("192.0.2.2", &["192.0.2.1"]))));
+    assert_eq!(told(&gained), ["routable", "manager"]);
+    assert_eq!(gained.events[0].detail, Detail::Lease { old: Box::default() });
+    // A renewal without change.
+    bench.hear(Report::LeasesPending);
+    assert_eq!(bench.hear(leases(Some(lease("192.0.2.2", &["192.0.2.1"])))), NOTHING);
+    // The carrier goes and comes, the lease stays: a state like any other.
+    assert_eq!(bench.up(link_flag::UP), ["no-carrier", "manager"]);
+    assert!(bench.up(UP).contains(&"routable".to_owned()));
+}
+
+#[test]
+fn a_lease_waits_for_the_kernel_for_a_moment_only() {
+    let mut bench = Bench::new();
+    bench.hear(leases(None));
+    assert_eq!(bench.hear(leases(Some(lease("192.0.2.2", &["192.0.2.1"])))), NOTHING);
+    assert!(bench.0.has_fresh_leases());
+    assert_eq!(bench.has("192.0.2.2"), ["address-added", "configured"], "the route is missing");
+    assert_eq!(bench.release(), ["routable"]);
+    assert!(!bench.0.has_fresh_leases());
+    assert_eq!(bench.leads(), ["manager"], "routable was told");
+    assert_eq!(bench.up(link_flag::UP), ["no-carrier", "manager"]);
+    // Without a router the address is all there is to wait for.
+    let mut bench = Bench::new();
+    bench.hear(leases(Some(lease("192.0.2.2", &[]))));
+    assert_eq!(bench.has("192.0.2.2"), ["address-added", "configured", "routable"]);
+}
+
+#[test]
+fn a_changed_lease_tells_old_and_new() {
+    let mut bench = Bench::new();
+    bench.hear(leases(Some(lease("192.0.2.2", &["192.0.2.1"]))));
+    bench.has("192.0.2.2");
+    assert_eq!(bench.leads(), ["routable", "manager"]);
+    bench.has("192.0.2.3");
+    let changed = bench.report(leases(Some(lease("192.0.2.3", &["192.0.2.1"]))));
+    assert_eq!(told(&changed), ["routable"]);
+    let Detail::Lease { old } = &changed.events[0].detail else { panic!("no lease") };
+    assert_eq!(**old, lease("192.0.2.2", &["192.0.2.1"]));
+    assert_eq!(changed.events[0].old_state, Some("routable"));
+    assert_eq!(bench.hear(leases(None)), NOTHING, "an end is no lease");
+    let facts = bench.0.link(bench.0.links().next().expect("eth0").id).expect("facts");
+    assert_eq!((facts.leases.clone(), facts.dns.len()), (LinkLeases::default(), 0));
+}
+
+#[test]
+fn a_restart_tells_what_changed_meanwhile() {
+    let mut bench = Bench::new();
+    bench.hear(leases(Some(lease("192.0.2.2", &[]))));
+    bench.hear(networkd("routable", "configured"));
+    let text = serde_json::to_vec(&bench.0.save("here")).expect("serialises");
+    let again = |report: Report, of_lease: LinkLeases| {
+        let mut bench = Bench(State::restore(SavedState::parse(&text, "here").expect("good")));
+        bench.0.await_dump();
+        bench.hear(leases(Some(of_lease)));
+        bench.hear(report);
+        told(&bench.dump(UP))
+    };
+    assert_eq!(again(networkd("routable", "configured"), lease("192.0.2.2", &[])), NOTHING);
+    assert_eq!(again(networkd("degraded", "configured"), lease("192.0.2.2", &[])), ["degraded"]);
+}
+
+#[test]
+fn a_manager_s_values_reach_scripts_and_routing() {
+    let mut bench = Bench::new();
+    let facts = ManagerFacts {
+        dns: vec!["192.0.2.53".parse().expect("good")],
+        gateway: "192.0.2.1".parse().ok(),
+        ..ManagerFacts::default()
+    };
+    let report = |facts: &ManagerFacts| {
+        Report::Link(LinkReport { facts: Some(Arc::new(facts.clone())), ..LinkReport::new(index(2)) })
+    };
+    assert!(bench.report(report(&facts)).routing);
+    assert!(!bench.report(report(&facts)).routing, "nothing new");
+    let link = bench.0.links().next().expect("eth0");
+    let told = bench.0.link(link.id).expect("facts");
+    assert_eq!((told.dns.len(), told.gateway), (1, facts.gateway));
+}

@@ -1,0 +1,96 @@
+//! A side that is killed is back at once, and routing does not flap meanwhile.
+
+use crate::machine::Machine;
+use crate::on_each_suite;
+use crate::wait::wait_for;
+use std::time::{Duration, Instant};
+
+/// Promised are two seconds; the rest is for a busy machine.
+const BACK: Duration = Duration::from_secs(10);
+
+/// Kills the main process of `unit`, and watches the kernel until another has taken its place and
+/// policy routing is on again.
+fn kill(machine: &Machine, unit: &str) -> Duration {
+    let old = machine.process(unit);
+    let before = machine.ours();
+    machine.sh(&format!("kill -KILL {old}"));
+    let began = Instant::now();
+    wait_for(
+        &format!("{unit} is back"),
+        || machine.journal(),
+        || {
+            assert_eq!(machine.ours(), before, "routing flapped\n{}", machine.journal());
+            let now = machine.process(unit);
+            now != 0 && now != old && connections(machine) == "1\n"
+        },
+    );
+    let took = began.elapsed();
+    machine.await_text("it says so", "systemctl show --property StatusText netevd", |text| {
+        text.contains("policy routing on")
+    });
+    assert_eq!(machine.ours(), before);
+    took
+}
+
+/// Live connections between the two sides.
+fn connections(machine: &Machine) -> String {
+    machine.run("ss -Hxn state established 'src = /run/netevd-priv/channel.sock' | wc -l").text
+}
+
+#[test]
+fn the_helper_is_killed() {
+    on_each_suite(&[], |machine| {
+        let worker = machine.process("netevd");
+        let took = kill(machine, "netevd-priv");
+        assert!(took < BACK, "{took:?}");
+        assert_eq!(machine.process("netevd"), worker, "the worker goes on");
+        // What goes wrong without a helper is mended with the next one.
+        machine.sh("systemctl stop netevd-priv; ip rule del proto 110 from 192.0.2.34");
+        machine.await_text("it waits", "systemctl show --property StatusText netevd", |text| {
+            text.contains("waiting for the helper")
+        });
+        machine.sh("systemctl start netevd-priv");
+        machine.await_text("mended", crate::RULES, crate::is_whole);
+    });
+}
+
+#[test]
+fn the_worker_is_killed() {
+    // A script that does not heed TERM must not hold up the restart.
+    let stubborn = "#!/bin/sh\ntrap '' TERM\necho $$ >/out/stubborn\nsleep 100 & wait; sleep 100\n";
+    on_each_suite(&[("/etc/netevd/mtu.d/10-stubborn", stubborn, 0o755)], |machine| {
+        machine.sh("ip link set up0 mtu 1400");
+        machine.await_text("the script runs", "cat /out/stubborn", |text| text.trim().parse::<u32>().is_ok());
+        let took = kill(machine, "netevd");
+        assert!(took < BACK, "{took:?}");
+        // What happened meanwhile and afterwards is seen.
+        machine.sh("ip rule del proto 110 from 192.0.2.34");
+        machine.await_text("mended", crate::RULES, crate::is_whole);
+    });
+}
+
+#[test]
+fn a_worker_that_hangs_is_ended_by_the_watchdog() {
+    let soon = "[Service]\nWatchdogSec=2s\n";
+    on_each_suite(&[("/etc/systemd/system/netevd.service.d/soon.conf", soon, 0o644)], |machine| {
+        let worker = machine.process("netevd");
+        // Life signs come while nothing happens: it outlives several periods.
+        let before = machine.property("netevd", "WatchdogTimestampMonotonic");
+        wait_for(
+            "three life signs",
+            || machine.journal(),
+            || {
+                let now = machine.property("netevd", "WatchdogTimestampMonotonic");
+                let number = |text: &str| text.parse::<u64>().expect("microseconds");
+                number(&now) >= number(&before) + 3_000_000
+            },
+        );
+        assert_eq!(machine.process("netevd"), worker);
+        machine.sh(&format!("kill -STOP {worker}"));
+        wait_for(
+            "another worker",
+            || machine.journal(),
+            || ![0, worker].contains(&machine.process("netevd")),
+        );
+    });
+}

@@ -12,6 +12,7 @@ mod demo;
 mod input;
 mod machine;
 mod managers;
+mod networkmanager;
 mod overrun;
 mod routing;
 mod scripts;

@@ -2,7 +2,7 @@
 
 use super::climb::{self, Stage};
 use super::link::{Known, LinkState};
-use super::managed::{LeaseNews, LeaseWait, Told, old_name};
+use super::managed::{LeaseNews, Told, old_name};
 use super::routes::{Inserted, is_reported};
 use super::{Changes, GONE_MAX, Interest, State, host_name};
 use crate::event::{Action, Detail, EventKind, LinkId, RouteChange};
@@ -352,18 +352,18 @@ impl State {
         if self.awaits_dump {
             return;
         }
-        let pending = self.leases_pending;
+        let (mut pending, expects) = (self.leases_pending, self.expects_leases && !self.startup);
         let Some(link) = self.links.get_mut(&ifindex).filter(|link| link.monitored) else { return };
         let mut signs = link.signs(&self.routes);
-        link.lease_wait = match link.lease_wait {
-            _ if !self.awaits_leases || !signs.default_route || !link.has_address_without_lease() => {
-                LeaseWait::No
+        match link.lease_news {
+            LeaseNews::None if expects && link.lacks_lease() => link.lease_news = LeaseNews::Expected,
+            LeaseNews::Expected | LeaseNews::Overdue if !link.lacks_lease() => {
+                link.lease_news = LeaseNews::None;
             }
-            LeaseWait::GivenUp => LeaseWait::GivenUp,
-            _ => LeaseWait::Waiting,
-        };
+            _ => {}
+        }
+        pending |= link.lease_news == LeaseNews::Expected;
         // What made the link routable is about to be told with its lease.
-        let pending = pending || link.lease_wait == LeaseWait::Waiting;
         signs.default_route &= !pending || link.stage == Some(Stage::Routable);
         let (before, lost) = (link.stage, link.gateway_lost);
         let after = climb::next(before, lost, signs);
@@ -391,7 +391,9 @@ impl State {
                 if let LeaseNews::Fresh { old } = std::mem::take(&mut link.lease_news) {
                     detail = Detail::Lease { old };
                 }
-            } else if stage == Stage::Routable || stage == Stage::NoCarrier {
+            } else if link.lease_news == LeaseNews::Ahead
+                && (stage == Stage::Routable || stage == Stage::NoCarrier)
+            {
                 link.lease_news = LeaseNews::None;
             }
             if is_told {

@@ -5,7 +5,7 @@ use crate::event::LinkId;
 use crate::facts::{Address, LinkFacts, address_flag};
 use crate::kernel::{Link, LinkExtra, link_flag};
 use crate::state::climb::{self, Signs, Stage};
-use crate::state::managed::{LeaseNews, LeaseWait, Managed, Told};
+use crate::state::managed::{LeaseNews, Managed, Told};
 use crate::state::routes::{Exit, Routes};
 use protocol::{Family, Ifindex, InterfaceName};
 use std::net::IpAddr;
@@ -58,8 +58,6 @@ pub struct LinkState {
     pub leases: LinkLeases,
     /// A lease that scripts have not heard of yet, or heard of before the kernel had it.
     pub lease_news: LeaseNews,
-    /// Whether it waits for the lease of an address that it has.
-    pub lease_wait: LeaseWait,
     /// What else the kernel said.
     pub extra: Option<Arc<LinkExtra>>,
 }
@@ -85,7 +83,6 @@ impl LinkState {
             told: Told::default(),
             leases: LinkLeases::default(),
             lease_news: LeaseNews::None,
-            lease_wait: LeaseWait::No,
             extra: None,
         };
         state.take(link);
@@ -115,6 +112,14 @@ impl LinkState {
         self.flags & link_flag::UP != 0
     }
 
+    /// An IPv4 address with an end, as DHCP clients set them, that no known lease names.
+    pub(super) fn lacks_lease(&self) -> bool {
+        let has_end = |address: &Address| address.ip.is_ipv4() && address.valid_lifetime != u32::MAX;
+        let is_known = |ip| self.leases.addresses().any(|leased| leased == ip);
+        let mut addresses = self.addresses.iter().map(|known| &known.address);
+        addresses.any(|address| has_end(address) && address.is_usable() && !is_known(address.ip))
+    }
+
     /// What the state machine looks at.
     pub fn signs(&self, routes: &Routes) -> Signs {
         let usable =
@@ -128,16 +133,6 @@ impl LinkState {
             global,
             default_route: exit(Family::V4) || exit(Family::V6),
         }
-    }
-
-    /// An IPv4 address that ends, so somebody leases it to us, in no lease that is known.
-    pub fn has_address_without_lease(&self) -> bool {
-        let is_leased = |known: &&Known| {
-            let address = &known.address;
-            address.ip.is_ipv4() && address.is_global() && address.valid_lifetime != u32::MAX
-        };
-        let has_lease = |known: &Known| self.leases.addresses().any(|ip| ip == known.address.ip);
-        self.addresses.iter().filter(is_leased).any(|known| !has_lease(known))
     }
 
     /// `STATE`: what the manager says of how far packets get, else where the machine stands or

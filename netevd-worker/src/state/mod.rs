@@ -14,6 +14,7 @@ mod tests;
 pub use climb::{Signs, Stage};
 pub use link::{Known, LinkState};
 pub use managed::{LeaseNews, Managed, Told};
+pub use reports::LeaseWait;
 pub use routes::{Exit, Routes, is_reported};
 pub use saved::{SavedError, SavedState};
 
@@ -73,8 +74,8 @@ pub struct State {
     leases: BTreeMap<InterfaceName, LinkLeases>,
     /// Lease files are being written.
     leases_pending: bool,
-    /// What gives links addresses for a time is dhclient, which writes its lease after that.
-    awaits_leases: bool,
+    /// An address that is of a lease is expected in a file.
+    expects_leases: bool,
     /// Facts have routes.
     shows_routes: bool,
     /// What is known of links is of before: no conclusions are drawn until the next dump.
@@ -98,7 +99,7 @@ impl Default for State {
             host_name_told: None,
             leases: BTreeMap::new(),
             leases_pending: false,
-            awaits_leases: false,
+            expects_leases: false,
             shows_routes: false,
             awaits_dump: false,
             // 0 is the host.
@@ -134,11 +135,6 @@ impl State {
     /// Whether facts of links list their routes.
     pub fn show_routes(&mut self, show: bool) {
         self.shows_routes = show;
-    }
-
-    /// Whether a link with an address for a time is not routable before its lease is known.
-    pub fn await_leases(&mut self, wait: bool) {
-        self.awaits_leases = wait;
     }
 
     /// Remembers all routes, or only those that are needed.

@@ -7,7 +7,7 @@
 use super::State;
 use super::climb::Stage;
 use super::link::{Known, LinkState};
-use super::managed::{LeaseNews, LeaseWait, Managed, Told};
+use super::managed::{LeaseNews, Managed, Told};
 use crate::backend::dhclient::{Lease, LinkLeases};
 use crate::facts::Address;
 use protocol::{Ifindex, InterfaceName};
@@ -153,7 +153,6 @@ impl SavedLink {
             told: Told::restore(self.told),
             leases: LinkLeases { v4: self.leases.0.map(Arc::new), v6: self.leases.1.map(Arc::new) },
             lease_news: LeaseNews::None,
-            lease_wait: LeaseWait::No,
             extra: None,
         })
     }

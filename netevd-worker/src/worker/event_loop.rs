@@ -19,7 +19,7 @@ use crate::dispatch::{Dispatcher, ScriptRoots, TrustedOwner};
 use crate::event::EventKind;
 use crate::kernel::{Dump, Dumper, KernelMessage, Multicast, Received};
 use crate::routing::Helper;
-use crate::state::{Changes, Interest, State, is_reported};
+use crate::state::{Changes, Interest, LeaseWait, State, is_reported};
 use futures_util::FutureExt as _;
 use std::collections::BTreeMap;
 use std::io;
@@ -33,10 +33,11 @@ const PERIOD: Duration = Duration::from_secs(60);
 const SAVE_AFTER: Duration = Duration::from_millis(200);
 /// How long a manager may take to tell its state before the worker is ready without it.
 const MANAGER_PATIENCE: Duration = Duration::from_secs(3);
-/// How long a new lease waits for the kernel to have what it says, and a link with an address for a
-/// time for its lease. dhclient writes a lease of IPv4 when its script and all hooks have ended, one
-/// of IPv6 before they begin.
-const LEASE_PATIENCE: Duration = Duration::from_millis(250);
+/// How long scripts for a new lease wait for the kernel to have what it says: a lease of IPv6 is
+/// written before the client's script begins.
+const KERNEL_PATIENCE: Duration = Duration::from_millis(250);
+/// How long a link with a leased address waits for the file that names it.
+const FILE_PATIENCE: Duration = Duration::from_millis(250);
 /// Reports that are taken in one turn of the loop.
 const REPORTS_AT_ONCE: usize = 256;
 /// What scripts get between TERM and KILL when the worker stops.
@@ -63,8 +64,6 @@ pub(super) struct Worker {
     period_at: Instant,
     /// When scripts hear of new leases, whether the kernel has all of them or not.
     leases_at: Option<Instant>,
-    /// When links are waited for no longer whose leases are not known.
-    waiting_until: Option<Instant>,
     overruns: u64,
     notify: Notify,
     /// The last reload was refused.
@@ -139,7 +138,6 @@ impl Worker {
             save_at: None,
             period_at: now + PERIOD,
             leases_at: None,
-            waiting_until: None,
             overruns: 0,
             notify: Notify::new(now),
             stale: false,
@@ -172,7 +170,6 @@ impl Worker {
             }
         }
         self.services.follow(&self.state);
-        self.leases_at = self.state.has_fresh_leases().then(|| Instant::now() + LEASE_PATIENCE);
         self.wait_for_leases(Instant::now());
         match &mut self.routing {
             // Under systemd the helper comes when it comes.
@@ -281,24 +278,10 @@ impl Worker {
     fn next_wake(&self) -> Instant {
         let pass = self.routing.as_ref().and_then(RoutingSide::due);
         let save = self.save_at.filter(|_| self.dispatcher.is_idle());
-        [pass, self.resync.due(), save, self.leases_at, self.waiting_until, self.notify.due()]
+        [pass, self.resync.due(), save, self.leases_at, self.notify.due()]
             .into_iter()
             .flatten()
             .fold(self.period_at, Instant::min)
-    }
-
-    /// Ends the wait of links whose leases do not come, when it is time.
-    fn wait_for_leases(&mut self, now: Instant) {
-        if self.backend != Backend::Dhclient {
-            return;
-        }
-        if self.waiting_until.is_some_and(|until| until <= now) {
-            let mut changes = Changes::default();
-            self.state.give_up_waiting(&mut changes);
-            self.follow(changes);
-        }
-        let until = self.waiting_until.filter(|until| *until > now).unwrap_or(now + LEASE_PATIENCE);
-        self.waiting_until = self.state.has_waiting_links().then_some(until);
     }
 
     fn do_what_is_due(&mut self) {
@@ -323,7 +306,6 @@ impl Worker {
             self.state.release_leases(&mut changes);
             self.follow(changes);
         }
-        self.wait_for_leases(now);
         if is_due(self.save_at) && self.dispatcher.is_idle() {
             self.save_at = None;
             self.save();
@@ -348,8 +330,8 @@ impl Worker {
         }
     }
 
-    /// A lease of IPv6 is written before the client sets its address, and is heard of first; with both
-    /// waiting the task that reads it needs its turn before the kernel's messages count.
+    /// A lease that is being written is heard of before the kernel's messages count: with both waiting
+    /// the task that watches the files needs its turn first.
     async fn hear_of_leases(&mut self) {
         if self.backend == Backend::Dhclient {
             tokio::task::yield_now().await;
@@ -379,8 +361,8 @@ impl Worker {
             if matches!(report, Report::Leases(_)) {
                 self.state.report(report, &mut changes);
                 self.services.follow(&self.state);
-                let now = Instant::now();
-                self.leases_at = self.state.has_fresh_leases().then_some(now + LEASE_PATIENCE);
+                // What was waited for may be something else now.
+                self.leases_at = None;
             } else {
                 self.state.report(report, &mut changes);
             }
@@ -409,7 +391,7 @@ impl Worker {
         self.dispatcher.set_backend(self.backend, self.config.backends.emit_json);
         self.dispatcher.list_begun(!self.config.units.is_empty());
         self.state.show_routes(self.backend == Backend::Networkd);
-        self.state.await_leases(self.backend == Backend::Dhclient);
+        self.state.expect_leases(self.backend == Backend::Dhclient);
     }
 
     /// Starts what may start, scripts and units.
@@ -454,9 +436,21 @@ impl Worker {
         }
     }
 
+    /// Sets the end of a wait that has begun.
+    fn wait_for_leases(&mut self, now: Instant) {
+        let wait = self.state.lease_wait().map(|wait| match wait {
+            LeaseWait::ForKernel => KERNEL_PATIENCE,
+            LeaseWait::ForFile => FILE_PATIENCE,
+        });
+        self.leases_at = wait.map(|wait| self.leases_at.unwrap_or(now + wait));
+    }
+
     /// Events to scripts, marks to timers.
     fn follow(&mut self, mut changes: Changes) {
         let now = Instant::now();
+        if self.backend == Backend::Dhclient {
+            self.wait_for_leases(now);
+        }
         if !changes.events.is_empty() {
             self.save_at.get_or_insert(now + SAVE_AFTER);
         }

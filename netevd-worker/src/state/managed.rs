@@ -113,7 +113,7 @@ impl LinkLeases {
 
     /// No default route is to be expected with these.
     pub(super) fn have_no_router(&self) -> bool {
-        self.both().all(|lease| lease.gateway().is_none())
+        self.both().all(|lease| lease.routers.is_empty() && lease.routes.is_empty())
     }
 
     /// Name servers and domains of both families, each once.

@@ -33,9 +33,8 @@ const PERIOD: Duration = Duration::from_secs(60);
 const SAVE_AFTER: Duration = Duration::from_millis(200);
 /// How long a manager may take to tell its state before the worker is ready without it.
 const MANAGER_PATIENCE: Duration = Duration::from_secs(3);
-/// How long scripts for a new lease wait for the kernel to have what it says: a lease of IPv6 is
-/// written before the client's script begins.
-const KERNEL_PATIENCE: Duration = Duration::from_millis(250);
+/// How long scripts for a new lease wait for the kernel to have what it says.
+const KERNEL_PATIENCE: Duration = Duration::from_millis(20);
 /// How long a link with a leased address waits for the file that names it.
 const FILE_PATIENCE: Duration = Duration::from_millis(250);
 /// Reports that are taken in one turn of the loop.

@@ -8,11 +8,15 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod auto;
 mod demo;
+mod dhclient;
 mod input;
 mod machine;
 mod managers;
+mod networkd;
 mod networkmanager;
 mod overrun;
 mod routing;
 mod scripts;
+mod services;

@@ -2,7 +2,7 @@
 
 use crate::kernel::{COPYABLE_PROTOCOLS, Hop, Route, link_flag};
 use crate::state::{Exit, LinkState, State};
-use protocol::{Fallback, Family, Ifindex, NextHop, Policy, Prefix, TableId};
+use protocol::{Fallback, Family, GatewayCheck, Ifindex, NextHop, Policy, Prefix, TableId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -137,7 +137,8 @@ fn shorten(set: &mut BTreeSet<IpAddr>, limit: u32, what: impl Fn() -> String, no
 }
 
 /// The way out of a link: the administrator's gateway, else the kernel's, else none on a
-/// point-to-point link. A gateway that is not on-link is none: the kernel keeps a default route
+/// point-to-point link, else the manager's or a lease's, where the helper takes one that the kernel
+/// does not know (`gateway_check: on-link`). A gateway that is not on-link is none: the kernel keeps a default route
 /// whose gateway's subnet is gone, but would not take it anew, and what stands must follow from
 /// the state and not from its history.
 fn exit(
@@ -154,6 +155,9 @@ fn exit(
         Some(Exit::Via(gateway)) => vec![gateway],
         Some(Exit::OnLink) => return Some(NextHop::PointToPoint),
         None if link.flags & link_flag::POINTOPOINT != 0 => return Some(NextHop::PointToPoint),
+        None if policy.gateway_check == GatewayCheck::OnLink => {
+            link.believed_gateway(family).into_iter().collect()
+        }
         None => return None,
     };
     let reachable = candidates.iter().find(|gateway| is_on_link(**gateway, link, state));

@@ -1,6 +1,7 @@
 //! The planner and the comparison against a model of the kernel.
 
 use super::{Actual, ActualTable, HOLD, Hold, Plan, PlannedTable, TableKey, changes, desired, everything};
+use crate::backend::{LinkReport, ManagerFacts, Report};
 use crate::config::Config;
 use crate::facts::Address;
 use crate::fixtures::{self, index, route};
@@ -8,7 +9,8 @@ use crate::kernel::{Dump, Hop, Link, Route, link_flag};
 use crate::state::{Changes, Interest, State};
 use proptest::prelude::*;
 use protocol::{
-    Fallback, Family, InterfaceName, NextHop, PatternList, Policy, Prefix, Request, RouteKind, Selector,
+    Fallback, Family, GatewayCheck, InterfaceName, NextHop, PatternList, Policy, Prefix, Request, RouteKind,
+    Selector,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -133,6 +135,21 @@ fn the_administrator_s_gateway_comes_first_and_on_link_ones_before_others() {
     policy.gateways.insert(InterfaceName::new("eth1").expect("good"), named.to_vec());
     let plan = desired(&state(two_uplinks()), &policy);
     assert_eq!(plan.tables[&eth1()].default, "192.0.2.77".parse().ok().map(NextHop::Gateway));
+}
+
+#[test]
+fn a_manager_s_gateway_counts_where_the_kernel_has_none_and_the_helper_takes_it() {
+    let mut dump = two_uplinks();
+    dump.routes.remove(1);
+    let mut state = state(dump);
+    let facts = ManagerFacts { gateway: "192.0.2.1".parse().ok(), ..ManagerFacts::default() };
+    let report = LinkReport { facts: Some(facts.into()), ..LinkReport::new(index(3)) };
+    state.report(Report::Link(report), &mut Changes::default());
+    // By default the helper takes none that the kernel does not know: asking would be of no use.
+    assert_eq!(desired(&state, &policy(&["eth1"])).tables, BTreeMap::new());
+    let on_link = Policy { gateway_check: GatewayCheck::OnLink, ..policy(&["eth1"]) };
+    let plan = desired(&state, &on_link);
+    assert_eq!(plan.tables[&eth1()].default, "192.0.2.1".parse().ok().map(NextHop::Gateway));
 }
 
 #[test]

@@ -22,7 +22,6 @@ fn reading(state: u32, connection: &str) -> Reading {
             connection_id: Some(connection.to_owned()).filter(|id| !id.is_empty()),
             ..ManagerFacts::default()
         },
-        ..Reading::default()
     }
 }
 

@@ -102,3 +102,19 @@ fn the_strict_example_leaves_the_services_working() {
         assert!(!journal.is_empty(), "{}", machine.journal());
     });
 }
+
+#[test]
+fn the_network_manager_that_runs_is_found() {
+    let files = [
+        ("/etc/netevd/netevd.yaml", "routing: { policy_rules: [up1] }\n", 0o644),
+        ("/etc/netevd/routable.d/10-note", crate::RECORDER, 0o755),
+    ];
+    on_each_suite(&files, |machine| {
+        let text = machine.await_text("both links are routable", "cat /out/records", |text| {
+            ["up0", "up1"].iter().all(|link| text.contains(&format!("\"LINK\":\"{link}\"")))
+        });
+        assert!(text.contains("\"BACKEND\":\"systemd-networkd\""), "{text}");
+        let log = machine.sh("journalctl --no-pager -u netevd -p warning");
+        assert!(!log.contains("bus"), "{log}");
+    });
+}

@@ -91,7 +91,7 @@ fn the_shipped_examples_are_good() {
             checked += 1;
         }
     }
-    assert_eq!(checked, 3);
+    assert_eq!(checked, 7);
 }
 
 #[test]

@@ -112,6 +112,14 @@ impl LinkState {
         self.flags & link_flag::UP != 0
     }
 
+    /// An IPv4 address with an end, as DHCP clients set them, that no known lease names.
+    pub(super) fn lacks_lease(&self) -> bool {
+        let has_end = |address: &Address| address.ip.is_ipv4() && address.valid_lifetime != u32::MAX;
+        let is_known = |ip| self.leases.addresses().any(|leased| leased == ip);
+        let mut addresses = self.addresses.iter().map(|known| &known.address);
+        addresses.any(|address| has_end(address) && address.is_usable() && !is_known(address.ip))
+    }
+
     /// What the state machine looks at.
     pub fn signs(&self, routes: &Routes) -> Signs {
         let usable =

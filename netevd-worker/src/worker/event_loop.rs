@@ -19,7 +19,7 @@ use crate::dispatch::{Dispatcher, ScriptRoots, TrustedOwner};
 use crate::event::EventKind;
 use crate::kernel::{Dump, Dumper, KernelMessage, Multicast, Received};
 use crate::routing::Helper;
-use crate::state::{Changes, Interest, State, is_reported};
+use crate::state::{Changes, Interest, LeaseWait, State, is_reported};
 use futures_util::FutureExt as _;
 use std::collections::BTreeMap;
 use std::io;
@@ -34,7 +34,9 @@ const SAVE_AFTER: Duration = Duration::from_millis(200);
 /// How long a manager may take to tell its state before the worker is ready without it.
 const MANAGER_PATIENCE: Duration = Duration::from_secs(3);
 /// How long scripts for a new lease wait for the kernel to have what it says.
-const LEASE_PATIENCE: Duration = Duration::from_millis(20);
+const KERNEL_PATIENCE: Duration = Duration::from_millis(20);
+/// How long a link with a leased address waits for the file that names it.
+const FILE_PATIENCE: Duration = Duration::from_millis(250);
 /// Reports that are taken in one turn of the loop.
 const REPORTS_AT_ONCE: usize = 256;
 /// What scripts get between TERM and KILL when the worker stops.
@@ -167,7 +169,7 @@ impl Worker {
             }
         }
         self.services.follow(&self.state);
-        self.leases_at = self.state.has_fresh_leases().then(|| Instant::now() + LEASE_PATIENCE);
+        self.wait_for_leases(Instant::now());
         match &mut self.routing {
             // Under systemd the helper comes when it comes.
             Some(_) if self.options.systemd => {}
@@ -327,8 +329,8 @@ impl Worker {
         }
     }
 
-    /// A lease is written before the client sets its address, so that it is heard of first; with both
-    /// waiting the task that reads it needs its turn before the kernel's messages count.
+    /// A lease that is being written is heard of before the kernel's messages count: with both waiting
+    /// the task that watches the files needs its turn first.
     async fn hear_of_leases(&mut self) {
         if self.backend == Backend::Dhclient {
             tokio::task::yield_now().await;
@@ -358,8 +360,8 @@ impl Worker {
             if matches!(report, Report::Leases(_)) {
                 self.state.report(report, &mut changes);
                 self.services.follow(&self.state);
-                let now = Instant::now();
-                self.leases_at = self.state.has_fresh_leases().then_some(now + LEASE_PATIENCE);
+                // What was waited for may be something else now.
+                self.leases_at = None;
             } else {
                 self.state.report(report, &mut changes);
             }
@@ -388,6 +390,7 @@ impl Worker {
         self.dispatcher.set_backend(self.backend, self.config.backends.emit_json);
         self.dispatcher.list_begun(!self.config.units.is_empty());
         self.state.show_routes(self.backend == Backend::Networkd);
+        self.state.expect_leases(self.backend == Backend::Dhclient);
     }
 
     /// Starts what may start, scripts and units.
@@ -432,9 +435,21 @@ impl Worker {
         }
     }
 
+    /// Sets the end of a wait that has begun.
+    fn wait_for_leases(&mut self, now: Instant) {
+        let wait = self.state.lease_wait().map(|wait| match wait {
+            LeaseWait::ForKernel => KERNEL_PATIENCE,
+            LeaseWait::ForFile => FILE_PATIENCE,
+        });
+        self.leases_at = wait.map(|wait| self.leases_at.unwrap_or(now + wait));
+    }
+
     /// Events to scripts, marks to timers.
     fn follow(&mut self, mut changes: Changes) {
         let now = Instant::now();
+        if self.backend == Backend::Dhclient {
+            self.wait_for_leases(now);
+        }
         if !changes.events.is_empty() {
             self.save_at.get_or_insert(now + SAVE_AFTER);
         }

@@ -76,7 +76,7 @@ test: packages build ## Install what the tests need, then run all of them
 	$(CARGO) test --workspace --locked --no-fail-fast
 
 test-boot: build ## The services under systemd as process 1, on Debian's systemd 252 and 257 (root)
-	@tests/support/packages.sh ip:iproute2 unshare:util-linux mmdebstrap:mmdebstrap
+	@[ "$$(id -u)" != 0 ] || tests/support/packages.sh ip:iproute2 unshare:util-linux mmdebstrap:mmdebstrap
 	NETEVD_BOOT=1 $(CARGO) test --locked --test boot -- --test-threads=1
 
 packages: ## Install the Debian packages that the tests need and that are missing (root)

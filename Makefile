@@ -84,8 +84,10 @@ packages: ## Install the Debian packages that the tests need and that are missin
 		dbus-daemon:dbus-daemon networkctl:systemd resolvectl:systemd-resolved pkcheck:polkitd \
 		NetworkManager:network-manager dhclient:isc-dhcp-client dnsmasq:dnsmasq-base nft:nftables
 
+# Without root the rows of D-Bus are left out: the bus wants users of its own.
 bench: release ## Measure against the floor of this machine; needs root or user namespaces
-	@tests/support/packages.sh ip:iproute2 unshare:util-linux cc:gcc
+	@tests/support/packages.sh ip:iproute2 unshare:util-linux cc:gcc \
+		dbus-daemon:dbus-daemon busctl:systemd dnsmasq:dnsmasq-base
 	NETEVD_TEST_BINARIES=$(CURDIR)/target/release $(CARGO) bench --locked --profile dev --bench netevd
 
 lint: ## Formatting and lints, as CI demands them

@@ -53,14 +53,13 @@ pub(crate) struct Times {
 }
 
 pub(crate) fn measure() -> Times {
-    let floor = compiled("floor");
     let bare = crate::machine("bench: floor");
     let plain = crate::machine("bench: events");
     let routed = crate::machine("bench: events with routing");
     for host in [&bare, &plain, &routed] {
         with_probe(host);
     }
-    host_floor(&bare, &floor);
+    copy_compiled(&bare, "floor", "/srv/floor");
 
     let mut listener = bare.command(&["/srv/floor", "/etc/netevd/address-added.d/10-probe"]);
     let mut listener = listener.stdout(Stdio::piped()).spawn().unwrap();
@@ -91,14 +90,14 @@ pub(crate) fn measure() -> Times {
 /// Puts the probe where each new address runs it, and lets nothing run it at the start.
 pub(crate) fn with_probe(host: &Host) {
     host.write("/out/probe", "", 0o666);
-    host.script("address-added", "10-probe", "");
-    std::fs::copy(compiled("probe"), host.path("/etc/netevd/address-added.d/10-probe")).unwrap();
+    copy_compiled(host, "probe", "/etc/netevd/address-added.d/10-probe");
     host.config("system: { backend: kernel, startup_events: false }\nrouting: { policy_rules: [eth1] }\n");
 }
 
-fn host_floor(host: &Host, floor: &Path) {
-    host.write("/srv/floor", "", 0o755);
-    std::fs::copy(floor, host.path("/srv/floor")).unwrap();
+/// Puts a compiled program into a machine.
+pub(crate) fn copy_compiled(host: &Host, name: &str, path: &str) {
+    host.write(path, "", 0o755);
+    std::fs::copy(compiled(name), host.path(path)).unwrap();
 }
 
 /// The time from each question to the script that it started.

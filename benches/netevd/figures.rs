@@ -9,6 +9,8 @@ pub(crate) struct Figures(Vec<i64>);
 pub(crate) enum Goal {
     /// Of the floor.
     Ratio(f64),
+    /// Microseconds above the floor.
+    Above(f64),
     /// By itself.
     Microseconds(f64),
 }
@@ -47,6 +49,9 @@ impl Figures {
         let (goal, reached) = match goal {
             None => (String::new(), None),
             Some(Goal::Ratio(most)) => (format!("{most}x"), ratios.map(|(p50, _)| p50 <= most)),
+            Some(Goal::Above(most)) => {
+                (format!("+{most}"), floor.map(|floor| self.p50() <= floor.p50() + most))
+            }
             Some(Goal::Microseconds(most)) => (format!("{most}"), Some(self.p50() <= most)),
         };
         let verdict = reached.map_or("", |reached| if reached { " reached" } else { " MISSED" });

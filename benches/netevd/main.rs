@@ -14,7 +14,10 @@ mod support;
 
 mod events;
 mod figures;
+mod leases;
+mod network1;
 mod promises;
+mod signals;
 
 use figures::{Figures, Goal};
 use serde_json::{Value, json};
@@ -22,18 +25,34 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use support::{ETH1_MANAGED, Host};
 
+/// What is written to target/bench.json.
+type Report = BTreeMap<String, Value>;
+/// A part of the benchmark, which prints its rows.
+type Part = fn(&mut Report);
+
 const REQUESTS: usize = 1000;
 const STARTS: usize = 30;
 
 fn main() {
-    // `cargo bench` hands over --bench; a name would be a filter, of which there is none here.
-    let mut report = BTreeMap::new();
+    // `cargo bench` hands over --bench; names are those of the parts, without any all are run.
+    let names: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let wanted = |part: &str| names.is_empty() || names.iter().any(|name| name == part);
+    let mut report = Report::new();
     figures::title();
-    events(&mut report);
-    requests(&mut report);
-    starts(&mut report);
-    promises(&mut report);
-    memory(&mut report);
+    let floor = wanted("events").then(|| events(&mut report));
+    if wanted("signals") {
+        signals(&mut report, floor.as_ref());
+    }
+    let others: [(&str, Part); 5] = [
+        ("leases", leases),
+        ("requests", requests),
+        ("starts", starts),
+        ("promises", promises),
+        ("memory", memory),
+    ];
+    for (_, run) in others.into_iter().filter(|(part, _)| wanted(part)) {
+        run(&mut report);
+    }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench.json");
     let text = serde_json::to_string_pretty(&report).unwrap();
     std::fs::write(&path, text).unwrap();
@@ -50,7 +69,7 @@ fn machine(name: &str) -> Host {
     host
 }
 
-fn events(report: &mut BTreeMap<String, Value>) {
+fn events(report: &mut Report) -> Figures {
     let times = events::measure();
     let floor = Figures::new(times.floor);
     floor.row("event to script: bare read and spawn", None, None);
@@ -64,9 +83,59 @@ fn events(report: &mut BTreeMap<String, Value>) {
         let ratio = json!({ "p50": figures.p50() / floor.p50(), "p99": figures.p99() / floor.p99() });
         report.insert(format!("{key}_ratio"), ratio);
     }
+    floor
 }
 
-fn requests(report: &mut BTreeMap<String, Value>) {
+/// On D-Bus the floor has one process more on the way, the bus itself.
+fn signals(report: &mut Report, kernel: Option<&Figures>) {
+    let Some(times) = signals::measure() else { return };
+    let floor = Figures::new(times.floor);
+    floor.row("signal to script: bare D-Bus read and spawn", kernel, None);
+    report.insert("signal_to_script_floor".to_owned(), floor.json());
+    let rows = [
+        ("signal_to_script", "netevd", times.netevd, Some(Goal::Above(300.0))),
+        ("signal_to_script_held", "netevd, no state file", times.held, None),
+        ("signal_to_script_networkd_dispatcher", "networkd-dispatcher", times.dispatcher, None),
+    ];
+    for (key, what, times, goal) in rows {
+        if times.is_empty() {
+            println!("signal to script: {what} is not installed");
+            continue;
+        }
+        let figures = Figures::new(times);
+        figures.row(&format!("signal to script: {what}"), Some(&floor), goal);
+        report.insert(key.to_owned(), figures.json());
+        let above = json!({ "p50": figures.p50() - floor.p50(), "p99": figures.p99() - floor.p99() });
+        report.insert(format!("{key}_above_floor"), above);
+    }
+    at_rest(report, &times.worker);
+}
+
+/// netevd's worker with a bus, after the signals.
+fn at_rest(report: &mut Report, worker: &signals::AtRest) {
+    println!();
+    resident(report, "netevd-worker_dbus", &worker.status, 5632);
+    let (signals, wakeups, seconds) = (worker.signals, worker.wakeups, worker.seconds);
+    println!("the same, after {signals} signals: woke up {wakeups} times in {seconds} s at rest");
+    report.insert("wakeups_dbus".to_owned(), json!({ "wakeups": wakeups, "seconds": seconds }));
+    println!();
+}
+
+/// A new lease is read when its file was quiet for 25 ms, and waits up to 20 ms more for its address
+/// and its router's route.
+fn leases(report: &mut Report) {
+    let rows = [
+        ("lease_to_script", "lease file to script, no address", false),
+        ("lease_to_script_address", "lease file to script, address follows", true),
+    ];
+    for (key, what, follows) in rows {
+        let figures = Figures::new(leases::measure(follows));
+        figures.row(what, None, Some(Goal::Microseconds(60_000.0)));
+        report.insert(key.to_owned(), figures.json());
+    }
+}
+
+fn requests(report: &mut Report) {
     let host = machine("bench: helper requests");
     let output = host.run(&["/opt/netevd/netevd-test-agent", "roundtrip", &REQUESTS.to_string()]);
     assert_eq!(output.status, 0, "{}", output.stderr);
@@ -79,7 +148,7 @@ fn requests(report: &mut BTreeMap<String, Value>) {
     }
 }
 
-fn starts(report: &mut BTreeMap<String, Value>) {
+fn starts(report: &mut Report) {
     let host = machine("bench: start");
     let output = host.run(&["/opt/netevd/netevd-test-agent", "starts", &STARTS.to_string()]);
     assert_eq!(output.status, 0, "{}{}", output.stdout, output.stderr);
@@ -88,7 +157,7 @@ fn starts(report: &mut BTreeMap<String, Value>) {
     report.insert("start_to_ready".to_owned(), figures.json());
 }
 
-fn promises(report: &mut BTreeMap<String, Value>) {
+fn promises(report: &mut Report) {
     let rows = [
         (
             "behind_a_slow_script",
@@ -107,7 +176,7 @@ fn promises(report: &mut BTreeMap<String, Value>) {
 }
 
 /// Resident memory once everything at start has been done.
-fn memory(report: &mut BTreeMap<String, Value>) {
+fn memory(report: &mut Report) {
     let host = machine("bench: memory");
     host.recorder("manager", "10-note", "");
     let daemon = host.start_daemon();
@@ -116,18 +185,26 @@ fn memory(report: &mut BTreeMap<String, Value>) {
     for (program, goal) in [("netevd-worker", 5000), ("netevd-priv", 2500)] {
         let pid = daemon.child(program).expect("it runs");
         let status = host.read(&format!("/proc/{pid}/status"));
-        let field = |name: &str| -> u64 {
-            let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-            line.and_then(|value| value.split_whitespace().next()?.parse().ok()).expect("a field of status")
-        };
-        let (resident, anonymous, file) = (field("VmRSS"), field("RssAnon"), field("RssFile"));
-        let verdict = if resident <= goal { "reached" } else { "MISSED" };
-        println!(
-            "resident memory: {program:<14} {resident:>6} kB (anonymous {anonymous}, files {file})   goal {goal} kB {verdict}"
-        );
-        report.insert(
-            format!("memory_{program}"),
-            json!({ "resident_kb": resident, "anonymous_kb": anonymous, "file_kb": file }),
-        );
+        resident(report, program, &status, goal);
     }
+}
+
+/// A row of resident memory, of a `/proc/PID/status`.
+fn resident(report: &mut Report, what: &str, status: &str, goal: u64) {
+    let field = |name| field(status, name);
+    let (resident, anonymous, file) = (field("VmRSS"), field("RssAnon"), field("RssFile"));
+    let verdict = if resident <= goal { "reached" } else { "MISSED" };
+    println!(
+        "resident memory: {what:<18} {resident:>6} kB (anonymous {anonymous}, files {file})   goal {goal} kB {verdict}"
+    );
+    report.insert(
+        format!("memory_{what}"),
+        json!({ "resident_kb": resident, "anonymous_kb": anonymous, "file_kb": file }),
+    );
+}
+
+/// A number of a `/proc/PID/status`.
+fn field(status: &str, name: &str) -> u64 {
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    line.and_then(|value| value.split_whitespace().next()?.parse().ok()).expect("a field of status")
 }

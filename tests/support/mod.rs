@@ -13,6 +13,7 @@ mod managers;
 mod record;
 mod wait;
 
+pub(crate) use daemon::Daemon;
 pub(crate) use host::Host;
 pub(crate) use links::{ETH1_MANAGED, eth1_complete, rules};
 pub(crate) use managers::Manager;

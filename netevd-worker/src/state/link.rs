@@ -120,6 +120,13 @@ impl LinkState {
         addresses.any(|address| has_end(address) && address.is_usable() && !is_known(address.ip))
     }
 
+    /// A leased address is there, and the kernel still looks whether another host has it.
+    pub(super) fn checks_lease(&self) -> bool {
+        let is_tentative = |address: &Address| address.flags & address_flag::TENTATIVE != 0;
+        let is_leased = |ip| self.leases.addresses().any(|leased| leased == ip);
+        self.addresses.iter().map(|known| &known.address).any(|a| is_tentative(a) && is_leased(a.ip))
+    }
+
     /// What the state machine looks at.
     pub fn signs(&self, routes: &Routes) -> Signs {
         let usable =

@@ -1,7 +1,7 @@
 //! How a manager's reports change the state.
 
 use super::managed::{LeaseNews, old_name};
-use super::{Changes, Stage, State};
+use super::{Changes, LinkState, Stage, State};
 use crate::backend::dhclient::LinkLeases;
 use crate::backend::{HostReport, LinkReport, Report, Word};
 use crate::event::{Detail, Event, EventKind, LinkId, Track};
@@ -18,6 +18,8 @@ const STRANGERS_MAX: usize = 16_384;
 pub enum LeaseWait {
     /// The kernel, which has not all that the lease says.
     ForKernel,
+    /// The kernel, which looks for duplicates of a leased IPv6 address.
+    ForDuplicateCheck,
     /// The file, which does not name the address that the kernel has.
     ForFile,
 }
@@ -116,12 +118,13 @@ impl State {
 
     /// What `routable` of some link waits for; the longer wait where there are both.
     pub fn lease_wait(&self) -> Option<LeaseWait> {
-        let of = |news: &LeaseNews| match news {
+        let of = |link: &LinkState| match link.lease_news {
             LeaseNews::Expected => Some(LeaseWait::ForFile),
+            LeaseNews::Fresh { .. } if link.checks_lease() => Some(LeaseWait::ForDuplicateCheck),
             LeaseNews::Fresh { .. } => Some(LeaseWait::ForKernel),
             LeaseNews::None | LeaseNews::Overdue | LeaseNews::Ahead => None,
         };
-        self.links.values().filter(|link| link.monitored).filter_map(|link| of(&link.lease_news)).max()
+        self.links.values().filter(|link| link.monitored).filter_map(of).max()
     }
 
     /// The wait is over: scripts hear of new leases, whether the kernel has all of them or not, and
@@ -144,7 +147,8 @@ impl State {
         let Some(link) = self.links.get_mut(&ifindex).filter(|link| link.monitored) else { return };
         let is_routable = link.stage == Some(Stage::Routable);
         let has = |ip| link.addresses.iter().any(|known| known.address.ip == ip);
-        let stands = link.leases.addresses().all(has) && (is_routable || link.leases.have_no_router());
+        let has_all = link.leases.addresses().all(has) && !link.checks_lease();
+        let stands = has_all && (is_routable || link.leases.have_no_router());
         if !(stands || at_once) || !matches!(link.lease_news, LeaseNews::Fresh { .. }) {
             return;
         }

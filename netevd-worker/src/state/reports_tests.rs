@@ -282,6 +282,18 @@ fn a_leased_address_waits_for_the_file_that_names_it() {
 }
 
 #[test]
+fn an_ipv6_lease_waits_for_the_check_for_duplicates() {
+    let mut bench = Bench::new();
+    let v6 = LinkLeases { v4: None, v6: lease("2001:db8::2", &[]).v4 };
+    let tentative = address("2001:db8::2", crate::facts::address_flag::TENTATIVE);
+    assert_eq!(bench.kernel(KernelMessage::Address(index(2), tentative)), NOTHING);
+    assert_eq!(bench.hear(leases(Some(v6))), NOTHING);
+    assert_eq!(bench.0.lease_wait(), Some(LeaseWait::ForDuplicateCheck));
+    assert_eq!(bench.has("2001:db8::2"), ["address-added", "configured", "routable"]);
+    assert_eq!(bench.0.lease_wait(), None);
+}
+
+#[test]
 fn a_changed_lease_tells_old_and_new() {
     let mut bench = Bench::new();
     bench.hear(leases(Some(lease("192.0.2.2", &["192.0.2.1"]))));

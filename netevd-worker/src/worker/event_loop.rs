@@ -21,7 +21,7 @@ use crate::dispatch::{Dispatcher, ScriptRoots, TrustedOwner};
 use crate::event::EventKind;
 use crate::kernel::{Dump, Dumper, KernelMessage, Multicast, Received};
 use crate::routing::Helper;
-use crate::state::{Changes, Interest, State, is_reported};
+use crate::state::{Changes, Interest, LeaseWait, State, is_reported};
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -55,7 +55,7 @@ pub(super) struct Worker {
     save_at: Option<Instant>,
     period_at: Instant,
     /// When scripts hear of new leases, whether the kernel has all of them or not.
-    leases_at: Option<Instant>,
+    leases_at: Option<(LeaseWait, Instant)>,
     overruns: u64,
     notify: Notify,
     /// The last reload was refused.
@@ -245,7 +245,7 @@ impl Worker {
     fn next_wake(&self) -> Instant {
         let pass = self.routing.as_ref().and_then(RoutingSide::due);
         let save = self.save_at.filter(|_| self.dispatcher.is_idle());
-        [pass, self.resync.due(), save, self.leases_at, self.notify.due()]
+        [pass, self.resync.due(), save, self.leases_at.map(|(_, at)| at), self.notify.due()]
             .into_iter()
             .flatten()
             .fold(self.period_at, Instant::min)
@@ -267,7 +267,7 @@ impl Worker {
         if let Some(routing) = self.routing.as_mut().filter(|routing| is_due(routing.due())) {
             routing.begin(&self.state, now);
         }
-        if is_due(self.leases_at) {
+        if is_due(self.leases_at.map(|(_, at)| at)) {
             self.leases_at = None;
             let mut changes = Changes::default();
             self.state.release_leases(&mut changes);

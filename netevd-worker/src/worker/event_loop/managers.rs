@@ -13,6 +13,9 @@ use std::time::{Duration, Instant};
 const MANAGER_PATIENCE: Duration = Duration::from_secs(3);
 /// How long scripts for a new lease wait for the kernel to have what it says.
 const KERNEL_PATIENCE: Duration = Duration::from_millis(20);
+/// How long they wait for its check for duplicates of an IPv6 address, which takes a second or two
+/// (RFC 4862 section 5.4).
+const CHECK_PATIENCE: Duration = Duration::from_secs(3);
 /// How long a link with a leased address waits for the file that names it.
 const FILE_PATIENCE: Duration = Duration::from_millis(250);
 /// Reads of the kernel's messages before a report.
@@ -115,10 +118,17 @@ impl Worker {
 
     /// Sets the end of a wait that has begun.
     pub(super) fn wait_for_leases(&mut self, now: Instant) {
-        let wait = self.state.lease_wait().map(|wait| match wait {
-            LeaseWait::ForKernel => KERNEL_PATIENCE,
-            LeaseWait::ForFile => FILE_PATIENCE,
+        let wait = self.state.lease_wait();
+        if wait == self.leases_at.map(|(wait, _)| wait) {
+            return;
+        }
+        self.leases_at = wait.map(|wait| {
+            let patience = match wait {
+                LeaseWait::ForKernel => KERNEL_PATIENCE,
+                LeaseWait::ForDuplicateCheck => CHECK_PATIENCE,
+                LeaseWait::ForFile => FILE_PATIENCE,
+            };
+            (wait, now + patience)
         });
-        self.leases_at = wait.map(|wait| self.leases_at.unwrap_or(now + wait));
     }
 }

@@ -157,7 +157,9 @@ impl Drop for Machine {
 /// The suite's root file system, made if need be.
 fn rootfs(suite: &str) -> Option<PathBuf> {
     if std::env::var_os("NETEVD_BOOT").is_none() {
-        say("boots a machine: make test-boot");
+        // Once is enough where nobody asked.
+        static SAID: std::sync::Once = std::sync::Once::new();
+        SAID.call_once(|| say("and the others boot machines: make test-boot"));
         return None;
     }
     // Mounts, namespaces and device nodes of its own, without a user namespace.

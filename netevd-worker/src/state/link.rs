@@ -157,7 +157,12 @@ impl LinkState {
             Some(Exit::Via(gateway)) => Some(gateway),
             _ => self.believed_gateway(family),
         };
-        let (dns, domains) = self.managed.resolver().unwrap_or_else(|| self.leases.resolver());
+        let mut leases = self.leases.clone();
+        if self.lease_news == LeaseNews::Overdue {
+            // The file still tells of an address that the client has given up.
+            leases.v4 = None;
+        }
+        let (dns, domains) = self.managed.resolver().unwrap_or_else(|| leases.resolver());
         LinkFacts {
             ifindex: self.ifindex,
             name: self.name.clone(),
@@ -180,7 +185,7 @@ impl LinkState {
             dns,
             domains,
             manager: self.managed.facts.clone(),
-            leases: self.leases.clone(),
+            leases,
             controller: self.controller,
             extra: self.extra.clone(),
             routes: Vec::new(),

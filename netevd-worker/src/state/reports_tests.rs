@@ -273,6 +273,8 @@ fn a_leased_address_waits_for_the_file_that_names_it() {
     has(&mut bench, "192.0.2.4");
     assert_eq!(bench.leads(), NOTHING);
     assert_eq!(bench.release(), ["routable", "manager"]);
+    let id = bench.0.links().next().expect("eth0").id;
+    assert_eq!(bench.0.link(id).expect("facts").leases.v4, None, "not the one of another address");
     assert_eq!(bench.hear(leases(Some(lease("192.0.2.4", &["192.0.2.1"])))), ["routable"]);
     // An address without an end is nobody's lease.
     let mut bench = Bench::new();

@@ -57,6 +57,7 @@ install: ## Install what `make release` built: DESTDIR= PREFIX=/usr SYSCONFDIR=/
 	install -d $(DESTDIR)$(DOCDIR)/examples
 	install -m 0644 README.md CHANGELOG.md SECURITY.md COPYING docs/*.md $(DESTDIR)$(DOCDIR)/
 	install -m 0644 examples/*.yaml systemd/examples/*.conf $(DESTDIR)$(DOCDIR)/examples/
+	cp -R examples/scripts examples/units $(DESTDIR)$(DOCDIR)/examples/
 
 uninstall: ## Remove what `make install` installed; configuration and scripts stay
 	rm -f $(DESTDIR)$(PREFIX)/bin/netevd $(DESTDIR)$(LIBDIR)/netevd-worker $(DESTDIR)$(LIBDIR)/netevd-priv
@@ -75,13 +76,13 @@ test: packages build ## Install what the tests need, then run all of them
 	$(CARGO) test --workspace --locked --no-fail-fast
 
 test-boot: build ## The services under systemd as process 1, on Debian's systemd 252 and 257 (root)
-	@tests/support/packages.sh ip:iproute2 unshare:util-linux mmdebstrap:mmdebstrap
+	@[ "$$(id -u)" != 0 ] || tests/support/packages.sh ip:iproute2 unshare:util-linux mmdebstrap:mmdebstrap
 	NETEVD_BOOT=1 $(CARGO) test --locked --test boot -- --test-threads=1
 
 packages: ## Install the Debian packages that the tests need and that are missing (root)
 	@tests/support/packages.sh ip:iproute2 unshare:util-linux ping:iputils-ping sysctl:procps cc:gcc \
 		dbus-daemon:dbus-daemon networkctl:systemd resolvectl:systemd-resolved pkcheck:polkitd \
-		NetworkManager:network-manager dhclient:isc-dhcp-client dnsmasq:dnsmasq-base
+		NetworkManager:network-manager dhclient:isc-dhcp-client dnsmasq:dnsmasq-base nft:nftables
 
 # Without root the rows of D-Bus are left out: the bus wants users of its own.
 bench: release ## Measure against the floor of this machine; needs root or user namespaces

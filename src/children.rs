@@ -51,6 +51,8 @@ pub(crate) struct Plan {
     pub with_helper: bool,
     /// Handed to the worker as `--config`, absolute.
     pub config: Option<PathBuf>,
+    /// Handed to the worker as `--log-format`.
+    pub log_format: Option<String>,
     /// Handed to the worker as `--runtime-dir`.
     pub runtime: PathBuf,
 }
@@ -91,6 +93,9 @@ impl Plan {
         let mut command = command(program);
         if let Some(config) = &self.config {
             command.arg("--config").arg(config);
+        }
+        if let Some(format) = &self.log_format {
+            command.arg("--log-format").arg(format);
         }
         command.arg("--runtime-dir").arg(&self.runtime);
         if descriptors.is_some() {

@@ -69,6 +69,9 @@ pub(crate) struct StartOptions {
     /// Runtime directory [default: /run/netevd; $XDG_RUNTIME_DIR/netevd for an ordinary user]
     #[arg(long, value_name = "DIR")]
     pub runtime_dir: Option<PathBuf>,
+    /// The worker's log: text for people, or json, one object a line [default: text]
+    #[arg(long, value_name = "FORMAT", value_parser = ["text", "json"])]
+    pub log_format: Option<String>,
     /// User of the worker and of scripts, by name or number [default: netevd, else an unused id]
     #[arg(long, value_name = "USER")]
     pub user: Option<String>,

@@ -34,7 +34,7 @@ fn main() -> ExitCode {
         Command::Start(options) => start::run(config, &options),
         Command::Validate { files } => commands::validate::run(config, &files),
         Command::Test(options) => commands::test::run(config, &options),
-        Command::List { what: cli::List::Scripts(options) } => commands::list::run(&options),
+        Command::List { what: cli::List::Scripts(options) } => commands::list::run(config, &options),
         Command::Policy(options) => commands::policy::run(config, &options),
         Command::Flush(options) => commands::flush::run(&options),
         Command::Version => {

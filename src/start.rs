@@ -48,6 +48,7 @@ pub(crate) fn run(config_file: Option<&Path>, options: &StartOptions) -> Result<
         identities,
         with_helper,
         config: config_file,
+        log_format: options.log_format.clone(),
         runtime: runtime.path().to_owned(),
     };
     let signals = Signals::take()?;

@@ -91,7 +91,7 @@ fn the_shipped_examples_are_good() {
             checked += 1;
         }
     }
-    assert_eq!(checked, 3);
+    assert_eq!(checked, 7);
 }
 
 #[test]
@@ -264,7 +264,8 @@ fn list_scripts_tells_what_runs_and_what_mends_the_rest() {
         return;
     }
     let script = "set -e; mount -t tmpfs -o mode=755 none /usr/local/lib; cd /usr/local/lib
-        mkdir -p netevd/routable.d netevd/routeable.d; cd netevd/routable.d
+        mkdir -p netevd/routable.d netevd/routeable.d netevd/activated.d; cd netevd/routable.d
+        printf '#!/bin/sh\n' >../activated.d/10-nm; chmod 755 ../activated.d/10-nm
         for n in 10-good 20-open 30-off.bak; do printf '#!/bin/sh\n' >$n; chmod 755 $n; done
         chmod 775 20-open; ln -s /dev/null 40-null; exec \"$0\" list scripts";
     let mut command = Command::new("unshare");
@@ -284,6 +285,10 @@ fn list_scripts_tells_what_runs_and_what_mends_the_rest() {
     assert!(shown.contains(&format!("  masked   {directory}/40-null\n           by /dev/null\n")), "{shown}");
     assert!(
         shown.contains("netevd/routeable.d: no event has this directory; did you mean routable.d?"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("activated\n  never   no such event under system.backend: systemd-networkd\n"),
         "{shown}"
     );
     assert!(!shown.contains('\u{1b}'), "{shown}");

@@ -2,12 +2,16 @@
 
 use crate::cli::WorkerUser;
 use crate::identity::{self, Powers};
-use crate::{Failure, paint};
+use crate::{Failure, load, paint};
+use netevd_worker::config::Backend;
 use netevd_worker::dispatch::{Identity, ScriptRoots, Survey, TrustedOwner, Verdict, survey};
 use std::io::Write;
+use std::path::Path;
 
 /// Prints the table. A refused script makes the command fail, so that it can stand in a check.
-pub(crate) fn run(options: &WorkerUser) -> Result<(), Failure> {
+pub(crate) fn run(config: Option<&Path>, options: &WorkerUser) -> Result<(), Failure> {
+    // A faulty configuration is said by others; here it hides nothing.
+    let backend = load(config).map_or(Backend::Auto, |loaded| loaded.config.system.backend);
     let (owner, identity) = judged_for(options)?;
     let roots = ScriptRoots::default();
     let Survey { entries, strays } = survey(&roots, owner, &identity);
@@ -17,6 +21,10 @@ pub(crate) fn run(options: &WorkerUser) -> Result<(), Failure> {
     for entry in &entries {
         if event.replace(entry.kind) != Some(entry.kind) {
             writeln!(out, "{}", paint::bold(entry.kind.name()))?;
+            if !backend.tells(entry.kind) {
+                let name = backend.name();
+                writeln!(out, "  {}   no such event under system.backend: {name}", paint::red("never"))?;
+            }
         }
         let path = entry.path.display();
         match &entry.verdict {

@@ -103,12 +103,8 @@ fn find(
 
 /// The configured backend if it tells such events, else one that does.
 fn backend_of(kind: EventKind, configured: Backend) -> Backend {
-    let tells = |backend| match backend {
-        Backend::Networkd => kind.from_networkd(),
-        Backend::NetworkManager => kind.from_networkmanager(),
-        Backend::Dhclient | Backend::Kernel => kind.from_kernel(),
-        Backend::Auto => false,
-    };
+    // What `auto` will choose is not known here.
+    let tells = |backend: Backend| backend != Backend::Auto && backend.tells(kind);
     let others = [Backend::Kernel, Backend::Networkd, Backend::NetworkManager];
     [configured].into_iter().chain(others).find(|backend| tells(*backend)).unwrap_or(Backend::Kernel)
 }

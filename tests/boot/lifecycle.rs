@@ -82,3 +82,39 @@ fn a_restart_keeps_the_rules_and_what_is_remembered() {
         assert_eq!(machine.sh("wc -l </out/records"), runs, "nothing changed, so nothing runs");
     });
 }
+
+#[test]
+fn the_strict_example_leaves_the_services_working() {
+    let strict = include_str!("../../systemd/examples/netevd-strict.conf");
+    let files = [
+        // As the example says: a directory is opened again where a script needs one.
+        ("/etc/systemd/system/netevd.service.d/strict.conf", strict, 0o644),
+        ("/etc/systemd/system/netevd.service.d/write.conf", "[Service]\nReadWritePaths=/out\n", 0o644),
+        ("/etc/netevd/mtu.d/10-note", crate::RECORDER, 0o755),
+    ];
+    on_each_suite(&files, |machine| {
+        machine.sh("ip link set up0 mtu 1400");
+        machine.await_text("the script ran", "cat /out/records", |text| text.contains("mtu.d/10-note"));
+        machine.await_text("policy routing", "systemctl status netevd", |text| {
+            text.contains("policy routing on")
+        });
+        let journal = machine.entries("LINK=up0 EVENT=mtu");
+        assert!(!journal.is_empty(), "{}", machine.journal());
+    });
+}
+
+#[test]
+fn the_network_manager_that_runs_is_found() {
+    let files = [
+        ("/etc/netevd/netevd.yaml", "routing: { policy_rules: [up1] }\n", 0o644),
+        ("/etc/netevd/routable.d/10-note", crate::RECORDER, 0o755),
+    ];
+    on_each_suite(&files, |machine| {
+        let text = machine.await_text("both links are routable", "cat /out/records", |text| {
+            ["up0", "up1"].iter().all(|link| text.contains(&format!("\"LINK\":\"{link}\"")))
+        });
+        assert!(text.contains("\"BACKEND\":\"systemd-networkd\""), "{text}");
+        let log = machine.sh("journalctl --no-pager -u netevd -p warning");
+        assert!(!log.contains("bus"), "{log}");
+    });
+}

@@ -5,7 +5,7 @@ use crate::wait::wait_for;
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -157,7 +157,14 @@ impl Drop for Machine {
 /// The suite's root file system, made if need be.
 fn rootfs(suite: &str) -> Option<PathBuf> {
     if std::env::var_os("NETEVD_BOOT").is_none() {
-        say("boots a machine: make test-boot");
+        // Once is enough where nobody asked.
+        static SAID: std::sync::Once = std::sync::Once::new();
+        SAID.call_once(|| say("and the others boot machines: make test-boot"));
+        return None;
+    }
+    // Mounts, namespaces and device nodes of its own, without a user namespace.
+    if fs::metadata("/proc/self").is_ok_and(|own| own.uid() != 0) {
+        say("it needs root");
         return None;
     }
     let place = project().join("target/rootfs").join(suite);

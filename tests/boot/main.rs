@@ -10,6 +10,7 @@ mod lifecycle;
 mod machine;
 mod recovery;
 mod reload;
+mod units;
 #[path = "../support/wait.rs"]
 #[allow(dead_code, reason = "the other tests use the rest")]
 mod wait;

@@ -15,6 +15,7 @@ mod input;
 mod machine;
 mod managers;
 mod networkd;
+mod networkmanager;
 mod overrun;
 mod routing;
 mod scripts;

@@ -21,7 +21,7 @@ fn managers_networkd_sets_up_its_links() {
     assert!(host.ip("-6 route show default").contains("dev up1"));
 
     // Another address for the asking.
-    host.hand_out("up1", "198.51.100.200", "198.51.100.210");
+    host.hand_out("up1", "198.51.100.200", "198.51.100.209");
     host.sh("networkctl renew up1");
     let now = || host.ip("-4 addr show dev up1");
     wait_for("an address of the new range", now, || now().contains("198.51.100.20"));

@@ -153,8 +153,13 @@ impl Bus {
     }
 
     fn note(&mut self, error: &BusLost) {
-        if !std::mem::replace(&mut self.lost, true) {
-            tracing::warn!("{error}; {} is tried again until it answers", self.service.name);
+        let name = self.service.name;
+        if std::mem::replace(&mut self.lost, true) {
+            return;
+        }
+        match error {
+            BusLost::Service(text) => tracing::warn!("{name}: {text}; it is tried again until it answers"),
+            bus => tracing::warn!("{bus}; it is tried again until it answers, for {name}"),
         }
     }
 }

@@ -17,6 +17,7 @@ pub use load::{DEFAULT_FILE, Loaded, Source, compile, load};
 pub use problem::{Fault, Origin, Problem, Severity, Span, nearest};
 pub use units::{UnitRule, UnitTemplate, Verb};
 
+use crate::event::EventKind;
 use protocol::{PatternList, Policy};
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -88,6 +89,16 @@ impl Backend {
             Backend::Dhclient => "dhclient",
             Backend::Kernel => "kernel",
             Backend::Auto => "auto",
+        }
+    }
+
+    /// Whether events of this kind come under this backend; under `auto` whether they may.
+    pub const fn tells(self, kind: EventKind) -> bool {
+        match self {
+            Backend::Networkd => kind.from_networkd(),
+            Backend::NetworkManager => kind.from_networkmanager(),
+            Backend::Dhclient | Backend::Kernel => kind.from_kernel(),
+            Backend::Auto => true,
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Every key, every fault with its place, the order of files, the environment.
 
 use super::*;
-use crate::event::EventKind;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -300,7 +300,7 @@ fn lease() -> Lease {
         address: ip("192.0.2.10"),
         prefix_length: Some(24),
         routers: vec![ip("192.0.2.1"), ip("192.0.2.2")],
-        routes: vec![(ip("198.51.100.0"), 24, ip("192.0.2.3"))],
+        routes: vec![(ip("198.51.100.0"), 24, ip("192.0.2.3")), (ip("0.0.0.0"), 0, ip("192.0.2.1"))],
         dns: vec![ip("192.0.2.53")],
         domain: Some("example.org".to_owned()),
         search: vec!["example.org".to_owned(), "a.example".to_owned()],

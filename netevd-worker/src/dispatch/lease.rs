@@ -119,7 +119,7 @@ impl CheckedLeases {
             (IpAddr::V6(_), Some(length)) => length.to_string(),
             (_, None) => String::new(),
         };
-        let gateway = text(lease.routers.first());
+        let gateway = text(lease.gateway().as_ref());
         [lease.address.to_string(), gateway, host_name.unwrap_or_default(), mask]
     }
 

@@ -352,9 +352,17 @@ impl State {
         if self.awaits_dump {
             return;
         }
-        let pending = self.leases_pending;
+        let (mut pending, expects) = (self.leases_pending, self.expects_leases && !self.startup);
         let Some(link) = self.links.get_mut(&ifindex).filter(|link| link.monitored) else { return };
         let mut signs = link.signs(&self.routes);
+        match link.lease_news {
+            LeaseNews::None if expects && link.lacks_lease() => link.lease_news = LeaseNews::Expected,
+            LeaseNews::Expected | LeaseNews::Overdue if !link.lacks_lease() => {
+                link.lease_news = LeaseNews::None;
+            }
+            _ => {}
+        }
+        pending |= link.lease_news == LeaseNews::Expected;
         // What made the link routable is about to be told with its lease.
         signs.default_route &= !pending || link.stage == Some(Stage::Routable);
         let (before, lost) = (link.stage, link.gateway_lost);
@@ -383,7 +391,9 @@ impl State {
                 if let LeaseNews::Fresh { old } = std::mem::take(&mut link.lease_news) {
                     detail = Detail::Lease { old };
                 }
-            } else if stage == Stage::Routable || stage == Stage::NoCarrier {
+            } else if link.lease_news == LeaseNews::Ahead
+                && (stage == Stage::Routable || stage == Stage::NoCarrier)
+            {
                 link.lease_news = LeaseNews::None;
             }
             if is_told {

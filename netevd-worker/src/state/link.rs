@@ -112,6 +112,21 @@ impl LinkState {
         self.flags & link_flag::UP != 0
     }
 
+    /// An IPv4 address with an end, as DHCP clients set them, that no known lease names.
+    pub(super) fn lacks_lease(&self) -> bool {
+        let has_end = |address: &Address| address.ip.is_ipv4() && address.valid_lifetime != u32::MAX;
+        let is_known = |ip| self.leases.addresses().any(|leased| leased == ip);
+        let mut addresses = self.addresses.iter().map(|known| &known.address);
+        addresses.any(|address| has_end(address) && address.is_usable() && !is_known(address.ip))
+    }
+
+    /// A leased address is there, and the kernel still looks whether another host has it.
+    pub(super) fn checks_lease(&self) -> bool {
+        let is_tentative = |address: &Address| address.flags & address_flag::TENTATIVE != 0;
+        let is_leased = |ip| self.leases.addresses().any(|leased| leased == ip);
+        self.addresses.iter().map(|known| &known.address).any(|a| is_tentative(a) && is_leased(a.ip))
+    }
+
     /// What the state machine looks at.
     pub fn signs(&self, routes: &Routes) -> Signs {
         let usable =
@@ -142,7 +157,12 @@ impl LinkState {
             Some(Exit::Via(gateway)) => Some(gateway),
             _ => self.believed_gateway(family),
         };
-        let (dns, domains) = self.managed.resolver().unwrap_or_else(|| self.leases.resolver());
+        let mut leases = self.leases.clone();
+        if self.lease_news == LeaseNews::Overdue {
+            // The file still tells of an address that the client has given up.
+            leases.v4 = None;
+        }
+        let (dns, domains) = self.managed.resolver().unwrap_or_else(|| leases.resolver());
         LinkFacts {
             ifindex: self.ifindex,
             name: self.name.clone(),
@@ -165,7 +185,7 @@ impl LinkState {
             dns,
             domains,
             manager: self.managed.facts.clone(),
-            leases: self.leases.clone(),
+            leases,
             controller: self.controller,
             extra: self.extra.clone(),
             routes: Vec::new(),

@@ -74,12 +74,18 @@ pub(super) fn old_name(told: Option<Cow<'static, str>>) -> Option<&'static str> 
     }
 }
 
-/// Where a gained or changed lease stands between its file and scripts.
+/// Where a gained or changed lease stands between the client and scripts. dhclient sets the address
+/// first and writes its file then, within milliseconds; unless it has written less than 15 s ago,
+/// when it leaves that for the next renewal (`MIN_LEASE_WRITE` of ISC dhclient).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum LeaseNews {
     /// Nothing to tell.
     #[default]
     None,
+    /// The kernel has an address that must be of a lease, and no file names it yet: `routable` waits.
+    Expected,
+    /// It waited long enough.
+    Overdue,
     /// Scripts have not heard of it; the kernel may not have its address yet.
     Fresh {
         /// What the link had before.

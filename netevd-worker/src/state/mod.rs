@@ -14,6 +14,7 @@ mod tests;
 pub use climb::{Signs, Stage};
 pub use link::{Known, LinkState};
 pub use managed::{LeaseNews, Managed, Told};
+pub use reports::LeaseWait;
 pub use routes::{Exit, Routes, is_reported};
 pub use saved::{SavedError, SavedState};
 
@@ -73,6 +74,8 @@ pub struct State {
     leases: BTreeMap<InterfaceName, LinkLeases>,
     /// Lease files are being written.
     leases_pending: bool,
+    /// An address that is of a lease is expected in a file.
+    expects_leases: bool,
     /// Facts have routes.
     shows_routes: bool,
     /// What is known of links is of before: no conclusions are drawn until the next dump.
@@ -96,6 +99,7 @@ impl Default for State {
             host_name_told: None,
             leases: BTreeMap::new(),
             leases_pending: false,
+            expects_leases: false,
             shows_routes: false,
             awaits_dump: false,
             // 0 is the host.

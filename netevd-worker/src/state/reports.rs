@@ -1,7 +1,7 @@
 //! How a manager's reports change the state.
 
 use super::managed::{LeaseNews, old_name};
-use super::{Changes, Stage, State};
+use super::{Changes, LinkState, Stage, State};
 use crate::backend::dhclient::LinkLeases;
 use crate::backend::{HostReport, LinkReport, Report, Word};
 use crate::event::{Detail, Event, EventKind, LinkId, Track};
@@ -12,6 +12,17 @@ use std::collections::BTreeMap;
 /// Reports about links that the kernel has not told of yet; beyond, they are dropped: the manager
 /// tells again when it is asked.
 const STRANGERS_MAX: usize = 16_384;
+
+/// What a link's `routable` waits for under dhclient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LeaseWait {
+    /// The kernel, which has not all that the lease says.
+    ForKernel,
+    /// The kernel, which looks for duplicates of a leased IPv6 address.
+    ForDuplicateCheck,
+    /// The file, which does not name the address that the kernel has.
+    ForFile,
+}
 
 impl State {
     /// One report.
@@ -87,7 +98,9 @@ impl State {
                 // Of several changes before scripts hear of it the first one's past counts.
                 let old = match std::mem::take(&mut link.lease_news) {
                     LeaseNews::Fresh { old } => old,
-                    LeaseNews::None | LeaseNews::Ahead => Box::new(old),
+                    LeaseNews::None | LeaseNews::Expected | LeaseNews::Overdue | LeaseNews::Ahead => {
+                        Box::new(old)
+                    }
                 };
                 link.lease_news = LeaseNews::Fresh { old };
             } else if link.leases == LinkLeases::default() {
@@ -98,18 +111,35 @@ impl State {
         self.look_at_host(changes);
     }
 
-    /// Links whose new lease scripts have not heard of, as the kernel has not all of it yet.
-    pub fn has_fresh_leases(&self) -> bool {
-        let is_fresh = |news: &LeaseNews| matches!(news, LeaseNews::Fresh { .. });
-        self.links.values().any(|link| link.monitored && is_fresh(&link.lease_news))
+    /// Whether files of leases tell anything: under dhclient.
+    pub fn expect_leases(&mut self, expects: bool) {
+        self.expects_leases = expects;
     }
 
-    /// Scripts hear of new leases now, whether the kernel has all of them or not.
+    /// What `routable` of some link waits for; the longer wait where there are both.
+    pub fn lease_wait(&self) -> Option<LeaseWait> {
+        let of = |link: &LinkState| match link.lease_news {
+            LeaseNews::Expected => Some(LeaseWait::ForFile),
+            LeaseNews::Fresh { .. } if link.checks_lease() => Some(LeaseWait::ForDuplicateCheck),
+            LeaseNews::Fresh { .. } => Some(LeaseWait::ForKernel),
+            LeaseNews::None | LeaseNews::Overdue | LeaseNews::Ahead => None,
+        };
+        self.links.values().filter(|link| link.monitored).filter_map(of).max()
+    }
+
+    /// The wait is over: scripts hear of new leases, whether the kernel has all of them or not, and
+    /// of states whose leases are not to be had.
     pub fn release_leases(&mut self, changes: &mut Changes) {
         let indices: Vec<Ifindex> = self.links.keys().copied().collect();
         for ifindex in indices {
+            let expected = self.links.get_mut(&ifindex).filter(|link| link.lease_news == LeaseNews::Expected);
+            if let Some(link) = expected {
+                link.lease_news = LeaseNews::Overdue;
+                self.look(ifindex, changes);
+            }
             self.tell_lease(ifindex, true, changes);
         }
+        self.look_at_host(changes);
     }
 
     /// `routable` for a new lease: when the kernel has what the lease says, or at once.
@@ -117,7 +147,8 @@ impl State {
         let Some(link) = self.links.get_mut(&ifindex).filter(|link| link.monitored) else { return };
         let is_routable = link.stage == Some(Stage::Routable);
         let has = |ip| link.addresses.iter().any(|known| known.address.ip == ip);
-        let stands = link.leases.addresses().all(has) && (is_routable || link.leases.have_no_router());
+        let has_all = link.leases.addresses().all(has) && !link.checks_lease();
+        let stands = has_all && (is_routable || link.leases.have_no_router());
         if !(stands || at_once) || !matches!(link.lease_news, LeaseNews::Fresh { .. }) {
             return;
         }

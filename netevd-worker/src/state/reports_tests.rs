@@ -236,16 +236,63 @@ fn a_lease_waits_for_the_kernel_for_a_moment_only() {
     let mut bench = Bench::new();
     bench.hear(leases(None));
     assert_eq!(bench.hear(leases(Some(lease("192.0.2.2", &["192.0.2.1"])))), NOTHING);
-    assert!(bench.0.has_fresh_leases());
+    assert_eq!(bench.0.lease_wait(), Some(LeaseWait::ForKernel));
     assert_eq!(bench.has("192.0.2.2"), ["address-added", "configured"], "the route is missing");
     assert_eq!(bench.release(), ["routable"]);
-    assert!(!bench.0.has_fresh_leases());
+    assert_eq!(bench.0.lease_wait(), None);
     assert_eq!(bench.leads(), ["manager"], "routable was told");
     assert_eq!(bench.up(link_flag::UP), ["no-carrier", "manager"]);
     // Without a router the address is all there is to wait for.
     let mut bench = Bench::new();
     bench.hear(leases(Some(lease("192.0.2.2", &[]))));
     assert_eq!(bench.has("192.0.2.2"), ["address-added", "configured", "routable"]);
+}
+
+#[test]
+fn a_leased_address_waits_for_the_file_that_names_it() {
+    let mut bench = Bench::new();
+    bench.0.expect_leases(true);
+    let leased = |ip| crate::facts::Address { valid_lifetime: 120, ..address(ip, 0) };
+    let has = |bench: &mut Bench, ip| bench.kernel(KernelMessage::Address(index(2), leased(ip)));
+    assert_eq!(has(&mut bench, "192.0.2.2"), ["address-added", "configured"]);
+    assert_eq!(bench.leads(), NOTHING);
+    assert_eq!(bench.0.lease_wait(), Some(LeaseWait::ForFile));
+    assert_eq!(bench.hear(leases(Some(lease("192.0.2.2", &["192.0.2.1"])))), ["routable", "manager"]);
+    assert_eq!(bench.0.lease_wait(), None);
+    // Another address by the same client.
+    assert_eq!(bench.kernel(KernelMessage::AddressGone(index(2), leased("192.0.2.2")))[0], "address-removed");
+    assert_eq!(has(&mut bench, "192.0.2.3"), ["address-added", "configured"]);
+    assert_eq!(bench.leads(), NOTHING);
+    let changed = bench.report(leases(Some(lease("192.0.2.3", &["192.0.2.1"]))));
+    assert_eq!(told(&changed), ["routable", "manager"]);
+    assert!(
+        matches!(&changed.events[0].detail, Detail::Lease { old } if **old == lease("192.0.2.2", &["192.0.2.1"]))
+    );
+    // A file that is not written: the state is told without it, and the lease when it comes.
+    bench.kernel(KernelMessage::AddressGone(index(2), leased("192.0.2.3")));
+    has(&mut bench, "192.0.2.4");
+    assert_eq!(bench.leads(), NOTHING);
+    assert_eq!(bench.release(), ["routable", "manager"]);
+    let id = bench.0.links().next().expect("eth0").id;
+    assert_eq!(bench.0.link(id).expect("facts").leases.v4, None, "not the one of another address");
+    assert_eq!(bench.hear(leases(Some(lease("192.0.2.4", &["192.0.2.1"])))), ["routable"]);
+    // An address without an end is nobody's lease.
+    let mut bench = Bench::new();
+    bench.0.expect_leases(true);
+    bench.has("192.0.2.2");
+    assert_eq!(bench.leads(), ["routable", "manager"]);
+}
+
+#[test]
+fn an_ipv6_lease_waits_for_the_check_for_duplicates() {
+    let mut bench = Bench::new();
+    let v6 = LinkLeases { v4: None, v6: lease("2001:db8::2", &[]).v4 };
+    let tentative = address("2001:db8::2", crate::facts::address_flag::TENTATIVE);
+    assert_eq!(bench.kernel(KernelMessage::Address(index(2), tentative)), NOTHING);
+    assert_eq!(bench.hear(leases(Some(v6))), NOTHING);
+    assert_eq!(bench.0.lease_wait(), Some(LeaseWait::ForDuplicateCheck));
+    assert_eq!(bench.has("2001:db8::2"), ["address-added", "configured", "routable"]);
+    assert_eq!(bench.0.lease_wait(), None);
 }
 
 #[test]

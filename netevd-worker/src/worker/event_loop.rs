@@ -1,5 +1,7 @@
 //! The loop: sources in, state in the middle, scripts and routing out. The one owner of it all.
 
+mod managers;
+
 use super::activation;
 use super::door::Door;
 use super::fatal::Fatal;
@@ -19,8 +21,7 @@ use crate::dispatch::{Dispatcher, ScriptRoots, TrustedOwner};
 use crate::event::EventKind;
 use crate::kernel::{Dump, Dumper, KernelMessage, Multicast, Received};
 use crate::routing::Helper;
-use crate::state::{Changes, Interest, State, is_reported};
-use futures_util::FutureExt as _;
+use crate::state::{Changes, Interest, LeaseWait, State, is_reported};
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -31,12 +32,6 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 const PERIOD: Duration = Duration::from_secs(60);
 /// Between a change and the file that remembers it.
 const SAVE_AFTER: Duration = Duration::from_millis(200);
-/// How long a manager may take to tell its state before the worker is ready without it.
-const MANAGER_PATIENCE: Duration = Duration::from_secs(3);
-/// How long scripts for a new lease wait for the kernel to have what it says.
-const LEASE_PATIENCE: Duration = Duration::from_millis(20);
-/// Reports that are taken in one turn of the loop.
-const REPORTS_AT_ONCE: usize = 256;
 /// What scripts get between TERM and KILL when the worker stops.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -60,7 +55,7 @@ pub(super) struct Worker {
     save_at: Option<Instant>,
     period_at: Instant,
     /// When scripts hear of new leases, whether the kernel has all of them or not.
-    leases_at: Option<Instant>,
+    leases_at: Option<(LeaseWait, Instant)>,
     overruns: u64,
     notify: Notify,
     /// The last reload was refused.
@@ -167,7 +162,7 @@ impl Worker {
             }
         }
         self.services.follow(&self.state);
-        self.leases_at = self.state.has_fresh_leases().then(|| Instant::now() + LEASE_PATIENCE);
+        self.wait_for_leases(Instant::now());
         match &mut self.routing {
             // Under systemd the helper comes when it comes.
             Some(_) if self.options.systemd => {}
@@ -191,31 +186,6 @@ impl Worker {
         let status = self.status();
         self.notify.ready(&status, Instant::now());
         Ok(())
-    }
-
-    /// What the manager says of what there is, before the first events: they are to be told in its
-    /// words, once. A manager that has not spoken in time is taken for absent until it does.
-    async fn await_manager(&mut self) -> Changes {
-        let mut changes = Changes::default();
-        if self.backend == Backend::Kernel {
-            return changes;
-        }
-        self.state.await_dump();
-        let until = tokio::time::Instant::now() + MANAGER_PATIENCE;
-        while let Ok(report) = tokio::time::timeout_at(until, self.source.next()).await {
-            let is_last = matches!(report, Report::Synced | Report::Away(_));
-            self.note(&report);
-            self.state.report(report, &mut changes);
-            if is_last {
-                return changes;
-            }
-        }
-        tracing::warn!(
-            "{} has not told its state within {} s; the kernel's view counts until it does",
-            self.backend.name(),
-            MANAGER_PATIENCE.as_secs()
-        );
-        changes
     }
 
     /// Until a signal asks to stop, or something fails for good.
@@ -275,7 +245,7 @@ impl Worker {
     fn next_wake(&self) -> Instant {
         let pass = self.routing.as_ref().and_then(RoutingSide::due);
         let save = self.save_at.filter(|_| self.dispatcher.is_idle());
-        [pass, self.resync.due(), save, self.leases_at, self.notify.due()]
+        [pass, self.resync.due(), save, self.leases_at.map(|(_, at)| at), self.notify.due()]
             .into_iter()
             .flatten()
             .fold(self.period_at, Instant::min)
@@ -297,7 +267,7 @@ impl Worker {
         if let Some(routing) = self.routing.as_mut().filter(|routing| is_due(routing.due())) {
             routing.begin(&self.state, now);
         }
-        if is_due(self.leases_at) {
+        if is_due(self.leases_at.map(|(_, at)| at)) {
             self.leases_at = None;
             let mut changes = Changes::default();
             self.state.release_leases(&mut changes);
@@ -325,69 +295,6 @@ impl Worker {
             routing: self.routing.as_ref().map_or("off", RoutingSide::status),
             stale: self.stale,
         }
-    }
-
-    /// A lease is written before the client sets its address, so that it is heard of first; with both
-    /// waiting the task that reads it needs its turn before the kernel's messages count.
-    async fn hear_of_leases(&mut self) {
-        if self.backend == Backend::Dhclient {
-            tokio::task::yield_now().await;
-            if let Some(report) = self.source.next_now() {
-                self.reported(report);
-            }
-        }
-    }
-
-    /// What the kernel has said by now: a manager speaks of links that it has read of there.
-    fn catch_up(&mut self, batch: &mut Vec<KernelMessage>) -> Result<(), Fatal> {
-        while !self.resync.is_running()
-            && let Some(received) = self.multicast.receive(|m| batch.push(m)).now_or_never()
-        {
-            self.received(received.map_err(Fatal::Multicast)?, batch);
-        }
-        Ok(())
-    }
-
-    /// Reports, this one and what waits behind it.
-    fn reported(&mut self, report: Report) {
-        let mut changes = Changes::default();
-        let mut next = Some(report);
-        let mut left = REPORTS_AT_ONCE;
-        while let Some(report) = next {
-            self.note(&report);
-            if matches!(report, Report::Leases(_)) {
-                self.state.report(report, &mut changes);
-                self.services.follow(&self.state);
-                let now = Instant::now();
-                self.leases_at = self.state.has_fresh_leases().then_some(now + LEASE_PATIENCE);
-            } else {
-                self.state.report(report, &mut changes);
-            }
-            left -= 1;
-            next = if left > 0 { self.source.next_now() } else { None };
-        }
-        self.follow(changes);
-    }
-
-    /// What a report means to the loop itself.
-    fn note(&mut self, report: &Report) {
-        match report {
-            Report::Chosen(backend) => {
-                tracing::info!("backend auto: {}", backend.name());
-                self.backend = *backend;
-                self.settle_backend();
-            }
-            Report::Synced => tracing::info!("{} is there", self.backend.name()),
-            Report::Away(reason) => tracing::warn!("{}: {reason}", self.backend.name()),
-            Report::Link(_) | Report::Host(_) | Report::LeasesPending | Report::Leases(_) => {}
-        }
-    }
-
-    /// What scripts are given depends on the backend.
-    fn settle_backend(&mut self) {
-        self.dispatcher.set_backend(self.backend, self.config.backends.emit_json);
-        self.dispatcher.list_begun(!self.config.units.is_empty());
-        self.state.show_routes(self.backend == Backend::Networkd);
     }
 
     /// Starts what may start, scripts and units.
@@ -435,6 +342,9 @@ impl Worker {
     /// Events to scripts, marks to timers.
     fn follow(&mut self, mut changes: Changes) {
         let now = Instant::now();
+        if self.backend == Backend::Dhclient {
+            self.wait_for_leases(now);
+        }
         if !changes.events.is_empty() {
             self.save_at.get_or_insert(now + SAVE_AFTER);
         }

@@ -1,5 +1,5 @@
 //! The log, filtered by level and target, the filter changeable: entries with fields of their own
-//! where standard error is the journal, else lines on standard error.
+//! where standard error is the journal, else lines on standard error, for people or for programs.
 
 use crate::config::{LogLevel, System};
 use nix::sys::stat::fstat;
@@ -17,15 +17,18 @@ pub(super) struct Log {
 }
 
 /// Starts the log of this process.
-pub(super) fn start(system: &System) -> Log {
+pub(super) fn start(system: &System, json: bool) -> Log {
     let (layer, filter) = Layer::new(targets(system));
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let journal = journal();
+    let journal = if json { None } else { journal() };
+    // One object a line, with the fields at its top.
+    let objects = || fmt::layer().json().flatten_event(true).with_writer(std::io::stderr);
+    let objects = json.then(objects);
     // Module paths are for filters; a reader is better served by the fields.
     let lines = || fmt::layer().with_writer(std::io::stderr).with_ansi(colours).with_target(false);
-    let lines = journal.is_none().then(lines);
+    let lines = (journal.is_none() && !json).then(lines);
     // Fails only when a log was started already, which main does not do.
-    let _ = tracing_subscriber::registry().with(layer).with(journal).with(lines).try_init();
+    let _ = tracing_subscriber::registry().with(layer).with(journal).with(objects).with(lines).try_init();
     Log { filter }
 }
 

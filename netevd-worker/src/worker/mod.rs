@@ -51,7 +51,7 @@ fn run(options: Options) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let log = log::start(&config.system);
+    let log = log::start(&config.system, options.json);
     if let Err(error) = confine::confine() {
         tracing::error!("{error}");
         return ExitCode::FAILURE;

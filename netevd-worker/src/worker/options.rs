@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 /// Shown after a wrong option and by `--help`.
 pub(super) const USAGE: &str = "\
-usage: netevd-worker --runtime-dir DIR [--config FILE] [--channel FD] [--netlink FD]
-       netevd-worker --runtime-dir DIR [--config FILE] --systemd
+usage: netevd-worker --runtime-dir DIR [--config FILE] [--log-format text|json]
+           [--channel FD] [--netlink FD] | --systemd
 
 Started by `netevd start`, which see, or by netevd.service. Without --channel there is no helper
 and no policy routing; without --netlink the worker opens its own multicast socket. With --systemd
@@ -33,6 +33,8 @@ pub(super) struct Options {
     pub(super) channel: Option<RawFd>,
     /// `--netlink`: the multicast socket.
     pub(super) netlink: Option<RawFd>,
+    /// `--log-format json`: one object a line on standard error, also where that is the journal.
+    pub(super) json: bool,
     /// `--systemd`: sockets by LISTEN_FDS, and helpers that come and go.
     pub(super) systemd: bool,
 }
@@ -53,6 +55,13 @@ pub(super) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command
             "--runtime-dir" => options.runtime_dir = value()?.into(),
             "--channel" => options.channel = Some(descriptor(&name, &value()?)?),
             "--netlink" => options.netlink = Some(descriptor(&name, &value()?)?),
+            "--log-format" => {
+                options.json = match value()?.to_str() {
+                    Some("text") => false,
+                    Some("json") => true,
+                    _ => return Err("--log-format: text or json".to_owned()),
+                }
+            }
             "--systemd" => options.systemd = true,
             _ => return Err(format!("unknown option {name:?}")),
         }
@@ -90,9 +99,11 @@ mod tests {
             runtime_dir: "/run/netevd".into(),
             channel: Some(3),
             netlink: Some(4),
+            json: true,
             systemd: false,
         };
-        let line = "--config /etc/netevd/netevd.yaml --runtime-dir /run/netevd --channel 3 --netlink 4";
+        let line = "--config /etc/netevd/netevd.yaml --runtime-dir /run/netevd --log-format json \
+                    --channel 3 --netlink 4";
         assert_eq!(read(line), Ok(Command::Run(expected)));
     }
 
@@ -110,6 +121,7 @@ mod tests {
             ("--runtime-dir /r --channel 2", "not a descriptor number above 2"),
             ("--runtime-dir /r --channel 3 --netlink 3", "the same descriptor"),
             ("--runtime-dir /r --verbose", "unknown option"),
+            ("--runtime-dir /r --log-format xml", "text or json"),
             ("--runtime-dir /r --systemd --channel 3", "from systemd"),
             ("--runtime-dir /r --systemd --netlink 3", "from systemd"),
         ] {

@@ -2,6 +2,7 @@
 //!
 //! - `record`: the interpreter of test scripts; notes what a script was given.
 //! - `lookup`: asks the kernel for a route as fast as it answers, and counts the answers.
+//! - `networkd`: says on the bus what the real networkd cannot be made to say.
 //! - `sniff`: which echo request or reply crossed which link, and in which direction.
 //! - `relay`: stands between worker and helper, and kills at the n-th request.
 //! - `reach`: what a process of the worker's user can reach of netevd.
@@ -11,6 +12,7 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a test tool that cannot go on has to say why and end")]
 
 mod lookup;
+mod networkd;
 mod poke;
 mod reach;
 mod record;
@@ -27,6 +29,7 @@ fn main() {
     match role.first().copied() {
         Some("record") => record::run(&role[1..], &arguments[1..]),
         Some("lookup") => lookup::run(&arguments[1..]),
+        Some("networkd") => networkd::run(&arguments[1..]),
         Some("sniff") => sniff::run(),
         Some("relay") => relay::run(&arguments[1..]),
         Some("poke") => poke::run(&arguments[1..]),
@@ -34,7 +37,9 @@ fn main() {
         Some("roundtrip") => roundtrip::run(&arguments[1..]),
         Some("starts") => starts::run(&arguments[1..]),
         _ => {
-            eprintln!("usage: netevd-test-agent record|lookup|sniff|relay|poke|reach|roundtrip|starts ...");
+            eprintln!(
+                "usage: netevd-test-agent record|lookup|networkd|sniff|relay|poke|reach|roundtrip|starts ..."
+            );
             std::process::exit(2);
         }
     }

@@ -23,8 +23,11 @@ fn dhclient_a_lease_runs_routable_once_and_renewals_run_nothing() {
     }
     assert!(run.env("ADDRESSES").contains(run.env("DHCP_ADDRESS")), "{}", run.env("ADDRESSES"));
 
-    // Each renewal is written: with other times, and the options in another order.
-    await_leases(&host, 3);
+    // A renewal is written, with other times and the options in another order; not before 15 s after
+    // the lease before it (MIN_LEASE_WRITE of client/dhclient.c).
+    let acks = || host.manager("dhclient").log().matches("DHCPACK").count();
+    wait_for("renewals", || host.manager("dhclient").log(), || acks() >= 3);
+    await_leases(&host, 2);
     await_read(&host, 7);
     let runs = routable(&host.records(), "up2");
     assert_eq!(runs.len(), 1, "{runs:#?}");
@@ -37,7 +40,11 @@ fn dhclient_another_address_runs_routable_once_with_the_old_one() {
     let _daemon = host.start_daemon();
     host.manager("dhclient").start();
     let first = host.await_run("routable", "up2").env("DHCP_ADDRESS").to_owned();
+    // A client that begins anew asks for its old address, is refused, and takes another.
+    host.manager("dhclient").signal("KILL");
+    wait_for("dhclient's end", String::new, || host.manager("dhclient").pid().is_none());
     host.hand_out("up2", "203.0.113.200", "203.0.113.210");
+    host.manager("dhclient").start();
     let records = host.await_records("another lease", |records| {
         routable(records, "up2").last().is_some_and(|run| run.env("DHCP_ADDRESS").starts_with("203.0.113.2"))
     });
@@ -78,4 +85,39 @@ fn dhclient_a_lease_that_was_there_at_start_is_replayed_and_one_that_ended_is_no
     host.ip("route add default via 203.0.113.1");
     let run = host.await_run("routable", "up2");
     assert_eq!((run.env("DHCP_ADDRESS"), run.env("GATEWAY")), ("", "203.0.113.1"));
+}
+
+#[test]
+fn dhclient_a_lease_of_ipv6_is_told_too() {
+    let Some(host) = machine("dhclient_a_lease_of_ipv6_is_told_too") else { return };
+    // Link-local addresses, to advertise and to ask from; without duplicate address detection.
+    host.peer("ip addr add fe80::1/64 dev up2p nodad; ip addr add 2001:db8:9::1/64 dev up2p nodad");
+    host.ip("addr add fe80::2/64 dev up2 nodad");
+    host.write(
+        "/run/managers/dnsmasq.d/v6",
+        "enable-ra\ndhcp-range=2001:db8:9::100,2001:db8:9::1ff,64,2m\n\
+         dhcp-option=option6:dns-server,[2001:db8:9::53]\n\
+         dhcp-option=option6:domain-search,six.example,b.example\n",
+        0o644,
+    );
+    host.manager("dnsmasq").restart();
+    let _daemon = host.start_daemon();
+    let ready = || host.ip("-6 route show default dev up2");
+    wait_for("a router's advertisement", || host.ip("-6 addr"), || !ready().is_empty());
+    host.sh("dhclient -6 -1 -lf /var/lib/dhcp/dhclient6.up2.leases -pf /run/dhclient6.pid up2");
+    let records = host.await_records("the lease", |records| {
+        routable(records, "up2").iter().any(|run| !run.env("DHCP_ADDRESS").is_empty())
+    });
+    let run = routable(&records, "up2").pop().unwrap();
+    assert!(run.env("DHCP_ADDRESS").starts_with("2001:db8:9::1"), "{run:#?}");
+    assert_eq!(run.env("DHCP_DNS"), "2001:db8:9::53");
+    assert_eq!(run.env("DHCP_DOMAIN").split_whitespace().next(), Some("six.example"));
+
+    host.sh("dhclient -6 -r -lf /var/lib/dhcp/dhclient6.up2.leases -pf /run/dhclient6.pid up2");
+    await_read(&host, 7);
+    let before = routable(&host.records(), "up2").len();
+    host.ip("addr add 203.0.113.9/24 dev up2");
+    host.ip("route add default via 203.0.113.1");
+    let records = host.await_records("routable again", |records| routable(records, "up2").len() > before);
+    assert_eq!(routable(&records, "up2").pop().unwrap().env("DHCP_ADDRESS"), "", "given back");
 }

@@ -1,6 +1,7 @@
 //! Commands of the command line on a machine.
 
 use crate::support::{Host, eth1_complete, recorder};
+use serde_json::Value;
 
 const NETEVD: &str = "/opt/netevd/netevd";
 
@@ -74,4 +75,35 @@ fn input_exit_statuses() {
         let output = host.run(&command);
         assert_eq!(output.status, status, "{command:?}: {}{}", output.stdout, output.stderr);
     }
+}
+
+#[test]
+fn input_the_log_as_json_has_the_fields_at_its_top() {
+    let Some(host) = Host::new("input_the_log_as_json_has_the_fields_at_its_top") else { return };
+    host.config("system: { backend: kernel }\n");
+    host.isp();
+    host.veth("eth1", 7);
+    let mut daemon = host
+        .command(&["timeout", "60", NETEVD, "start", "--log-format", "json"])
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("nsenter starts");
+    let lines = std::io::BufRead::lines(std::io::BufReader::new(daemon.stderr.take().expect("piped")));
+    // The launcher's own lines are for people.
+    let objects = lines.map_while(Result::ok).filter_map(|line| serde_json::from_str::<Value>(&line).ok());
+    let mut carrier = None;
+    for object in objects {
+        let message = object["message"].as_str().unwrap_or_default().to_owned();
+        if message == "carrier" {
+            carrier = Some(object);
+        } else if message.starts_with("ready:") {
+            break;
+        }
+    }
+    let carrier = carrier.expect("eth1 is there at start");
+    assert_eq!(carrier["link"], "eth1");
+    assert_eq!(carrier["level"], "INFO");
+    assert!(carrier["event_id"].is_u64(), "{carrier}");
+    drop(host);
+    daemon.wait().expect("ended with its machine");
 }

@@ -7,7 +7,7 @@ const FAULTS: [(&str, &str, &[&str]); 16] = [
     ("sytem: { backend: kernel }\n", "1:1", &["sytem", "system"]),
     ("system:\n  backnd: kernel\n", "2:3", &["backnd", "backend"]),
     ("system:\n  backend: kernal\n", "2:12", &["kernal", "kernel"]),
-    ("units:\n- { on: routable, start: vpn }\n", "2:25", &[".service"]),
+    ("units:\n- { on: routable, start: vpn }\n", "2:26", &[".service"]),
     ("system:\n  log_level: [info]\n", "2:14", &["log_level"]),
     ("system:\n  startup_events: maybe\n", "2:19", &["maybe"]),
     ("system: { log_level: info }\nsystem: { backend: kernel }\n", "2:1", &["system"]),

@@ -1,9 +1,10 @@
-//! The backend systemd-networkd with the real one. What it cannot be made to say (a hostile
-//! sender, a word that is none, a burst) is tested in netevd-worker/src/backend/networkd.
+//! The backend systemd-networkd with the real one; only what it cannot be made to say comes from
+//! the test agent.
 
 use crate::support::Host;
 
 mod changes;
+mod hostile;
 mod restarts;
 mod values;
 mod wipes;

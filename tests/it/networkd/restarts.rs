@@ -36,8 +36,8 @@ fn networkd_that_is_absent_is_no_obstacle_and_is_heard_when_it_comes() {
 }
 
 #[test]
-fn networkd_restarted_runs_nothing_for_what_stayed_as_it_was() {
-    let Some(host) = machine("networkd_restarted_runs_nothing_for_what_stayed_as_it_was") else { return };
+fn networkd_stopped_and_started_is_followed() {
+    let Some(host) = machine("networkd_stopped_and_started_is_followed") else { return };
     for event in ["routable", "no-carrier"] {
         host.recorder(event, "10-note", "");
     }

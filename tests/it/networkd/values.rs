@@ -58,11 +58,7 @@ fn networkd_new_name_servers_are_known_without_a_change_of_state() {
     host.sh("busctl call org.freedesktop.network1 /org/freedesktop/network1 \
         org.freedesktop.network1.Manager SetLinkDNS 'ia(iay)' $(cat /sys/class/net/up0/ifindex) 1 2 4 192 0 2 53");
     let file = format!("/run/systemd/netif/links/{}", host.ifindex("up0"));
-    crate::support::wait_for(
-        "networkd has it",
-        || host.read(&file),
-        || host.read(&file).contains("192.0.2.53"),
-    );
+    wait_for("networkd has it", || host.read(&file), || host.read(&file).contains("192.0.2.53"));
     let mut mtu = 1400;
     wait_for(
         "a script that has it as well",

@@ -8,15 +8,6 @@ use crate::support::{Host, wait_for};
 
 const FEATURES: [&str; 4] = ["dhclient", "resolved", "hostnamed", "polkit"];
 
-/// Permits the worker what `netevd policy --polkit` permits.
-const RULE: &str = "polkit.addRule(function(action, subject) {
-    var may = ['org.freedesktop.resolve1.set-dns-servers', 'org.freedesktop.resolve1.set-domains',
-               'org.freedesktop.resolve1.revert', 'org.freedesktop.hostname1.set-hostname'];
-    if (subject.user == 'netevd' && may.indexOf(action.id) >= 0)
-        return polkit.Result.YES;
-});
-";
-
 /// A machine whose dhclient is stopped, with everything of a lease passed on.
 fn machine(test: &str, more: &[&str]) -> Option<Host> {
     let host = Host::with_managers(test, &[&FEATURES[..], more].concat())?;
@@ -31,7 +22,7 @@ fn machine(test: &str, more: &[&str]) -> Option<Host> {
 
 /// Lets the worker do it, and waits until polkit knows.
 fn permit(host: &Host) {
-    host.write("/etc/polkit-1/rules.d/50-netevd.rules", RULE, 0o644);
+    host.sh("/opt/netevd/netevd policy --polkit >/etc/polkit-1/rules.d/50-netevd.rules");
     let check = "busctl call org.freedesktop.resolve1 /org/freedesktop/resolve1 \
         org.freedesktop.resolve1.Manager RevertLink i 1";
     let is_permitted = || {

@@ -12,8 +12,11 @@ fn services_a_lease_gives_name_servers_domains_and_the_host_name_and_takes_them_
     host.manager("dhclient").start();
     await_resolved(&host, "dns", "up2", "203.0.113.1");
     await_resolved(&host, "domain", "up2", "up2.example");
-    let status = || host.sh("hostnamectl --transient");
-    wait_for("the leased name", || host.log(), || status().trim() == "leased");
+    let name = || {
+        host.sh("busctl get-property org.freedesktop.hostname1 /org/freedesktop/hostname1 \
+             org.freedesktop.hostname1 Hostname")
+    };
+    wait_for("the leased name", || host.log(), || name().trim() == "s \"leased\"");
     daemon.await_log(&["name servers and domains to systemd-resolved: done"]);
 
     host.sh("dhclient -4 -r -lf /var/lib/dhcp/dhclient.up2.leases -pf /run/dhclient.up2.pid up2");

@@ -68,7 +68,12 @@ impl Owner {
         }
     }
 
-    /// True while the answer about its uid is waited for.
+    /// True for the owner whose uid is asked for. Nothing of it is taken, and nothing is wrong.
+    pub(super) fn is_candidate(&self, sender: &str) -> bool {
+        matches!(&self.0, Known::Asked { name, .. } if name == sender)
+    }
+
+    /// True while an answer is waited for.
     pub(super) fn is_asked(&self) -> bool {
         matches!(self.0, Known::Nothing | Known::Asked { .. })
     }

@@ -149,6 +149,7 @@ impl Signals {
                     self.named(Some(new).filter(|name| !name.is_empty()))?;
                 }
             }
+            Type::Signal if sender.is_some_and(|sender| self.owner.is_candidate(sender)) => {}
             Type::Signal => self.ignore(sender.unwrap_or("nobody")),
             Type::MethodReturn | Type::Error if sender == Some(BUS) => {
                 if let Some(question) = header.reply_serial() {

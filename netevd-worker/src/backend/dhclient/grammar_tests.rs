@@ -123,6 +123,21 @@ fn leases_of_ipv4() {
 }
 
 #[test]
+fn the_gateway_is_of_the_classless_routes_where_there_are_any() {
+    for (options, expected) in [
+        ("option routers 192.0.2.1, 192.0.2.2;", Some("192.0.2.1")),
+        ("option routers 192.0.2.1; option rfc3442-classless-static-routes 0,192,0,2,9;", Some("192.0.2.9")),
+        ("option routers 192.0.2.1; option rfc3442-classless-static-routes 24,10,0,0,192,0,2,9;", None),
+        ("option rfc3442-classless-static-routes 0,0,0,0,0;", None),
+        ("", None),
+    ] {
+        let text = format!("lease {{ interface \"e\"; fixed-address 192.0.2.7; expire never; {options} }}");
+        let lease = only(&text).expect("a lease");
+        assert_eq!(lease.gateway(), expected.map(ip), "{options}");
+    }
+}
+
+#[test]
 fn leases_of_ipv6() {
     let lease = only(V6).expect("a lease");
     let expected = Lease {

@@ -46,6 +46,16 @@ pub struct LinkLeases {
 }
 
 impl Lease {
+    /// The default gateway. Where there are classless routes, `routers` does not count (RFC 3442,
+    /// page 5).
+    pub fn gateway(&self) -> Option<IpAddr> {
+        if self.routes.is_empty() {
+            return self.routers.first().copied();
+        }
+        let default = self.routes.iter().find(|(_, length, _)| *length == 0);
+        default.map(|(_, _, gateway)| *gateway).filter(|gateway| !gateway.is_unspecified())
+    }
+
     /// True before its end.
     pub(super) fn holds_at(&self, now: SystemTime) -> bool {
         self.expires.is_none_or(|end| now < end)

@@ -112,14 +112,16 @@ fn a_half_written_file_is_waited_for() {
             fs::write(root.join("a.test"), lease("t-0", 1, "never")).expect("writable");
         });
         bench.begun("t-0=192.0.2.1").await;
-        // As dhclient does from time to time: truncated, and written anew in pieces.
+        // As dhclient does from time to time: truncated, and written anew, here in two pieces, each
+        // of which stands long enough to be read.
         let text = lease("t-0", 1, "never") + &lease("t-0", 2, "never");
         let mut file = fs::File::create(bench.root.join("a.test")).expect("writable");
         assert_eq!(bench.report().await, "pending");
-        for part in text.as_bytes().chunks(90) {
-            file.write_all(part).expect("writable");
-            sleep(Duration::from_millis(10)).await;
-        }
+        sleep(SETTLE + Duration::from_millis(10)).await;
+        let (one, two) = text.split_at(text.len() - 20);
+        file.write_all(one.as_bytes()).expect("writable");
+        sleep(SETTLE + Duration::from_millis(10)).await;
+        file.write_all(two.as_bytes()).expect("writable");
         assert_eq!(bench.report().await, "leases t-0=192.0.2.2", "nothing is told in between");
     });
 }

@@ -76,7 +76,7 @@ impl Away {
         if std::mem::replace(&mut self.told, true) {
             return Ok(());
         }
-        self.outbox.send(Report::Away(format!("systemd-networkd: {reason}"))).await.map_err(|_| Closed)
+        self.outbox.send(Report::Away(reason)).await.map_err(|_| Closed)
     }
 
     fn is_over(&mut self) {

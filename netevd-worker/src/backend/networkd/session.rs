@@ -370,7 +370,7 @@ fn serial(message: &Message) -> u32 {
 }
 
 fn unusable(error: &dyn std::fmt::Display) -> End {
-    End::Lost(BusLost::Service(format!("systemd-networkd does not list its links: {error}")))
+    End::Lost(BusLost::Service(format!("it does not list its links: {error}")))
 }
 
 async fn changed(watch: &mut Option<Watch>) -> std::io::Result<Changed> {

@@ -186,7 +186,7 @@ impl Scene {
 #[test]
 fn what_is_there_is_told_then_synced() {
     run(async |scene| {
-        assert_eq!(scene.away().await, "systemd-networkd: it is not running");
+        assert_eq!(scene.away().await, "it is not running");
         let _fake = Fake::start(scene).await;
         let before = scene.synced().await;
         let links: BTreeMap<u32, LinkReport> = before
@@ -321,7 +321,7 @@ fn a_restart_and_a_lost_bus_are_survived() {
         let fake = Fake::start(scene).await;
         scene.synced().await;
         fake.stop().await;
-        assert_eq!(scene.away().await, "systemd-networkd: it is not running");
+        assert_eq!(scene.away().await, "it is not running");
         let fake = Fake::start(scene).await;
         scene.synced().await;
         scene.bus.kill();

@@ -4,8 +4,12 @@
 //! Signals and answers come by two connections, so that an answer may be newer than a signal that
 //! is still on its way. The first reading says where the device stands; changes that led there are
 //! recognised by their old state, which is not the one it stands in, and are not told again.
+//!
+//! Addresses and name servers come by signals as well, before the state that they lead to, so that
+//! `activated` has them without asking.
 
 use super::read::Reading;
+use super::values::{Config, Properties};
 use super::words;
 use crate::backend::{LinkReport, ManagerFacts};
 use protocol::Ifindex;
@@ -15,8 +19,6 @@ use std::time::{Duration, Instant};
 
 /// How long a change waits for a reading before it goes without.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// Address changes come in groups.
-const SETTLE: Duration = Duration::from_millis(50);
 /// When the device is asked where it stands, after changes that do not join on to what is known.
 const DOUBT: Duration = Duration::from_millis(250);
 /// When a device that did not answer is asked again.
@@ -46,8 +48,9 @@ pub(super) struct Device {
     link: Option<Ifindex>,
     /// The state that was told last.
     state: Option<u32>,
+    /// All that is known, as it was told last or is to be told next.
     facts: Arc<ManagerFacts>,
-    configs: [Option<String>; 2],
+    configs: [Option<(String, Config)>; 2],
     waiting: VecDeque<Waiting>,
     /// Until a change joins on to the state that was read.
     joining: bool,
@@ -95,7 +98,7 @@ impl Device {
 
     /// True when this address object is its own.
     pub(super) fn has_config(&self, path: &str) -> bool {
-        self.configs.iter().flatten().any(|config| config == path)
+        self.configs.iter().flatten().any(|(config, _)| config == path)
     }
 
     /// The next moment at which something is due without any news; `may_read` is false while no
@@ -110,19 +113,32 @@ impl Device {
     /// NetworkManager says that the state changed.
     pub(super) fn changed(&mut self, change: Change, now: Instant) {
         let next = self.begun + 1;
-        // Preparing has the connection, activated the addresses. The others follow so closely that
-        // what was read before serves them.
-        let wants = self.link.is_none() || matches!(change.new, 40 | 100);
-        if wants || matches!(change.new, 10 | 20 | 30 | 120) {
-            // What ends takes addresses and servers with it; that is told after the change.
+        // Preparing has the connection. The others follow so closely that what was read then, or
+        // told since, serves them.
+        let is_blind = self.link.is_none() || (change.new == 100 && self.configs.iter().any(Option::is_none));
+        let wants = is_blind || change.new == 40;
+        if wants || matches!(change.new, 10 | 20 | 30 | 100 | 120) {
+            // Where nothing waits for it the reading makes sure of what the signals said.
             self.wanted = next;
         }
         self.waiting.push_back(Waiting { change, since: now, reading: if wants { next } else { 0 } });
     }
 
     /// Its addresses or name servers changed.
-    pub(super) fn config_changed(&mut self, now: Instant) {
-        self.at.get_or_insert(now + SETTLE);
+    pub(super) fn config_changed(&mut self, path: &str, changed: &Properties, out: &mut Vec<LinkReport>) {
+        for (config, values) in self.configs.iter_mut().flatten() {
+            if config == path {
+                values.update(changed);
+            }
+        }
+        if self.is_read() {
+            // What is being read may be older than this.
+            self.wanted = self.begun + 1;
+        }
+        let known = (*self.facts).clone();
+        if self.learn(known) && self.waiting.is_empty() && self.is_told() {
+            self.tell_facts(out);
+        }
     }
 
     /// NetworkManager says that it is gone.
@@ -153,25 +169,22 @@ impl Device {
         // A modem gets its link on the way; one that did not answer at first is known only now.
         let linked = self.link.is_none() && reading.ifindex.is_some();
         self.done = self.begun;
-        let before = self.facts.clone();
         self.link = reading.ifindex.or(self.link);
         self.configs = reading.configs;
         let mut facts = reading.facts;
         if facts.connection_id.is_none() && facts.connection_uuid.is_none() {
             // Whoever hears of the end of a connection wants to know of which.
-            facts.connection_id.clone_from(&before.connection_id);
-            facts.connection_uuid.clone_from(&before.connection_uuid);
+            facts.connection_id.clone_from(&self.facts.connection_id);
+            facts.connection_uuid.clone_from(&self.facts.connection_uuid);
         }
-        if facts != *before {
-            self.facts = Arc::new(facts);
-        }
+        let is_news = self.learn(facts);
         if let Some((state, reason)) = reading.state
             && (first || (self.waiting.is_empty() && (linked || (self.joining && self.state != Some(state)))))
         {
             self.tell(state, reason, out);
         }
         self.drain(now, out);
-        if !first && out.len() == told && self.facts != before {
+        if !first && out.len() == told && is_news {
             self.tell_facts(out);
         }
     }
@@ -203,6 +216,21 @@ impl Device {
             self.waiting.pop_front();
             self.tell(new, reason, out);
         }
+    }
+
+    /// Puts together what is known; true when it is something else than before.
+    fn learn(&mut self, mut facts: ManagerFacts) -> bool {
+        facts.dns.clear();
+        facts.domains.clear();
+        (facts.gateway, facts.gateway6) = (None, None);
+        for (_, config) in self.configs.iter().flatten() {
+            config.add_to(&mut facts);
+        }
+        let is_news = facts != *self.facts;
+        if is_news {
+            self.facts = Arc::new(facts);
+        }
+        is_news
     }
 
     fn is_read(&self) -> bool {

@@ -17,16 +17,22 @@ fn reading(state: u32, connection: &str) -> Reading {
     Reading {
         ifindex: Ifindex::try_from(7).ok(),
         state: Some((state, 0)),
+        configs: [Some((IP4.to_owned(), Config::default())), Some(("/ip6".to_owned(), Config::default()))],
         facts: ManagerFacts {
             connection_id: Some(connection.to_owned()).filter(|id| !id.is_empty()),
             ..ManagerFacts::default()
         },
-        ..Reading::default()
     }
 }
 
+const IP4: &str = "/org/freedesktop/NetworkManager/IP4Config/1";
+
 fn change(new: u32, old: u32) -> Change {
     Change { new, old, reason: 39 }
+}
+
+fn gateway(address: &str) -> Properties {
+    Properties::from([("Gateway", zbus::Variant::from(address.to_owned()))])
 }
 
 /// A device that was found disconnected.
@@ -59,10 +65,12 @@ fn an_activation_waits_for_what_it_is_about_and_for_nothing_else() {
     assert_eq!(told(&mut out), ["ip-config one"], "at once");
     assert!(!device.begin(now));
     device.changed(change(100, 70), now);
-    assert!(device.begin(now));
     device.drain(now, &mut out);
+    assert_eq!(told(&mut out), ["activated one"], "at once: what it needs came by signals");
+    // Afterwards it is made sure of.
+    assert!(device.begin(now));
     device.read(reading(100, "one"), now, &mut out);
-    assert_eq!(told(&mut out), ["activated one"]);
+    assert_eq!(told(&mut out), [""; 0]);
     assert_eq!(device.due(true), None, "nothing wakes anybody");
 }
 
@@ -73,18 +81,17 @@ fn the_end_of_a_connection_names_it_and_is_told_at_once() {
     device.changed(change(40, 30), now);
     assert!(device.begin(now));
     device.read(reading(40, "one"), now, &mut out);
+    device.config_changed(IP4, &gateway("192.0.2.1"), &mut out);
     device.changed(change(100, 40), now);
-    assert!(device.begin(now));
-    let mut with_server = reading(100, "one");
-    with_server.facts.dns.push([192, 0, 2, 53].into());
-    device.read(with_server, now, &mut out);
+    device.drain(now, &mut out);
+    assert_eq!(out.last().and_then(|r| r.facts.as_ref()?.gateway), "192.0.2.1".parse().ok());
     device.changed(change(30, 100), now);
     device.drain(now, &mut out);
-    assert_eq!(told(&mut out), ["prepare one", "activated one", "disconnected one"]);
+    assert_eq!(told(&mut out), ["prepare one", "facts one", "activated one", "disconnected one"]);
     // Then what it took with it.
     assert!(device.begin(now));
     device.read(reading(30, ""), now, &mut out);
-    assert_eq!(out.first().and_then(|r| r.facts.as_ref()).map(|f| f.dns.len()), Some(0));
+    assert_eq!(out.first().and_then(|r| r.facts.as_ref()).map(|f| f.gateway), Some(None));
     assert_eq!(told(&mut out), ["facts one"]);
 }
 
@@ -92,17 +99,40 @@ fn the_end_of_a_connection_names_it_and_is_told_at_once() {
 fn a_reading_that_began_before_the_change_does_not_serve_it() {
     let now = Instant::now();
     let (mut device, mut out) = found(now);
-    device.config_changed(now);
-    assert_eq!(device.due(true), Some(now + SETTLE));
-    assert_eq!(device.due(false), None);
+    device.changed(change(20, 30), now);
+    device.changed(change(40, 20), now);
+    assert!(device.begin(now));
+    device.changed(change(40, 40), now);
+    device.read(reading(40, "one"), now, &mut out);
+    assert_eq!(told(&mut out), ["unavailable one", "prepare one"]);
+    assert!(device.begin(now));
+    device.read(reading(40, "two"), now, &mut out);
+    assert_eq!(told(&mut out), ["prepare two"]);
+}
+
+#[test]
+fn what_is_read_while_a_signal_comes_is_read_again() {
+    let now = Instant::now();
+    let (mut device, mut out) = found(now);
+    device.changed(change(100, 30), now);
+    device.drain(now, &mut out);
+    assert!(device.begin(now));
+    device.config_changed(IP4, &gateway("192.0.2.1"), &mut out);
+    assert_eq!(told(&mut out), ["activated", "facts"]);
+    // Of before the signal.
+    device.read(reading(100, "one"), now, &mut out);
+    assert_eq!(told(&mut out), ["facts one"]);
+    assert!(device.begin(now));
+    let mut newer = reading(100, "one");
+    newer.configs[0] = Some((IP4.to_owned(), Config::read(&gateway("192.0.2.1"))));
+    device.read(newer, now, &mut out);
+    assert_eq!(out.first().and_then(|r| r.facts.as_ref()?.gateway), "192.0.2.1".parse().ok());
     assert!(!device.begin(now));
-    assert!(device.begin(now + SETTLE));
-    device.changed(change(40, 30), now + SETTLE);
-    device.read(reading(30, ""), now + SETTLE, &mut out);
+    // Another device's, and one that changes nothing of interest.
+    out.clear();
+    device.config_changed("/other", &gateway("192.0.2.9"), &mut out);
+    device.config_changed(IP4, &gateway("192.0.2.1"), &mut out);
     assert_eq!(told(&mut out), [""; 0]);
-    assert!(device.begin(now + SETTLE));
-    device.read(reading(40, "one"), now + SETTLE, &mut out);
-    assert_eq!(told(&mut out), ["prepare one"]);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! NetworkManager as a source of events: device states by the arguments of `StateChanged`, the
-//! host's state and connectivity, and what belongs to a device by reading.
+//! host's state and connectivity, and what else belongs to a device by reading.
+//!
+//! Name servers, domains and gateways come by signals too, in order with the states.
 //!
 //! A change of one device may wait for a reading of that device, half a second at most; other
 //! devices do not wait for it, nor does the bus: answers come by a connection of their own. The
@@ -247,8 +249,8 @@ impl Session {
                 self.host_is(changed.number("State"), changed.number("Connectivity"));
             }
             (PROPERTIES, "PropertiesChanged") => {
-                for device in self.devices.values_mut().filter(|device| device.has_config(path)) {
-                    device.config_changed(now);
+                if let Some(device) = self.devices.values_mut().find(|device| device.has_config(path)) {
+                    device.config_changed(path, &Properties::changed(message), &mut self.out);
                 }
             }
             _ => {}

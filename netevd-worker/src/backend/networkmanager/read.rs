@@ -1,7 +1,7 @@
 //! What one device has, asked of NetworkManager: the device, then its connection and addresses at
 //! the same time. Two round trips, a millisecond.
 
-use super::values::{self, Properties};
+use super::values::{self, Config, Properties};
 use super::{NAME, PATH};
 use crate::backend::ManagerFacts;
 use crate::backend::bus::{CallError, Calls};
@@ -16,9 +16,9 @@ pub(super) struct Reading {
     pub(super) ifindex: Option<Ifindex>,
     /// Its state and the reason for it.
     pub(super) state: Option<(u32, u32)>,
-    /// Objects whose changes matter to it.
-    pub(super) configs: [Option<String>; 2],
-    /// The rest.
+    /// Its IP4Config and IP6Config, by their objects.
+    pub(super) configs: [Option<(String, Config)>; 2],
+    /// Its type and its connection; what comes from the configs is not in it.
     pub(super) facts: ManagerFacts,
 }
 
@@ -59,23 +59,27 @@ impl Source {
     /// One device. A connection or an address object that went meanwhile is as if there were none.
     pub(super) async fn device(&self, path: &str) -> Result<Reading, CallError> {
         let device = values::device(&self.all(path, "org.freedesktop.NetworkManager.Device").await?);
-        let [ip4, ip6] = &device.configs;
+        let [ip4, ip6] = device.configs;
         let (connection, ip4, ip6) = tokio::join!(
             self.some(device.connection.as_deref(), "org.freedesktop.NetworkManager.Connection.Active"),
-            self.some(ip4.as_deref(), "org.freedesktop.NetworkManager.IP4Config"),
-            self.some(ip6.as_deref(), "org.freedesktop.NetworkManager.IP6Config"),
+            self.config(ip4, "org.freedesktop.NetworkManager.IP4Config"),
+            self.config(ip6, "org.freedesktop.NetworkManager.IP6Config"),
         );
         let mut facts = ManagerFacts { device_type: device.device_type, ..ManagerFacts::default() };
         values::connection(&connection, &mut facts);
-        values::config(&ip4, &mut facts);
-        values::config(&ip6, &mut facts);
         let index = |name: &String| nix::net::if_::if_nametoindex(name.as_str()).ok();
         Ok(Reading {
             ifindex: device.names.iter().find_map(index).and_then(|index| Ifindex::try_from(index).ok()),
             state: device.state.map(|state| (state, device.reason.unwrap_or_default())),
-            configs: device.configs,
+            configs: [ip4, ip6],
             facts,
         })
+    }
+
+    async fn config(&self, path: Option<String>, interface: &str) -> Option<(String, Config)> {
+        let path = path?;
+        let config = Config::read(&self.some(Some(&path), interface).await);
+        Some((path, config))
     }
 
     async fn some(&self, path: Option<&str>, interface: &str) -> Properties {

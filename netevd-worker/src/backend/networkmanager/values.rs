@@ -4,7 +4,7 @@
 use super::words;
 use crate::backend::ManagerFacts;
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr};
 use zbus::{Message, OwnedVariant, Variant};
 
 /// The properties of one interface of one object, as `GetAll` and `PropertiesChanged` give them.
@@ -26,6 +26,15 @@ pub(super) struct DeviceValues {
     pub(super) connection: Option<String>,
     /// Objects of IP4Config and IP6Config.
     pub(super) configs: [Option<String>; 2],
+}
+
+/// What IP4Config or IP6Config says, as far as it concerns scripts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Config {
+    servers: Vec<IpAddr>,
+    searches: Vec<String>,
+    domains: Vec<String>,
+    gateway: Option<IpAddr>,
 }
 
 impl Properties {
@@ -76,41 +85,33 @@ impl Properties {
         }
     }
 
-    /// Search domains: `Searches` if there are any, else `Domains`, as NetworkManager itself does.
-    /// One that begins with `~` only says where to ask.
-    fn domains(&self) -> Vec<String> {
-        let texts = |key| {
-            let text = |value: &Variant<'_>| match value {
-                Variant::Str(text) if !text.is_empty() => Some(text.to_string()),
-                _ => None,
-            };
-            self.list(key).iter().filter_map(text).collect::<Vec<_>>()
+    fn texts(&self, key: &str) -> Vec<String> {
+        let text = |value: &Variant<'_>| match value {
+            Variant::Str(text) if !text.is_empty() => Some(text.to_string()),
+            _ => None,
         };
-        let mut domains = texts("Searches");
-        if domains.is_empty() {
-            domains = texts("Domains");
-        }
-        domains.retain(|domain| !domain.starts_with('~'));
-        domains
+        self.list(key).iter().filter_map(text).collect()
     }
 
     /// `NameserverData`; where that does not exist, for IPv6, `Nameservers`, 16 bytes each.
-    fn name_servers(&self) -> Vec<IpAddr> {
-        let data = self.list("NameserverData");
-        if data.is_empty() {
-            return self.list("Nameservers").iter().filter_map(ipv6).map(IpAddr::V6).collect();
+    fn name_servers(&self) -> Option<Vec<IpAddr>> {
+        if self.value("NameserverData").is_some() {
+            return Some(self.list("NameserverData").iter().filter_map(server).collect());
         }
-        let address = |value: &Variant<'_>| match value {
-            Variant::Dict(server) => {
-                let is_address =
-                    |key: &Variant<'_>| matches!(key, Variant::Str(text) if text.as_str() == "address");
-                let (_, value) = server.iter().find(|(key, _)| is_address(key))?;
-                address(value)
+        match self.value("Nameservers")? {
+            Variant::Array(array) if array.element_signature().to_string() == "ay" => {
+                Some(array.inner().iter().filter_map(ipv6).map(IpAddr::V6).collect())
             }
             _ => None,
-        };
-        data.iter().filter_map(address).collect()
+        }
     }
+}
+
+/// One entry of `NameserverData`.
+fn server(value: &Variant<'_>) -> Option<IpAddr> {
+    let Variant::Dict(server) = value else { return None };
+    let is_address = |key: &Variant<'_>| matches!(key, Variant::Str(text) if text.as_str() == "address");
+    server.iter().find(|(key, _)| is_address(key)).and_then(|(_, value)| address(value))
 }
 
 /// A text that is an address; `%link` and `#name` after it are left out.
@@ -167,18 +168,46 @@ pub(super) fn connection(properties: &Properties, facts: &mut ManagerFacts) {
     facts.connection_uuid = properties.text("Uuid").map(str::to_owned);
 }
 
-/// `org.freedesktop.NetworkManager.IP4Config` or `IP6Config`, beside what is there from the other.
-pub(super) fn config(properties: &Properties, facts: &mut ManagerFacts) {
-    facts.dns.extend(properties.name_servers());
-    for domain in properties.domains() {
-        if !facts.domains.contains(&domain) {
-            facts.domains.push(domain);
+impl Config {
+    /// Takes over what is in a signal; what is not in it has not changed.
+    pub(super) fn update(&mut self, properties: &Properties) {
+        if let Some(servers) = properties.name_servers() {
+            self.servers = servers;
+        }
+        for (key, list) in [("Searches", &mut self.searches), ("Domains", &mut self.domains)] {
+            if properties.value(key).is_some() {
+                *list = properties.texts(key);
+            }
+        }
+        if properties.value("Gateway").is_some() {
+            let gateway = properties.text("Gateway").and_then(|text| text.parse().ok());
+            self.gateway = gateway.filter(|gateway: &IpAddr| !gateway.is_unspecified());
         }
     }
-    match properties.text("Gateway").and_then(|text| text.parse().ok()) {
-        Some(IpAddr::V4(gateway)) if gateway != Ipv4Addr::UNSPECIFIED => facts.gateway = Some(gateway),
-        Some(IpAddr::V6(gateway)) if gateway != Ipv6Addr::UNSPECIFIED => facts.gateway6 = Some(gateway),
-        _ => {}
+
+    /// `IP4Config` or `IP6Config` as a whole.
+    pub(super) fn read(properties: &Properties) -> Self {
+        let mut config = Self::default();
+        config.update(properties);
+        config
+    }
+
+    /// Adds this to what is there of the other family.
+    pub(super) fn add_to(&self, facts: &mut ManagerFacts) {
+        facts.dns.extend(&self.servers);
+        // Domains count where there are no searches, as NetworkManager itself has it; one that
+        // begins with ~ only says where to ask.
+        let domains = if self.searches.is_empty() { &self.domains } else { &self.searches };
+        for domain in domains.iter().filter(|domain| !domain.starts_with('~')) {
+            if !facts.domains.contains(domain) {
+                facts.domains.push(domain.clone());
+            }
+        }
+        match self.gateway {
+            Some(IpAddr::V4(gateway)) => facts.gateway = Some(gateway),
+            Some(IpAddr::V6(gateway)) => facts.gateway6 = Some(gateway),
+            None => {}
+        }
     }
 }
 
@@ -188,9 +217,15 @@ mod tests {
     use proptest::prelude::*;
     use zbus::{ObjectPath, Structure};
 
+    impl<const N: usize> From<[(&str, Variant<'static>); N]> for Properties {
+        fn from(list: [(&str, Variant<'static>); N]) -> Self {
+            let owned = |value: Variant<'static>| OwnedVariant::try_from(value).expect("no descriptor");
+            Self(list.into_iter().map(|(key, value)| (key.to_owned(), owned(value))).collect())
+        }
+    }
+
     fn properties<const N: usize>(list: [(&str, Variant<'static>); N]) -> Properties {
-        let owned = |value: Variant<'static>| OwnedVariant::try_from(value).expect("no descriptor");
-        Properties(list.into_iter().map(|(key, value)| (key.to_owned(), owned(value))).collect())
+        Properties::from(list)
     }
 
     fn servers(list: &[&str]) -> Variant<'static> {
@@ -236,29 +271,36 @@ mod tests {
     #[test]
     fn both_configs_add_up() {
         let mut facts = ManagerFacts::default();
-        config(
-            &properties([
-                ("NameserverData", servers(&["192.0.2.53", "../../evil", "192.0.2.54"])),
-                ("Domains", Variant::from(vec!["one.example", "~only.example"])),
-                ("Gateway", Variant::from("192.0.2.1")),
-            ]),
-            &mut facts,
-        );
+        let mut ip4 = Config::read(&properties([
+            ("NameserverData", servers(&["192.0.2.53", "../../evil", "192.0.2.54"])),
+            ("Nameservers", Variant::from(vec![7u32])),
+            ("Domains", Variant::from(vec!["one.example", "~only.example"])),
+            ("Gateway", Variant::from("192.0.2.1")),
+        ]));
         let link_local: Ipv6Addr = "fe80::53".parse().expect("an address");
-        config(
-            &properties([
-                ("Nameservers", Variant::from(vec![link_local.octets().to_vec(), vec![1, 2, 3]])),
-                ("Domains", Variant::from(vec!["not.example"])),
-                ("Searches", Variant::from(vec!["one.example", "two.example"])),
-                ("Gateway", Variant::from("fe80::1")),
-            ]),
-            &mut facts,
-        );
+        let ip6 = Config::read(&properties([
+            ("Nameservers", Variant::from(vec![link_local.octets().to_vec(), vec![1, 2, 3]])),
+            ("Domains", Variant::from(vec!["not.example"])),
+            ("Searches", Variant::from(vec!["one.example", "two.example"])),
+            ("Gateway", Variant::from("fe80::1")),
+        ]));
+        ip4.add_to(&mut facts);
+        ip6.add_to(&mut facts);
         let dns: Vec<_> = facts.dns.iter().map(ToString::to_string).collect();
         assert_eq!(dns, ["192.0.2.53", "192.0.2.54", "fe80::53"]);
         assert_eq!(facts.domains, ["one.example", "two.example"]);
         assert_eq!(facts.gateway, "192.0.2.1".parse().ok());
         assert_eq!(facts.gateway6, "fe80::1".parse().ok());
+
+        // A signal has what changed, by itself.
+        ip4.update(&properties([("Addresses", Variant::from(vec![1u32]))]));
+        ip4.update(&properties([("Nameservers", Variant::from(Vec::<u32>::new()))]));
+        ip4.update(&properties([("Gateway", Variant::from(""))]));
+        let mut facts = ManagerFacts::default();
+        ip4.add_to(&mut facts);
+        assert_eq!((facts.dns.len(), facts.domains.len(), facts.gateway), (2, 1, None));
+        ip4.update(&properties([("NameserverData", servers(&[]))]));
+        assert_eq!(ip4.servers, [] as [IpAddr; 0]);
     }
 
     #[test]
@@ -285,7 +327,7 @@ mod tests {
                 ("NameserverData", servers(&[&text])),
             ]);
             let mut facts = ManagerFacts::default();
-            config(&properties, &mut facts);
+            Config::read(&properties).add_to(&mut facts);
             connection(&properties, &mut facts);
             prop_assert_eq!(facts.connection_id.unwrap_or_default(), text);
         }

@@ -1,0 +1,134 @@
+//! The loop's side of the backend: when its reports count, and what they mean to the loop itself.
+
+use super::Worker;
+use crate::backend::Report;
+use crate::config::Backend;
+use crate::kernel::KernelMessage;
+use crate::state::{Changes, LeaseWait};
+use crate::worker::fatal::Fatal;
+use futures_util::FutureExt as _;
+use std::time::{Duration, Instant};
+
+/// How long a manager may take to tell its state before the worker is ready without it.
+const MANAGER_PATIENCE: Duration = Duration::from_secs(3);
+/// How long scripts for a new lease wait for the kernel to have what it says.
+const KERNEL_PATIENCE: Duration = Duration::from_millis(20);
+/// How long they wait for its check for duplicates of an IPv6 address, which takes a second or two
+/// (RFC 4862 section 5.4).
+const CHECK_PATIENCE: Duration = Duration::from_secs(3);
+/// How long a link with a leased address waits for the file that names it.
+const FILE_PATIENCE: Duration = Duration::from_millis(250);
+/// Reads of the kernel's messages before a report.
+const BATCHES_BEFORE_REPORT: usize = 16;
+/// Reports that are taken in one turn of the loop.
+const REPORTS_AT_ONCE: usize = 256;
+
+impl Worker {
+    /// What the manager says of what there is, before the first events: they are to be told in its
+    /// words, once. A manager that has not spoken in time is taken for absent until it does.
+    pub(super) async fn await_manager(&mut self) -> Changes {
+        let mut changes = Changes::default();
+        if self.backend == Backend::Kernel {
+            return changes;
+        }
+        self.state.await_dump();
+        let until = tokio::time::Instant::now() + MANAGER_PATIENCE;
+        while let Ok(report) = tokio::time::timeout_at(until, self.source.next()).await {
+            let is_last = matches!(report, Report::Synced | Report::Away(_));
+            self.note(&report);
+            self.state.report(report, &mut changes);
+            if is_last {
+                return changes;
+            }
+        }
+        tracing::warn!(
+            "{} has not told its state within {} s; the kernel's view counts until it does",
+            self.backend.name(),
+            MANAGER_PATIENCE.as_secs()
+        );
+        changes
+    }
+
+    /// A lease that is being written is heard of before the kernel's messages count: with both waiting
+    /// the task that watches the files needs its turn first.
+    pub(super) async fn hear_of_leases(&mut self) {
+        if self.backend == Backend::Dhclient {
+            tokio::task::yield_now().await;
+            if let Some(report) = self.source.next_now() {
+                self.reported(report);
+            }
+        }
+    }
+
+    /// What the kernel has said by now: a manager speaks of links that it has read of there.
+    pub(super) fn catch_up(&mut self, batch: &mut Vec<KernelMessage>) -> Result<(), Fatal> {
+        // In a storm there is always more; what a manager says waits for a part of it only.
+        for _ in 0..BATCHES_BEFORE_REPORT {
+            if self.resync.is_running() {
+                break;
+            }
+            let Some(received) = self.multicast.receive(|m| batch.push(m)).now_or_never() else { break };
+            self.received(received.map_err(Fatal::Multicast)?, batch);
+        }
+        Ok(())
+    }
+
+    /// Reports, this one and what waits behind it.
+    pub(super) fn reported(&mut self, report: Report) {
+        let mut changes = Changes::default();
+        let mut next = Some(report);
+        let mut left = REPORTS_AT_ONCE;
+        while let Some(report) = next {
+            self.note(&report);
+            if matches!(report, Report::Leases(_)) {
+                self.state.report(report, &mut changes);
+                self.services.follow(&self.state);
+                // What was waited for may be something else now.
+                self.leases_at = None;
+            } else {
+                self.state.report(report, &mut changes);
+            }
+            left -= 1;
+            next = if left > 0 { self.source.next_now() } else { None };
+        }
+        self.follow(changes);
+    }
+
+    /// What a report means to the loop itself.
+    pub(super) fn note(&mut self, report: &Report) {
+        match report {
+            Report::Chosen(backend) => {
+                tracing::info!("backend auto: {}", backend.name());
+                self.backend = *backend;
+                self.settle_backend();
+            }
+            Report::Synced => tracing::info!("{} is there", self.backend.name()),
+            Report::Away(reason) => tracing::warn!("{}: {reason}", self.backend.name()),
+            Report::Link(_) | Report::Host(_) | Report::LeasesPending | Report::Leases(_) => {}
+        }
+    }
+
+    /// What scripts are given depends on the backend.
+    pub(super) fn settle_backend(&mut self) {
+        self.dispatcher.set_backend(self.backend, self.config.backends.emit_json);
+        self.dispatcher.list_begun(!self.config.units.is_empty());
+        self.state.show_routes(self.backend == Backend::Networkd);
+        self.state.expect_leases(self.backend == Backend::Dhclient);
+    }
+
+    /// Sets the end of a wait that has begun.
+    pub(super) fn wait_for_leases(&mut self, now: Instant) {
+        let wait = self.state.lease_wait();
+        if wait == self.leases_at.map(|(wait, _)| wait) {
+            return;
+        }
+        self.leases_at = wait.map(|wait| {
+            let patience = match wait {
+                LeaseWait::ForKernel => KERNEL_PATIENCE,
+                LeaseWait::ForDuplicateCheck => CHECK_PATIENCE,
+                LeaseWait::ForFile => FILE_PATIENCE,
+            };
+            (wait, now + patience)
+        });
+    }
+}

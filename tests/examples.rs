@@ -1,0 +1,96 @@
+//! The shipped example scripts and units. The example configurations are checked in cli.rs.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test stops at the first surprise")]
+
+use netevd_worker::event::EventKind;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+#[test]
+fn there_is_an_example_script_for_every_event() {
+    let scripts = examples().join("scripts");
+    let mut directories: Vec<_> =
+        fs::read_dir(&scripts).expect("scripts").flatten().map(|entry| entry.file_name()).collect();
+    directories.sort();
+    let mut expected: Vec<_> = EventKind::ALL.iter().map(|kind| kind.directory()).collect();
+    expected.sort_unstable();
+    assert_eq!(directories, expected);
+    for directory in directories {
+        let event = directory.to_str().and_then(|name| name.strip_suffix(".d")).expect("EVENT.d");
+        let files: Vec<_> = fs::read_dir(scripts.join(&directory)).expect("readable").flatten().collect();
+        assert!(!files.is_empty(), "{directory:?}");
+        for file in files.iter().map(fs::DirEntry::path) {
+            check_script(&file, event);
+        }
+    }
+}
+
+/// It says what it shows, it is a shell script, and it bears the least that a script is given.
+fn check_script(file: &Path, event: &str) {
+    let written = fs::read_to_string(file).expect("text");
+    assert!(written.starts_with("#!/bin/sh\n# ") && written.contains("\n# Shows: "), "{file:?}");
+    let mode = fs::metadata(file).expect("there").permissions().mode();
+    assert_eq!(mode & 0o111, 0o111, "{file:?} can be executed");
+    let parsed = Command::new("sh").arg("-n").arg(file).output().expect("sh");
+    assert!(parsed.status.success(), "{file:?}: {}", text(&parsed));
+    // Those call home, if this machine has an address for them.
+    if written.contains("curl") {
+        return;
+    }
+    // What may be missing has to be asked for as such.
+    let mut command = Command::new("sh");
+    command.arg("-u").arg(file).args(["lo", event]).stdin(Stdio::null()).env_clear().envs(ENVIRONMENT);
+    let ran = command.env("EVENT", event).env("STATE", event).output().expect("started");
+    assert!(ran.status.success(), "{file:?}: {}", text(&ran));
+}
+
+/// For the loopback link under NetworkManager.
+const ENVIRONMENT: [(&str, &str); 17] = [
+    ("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
+    ("LINK", "lo"),
+    ("LINKINDEX", "1"),
+    ("EVENT_ID", "7"),
+    ("BACKEND", "NetworkManager"),
+    ("STARTUP", "0"),
+    ("SKIPPED", "0"),
+    ("ADDRESSES", "127.0.0.1/8"),
+    ("AdministrativeState", "configured"),
+    ("MTU", "1200"),
+    ("ACTION", "added"),
+    ("ADDRESS", "127.0.0.1"),
+    ("SCOPE", "global"),
+    ("ROUTE_DESTINATION", "default"),
+    ("ROUTE_TABLE", "main"),
+    ("NM_DEVICE_TYPE", "loopback"),
+    ("NM_REASON", "user-requested"),
+];
+
+#[test]
+fn the_example_units_are_good_and_used() {
+    let mut units: Vec<_> =
+        fs::read_dir(examples().join("units")).expect("units").flatten().map(|entry| entry.path()).collect();
+    units.sort();
+    assert_eq!(units.len(), 5);
+    let users = ["laptop-networkmanager", "vpn-gateway"]
+        .map(|name| fs::read_to_string(examples().join(format!("{name}.yaml"))).expect("readable"));
+    for unit in &units {
+        let name = unit.file_name().and_then(|name| name.to_str()).expect("UTF-8").replace('@', "@%i");
+        assert!(users.iter().any(|user| user.contains(&name)), "{name} is in no example configuration");
+    }
+    let mut verify = Command::new("systemd-analyze");
+    let output = match verify.args(["verify", "--man=no"]).args(&units).output() {
+        Ok(output) => output,
+        Err(error) => return eprintln!("SKIPPED: systemd-analyze: {error}"),
+    };
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", text(&output));
+}
+
+fn examples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&[&*output.stdout, &*output.stderr].concat()).into_owned()
+}

@@ -132,6 +132,7 @@ impl State {
                 link.managed = self.strangers.remove(&told.ifindex).unwrap_or_default();
                 link.leases = self.leases.get(&link.name).cloned().unwrap_or_default();
                 self.links.insert(told.ifindex, link);
+                changes.links = true;
                 self.introduce(told.ifindex, changes);
             }
             return Touched::Link(told.ifindex);
@@ -159,6 +160,7 @@ impl State {
     /// entered the monitored set. Addresses move along.
     fn rename(&mut self, told: &Link, interest: &Interest<'_>, changes: &mut Changes) {
         let Some(old) = self.links.remove(&told.ifindex) else { return };
+        changes.links = true;
         self.say_removed(&old, changes);
         let id = self.new_link_id();
         let Some(name) = told.name.clone() else { return };
@@ -208,6 +210,7 @@ impl State {
         self.report_gone(&routes, interest, changes);
         self.strangers.remove(&ifindex);
         if let Some(link) = self.links.remove(&ifindex) {
+            changes.links = true;
             self.say_removed(&link, changes);
         }
         Touched::Host

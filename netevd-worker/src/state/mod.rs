@@ -51,6 +51,8 @@ pub struct Changes {
     pub routing: bool,
     /// A rule or route of ours is gone, by our own hand or another's.
     pub ours_gone: bool,
+    /// A link came, went or changed its name.
+    pub links: bool,
     /// The kernel may have changed more than it said: dump again soon.
     pub doubt: bool,
 }

@@ -296,6 +296,22 @@ fn an_ipv6_lease_waits_for_the_check_for_duplicates() {
 }
 
 #[test]
+fn a_link_that_comes_again_has_the_lease_of_its_name() {
+    let mut bench = Bench::new();
+    bench.hear(leases(Some(lease("192.0.2.2", &[]))));
+    let mut change = |message| {
+        let mut changes = Changes::default();
+        let interest = Interest { monitors: &|_| true, routes: false };
+        bench.0.apply(message, &interest, &mut changes);
+        changes.links
+    };
+    assert!(!change(KernelMessage::Link(link(2, "eth0", 0))), "a change of a known link is none of them");
+    assert!(change(KernelMessage::LinkGone(index(2))));
+    assert!(change(KernelMessage::Link(link(7, "eth0", 0))));
+    assert_eq!(bench.0.links().next().expect("eth0").leases, lease("192.0.2.2", &[]));
+}
+
+#[test]
 fn a_changed_lease_tells_old_and_new() {
     let mut bench = Bench::new();
     bench.hear(leases(Some(lease("192.0.2.2", &["192.0.2.1"]))));

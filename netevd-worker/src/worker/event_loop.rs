@@ -344,6 +344,10 @@ impl Worker {
         let now = Instant::now();
         if self.backend == Backend::Dhclient {
             self.wait_for_leases(now);
+            if changes.links {
+                // The same lease is another link's now, or nobody's.
+                self.services.follow(&self.state);
+            }
         }
         if !changes.events.is_empty() {
             self.save_at.get_or_insert(now + SAVE_AFTER);

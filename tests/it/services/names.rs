@@ -58,3 +58,18 @@ fn services_a_late_and_a_new_resolved_get_what_leases_say() {
     host.manager("resolved").start();
     await_resolved(&host, "dns", "up2", "192.0.2.53");
 }
+
+#[test]
+fn services_a_link_that_comes_again_gets_the_name_servers_of_its_lease_again() {
+    let test = "services_a_link_that_comes_again_gets_the_name_servers_of_its_lease_again";
+    let Some(host) = machine(test, &[]) else { return };
+    permit(&host);
+    let _daemon = host.start_daemon();
+    lease(&host, "eth7", "fixed-address 203.0.113.9; option domain-name-servers 192.0.2.53; expire never;");
+    for index in [70, 71] {
+        host.ip(&format!("link add eth7 index {index} type veth peer name p7"));
+        host.sh("ip link set p7 up; ip link set eth7 up");
+        await_resolved(&host, "dns", "eth7", "192.0.2.53");
+        host.ip("link del eth7");
+    }
+}

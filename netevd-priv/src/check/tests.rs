@@ -1,4 +1,5 @@
 //! Each check against values, one row a case.
+#![cfg(test)]
 
 use super::*;
 use netlink_packet_core::Emitable;

@@ -180,7 +180,7 @@ fn lease_variables(leases: &CheckedLeases, lists: &mut Lists) -> [(&'static str,
     [
         ("DHCP_ADDRESS", address),
         ("DHCP_GATEWAY", gateway),
-        ("DHCP_DNS", lists.join(leases.dns().into_iter())),
+        ("DHCP_DNS", lists.join(leases.dns().iter().map(ToString::to_string))),
         ("DHCP_DOMAIN", lists.join(leases.domains().into_iter())),
         ("DHCP_HOSTNAME", host_name),
         ("DHCP_SUBNET_MASK", mask),

@@ -84,26 +84,13 @@ impl CheckedLeases {
     }
 
     /// Name servers of both, each once.
-    pub(super) fn dns(&self) -> Vec<String> {
-        let mut servers = Vec::new();
-        for server in [&self.leases.v4, &self.leases.v6].into_iter().flatten().flat_map(|lease| &lease.dns) {
-            if !servers.contains(&server.to_string()) {
-                servers.push(server.to_string());
-            }
-        }
-        servers
+    pub(super) fn dns(&self) -> Vec<IpAddr> {
+        self.leases.resolver().0
     }
 
     /// `domain-name`, then search domains, of both, each once; none when one is malformed.
     pub(super) fn domains(&self) -> Vec<String> {
-        let mut names: Vec<String> = Vec::new();
-        let leases = [&self.leases.v4, &self.leases.v6].into_iter().flatten();
-        for name in leases.flat_map(|lease| lease.domain.iter().chain(&lease.search)) {
-            if !self.bad_domain && !names.contains(name) {
-                names.push(name.clone());
-            }
-        }
-        names
+        if self.bad_domain { Vec::new() } else { self.leases.resolver().1 }
     }
 
     /// `DHCP_ADDRESS`, `DHCP_GATEWAY`, `DHCP_HOSTNAME`, `DHCP_SUBNET_MASK`; empty where unknown.

@@ -1,6 +1,6 @@
 //! One link as the worker knows it.
 
-use crate::backend::dhclient::LinkLeases;
+use crate::backend::dhclient::{Lease, LinkLeases};
 use crate::event::LinkId;
 use crate::facts::{Address, LinkFacts, address_flag};
 use crate::kernel::{Link, LinkExtra, link_flag};
@@ -202,7 +202,7 @@ impl LinkState {
             Family::V4 => self.leases.v4.as_deref(),
             Family::V6 => self.leases.v6.as_deref(),
         };
-        manager.or_else(|| lease.and_then(|lease| lease.routers.first().copied()))
+        manager.or_else(|| lease.and_then(Lease::gateway))
     }
 }
 

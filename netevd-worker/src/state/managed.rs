@@ -66,6 +66,9 @@ impl Told {
     }
 }
 
+/// What `manager.d` was told in a manager's words: state and connectivity.
+pub(super) type HostTold = (Cow<'static, str>, Option<Cow<'static, str>>);
+
 /// The name of a state as `OLD_STATE` can tell it: of a remembered text only what is a state.
 pub(super) fn old_name(told: Option<Cow<'static, str>>) -> Option<&'static str> {
     match told? {
@@ -113,7 +116,7 @@ impl LinkLeases {
 
     /// No default route is to be expected with these.
     pub(super) fn have_no_router(&self) -> bool {
-        self.both().all(|lease| lease.routers.is_empty() && lease.routes.is_empty())
+        self.both().all(|lease| lease.gateway().is_none())
     }
 
     /// Name servers and domains of both families, each once.

@@ -4,6 +4,7 @@
 mod apply;
 mod climb;
 mod link;
+mod look;
 mod managed;
 mod reports;
 mod routes;
@@ -13,6 +14,7 @@ mod tests;
 
 pub use climb::{Signs, Stage};
 pub use link::{Known, LinkState};
+use managed::HostTold;
 pub use managed::{LeaseNews, Managed, Told};
 pub use reports::LeaseWait;
 pub use routes::{Exit, Routes, is_reported};
@@ -70,8 +72,7 @@ pub struct State {
     /// The host in the manager's words, while it is there.
     host_report: Option<HostReport>,
     /// What `manager.d` was told last in a manager's words.
-    host_told: Option<(String, Option<String>)>,
-    host_name_told: Option<&'static str>,
+    host_told: Option<HostTold>,
     /// Every interface's leases, as told last.
     leases: BTreeMap<InterfaceName, LinkLeases>,
     /// Lease files are being written.
@@ -98,7 +99,6 @@ impl Default for State {
             gone: VecDeque::new(),
             host_report: None,
             host_told: None,
-            host_name_told: None,
             leases: BTreeMap::new(),
             leases_pending: false,
             expects_leases: false,

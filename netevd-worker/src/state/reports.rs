@@ -72,13 +72,16 @@ impl State {
 
     fn host_reported(&mut self, host: HostReport, changes: &mut Changes) {
         self.host_report = Some(host);
-        let told = (host.state.to_owned(), host.connectivity.map(str::to_owned));
+        let told = (Cow::Borrowed(host.state), host.connectivity.map(Cow::Borrowed));
         if self.host_told.as_ref() == Some(&told) {
             return;
         }
         // A state that was never told is news; so is a known one under another connectivity.
-        let before = self.host_name_told.replace(host.state);
-        self.host_told = Some(told);
+        let before = match self.host_told.replace(told) {
+            Some((Cow::Borrowed(name), _)) => Some(name),
+            // Of a remembered text it is not known whether it is a state.
+            Some((Cow::Owned(_), _)) | None => None,
+        };
         let detail = host.connectivity.map_or(Detail::None, |connectivity| Detail::Host { connectivity });
         let mut event = self.event(LinkId::HOST, EventKind::Manager, host.state, detail);
         event.old_state = before;

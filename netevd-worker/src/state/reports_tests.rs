@@ -312,6 +312,25 @@ fn a_link_that_comes_again_has_the_lease_of_its_name() {
 }
 
 #[test]
+fn a_lease_s_gateway_is_that_of_its_classless_routes() {
+    let mut bench = Bench::new();
+    let ip = |text: &str| text.parse().expect("an address");
+    let of = |routes: Vec<(std::net::IpAddr, u8, std::net::IpAddr)>| {
+        let lease = lease("192.0.2.2", &["192.0.2.1"]).v4.expect("one");
+        LinkLeases { v4: Some(Arc::new(Lease { routes, ..(*lease).clone() })), v6: None }
+    };
+    for (routes, gateway) in [
+        (Vec::new(), Some("192.0.2.1")),
+        (vec![(ip("0.0.0.0"), 0, ip("192.0.2.9"))], Some("192.0.2.9")),
+        (vec![(ip("10.0.0.0"), 8, ip("192.0.2.9"))], None),
+    ] {
+        bench.hear(leases(Some(of(routes))));
+        let link = bench.0.links().next().expect("eth0");
+        assert_eq!(link.believed_gateway(protocol::Family::V4), gateway.map(ip));
+    }
+}
+
+#[test]
 fn a_changed_lease_tells_old_and_new() {
     let mut bench = Bench::new();
     bench.hear(leases(Some(lease("192.0.2.2", &["192.0.2.1"]))));

@@ -7,7 +7,7 @@
 use super::State;
 use super::climb::Stage;
 use super::link::{Known, LinkState};
-use super::managed::{LeaseNews, Managed, Told};
+use super::managed::{HostTold, LeaseNews, Managed, Told};
 use crate::backend::dhclient::{Lease, LinkLeases};
 use crate::facts::Address;
 use protocol::{Ifindex, InterfaceName};
@@ -27,7 +27,7 @@ pub struct SavedState {
     place: String,
     online: bool,
     /// What `manager.d` was told last, where a manager said it: state and connectivity.
-    host: Option<(String, Option<String>)>,
+    host: Option<HostTold>,
     links: Vec<SavedLink>,
 }
 

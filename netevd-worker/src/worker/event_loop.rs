@@ -1,9 +1,9 @@
 //! The loop: sources in, state in the middle, scripts and routing out. The one owner of it all.
 
 mod managers;
+mod reload;
+mod start;
 
-use super::activation;
-use super::door::Door;
 use super::fatal::Fatal;
 use super::lock::Lock;
 use super::log::Log;
@@ -15,16 +15,13 @@ use super::resync::Resync;
 use super::routing_side::RoutingSide;
 use super::routing_task::RoutingNews;
 use super::services_side::{self, ServicesSide};
-use crate::backend::{Report, Source};
+use crate::backend::Source;
 use crate::config::{Backend, Config};
-use crate::dispatch::{Dispatcher, ScriptRoots, TrustedOwner};
+use crate::dispatch::Dispatcher;
 use crate::event::EventKind;
-use crate::kernel::{Dump, Dumper, KernelMessage, Multicast, Received};
-use crate::routing::Helper;
+use crate::kernel::{Dump, KernelMessage, Multicast, Received};
 use crate::state::{Changes, Interest, LeaseWait, State, is_reported};
-use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -81,113 +78,6 @@ impl Signals {
 }
 
 impl Worker {
-    /// Opens everything, reads the kernel's state, and runs the first events and the first pass.
-    pub(super) async fn start(options: Options, config: Config, log: Log) -> Result<Self, Fatal> {
-        // A signal that comes before its handler would end the process.
-        let signals = Signals::new().map_err(Fatal::Signals)?;
-        let sockets =
-            if options.systemd { Some(activation::take().map_err(Fatal::Activation)?) } else { None };
-        // The launcher holds the lock for a worker of its own.
-        let lock =
-            sockets.as_ref().map(|_| Lock::take(&options.runtime_dir)).transpose().map_err(Fatal::Lock)?;
-        let netlink = inherited("--netlink", options.netlink)?;
-        let channel = inherited("--channel", options.channel)?;
-        let (netlink, door) = match sockets {
-            None => (netlink, None),
-            Some(sockets) => (sockets.netlink, Some(sockets.door)),
-        };
-        // From before the dump, so that nothing falls in between.
-        let mut multicast = Multicast::new(netlink).map_err(Fatal::Multicast)?;
-        if options.systemd {
-            // What it holds was said to a worker before this one; the dump tells what became of it.
-            multicast.discard();
-        }
-        let now = Instant::now();
-        let policy = config.routing.clone();
-        let routing = match (channel, door) {
-            (None, None) => None,
-            (Some(channel), _) => {
-                let helper = Helper::connect(channel).await.map_err(Fatal::Helper)?;
-                let dumper = Dumper::new().map_err(Fatal::Dump)?;
-                Some(RoutingSide::with_helper(helper, dumper, policy, now))
-            }
-            (None, Some(door)) => Some(RoutingSide::with_door(Door::new(door).map_err(Fatal::Door)?, policy)),
-        };
-        // A system's daemon trusts root alone: the worker's own user must not be able to plant
-        // scripts. An ordinary user's daemon has no helper, and trusts that user as well.
-        let user = nix::unistd::geteuid().as_raw();
-        let owner = if routing.is_some() { TrustedOwner::ROOT } else { TrustedOwner::user(user) };
-        let memory = Memory::new(&options.runtime_dir);
-        let backend = config.system.backend;
-        let mut worker = Self {
-            state: memory.recall().unwrap_or_default(),
-            backend,
-            source: Source::start(backend, &config.backends.dhclient),
-            dispatcher: Dispatcher::new(ScriptRoots::default(), config.scripts.clone(), owner, backend),
-            services: ServicesSide::new(&config),
-            resync: Resync::new().map_err(Fatal::Dump)?,
-            routes_wanted: false,
-            save_at: None,
-            period_at: now + PERIOD,
-            leases_at: None,
-            overruns: 0,
-            notify: Notify::new(now),
-            stale: false,
-            _lock: lock,
-            options,
-            config,
-            log,
-            signals,
-            multicast,
-            routing,
-            memory,
-        };
-        worker.first_look().await?;
-        Ok(worker)
-    }
-
-    async fn first_look(&mut self) -> Result<(), Fatal> {
-        let mut told = self.await_manager().await;
-        self.settle_backend();
-        self.update_interest();
-        self.resync.begin(self.state.routes().keeper(), Instant::now());
-        while self.resync.is_running() {
-            if let Some(dump) = self.resync.dump().await? {
-                let mut changes = self.resynchronise(dump);
-                changes.events.splice(0..0, told.events.drain(..));
-                if !self.config.system.startup_events {
-                    changes.events.clear();
-                }
-                self.follow(changes);
-            }
-        }
-        self.services.follow(&self.state);
-        self.wait_for_leases(Instant::now());
-        match &mut self.routing {
-            // Under systemd the helper comes when it comes.
-            Some(_) if self.options.systemd => {}
-            Some(routing) => {
-                routing.begin(&self.state, Instant::now());
-                let news = routing.news().await?;
-                routing.hear(news, &self.state)?;
-            }
-            None if self.config.routing.interfaces.is_empty() => {}
-            None => {
-                tracing::warn!("policy routing is off: no helper, so routing.policy_rules is without effect");
-            }
-        }
-        tracing::info!(
-            "ready: {} of {} links monitored, host {}, policy routing {}",
-            self.state.links().filter(|link| link.monitored).count(),
-            self.state.links().count(),
-            self.state.host(),
-            self.routing.as_ref().map_or("off", RoutingSide::status),
-        );
-        let status = self.status();
-        self.notify.ready(&status, Instant::now());
-        Ok(())
-    }
-
     /// Until a signal asks to stop, or something fails for good.
     pub(super) async fn run(&mut self) -> Result<(), Fatal> {
         let mut batch: Vec<KernelMessage> = Vec::new();
@@ -398,50 +288,6 @@ impl Worker {
         changes
     }
 
-    /// The manager waits for the end of what it is told has begun.
-    fn reload(&mut self) {
-        self.notify.reloading();
-        self.stale = !self.read_again();
-        let status = self.status();
-        self.notify.ready(&status, Instant::now());
-    }
-
-    /// All or nothing; false when the old configuration stays.
-    fn read_again(&mut self) -> bool {
-        let config = match super::read_config(&self.options) {
-            Ok(config) => config,
-            Err(problems) => {
-                tracing::error!("the configuration is not reloaded, the old one stays:\n{problems}");
-                return false;
-            }
-        };
-        if self.routing.as_mut().is_some_and(|routing| !routing.follow_policy(&config.routing)) {
-            tracing::warn!(
-                "routing: changed, which takes a helper with the new policy: send SIGHUP to netevd, not to \
-                 its worker"
-            );
-        }
-        self.log.reconfigure(&config.system);
-        self.dispatcher.reconfigure(config.scripts.clone());
-        let mut changes = Changes::default();
-        let source = |config: &Config| (config.system.backend, config.backends.dhclient.lease_files.clone());
-        if source(&config) != source(&self.config) {
-            self.state.report(Report::Away("another one is configured".to_owned()), &mut changes);
-            self.state.report(Report::Leases(BTreeMap::new()), &mut changes);
-            self.backend = config.system.backend;
-            self.source = Source::start(self.backend, &config.backends.dhclient);
-        }
-        self.config = config;
-        self.settle_backend();
-        self.services.reconfigure(&self.config, &self.state);
-        let config = &self.config;
-        let interest = Interest { monitors: &|name| config.monitors(name), routes: self.routes_wanted };
-        self.state.reconsider(&interest, &mut changes);
-        self.follow(changes);
-        tracing::info!("configuration reloaded");
-        true
-    }
-
     fn save(&self) {
         if let Err(error) = self.memory.save(&self.state) {
             tracing::warn!(
@@ -458,11 +304,6 @@ fn is_of_routes(message: &KernelMessage) -> bool {
         KernelMessage::Link(_) | KernelMessage::LinkGone(_) | KernelMessage::AddressGone(..) => true,
         KernelMessage::Address(..) | KernelMessage::Rule(_) | KernelMessage::RuleGone(_) => false,
     }
-}
-
-fn inherited(option: &'static str, number: Option<i32>) -> Result<Option<OwnedFd>, Fatal> {
-    let open = |number| crate::sys::inherited(number).map_err(|error| Fatal::Descriptor(option, error));
-    number.map(open).transpose()
 }
 
 async fn news_of(routing: &mut Option<RoutingSide>) -> Result<RoutingNews, Fatal> {

@@ -3,6 +3,18 @@
 use super::machine;
 use crate::support::Record;
 
+/// The states of a connection that goes and comes.
+const ROUND: [&str; 8] = [
+    "activated",
+    "disconnected",
+    "deactivating",
+    "prepare",
+    "config",
+    "ip-config",
+    "ip-check",
+    "secondaries",
+];
+
 /// The `nth` run for this event and link, from 0.
 fn nth(records: &[Record], what: (&str, &str), nth: usize) -> Option<Record> {
     records.iter().filter(|record| record.what() == what).nth(nth).cloned()
@@ -11,17 +23,7 @@ fn nth(records: &[Record], what: (&str, &str), nth: usize) -> Option<Record> {
 #[test]
 fn networkmanager_a_connection_goes_and_comes() {
     let test = "networkmanager_a_connection_goes_and_comes";
-    let all = [
-        "activated",
-        "disconnected",
-        "deactivating",
-        "prepare",
-        "config",
-        "ip-config",
-        "ip-check",
-        "secondaries",
-    ];
-    let Some(host) = machine(test, &all) else { return };
+    let Some(host) = machine(test, &ROUND) else { return };
     let _daemon = host.start_daemon();
     let uuid = host.sh("nmcli -g connection.uuid connection show nm1").trim().to_owned();
 
@@ -110,17 +112,7 @@ fn networkmanager_the_host_s_state() {
 #[test]
 fn networkmanager_a_flapping_connection_ends_as_it_is() {
     let test = "networkmanager_a_flapping_connection_ends_as_it_is";
-    let all = [
-        "activated",
-        "disconnected",
-        "deactivating",
-        "prepare",
-        "config",
-        "ip-config",
-        "ip-check",
-        "secondaries",
-    ];
-    let Some(host) = machine(test, &all) else { return };
+    let Some(host) = machine(test, &ROUND) else { return };
     let _daemon = host.start_daemon();
     host.await_run("activated", "nm1");
     let at_first = super::events(&host, "nm1").len();

@@ -1,0 +1,135 @@
+//! From the options to a worker that has told what there is.
+
+use super::{PERIOD, Signals, Worker};
+use crate::backend::Source;
+use crate::config::Config;
+use crate::dispatch::{Dispatcher, ScriptRoots, TrustedOwner};
+use crate::kernel::{Dumper, Multicast};
+use crate::routing::Helper;
+use crate::worker::activation;
+use crate::worker::door::Door;
+use crate::worker::fatal::Fatal;
+use crate::worker::lock::Lock;
+use crate::worker::log::Log;
+use crate::worker::memory::Memory;
+use crate::worker::notify::Notify;
+use crate::worker::options::Options;
+use crate::worker::resync::Resync;
+use crate::worker::routing_side::RoutingSide;
+use crate::worker::services_side::ServicesSide;
+use std::os::fd::OwnedFd;
+use std::time::Instant;
+
+impl Worker {
+    /// Opens everything, reads the kernel's state, and runs the first events and the first pass.
+    pub(in crate::worker) async fn start(options: Options, config: Config, log: Log) -> Result<Self, Fatal> {
+        // A signal that comes before its handler would end the process.
+        let signals = Signals::new().map_err(Fatal::Signals)?;
+        let sockets =
+            if options.systemd { Some(activation::take().map_err(Fatal::Activation)?) } else { None };
+        // The launcher holds the lock for a worker of its own.
+        let lock =
+            sockets.as_ref().map(|_| Lock::take(&options.runtime_dir)).transpose().map_err(Fatal::Lock)?;
+        let netlink = inherited("--netlink", options.netlink)?;
+        let channel = inherited("--channel", options.channel)?;
+        let (netlink, door) = match sockets {
+            None => (netlink, None),
+            Some(sockets) => (sockets.netlink, Some(sockets.door)),
+        };
+        // From before the dump, so that nothing falls in between.
+        let mut multicast = Multicast::new(netlink).map_err(Fatal::Multicast)?;
+        if options.systemd {
+            // What it holds was said to a worker before this one; the dump tells what became of it.
+            multicast.discard();
+        }
+        let now = Instant::now();
+        let policy = config.routing.clone();
+        let routing = match (channel, door) {
+            (None, None) => None,
+            (Some(channel), _) => {
+                let helper = Helper::connect(channel).await.map_err(Fatal::Helper)?;
+                let dumper = Dumper::new().map_err(Fatal::Dump)?;
+                Some(RoutingSide::with_helper(helper, dumper, policy, now))
+            }
+            (None, Some(door)) => Some(RoutingSide::with_door(Door::new(door).map_err(Fatal::Door)?, policy)),
+        };
+        // A system's daemon trusts root alone: the worker's own user must not be able to plant
+        // scripts. An ordinary user's daemon has no helper, and trusts that user as well.
+        let user = nix::unistd::geteuid().as_raw();
+        let owner = if routing.is_some() { TrustedOwner::ROOT } else { TrustedOwner::user(user) };
+        let memory = Memory::new(&options.runtime_dir);
+        let backend = config.system.backend;
+        let mut worker = Self {
+            state: memory.recall().unwrap_or_default(),
+            backend,
+            source: Source::start(backend, &config.backends.dhclient),
+            dispatcher: Dispatcher::new(ScriptRoots::default(), config.scripts.clone(), owner, backend),
+            services: ServicesSide::new(&config),
+            resync: Resync::new().map_err(Fatal::Dump)?,
+            routes_wanted: false,
+            save_at: None,
+            period_at: now + PERIOD,
+            leases_at: None,
+            overruns: 0,
+            notify: Notify::new(now),
+            stale: false,
+            _lock: lock,
+            options,
+            config,
+            log,
+            signals,
+            multicast,
+            routing,
+            memory,
+        };
+        worker.first_look().await?;
+        Ok(worker)
+    }
+
+    async fn first_look(&mut self) -> Result<(), Fatal> {
+        let mut told = self.await_manager().await;
+        self.settle_backend();
+        self.update_interest();
+        self.resync.begin(self.state.routes().keeper(), Instant::now());
+        while self.resync.is_running() {
+            if let Some(dump) = self.resync.dump().await? {
+                let mut changes = self.resynchronise(dump);
+                changes.events.splice(0..0, told.events.drain(..));
+                if !self.config.system.startup_events {
+                    changes.events.clear();
+                }
+                self.follow(changes);
+            }
+        }
+        self.services.follow(&self.state);
+        self.wait_for_leases(Instant::now());
+        match &mut self.routing {
+            // Under systemd the helper comes when it comes.
+            Some(_) if self.options.systemd => {}
+            Some(routing) => {
+                routing.begin(&self.state, Instant::now());
+                let news = routing.news().await?;
+                routing.hear(news, &self.state)?;
+            }
+            None if self.config.routing.interfaces.is_empty() => {}
+            None => {
+                tracing::warn!("policy routing is off: no helper, so routing.policy_rules is without effect");
+            }
+        }
+        tracing::info!(
+            "ready: {} of {} links monitored, host {}, policy routing {}",
+            self.state.links().filter(|link| link.monitored).count(),
+            self.state.links().count(),
+            self.state.host(),
+            self.routing.as_ref().map_or("off", RoutingSide::status),
+        );
+        let status = self.status();
+        self.notify.ready(&status, Instant::now());
+        Ok(())
+    }
+}
+
+fn inherited(option: &'static str, number: Option<i32>) -> Result<Option<OwnedFd>, Fatal> {
+    let open = |number| crate::sys::inherited(number).map_err(|error| Fatal::Descriptor(option, error));
+    number.map(open).transpose()
+}

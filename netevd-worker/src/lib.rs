@@ -4,6 +4,7 @@
 //! Imports run one way: {kernel, backend} -> event -> state -> {routing, dispatch, services} ->
 //! worker wires.
 
+pub mod api;
 pub mod backend;
 pub mod config;
 pub mod dispatch;
@@ -12,8 +13,10 @@ pub mod facts;
 #[cfg(test)]
 mod fixtures;
 pub mod kernel;
+pub mod names;
 pub mod routing;
 pub mod services;
 pub mod state;
 mod sys;
+pub mod timestamp;
 pub mod worker;

@@ -3,7 +3,10 @@
 
 use super::problem::Fault;
 use super::units;
-use super::value::{boolean, choice, duration, gateways, integer, paths, patterns};
+use super::value::{
+    absolute_path, boolean, choice, duration, gateways, group_name, integer, ip_address, paths, patterns,
+};
+use super::watching::{port, token_file};
 use super::yaml::{Node, Value};
 use super::{Backend, Config, LogLevel};
 use protocol::{Fallback, GatewayCheck, InterfaceName, RULE_PRIORITY_MAX, TABLE_BASE_MAX};
@@ -49,7 +52,7 @@ const BACKENDS: [(&str, Backend); 5] = [
 ];
 const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(86_400);
 /// Sections that are known by name and not built.
-pub(super) const LATER_SECTIONS: [&str; 4] = ["filters", "api", "metrics", "audit"];
+pub(super) const LATER_SECTIONS: [&str; 1] = ["filters"];
 
 /// Stores a good value, records a bad one.
 fn put<T>(slot: &mut T, value: Result<T, Fault>, faults: &mut Vec<Fault>) {
@@ -70,7 +73,7 @@ macro_rules! scalar {
 }
 
 /// The keys, in the order of the documentation.
-pub(super) static KEYS: [Key; 24] = [
+pub(super) static KEYS: [Key; 33] = [
     scalar!("system.log_level", system.log_level, |node| choice(node, &LEVELS)),
     scalar!("system.backend", system.backend, backend),
     scalar!("system.startup_events", system.startup_events, boolean),
@@ -101,6 +104,15 @@ pub(super) static KEYS: [Key; 24] = [
     scalar!("backends.dhclient.use_domain", backends.dhclient.use_domain, boolean),
     scalar!("backends.dhclient.use_hostname", backends.dhclient.use_hostname, boolean),
     Key { path: "backends.dhclient.lease_files", shape: Shape::List, set: set_lease_files },
+    scalar!("api.enabled", api.enabled, boolean),
+    scalar!("api.bind_address", api.bind_address, ip_address),
+    scalar!("api.port", api.port, port),
+    scalar!("api.token_file", api.token_file, token_file),
+    scalar!("api.socket_group", api.socket_group, group_name),
+    scalar!("metrics.enabled", metrics.enabled, boolean),
+    scalar!("audit.enabled", audit.enabled, boolean),
+    scalar!("audit.path", audit.path, absolute_path),
+    scalar!("audit.retention_days", audit.retention_days, |node| integer(node, 1..=36_500)),
 ];
 
 /// In any case, as people write these names.

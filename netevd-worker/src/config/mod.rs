@@ -10,12 +10,14 @@ mod load;
 mod problem;
 mod units;
 mod value;
+mod watching;
 mod yaml;
 
 pub use environment::variable;
 pub use load::{DEFAULT_FILE, Loaded, Source, compile, load};
 pub use problem::{Fault, Origin, Problem, Severity, Span, nearest};
 pub use units::{UnitRule, UnitTemplate, Verb};
+pub use watching::{Api, Audit, Metrics};
 
 use crate::event::EventKind;
 use protocol::{PatternList, Policy};
@@ -37,6 +39,12 @@ pub struct Config {
     pub units: Vec<UnitRule>,
     /// `backends:`
     pub backends: Backends,
+    /// `api:`
+    pub api: Api,
+    /// `metrics:`
+    pub metrics: Metrics,
+    /// `audit:`
+    pub audit: Audit,
 }
 
 /// `system:`

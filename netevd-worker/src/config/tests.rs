@@ -21,7 +21,7 @@ type Check = fn(&Config) -> bool;
 
 #[test]
 fn every_key_is_set() {
-    let cases: [(&str, Check); 36] = [
+    let cases: [(&str, Check); 45] = [
         ("system: {log_level: error}", |c| c.system.log_level == LogLevel::Error),
         ("system: {log_level: warn}", |c| c.system.log_level == LogLevel::Warn),
         ("system: {log_level: debug}", |c| c.system.log_level == LogLevel::Debug),
@@ -71,6 +71,15 @@ fn every_key_is_set() {
         ("backends: {dhclient: {lease_files: [\"/srv/*.leases\"]}}", |c| {
             c.backends.dhclient.lease_files == ["/srv/*.leases"]
         }),
+        ("api: {enabled: true}", |c| c.api.tcp() == Some(([127, 0, 0, 1], 9090).into())),
+        ("api: {bind_address: \"::1\"}", |c| c.api.bind_address.is_ipv6() && c.api.tcp().is_none()),
+        ("api: {port: 80}", |c| c.api.port == 80),
+        ("api: {token_file: /etc/netevd/token}", |c| c.api.token_file.is_some()),
+        ("api: {socket_group: adm}", |c| c.api.socket_group == "adm"),
+        ("metrics: {enabled: false}", |c| !c.metrics.enabled),
+        ("audit: {enabled: true}", |c| c.audit.enabled),
+        ("audit: {path: /srv/audit.log}", |c| c.audit.path.ends_with("audit.log")),
+        ("audit: {retention_days: 7}", |c| c.audit.retention_days == 7),
         ("system:\nrouting: ~\n# all commented out\n", |c| *c == Config::default()),
     ];
     for (text, check) in cases {
@@ -146,9 +155,15 @@ fn faults_have_line_and_column() {
         ("backends: {networkmanager: {a: 1}}", 1, 29, "unknown key `a` in `backends.networkmanager`", ""),
         ("backends: {networkd: {}}", 1, 12, "unknown key `networkd`", ""),
         ("filters: []", 1, 1, "`filters` is not available in this version", ""),
-        ("api: {enabled: false}", 1, 1, "`api` is not available in this version", ""),
-        ("metrics: {enabled: true}", 1, 1, "`metrics` is not available in this version", ""),
-        ("audit: {}", 1, 1, "`audit` is not available in this version", ""),
+        ("api: {enabled: yes}", 1, 16, "expected true or false", "write `true`"),
+        ("api: {bind_address: localhost}", 1, 21, "expected an address", "127.0.0.1"),
+        ("api: {port: 70000}", 1, 13, "expected a number from 0 to 65535", ""),
+        ("api: {token_file: token}", 1, 19, "expected the absolute path", ""),
+        ("api: {socket_group: \"a b\"}", 1, 21, "expected the name of a group", ""),
+        ("api: {prot: 80}", 1, 7, "unknown key `prot` in `api`", "did you mean `port`?"),
+        ("metrics: {enable: true}", 1, 11, "unknown key `enable`", "did you mean `enabled`?"),
+        ("audit: {path: audit.log}", 1, 15, "expected the absolute path", ""),
+        ("audit: {retention_days: 0}", 1, 25, "expected a number from 1", ""),
         ("system: {}\nsystem: {}", 2, 1, "the key `system` stands twice", "line 1 already"),
         ("routing:\n  fallback: main\n  fallback: main", 3, 3, "the key `fallback` stands twice", "line 2"),
         ("network: [eth0]", 1, 10, "expected a mapping for `network`", "links"),
@@ -273,7 +288,7 @@ fn faults_of_the_environment_name_the_variable() {
         ("NETEVD_MONITORING_INTERFACES", "eth0,a:b", true, "the pattern \"a:b\"", ""),
         ("NETEVD_ROUTING_TABLE_BASE", "x", true, "expected a number", ""),
         ("NETEVD_ROUTING_GATEWAYS", "x", true, "`routing.gateways` cannot be set", "into the file"),
-        ("NETEVD_API_PORT", "80", true, "`api` is not available in this version", "unset"),
+        ("NETEVD_API_PORT", "many", true, "expected a number from 0", ""),
         (
             "NETEVD_SYSTEM_BAKEND",
             "kernel",

@@ -5,6 +5,7 @@ use super::yaml::{Node, Value};
 use protocol::{InterfaceName, PatternList};
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 type Checked<T> = Result<T, Fault>;
@@ -151,6 +152,31 @@ fn path(item: &Node) -> Checked<String> {
     if directory.contains(['*', '?', '[']) || text.split('/').any(|part| part == "..") {
         let message = "only the last component may be a glob, and none may be `..`";
         return Err(Fault::error(item.span, message, ""));
+    }
+    Ok(text.to_owned())
+}
+
+/// One absolute path, as it is.
+pub(super) fn absolute_path(node: &Node) -> Checked<PathBuf> {
+    let text = scalar(node, "a path", "")?;
+    if !text.starts_with('/') || text.ends_with('/') || text.contains('\0') {
+        return Err(expected(node, "the absolute path of a file", "such as /var/log/netevd/audit.log"));
+    }
+    Ok(PathBuf::from(text))
+}
+
+/// An address of this host, or all of them.
+pub(super) fn ip_address(node: &Node) -> Checked<IpAddr> {
+    let text = scalar(node, "an address", "such as 127.0.0.1 or \"::1\"")?;
+    text.parse().map_err(|_| expected(node, "an address", "such as 127.0.0.1 or \"::1\""))
+}
+
+/// The name of a group, as useradd(8) permits it, or its number.
+pub(super) fn group_name(node: &Node) -> Checked<String> {
+    let text = scalar(node, "the name of a group", "")?;
+    let is_good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '$');
+    if text.is_empty() || text.len() > 64 || !text.chars().all(is_good) || text.starts_with('-') {
+        return Err(expected(node, "the name of a group", "such as netevd"));
     }
     Ok(text.to_owned())
 }

@@ -43,14 +43,14 @@
 
 use super::environment::{address_action, destination, family};
 use super::lease;
-use super::names;
 use super::networkd::Json;
 use super::occasion::Occasion;
-use super::timestamp::rfc3339;
 use super::validate::Checked;
 use crate::config::Backend;
 use crate::event::{Detail, RouteChange};
 use crate::facts::{self, LinkFacts};
+use crate::names;
+use crate::timestamp::rfc3339;
 use serde::Serialize;
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -25,13 +25,13 @@
 //! all lists; then `ADDRESSES_TRUNCATED` is 1, whichever list it was. The document has all.
 
 use super::lease::CheckedLeases;
-use super::names;
 use super::networkd::Json;
 use super::occasion::Occasion;
 use super::validate::Checked;
 use crate::config::Backend;
 use crate::event::{Action, Class, Detail, Event, EventKind, RouteChange, Track};
 use crate::facts::{Address, LinkFacts};
+use crate::names;
 
 /// Bytes of one list.
 const LIST_MAX: usize = 96 * 1024;

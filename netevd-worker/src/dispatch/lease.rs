@@ -8,9 +8,9 @@
 //! Names come from a server on the network: what is no name by RFC 1123 is left empty and named in
 //! `NETEVD_REJECTED`.
 
-use super::timestamp::rfc3339;
 use super::validate::{Rejected, is_host_name};
 use crate::backend::dhclient::{Lease, LinkLeases};
+use crate::timestamp::rfc3339;
 use serde::Serialize;
 use std::net::{IpAddr, Ipv4Addr};
 

@@ -17,7 +17,6 @@ mod environment;
 mod group;
 mod lease;
 mod linger;
-mod names;
 mod networkd;
 mod occasion;
 mod output;
@@ -27,7 +26,6 @@ mod run;
 mod stdin;
 mod survey;
 mod text;
-mod timestamp;
 mod trust;
 mod validate;
 

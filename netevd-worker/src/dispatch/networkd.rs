@@ -6,10 +6,10 @@
 //! Statistics are those of the link's last message. `Routes` are the defaults of every table and
 //! main's unicast routes.
 
-use super::names;
 use super::validate::is_plain;
 use crate::facts::{self, LinkFacts};
 use crate::kernel::{Route, Statistics};
+use crate::names;
 use serde::Serialize;
 use std::net::IpAddr;
 

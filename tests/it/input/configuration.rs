@@ -18,7 +18,7 @@ const FAULTS: [(&str, &str, &[&str]); 16] = [
     ("routing:\n  policy_rules: [\"this-name-is-too-long\"]\n", "2:18", &["this-name-is-too-long"]),
     ("scripts:\n  timeout: soon\n", "2:12", &["soon"]),
     ("scripts:\n  max_parallel: 0\n", "2:17", &["max_parallel"]),
-    ("api: { enabled: true }\n", "1:1", &["api", "not available"]),
+    ("api: { enabled: perhaps }\n", "1:17", &["perhaps", "true or false"]),
     ("system: {\n", "", &[]),
 ];
 

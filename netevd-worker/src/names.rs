@@ -8,7 +8,7 @@ fn named(name: Option<&'static str>, number: u32) -> Cow<'static, str> {
 }
 
 /// `rtm_protocol`: include/uapi/linux/rtnetlink.h, /etc/iproute2/rt_protos; else the number.
-pub(super) fn route_protocol(protocol: u8) -> Cow<'static, str> {
+pub fn route_protocol(protocol: u8) -> Cow<'static, str> {
     let name = match protocol {
         1 => "redirect",
         2 => "kernel",
@@ -39,7 +39,7 @@ pub(super) fn route_protocol(protocol: u8) -> Cow<'static, str> {
 }
 
 /// `RTA_TABLE`: the kernel's three by name, else the number.
-pub(super) fn route_table(table: u32) -> Cow<'static, str> {
+pub fn route_table(table: u32) -> Cow<'static, str> {
     let name = match table {
         253 => Some("default"),
         254 => Some("main"),
@@ -50,7 +50,7 @@ pub(super) fn route_table(table: u32) -> Cow<'static, str> {
 }
 
 /// `rtm_type`: include/uapi/linux/rtnetlink.h; else the number.
-pub(super) fn route_type(kind: u8) -> Cow<'static, str> {
+pub fn route_type(kind: u8) -> Cow<'static, str> {
     let name = match kind {
         1 => Some("unicast"),
         2 => Some("local"),
@@ -68,7 +68,7 @@ pub(super) fn route_type(kind: u8) -> Cow<'static, str> {
 }
 
 /// `ifa_scope`, `rtm_scope`: /etc/iproute2/rt_scopes; else the number.
-pub(super) fn scope(scope: u8) -> Cow<'static, str> {
+pub fn scope(scope: u8) -> Cow<'static, str> {
     let name = match scope {
         0 => Some("global"),
         200 => Some("site"),
@@ -81,7 +81,7 @@ pub(super) fn scope(scope: u8) -> Cow<'static, str> {
 }
 
 /// `ifi_flags`, as in netdevice(7) without `IFF_`.
-pub(super) fn link_flags(flags: u32) -> Vec<&'static str> {
+pub fn link_flags(flags: u32) -> Vec<&'static str> {
     const NAMES: [(u32, &str); 19] = [
         (0x1, "UP"),
         (0x2, "BROADCAST"),
@@ -107,7 +107,7 @@ pub(super) fn link_flags(flags: u32) -> Vec<&'static str> {
 }
 
 /// `IFA_FLAGS` as ip-address(8) prints them. Bit 0 is `secondary` for IPv4, `temporary` for IPv6.
-pub(super) fn address_flags(flags: u32, is_ipv4: bool) -> Vec<&'static str> {
+pub fn address_flags(flags: u32, is_ipv4: bool) -> Vec<&'static str> {
     let names = [
         (address_flag::SECONDARY, if is_ipv4 { "secondary" } else { "temporary" }),
         (address_flag::NODAD, "nodad"),

@@ -1,8 +1,8 @@
 //! `NETEVD_<SECTION>_<KEY>` and `RUST_LOG` over what the files say.
 
 use super::Config;
-use super::check::{children, find};
-use super::keys::{KEYS, LATER_SECTIONS, Shape};
+use super::check::children;
+use super::keys::{KEYS, Shape};
 use super::legacy::split;
 use super::problem::{Fault, Origin, Problem, Severity, Span, nearest};
 use super::yaml::{Node, Value};
@@ -47,15 +47,11 @@ fn setting(config: &mut Config, name: &str, value: &str) -> Vec<Fault> {
 }
 
 /// Scripts see `NETEVD_REJECTED`, other programs may have variables of the same beginning: what
-/// is not known is a warning, what belongs to a key that cannot be honoured is an error.
+/// is not known is a warning, what belongs to a key that no variable can hold is an error.
 fn unknown(name: &str) -> Fault {
-    let rest = name.strip_prefix(PREFIX).unwrap_or(name);
-    let section = rest.split('_').next().unwrap_or_default().to_lowercase();
-    if LATER_SECTIONS.contains(&section.as_str()) {
-        return Fault::whole(format!("`{section}` is not available in this version"), "unset the variable");
-    }
-    if find("routing.gateways").is_some() && rest == "ROUTING_GATEWAYS" {
-        return Fault::whole("`routing.gateways` cannot be set by a variable", "write it into the file");
+    if let Some(key) = KEYS.iter().find(|key| variable(key.path) == name) {
+        let message = format!("`{}` cannot be set by a variable", key.path);
+        return Fault::whole(message, "write it into the file");
     }
     let known: Vec<String> =
         KEYS.iter().filter(|key| key.shape != Shape::Map).map(|key| variable(key.path)).collect();

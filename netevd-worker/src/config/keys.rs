@@ -1,6 +1,7 @@
 //! Every key that this version understands, as data: its path, how it is written in the
-//! environment, and how it is set. And those that it knows but cannot honour yet.
+//! environment, and how it is set.
 
+use super::filters;
 use super::problem::Fault;
 use super::units;
 use super::value::{
@@ -51,8 +52,6 @@ const BACKENDS: [(&str, Backend); 5] = [
     (Backend::Auto.name(), Backend::Auto),
 ];
 const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(86_400);
-/// Sections that are known by name and not built.
-pub(super) const LATER_SECTIONS: [&str; 1] = ["filters"];
 
 /// Stores a good value, records a bad one.
 fn put<T>(slot: &mut T, value: Result<T, Fault>, faults: &mut Vec<Fault>) {
@@ -73,7 +72,7 @@ macro_rules! scalar {
 }
 
 /// The keys, in the order of the documentation.
-pub(super) static KEYS: [Key; 33] = [
+pub(super) static KEYS: [Key; 34] = [
     scalar!("system.log_level", system.log_level, |node| choice(node, &LEVELS)),
     scalar!("system.backend", system.backend, backend),
     scalar!("system.startup_events", system.startup_events, boolean),
@@ -98,6 +97,11 @@ pub(super) static KEYS: [Key; 33] = [
         shape: Shape::Map,
         set: |config, node, faults| config.units = units::read(node, faults),
     },
+    Key {
+        path: "filters",
+        shape: Shape::Map,
+        set: |config, node, faults| config.filters = filters::read(node, faults),
+    },
     scalar!("backends.systemd_networkd.emit_json", backends.emit_json, boolean),
     Key { path: "backends.networkmanager", shape: Shape::Map, set: set_networkmanager },
     scalar!("backends.dhclient.use_dns", backends.dhclient.use_dns, boolean),
@@ -116,7 +120,7 @@ pub(super) static KEYS: [Key; 33] = [
 ];
 
 /// In any case, as people write these names.
-fn backend(node: &Node) -> Result<Backend, Fault> {
+pub(super) fn backend(node: &Node) -> Result<Backend, Fault> {
     if let Value::Scalar { text, .. } = &node.value
         && let Some((_, backend)) = BACKENDS.iter().find(|(name, _)| name.eq_ignore_ascii_case(text))
     {

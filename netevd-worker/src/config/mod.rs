@@ -4,6 +4,8 @@
 
 mod check;
 mod environment;
+mod filters;
+mod inside;
 mod keys;
 mod legacy;
 mod load;
@@ -20,6 +22,7 @@ pub use units::{UnitRule, UnitTemplate, Verb};
 pub use watching::{Api, Audit, Metrics};
 
 use crate::event::EventKind;
+use crate::filter::Filters;
 use protocol::{PatternList, Policy};
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -37,6 +40,8 @@ pub struct Config {
     pub scripts: Scripts,
     /// `units:`, in order; every one that matches is done.
     pub units: Vec<UnitRule>,
+    /// `filters:`, in order; the first that matches decides.
+    pub filters: Filters,
     /// `backends:`
     pub backends: Backends,
     /// `api:`
@@ -89,6 +94,10 @@ pub enum Backend {
 }
 
 impl Backend {
+    /// Those that can be in force: `auto` comes to be one of them.
+    pub const IN_FORCE: [Backend; 4] =
+        [Backend::Networkd, Backend::NetworkManager, Backend::Dhclient, Backend::Kernel];
+
     /// As it is written in the configuration, and as scripts see it in `BACKEND`.
     pub const fn name(self) -> &'static str {
         match self {

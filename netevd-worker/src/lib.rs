@@ -13,6 +13,7 @@ pub mod facts;
 pub mod filter;
 #[cfg(test)]
 mod fixtures;
+pub mod journal;
 pub mod kernel;
 pub mod names;
 pub mod routing;

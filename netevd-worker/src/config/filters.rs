@@ -240,7 +240,13 @@ fn condition(node: &Node, faults: &mut Vec<Fault>) -> Option<Condition> {
         Value::Scalar { text, .. } if !node.is_null() => text,
         _ => {
             let message = format!("expected a condition, found {}", node.found());
-            faults.push(Fault::error(node.span, message, "such as 'has_gateway && mtu >= 1400'"));
+            // A leading `!` without quotes is a YAML tag, which the parser takes away.
+            let help = if node.is_null() {
+                "one that begins with `!` needs quotation marks: \"!startup\""
+            } else {
+                "such as 'has_gateway && mtu >= 1400'"
+            };
+            faults.push(Fault::error(node.span, message, help));
             return None;
         }
     };

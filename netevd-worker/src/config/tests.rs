@@ -184,7 +184,7 @@ fn faults_have_line_and_column() {
         ("filters: [{match: {condition: 'é ''mtu'}, action: log}]", 1, 32, "expected a variable, `!` or `(`, found `é`", ""),
         ("filters:\n- action: log\n  match:\n    condition: >\n      startup &&\n      mtuu > 1\n", 6, 7, "unknown variable `mtuu`", "did you mean `mtu`?"),
         ("filters: [{action: log, match: {condition: \"state == \\\"a\\\" and startup\"}}]", 1, 60, "expected `&&`", "write `&&`"),
-        ("filters: [{action: log, match: {condition: !startup}}]", 1, 45, "the tag `!startup` is not accepted", "quotation marks"),
+        ("filters: [{action: log, match: {condition: !startup}}]", 1, 33, "expected a condition, found nothing", "quotation marks"),
         ("filters: [{action: ignore, scripts: [a]}]", 1, 28, "`scripts` says which scripts run", "leave it out"),
         ("filters: [{action: execute, scripts: [/etc/a]}]", 1, 39, "scripts are named without their directory", "write \"a\""),
         ("filters: [{action: execute, scripts: [{}]}]", 1, 39, "expected the file name of a script", ""),

@@ -70,7 +70,16 @@ fn glob(value: &Value<'_>) -> Result<Pattern, Wrong> {
 
 /// Words of a closed set are checked: a misspelt one would never match.
 fn text(field: Field, value: &Value<'_>) -> Result<String, Wrong> {
-    if !value.is_quoted && Field::from_name(value.text).is_some() && field != Field::Interface {
+    let known: Vec<&str> = match field {
+        Field::Event => EventKind::ALL.iter().map(|kind| kind.name()).collect(),
+        Field::Backend => Backend::IN_FORCE.iter().map(|backend| backend.name()).collect(),
+        Field::IpFamily => vec!["ipv4", "ipv6"],
+        _ => vec![],
+    };
+    if known.contains(&value.text) {
+        return Ok(value.text.to_owned());
+    }
+    if !value.is_quoted && Field::from_name(value.text).is_some() {
         let message = format!("the right side is a value, and `{}` is a variable", value.text);
         return Err(Wrong::new(
             value.place.clone(),
@@ -78,13 +87,7 @@ fn text(field: Field, value: &Value<'_>) -> Result<String, Wrong> {
             "put it into quotation marks if it is meant so",
         ));
     }
-    let known: Vec<&str> = match field {
-        Field::Event => EventKind::ALL.iter().map(|kind| kind.name()).collect(),
-        Field::Backend => Backend::IN_FORCE.iter().map(|backend| backend.name()).collect(),
-        Field::IpFamily => vec!["ipv4", "ipv6"],
-        _ => return Ok(value.text.to_owned()),
-    };
-    if known.contains(&value.text) {
+    if known.is_empty() {
         return Ok(value.text.to_owned());
     }
     let help = match nearest(value.text, known.iter().copied()) {

@@ -102,8 +102,8 @@ fn the_full_example_shows_the_defaults_and_every_key() {
     assert_eq!(loaded.config, netevd_worker::config::Config::default());
     let written = fs::read_to_string(&example).expect("readable");
     for key in netevd_worker::config::keys() {
-        let leaf = key.rsplit('.').next().expect("a name");
-        assert!(written.contains(&format!("{leaf}: ")), "{key}");
+        let leaf = key.path.rsplit('.').next().expect("a name");
+        assert!(written.contains(&format!("{leaf}: ")), "{}", key.path);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Config;
 use super::check::children;
-use super::keys::{KEYS, Shape};
+use super::keys::KEYS;
 use super::legacy::split;
 use super::problem::{Fault, Origin, Problem, Severity, Span, nearest};
 use super::yaml::{Node, Value};
@@ -34,15 +34,13 @@ pub(super) fn apply(config: &mut Config, environment: &BTreeMap<String, String>)
 }
 
 fn setting(config: &mut Config, name: &str, value: &str) -> Vec<Fault> {
-    let key = KEYS.iter().find(|key| key.shape != Shape::Map && variable(key.path) == name);
+    let key = KEYS.iter().find(|key| key.kind.in_a_variable().is_some() && variable(key.path) == name);
     let Some(key) = key else { return vec![unknown(name)] };
     let span = Span { line: 1, column: 1, width: value.chars().count() };
     let node = Node { span, value: Value::Scalar { text: value.to_owned(), plain: true } };
     let mut faults = Vec::new();
-    match key.shape {
-        Shape::List => (key.set)(config, &split(&node), &mut faults),
-        Shape::Scalar | Shape::Map => (key.set)(config, &node, &mut faults),
-    }
+    let node = if key.kind.in_a_variable() == Some(true) { split(&node) } else { node };
+    (key.set)(config, &node, &mut faults);
     faults
 }
 
@@ -54,7 +52,7 @@ fn unknown(name: &str) -> Fault {
         return Fault::whole(message, "write it into the file");
     }
     let known: Vec<String> =
-        KEYS.iter().filter(|key| key.shape != Shape::Map).map(|key| variable(key.path)).collect();
+        KEYS.iter().filter(|key| key.kind.in_a_variable().is_some()).map(|key| variable(key.path)).collect();
     let help = match nearest(name, known.iter().map(String::as_str)) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("variables begin with NETEVD_ and a section: {}", children("").join(", ")),

@@ -1,11 +1,12 @@
 //! `filters:`: the section as it is written, checked and compiled.
 
+use super::Backend;
 use super::inside::Inside;
 use super::problem::{Fault, Span, nearest};
+use super::set::backend;
 use super::units::{as_list, events};
 use super::value::{choice, patterns};
 use super::yaml::{Entry, Node, Value};
-use super::{Backend, keys};
 use crate::filter::{self, Action, Condition, Filter, Filters, Otherwise};
 use protocol::Family;
 use std::sync::Arc;
@@ -225,14 +226,14 @@ fn backends(node: &Node, faults: &mut Vec<Fault>) -> Vec<Backend> {
         faults.push(Fault::error(node.span, "no backend in the list", "leave `backend` out for all"));
     }
     let Value::List(items) = &list.value else { return Vec::new() };
-    let backend = |item: &Node| match keys::backend(item)? {
+    let in_force = |item: &Node| match backend(item)? {
         Backend::Auto => {
             let names = Backend::IN_FORCE.map(Backend::name).join(", ");
             Err(Fault::error(item.span, "`auto` comes to be another one, which is what events have", names))
         }
         backend => Ok(backend),
     };
-    items.iter().filter_map(|item| put(backend(item), faults)).collect()
+    items.iter().filter_map(|item| put(in_force(item), faults)).collect()
 }
 
 fn condition(node: &Node, faults: &mut Vec<Fault>) -> Option<Condition> {

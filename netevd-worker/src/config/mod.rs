@@ -9,15 +9,21 @@ mod inside;
 mod keys;
 mod legacy;
 mod load;
+#[cfg(test)]
+mod manual;
 mod problem;
+mod schema;
+mod set;
 mod units;
 mod value;
 mod watching;
 mod yaml;
 
 pub use environment::variable;
+pub use keys::{Key, Kind};
 pub use load::{DEFAULT_FILE, Loaded, Source, compile, load};
 pub use problem::{Fault, Origin, Problem, Severity, Span, nearest};
+pub use schema::schema;
 pub use units::{UnitRule, UnitTemplate, Verb};
 pub use watching::{Api, Audit, Metrics};
 
@@ -175,9 +181,9 @@ impl Default for Scripts {
     }
 }
 
-/// The dotted path of every key that this version reads, in the order of the documentation.
-pub fn keys() -> impl Iterator<Item = &'static str> {
-    keys::KEYS.iter().map(|key| key.path)
+/// Every key that this version reads, in the order of the documentation.
+pub fn keys() -> impl Iterator<Item = &'static Key> {
+    keys::KEYS.iter()
 }
 
 impl Config {

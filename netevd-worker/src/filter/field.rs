@@ -23,6 +23,16 @@ impl Kind {
             Kind::Address => "an address",
         }
     }
+
+    /// For documentation.
+    pub const fn what_bare(self) -> &'static str {
+        match self {
+            Kind::Text => "text",
+            Kind::Number => "number",
+            Kind::Switch => "true or false",
+            Kind::Address => "address",
+        }
+    }
 }
 
 macro_rules! fields {

@@ -9,20 +9,31 @@ use crate::event::{Detail, Event, EventId, LinkId, RouteChange};
 use crate::facts::{Facts, LinkFacts};
 use crate::filter::{Filters, Ruling, Runs, Subject};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Lines a second that filters may log.
 const LINES: u32 = 200;
+/// How long a row of ignored changes is told as one event.
+const ROW: Duration = Duration::from_secs(1);
 
-/// The filters, and what they remember within one turn of the loop.
+/// The filters, and what they remember.
 #[derive(Debug, Default)]
 pub(super) struct Sieve {
     pub(super) filters: Filters,
-    /// The values of the link that changes of routes were last judged by.
+    /// The values of the link that changes of routes were last judged by, within a turn of the loop.
     link: Option<(LinkId, Option<Arc<LinkFacts>>)>,
-    /// The event before this one, if it was ignored: the next ones join it.
-    ignored: Option<(LinkId, EventId, Vec<u32>)>,
+    /// The event before this one, if it was changes of routes that were ignored.
+    ignored: Option<Ignored>,
     lines: Lines,
+}
+
+/// An event that the next ones join, if they are ignored by the same filters within [`ROW`].
+#[derive(Debug)]
+struct Ignored {
+    link: LinkId,
+    event: EventId,
+    time: SystemTime,
+    filters: Vec<u32>,
 }
 
 /// What is left of the second's lines.
@@ -37,7 +48,6 @@ impl Sieve {
     /// Whatever was known of links is of before.
     pub(super) fn forget(&mut self) {
         self.link = None;
-        self.ignored = None;
     }
 }
 
@@ -103,7 +113,7 @@ impl Dispatcher {
         all.filters.dedup();
         self.note_ruling(event.id, &all);
         if parts.is_empty() {
-            self.join_ignored(link, event.id, all.filters);
+            self.join_ignored(Ignored { link, event: event.id, time: event.time, filters: all.filters });
         }
         let part = |(runs, changes)| {
             let detail = Detail::Routes(changes);
@@ -112,15 +122,18 @@ impl Dispatcher {
         parts.into_iter().map(part).collect()
     }
 
-    /// A storm of ignored changes is one event to whoever keeps a record.
-    fn join_ignored(&mut self, link: LinkId, event: EventId, filters: Vec<u32>) {
-        match &self.sieve.ignored {
-            Some((before, into, by)) if *before == link && *by == filters => {
-                self.notes.push(Note::Coalesced { event, into: *into });
-            }
-            _ => {
+    /// A storm of ignored changes is one event a second to whoever keeps a record.
+    fn join_ignored(&mut self, ignored: Ignored) {
+        let event = ignored.event;
+        let joins = |first: &&Ignored| {
+            let is_soon = ignored.time.duration_since(first.time).is_ok_and(|since| since < ROW);
+            first.link == ignored.link && first.filters == ignored.filters && is_soon
+        };
+        match self.sieve.ignored.as_ref().filter(joins) {
+            Some(first) => self.notes.push(Note::Coalesced { event, into: first.event }),
+            None => {
                 self.notes.push(Note::Over(event));
-                self.sieve.ignored = Some((link, event, filters));
+                self.sieve.ignored = Some(ignored);
             }
         }
     }

@@ -134,6 +134,11 @@ fn changes_of_routes_are_judged_one_by_one() {
             Note::Coalesced { event: EventId(4), into: EventId(3) },
         ];
         assert_eq!(bench.dispatcher.notes(), expected);
+        // A second later they are an event of their own.
+        let mut late = routes(5, &[("10.7.0.0/16", 42)]);
+        late.time += Duration::from_secs(1);
+        bench.dispatcher.submit(late, &bench.facts);
+        assert_eq!(bench.dispatcher.notes(), [judged(5, [1], true), Note::Over(EventId(5))]);
         // A reload does not touch what waits in a batch.
         bench.dispatcher.set_filters(Filters { otherwise: Otherwise::Ignore, ..Filters::default() });
         bench.dispatcher.pump(&bench.facts);

@@ -290,8 +290,9 @@ fn unknown(name: &str, place: Range<usize>) -> Wrong {
 /// What other languages write where a comparison is expected.
 fn wrong_sign(input: &Input<'_>) -> Option<Wrong> {
     let start = input.current_token_start();
-    if input.starts_with('=') {
-        return Some(Wrong::new(start..start + 1, "`=` compares nothing", "write `==`"));
+    let wrong = [("=>", "write `>=`"), ("=<", "write `<=`"), ("=", "write `==`")];
+    if let Some((sign, help)) = wrong.into_iter().find(|(sign, _)| input.starts_with(sign)) {
+        return Some(Wrong::new(start..start + sign.len(), format!("`{sign}` compares nothing"), help));
     }
     let place = rest(input);
     match input.get(..place.len())? {

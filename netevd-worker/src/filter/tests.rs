@@ -356,6 +356,7 @@ fn faults_have_their_place() {
         ("mtu", 0, "mtu", "`mtu` is a number, so it has to be compared", "such as `mtu >= 1`"),
         ("startup && interface", 11, "interface", "`interface` is a text", "such as `interface =="),
         ("mtu = 1400", 4, "=", "`=` compares nothing", "write `==`"),
+        ("mtu => 1400", 4, "=>", "`=>` compares nothing", "write `>=`"),
         ("mtu == \"1400\"", 7, "\"1400\"", "`mtu` is a number", "write 1400 without"),
         ("mtu == many", 7, "many", "expected a number for `mtu`, found `many`", "such as"),
         ("mtu == -1", 7, "-1", "expected a number", ""),

@@ -24,7 +24,7 @@ pub(crate) fn run(config_file: Option<&Path>, options: &StartOptions) -> Result<
     let with_helper = powers.net_admin;
     let user_runtime = environment().remove("XDG_RUNTIME_DIR");
     let named = options.runtime_dir.as_deref();
-    let path = runtime::directory(named, user_runtime.as_deref(), options.dry_run)?;
+    let path = runtime::directory(named, user_runtime.as_deref(), options.dry_run.dry_run)?;
     let (user, helper_user) = (options.user.as_deref(), options.helper_user.as_deref());
     let identities = identity::choose(powers, user, helper_user, runtime::owner(&path))?;
     let owner = (identities.separate && powers.chown).then_some(identities.worker);
@@ -44,14 +44,14 @@ pub(crate) fn run(config_file: Option<&Path>, options: &StartOptions) -> Result<
             say("routing.policy_rules is set and has no effect");
         }
     }
-    if options.dry_run {
+    if options.dry_run.dry_run {
         say("dry run: nothing is run or changed; what would be is in the log");
     }
     let plan = Plan {
         binaries: Binaries::find()?,
         identities,
         with_helper,
-        dry_run: options.dry_run,
+        dry_run: options.dry_run.dry_run,
         config: config_file,
         log_format: options.log_format.clone(),
         runtime: runtime.path().to_owned(),

@@ -13,6 +13,7 @@ pub mod facts;
 #[cfg(test)]
 mod fixtures;
 pub mod kernel;
+pub mod metrics;
 pub mod names;
 pub mod routing;
 pub mod services;

@@ -5,6 +5,7 @@
 //! worker wires.
 
 pub mod api;
+pub mod audit;
 pub mod backend;
 pub mod config;
 pub mod dispatch;

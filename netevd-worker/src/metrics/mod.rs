@@ -130,11 +130,6 @@ impl Metrics {
         self.handle.families.resync_duration.observe(took.as_secs_f64());
     }
 
-    /// Rules of ours and fallbacks that another program deleted, as a pass found.
-    pub fn wipes(&self, count: usize) {
-        self.handle.families.external_wipes.inc_by(u64::try_from(count).unwrap_or(u64::MAX));
-    }
-
     /// The configuration was read, at the start or again.
     pub fn reloaded(&self, successful: bool) {
         self.handle.families.reload_successful.set(i64::from(successful));
@@ -179,6 +174,11 @@ impl Handle {
         let labels = [("request", Cow::Borrowed(request)), ("result", Cow::Borrowed(result))];
         self.families.helper_requests.get_or_create(&labels).inc();
         self.families.helper_duration.observe(took.as_secs_f64());
+    }
+
+    /// Rules of ours and fallbacks that another program deleted, as a pass found.
+    pub fn wipes(&self, count: usize) {
+        self.families.external_wipes.inc_by(u64::try_from(count).unwrap_or(u64::MAX));
     }
 
     /// So many records went into the audit log.

@@ -15,11 +15,13 @@ use super::resync::Resync;
 use super::routing_side::RoutingSide;
 use super::routing_task::RoutingNews;
 use super::services_side::{self, ServicesSide};
+use crate::audit::{Audit, Entry};
 use crate::backend::Source;
 use crate::config::{Backend, Config};
 use crate::dispatch::Dispatcher;
 use crate::event::EventKind;
 use crate::kernel::{Dump, KernelMessage, Multicast, Received};
+use crate::metrics::Metrics;
 use crate::state::{Changes, Interest, LeaseWait, State, is_reported};
 use std::io;
 use std::time::{Duration, Instant};
@@ -54,6 +56,8 @@ pub(super) struct Worker {
     /// When scripts hear of new leases, whether the kernel has all of them or not.
     leases_at: Option<(LeaseWait, Instant)>,
     overruns: u64,
+    metrics: Metrics,
+    audit: Audit,
     notify: Notify,
     /// The last reload was refused.
     stale: bool,
@@ -93,7 +97,10 @@ impl Worker {
                     self.catch_up(&mut batch)?;
                     self.reported(report);
                 }
-                outcome = self.services.outcome() => services_side::tell(&outcome),
+                outcome = self.services.outcome() => {
+                    services_side::tell(&outcome);
+                    self.audit.record(|| Entry::service(&outcome));
+                }
                 dump = self.resync.dump() => {
                     if let Some(dump) = dump? {
                         let changes = self.resynchronise(dump);
@@ -130,6 +137,7 @@ impl Worker {
         if !unrun {
             self.save();
         }
+        self.audit.stop().await;
     }
 
     fn next_wake(&self) -> Instant {
@@ -197,6 +205,8 @@ impl Worker {
     }
 
     fn received(&mut self, received: Received, batch: &mut Vec<KernelMessage>) {
+        let faults = if let Received::Messages { faults } = received { faults } else { 0 };
+        self.metrics.netlink(batch, faults);
         // Asked only where the answer matters: every look at a directory delays a script.
         if batch.iter().any(is_of_routes) {
             self.update_interest();
@@ -218,6 +228,7 @@ impl Worker {
             }
             Received::Overrun => {
                 self.overruns += 1;
+                self.metrics.overrun();
                 tracing::warn!(
                     "the kernel had more to tell than the receive buffer holds (overrun {}); reading its \
                      state again. What happened meanwhile is told as one difference",
@@ -278,6 +289,7 @@ impl Worker {
     }
 
     fn resynchronise(&mut self, dump: Dump) -> Changes {
+        self.metrics.resync(self.resync.took());
         let routes = self.routes_wanted && !self.resync.was_quiet();
         let config = &self.config;
         let interest = Interest { monitors: &|name| config.monitors(name), routes };

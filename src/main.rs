@@ -11,6 +11,8 @@ mod commands;
 mod facts;
 mod failure;
 mod identity;
+#[cfg(test)]
+mod manual;
 mod output;
 mod paint;
 mod polkit;

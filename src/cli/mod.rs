@@ -94,7 +94,7 @@ pub(crate) enum Command {
     /// Print the completion script of a shell
     Completions {
         /// Which shell: bash, zsh, fish, elvish or powershell
-        #[arg(value_name = "SHELL")]
+        #[arg(value_name = "SHELL", hide_possible_values = true)]
         shell: Shell,
     },
     /// Print the version
@@ -119,7 +119,7 @@ pub(crate) struct StartOptions {
     #[arg(long, value_name = "DIR")]
     pub runtime_dir: Option<PathBuf>,
     /// The worker's log: text for people, or json, one object a line [default: text]
-    #[arg(long, value_name = "FORMAT", value_parser = ["text", "json"])]
+    #[arg(long, value_name = "text|json", hide_possible_values = true, value_parser = ["text", "json"])]
     pub log_format: Option<String>,
     /// User of the worker and of scripts, by name or number [default: netevd, else an unused id]
     #[arg(long, value_name = "USER")]
@@ -167,7 +167,7 @@ pub(crate) struct RoutesOptions {
     #[arg(long, value_name = "TABLE")]
     pub table: Option<String>,
     /// Only routes of this family
-    #[arg(long, value_name = "FAMILY", value_parser = ["ipv4", "ipv6"])]
+    #[arg(long, value_name = "ipv4|ipv6", hide_possible_values = true, value_parser = ["ipv4", "ipv6"])]
     pub family: Option<String>,
     /// At most so many [default: 1000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]

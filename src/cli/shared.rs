@@ -19,7 +19,7 @@ pub(crate) struct ConfigOption {
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct FormatOption {
     /// Form of the output; json and yaml give the API's document [default: text]
-    #[arg(long, value_name = "FORMAT")]
+    #[arg(long, value_name = "text|table|json|yaml", hide_possible_values = true)]
     pub format: Option<Format>,
 }
 

@@ -204,8 +204,8 @@ impl Entry {
 
     /// A rule or route that the helper put in, replaced, took out, or refused.
     pub fn routing(done: &Done) -> Self {
-        let kind = if done.is_rule() { Kind::RuleChange } else { Kind::RouteChange };
-        let entry = Self::new(kind, "netevd", done.action(), done.resource())
+        let kind = if done.is_rule { Kind::RuleChange } else { Kind::RouteChange };
+        let entry = Self::new(kind, "netevd", done.action, done.object.as_str())
             .with("interface", done.interface.as_str())
             .with("ifindex", u32::from(done.key.ifindex));
         match done.error() {

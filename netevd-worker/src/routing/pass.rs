@@ -75,22 +75,6 @@ impl Outcome {
     }
 }
 
-/// The route that a request is about, as ip(8) begins its line.
-pub(super) fn target(request: &Request) -> String {
-    match request {
-        Request::SetDefault { next_hop: NextHop::Gateway(gateway), .. } => format!("default via {gateway}"),
-        Request::SetDefault { .. } => "default".to_owned(),
-        Request::AddSubnet { address, .. } => format!("subnet of {address}"),
-        Request::AddLocal { destination, .. } => destination.to_string(),
-        Request::DelRoute { route, .. } => match route {
-            RouteKind::Default => "default".to_owned(),
-            RouteKind::Fallback => "unreachable default".to_owned(),
-            RouteKind::Subnet(prefix) | RouteKind::Local(prefix) => prefix.to_string(),
-        },
-        _ => request.name().to_owned(),
-    }
-}
-
 /// A request in words, for the log.
 pub(super) fn describe(request: &Request) -> String {
     match request {

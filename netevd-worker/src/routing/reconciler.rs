@@ -1,6 +1,7 @@
 //! One pass: dump, compare, ask the helper. Knows the last pass only as far as is needed to tell
 //! another program's deletions from our own.
 
+use super::done;
 use super::pass::{Failure, Outcome, carry_out, describe};
 use crate::kernel::{DumpError, Dumper, ManagedDump};
 use crate::routing::{Actual, Done, Helper, HelperError, Plan, TableKey, changes, everything};
@@ -37,7 +38,7 @@ pub struct PassReport {
     pub refused: Vec<Refused>,
     /// Rules of ours and fallbacks that someone else deleted since the last pass.
     pub wiped: usize,
-    /// Each request that changed something or was refused, in order, if that was asked for.
+    /// Each object that was changed or refused, in order, if that was asked for.
     pub done: Vec<Done>,
     /// The interfaces' names at the time of the plan, for the log.
     pub plan: Arc<Plan>,
@@ -107,7 +108,7 @@ impl Reconciler {
         }
         self.remember(&wanted);
         refused.extend(self.explain(&plan, &dump, &mut outcome).await);
-        let done = outcome.steps.iter().map(|step| self.done(step, &plan)).collect();
+        let done = done::list(&outcome.steps, &plan, &actual, &self.policy);
         Ok(PassReport { changed: outcome.changed, refused, wiped, done, plan })
     }
 
@@ -159,17 +160,6 @@ impl Reconciler {
             outcome.steps.extend(stale.map(|step| (step.key, step.request, Reply::Ok)));
         }
         Ok(outcome)
-    }
-
-    fn done(&self, (key, request, reply): &(TableKey, Request, Reply), plan: &Plan) -> Done {
-        let name = |table: &crate::routing::PlannedTable| table.name.clone();
-        Done {
-            key: *key,
-            interface: plan.tables.get(key).map(name).unwrap_or_default(),
-            table: TableId::for_interface(self.policy.table_base, key.ifindex),
-            request: *request,
-            reply: *reply,
-        }
     }
 
     fn wiped(&self, actual: &Actual) -> usize {

@@ -15,13 +15,13 @@ use super::resync::Resync;
 use super::routing_side::RoutingSide;
 use super::routing_task::RoutingNews;
 use super::services_side::{self, ServicesSide};
-use crate::audit::{Audit, Entry};
+use super::witness::Witness;
+use crate::audit::Entry;
 use crate::backend::Source;
 use crate::config::{Backend, Config};
 use crate::dispatch::Dispatcher;
 use crate::event::EventKind;
 use crate::kernel::{Dump, KernelMessage, Multicast, Received};
-use crate::metrics::Metrics;
 use crate::state::{Changes, Interest, LeaseWait, State, is_reported};
 use std::io;
 use std::time::{Duration, Instant};
@@ -56,8 +56,7 @@ pub(super) struct Worker {
     /// When scripts hear of new leases, whether the kernel has all of them or not.
     leases_at: Option<(LeaseWait, Instant)>,
     overruns: u64,
-    metrics: Metrics,
-    audit: Audit,
+    witness: Witness,
     notify: Notify,
     /// The last reload was refused.
     stale: bool,
@@ -99,7 +98,7 @@ impl Worker {
                 }
                 outcome = self.services.outcome() => {
                     services_side::tell(&outcome);
-                    self.audit.record(|| Entry::service(&outcome));
+                    self.witness.audit.record(|| Entry::service(&outcome));
                 }
                 dump = self.resync.dump() => {
                     if let Some(dump) = dump? {
@@ -107,7 +106,8 @@ impl Worker {
                         self.follow(changes);
                     }
                 }
-                _completion = self.dispatcher.completed() => {
+                completion = self.dispatcher.completed() => {
+                    self.witness.ran(&completion);
                     self.pump();
                     self.notify.touch(Instant::now());
                 }
@@ -133,11 +133,13 @@ impl Worker {
         tracing::info!("stopping: {} scripts running", self.dispatcher.running());
         // What has not run yet is for the next start.
         let unrun = self.dispatcher.has_unrun();
-        self.dispatcher.shutdown(GRACE).await;
+        for completion in self.dispatcher.shutdown(GRACE).await {
+            self.witness.ran(&completion);
+        }
         if !unrun {
             self.save();
         }
-        self.audit.stop().await;
+        self.witness.audit.stop().await;
     }
 
     fn next_wake(&self) -> Instant {
@@ -155,6 +157,7 @@ impl Worker {
         if self.period_at <= now {
             self.period_at = now + PERIOD;
             self.resync.routinely(now);
+            self.witness.metrics.tend(now);
             if let Some(routing) = &mut self.routing {
                 routing.routinely(now);
             }
@@ -198,6 +201,9 @@ impl Worker {
     /// Starts what may start, scripts and units.
     fn pump(&mut self) {
         self.dispatcher.pump(&self.state);
+        for note in self.dispatcher.notes() {
+            self.witness.note(&note);
+        }
         let begun = self.dispatcher.begun();
         if !begun.is_empty() {
             self.services.begun(begun);
@@ -206,7 +212,7 @@ impl Worker {
 
     fn received(&mut self, received: Received, batch: &mut Vec<KernelMessage>) {
         let faults = if let Received::Messages { faults } = received { faults } else { 0 };
-        self.metrics.netlink(batch, faults);
+        self.witness.metrics.netlink(batch, faults);
         // Asked only where the answer matters: every look at a directory delays a script.
         if batch.iter().any(is_of_routes) {
             self.update_interest();
@@ -228,7 +234,7 @@ impl Worker {
             }
             Received::Overrun => {
                 self.overruns += 1;
-                self.metrics.overrun();
+                self.witness.metrics.overrun();
                 tracing::warn!(
                     "the kernel had more to tell than the receive buffer holds (overrun {}); reading its \
                      state again. What happened meanwhile is told as one difference",
@@ -254,7 +260,13 @@ impl Worker {
             self.save_at.get_or_insert(now + SAVE_AFTER);
         }
         let mut news = Vec::new();
+        let mut known = None;
         for event in changes.events.drain(..) {
+            if known.as_ref().is_none_or(|(link, _)| *link != event.link) {
+                known = Some((event.link, news::name_of(&event, &self.state, &changes.gone)));
+            }
+            let link = known.as_ref().and_then(|(_, name)| name.as_deref());
+            self.witness.heard(&event, link, self.backend.name());
             if news::is_news(&event) {
                 news.push(event.clone());
             }
@@ -262,6 +274,7 @@ impl Worker {
         }
         for (link, last) in &changes.gone {
             self.dispatcher.link_gone(*link, last.clone());
+            self.witness.metrics.interface_gone(last.name.as_str(), now);
         }
         self.pump();
         // After the scripts have started: they are what is waited for.
@@ -289,7 +302,7 @@ impl Worker {
     }
 
     fn resynchronise(&mut self, dump: Dump) -> Changes {
-        self.metrics.resync(self.resync.took());
+        self.witness.metrics.resync(self.resync.took());
         let routes = self.routes_wanted && !self.resync.was_quiet();
         let config = &self.config;
         let interest = Interest { monitors: &|name| config.monitors(name), routes };

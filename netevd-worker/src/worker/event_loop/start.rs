@@ -19,6 +19,7 @@ use crate::worker::options::Options;
 use crate::worker::resync::Resync;
 use crate::worker::routing_side::{RoutingSide, Tell};
 use crate::worker::services_side::ServicesSide;
+use crate::worker::witness::Witness;
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 
@@ -46,6 +47,7 @@ impl Worker {
         }
         let now = Instant::now();
         let metrics = Metrics::default();
+        metrics.reloaded(true);
         bus::count_in(metrics.handle());
         let audit = Audit::new(metrics.handle());
         audit.reconfigure(&config.audit);
@@ -80,8 +82,7 @@ impl Worker {
             period_at: now + PERIOD,
             leases_at: None,
             overruns: 0,
-            metrics,
-            audit,
+            witness: Witness::new(metrics, audit),
             notify: Notify::new(now),
             stale: false,
             _lock: lock,

@@ -114,14 +114,13 @@ fn audit_records_are_what_happened() {
 
     // Each script's event is a record, too, of the link, before it.
     for (id, event, link) in &noted {
+        let is_of = |record: &Value| {
+            record["details"]["event_id"].as_u64().map(|id| id.to_string()).as_ref() == Some(id)
+        };
         let position = |is: &dyn Fn(&Value) -> bool| all.iter().position(is);
-        let told = position(&|record| {
-            record["action"] == *event
-                && record["details"]["event_id"].to_string() == *id
-                && record["resource"] == *link
-        });
-        let ran =
-            position(&|record| record["action"] == "run" && record["details"]["event_id"].to_string() == *id);
+        let told =
+            position(&|record| record["action"] == *event && is_of(record) && record["resource"] == *link);
+        let ran = position(&|record| record["action"] == "run" && is_of(record));
         assert!(told.is_some() && told < ran, "{id} {event} {link}");
     }
     assert_eq!(mode(&host, LOG), 0o640);
@@ -135,7 +134,7 @@ fn audit_tampering_is_found() {
     let daemon = host.start_daemon();
     await_record(&host, "rules", |record| record["event_type"] == "rule_change");
     let log = daemon.stop().log;
-    let head = log.lines().filter_map(|line| line.split_once("audit: head ")).last().expect("a head").1;
+    let head = log.lines().rev().find_map(|line| line.split_once("audit: head ")).expect("a head").1;
     let (id, hash) = head.split_once(' ').expect("two words");
     let text = host.read(LOG);
     let count = text.lines().count();

@@ -20,3 +20,4 @@ mod overrun;
 mod routing;
 mod scripts;
 mod services;
+mod tour;

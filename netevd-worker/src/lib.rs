@@ -10,6 +10,7 @@ pub mod config;
 pub mod dispatch;
 pub mod event;
 pub mod facts;
+pub mod filter;
 #[cfg(test)]
 mod fixtures;
 pub mod journal;

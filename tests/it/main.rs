@@ -11,6 +11,7 @@ mod support;
 mod auto;
 mod demo;
 mod dhclient;
+mod filters;
 mod input;
 mod machine;
 mod managers;

@@ -82,6 +82,7 @@ impl Worker {
             routing,
             memory,
         };
+        worker.dispatcher.set_filters(worker.config.filters.clone());
         worker.first_look().await?;
         Ok(worker)
     }

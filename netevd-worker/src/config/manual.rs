@@ -8,7 +8,7 @@ use crate::filter::{self, Field};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-const BEFORE: &str = r#".TH NETEVD.YAML 5 "" "netevd" "netevd"
+const BEFORE: &str = r#".TH NETEVD.YAML 5 2026-11-24 "" netevd
 .SH NAME
 netevd.yaml \- configuration of netevd
 .SH SYNOPSIS

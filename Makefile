@@ -66,7 +66,7 @@ install: ## Install what `make release` built: DESTDIR= PREFIX=/usr SYSCONFDIR=/
 	install -d $(DESTDIR)$(DOCDIR)/examples
 	install -m 0644 README.md CHANGELOG.md SECURITY.md COPYING docs/*.md $(DESTDIR)$(DOCDIR)/
 	install -m 0644 examples/*.yaml examples/*.json systemd/examples/*.conf $(DESTDIR)$(DOCDIR)/examples/
-	cp -R examples/scripts examples/units $(DESTDIR)$(DOCDIR)/examples/
+	cp -R examples/scripts examples/units examples/monitoring $(DESTDIR)$(DOCDIR)/examples/
 	for page in $(MANUALS); do \
 		install -D -m 0644 man/$$page $(DESTDIR)$(SHARE)/man/man$${page##*.}/$$page || exit 1; done
 	for item in $(COMPLETIONS); do \
@@ -98,7 +98,8 @@ test-boot: build ## The services under systemd as process 1, on Debian's systemd
 packages: ## Install the Debian packages that the tests need and that are missing (root)
 	@tests/support/packages.sh ip:iproute2 unshare:util-linux ping:iputils-ping sysctl:procps cc:gcc \
 		dbus-daemon:dbus-daemon networkctl:systemd resolvectl:systemd-resolved pkcheck:polkitd \
-		NetworkManager:network-manager dhclient:isc-dhcp-client dnsmasq:dnsmasq-base nft:nftables
+		NetworkManager:network-manager dhclient:isc-dhcp-client dnsmasq:dnsmasq-base nft:nftables \
+		promtool:prometheus
 
 # Without root the rows of D-Bus are left out: the bus wants users of its own.
 bench: release ## Measure against the floor of this machine; needs root or user namespaces

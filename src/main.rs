@@ -43,6 +43,7 @@ fn main() -> ExitCode {
         Command::Test(options) => commands::test::run(&options),
         Command::Policy(options) => commands::policy::run(&options),
         Command::Flush(options) => commands::flush::run(&options),
+        Command::Audit { what: cli::AuditCommand::Verify(options) } => commands::audit::run(&options),
         Command::Completions { shell } => commands::completions::run(shell),
         Command::Version => commands::version(),
     };

@@ -5,6 +5,7 @@
 //! worker wires.
 
 pub mod api;
+pub mod audit;
 pub mod backend;
 pub mod config;
 pub mod dispatch;
@@ -15,6 +16,7 @@ pub mod filter;
 mod fixtures;
 pub mod journal;
 pub mod kernel;
+pub mod metrics;
 pub mod names;
 pub mod routing;
 pub mod services;

@@ -91,6 +91,12 @@ pub(crate) enum Command {
     Policy(PolicyOptions),
     /// Delete every rule and route of netevd (protocol 110) from the kernel; needs root
     Flush(FlushOptions),
+    /// Check the audit log
+    Audit {
+        /// What to check
+        #[command(subcommand)]
+        what: AuditCommand,
+    },
     /// Print the completion script of a shell
     Completions {
         /// Which shell: bash, zsh, fish, elvish or powershell
@@ -310,6 +316,33 @@ pub(crate) struct ValidateOptions {
     pub schema: bool,
     #[command(flatten)]
     pub config: ConfigOption,
+}
+
+/// What `audit` does.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// Check that no record of the audit log was changed, removed, put in or moved
+    Verify(VerifyOptions),
+}
+
+/// Options of `audit verify`.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct VerifyOptions {
+    /// Files of one log, the oldest first [default: audit.path with its rotated files]
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Hash that a line must have, from "audit: head" in the daemon's log; may be repeated
+    #[arg(long, value_name = "HASH", value_parser = hash)]
+    pub head: Vec<String>,
+    #[command(flatten)]
+    pub config: ConfigOption,
+    #[command(flatten)]
+    pub format: FormatOption,
+}
+
+fn hash(text: &str) -> Result<String, &'static str> {
+    let is_hash = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_hash.then(|| text.to_ascii_lowercase()).ok_or("a hash has 64 hexadecimal digits")
 }
 
 /// Options of `policy`.

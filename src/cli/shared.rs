@@ -1,7 +1,7 @@
 //! Options that several commands have. They stand behind the command or in front of it; before a
 //! command that has no use for them they are a usage error.
 
-use super::{Command, List, Show};
+use super::{AuditCommand, Command, List, Show};
 use crate::client::Endpoint;
 use crate::output::Format;
 use clap::Args;
@@ -93,9 +93,7 @@ impl<'a> Own<'a> {
     fn of(command: &'a mut Command) -> Self {
         let none = Self::default();
         match command {
-            Command::Start(o) => {
-                Self { config: Some(&mut o.config), dry_run: Some(&mut o.dry_run), ..none }
-            }
+            Command::Start(o) => Self { config: Some(&mut o.config), dry_run: Some(&mut o.dry_run), ..none },
             Command::Status(o) => Self { format: Some(&mut o.format), daemon: Some(&mut o.daemon), ..none },
             Command::List { what: List::Scripts(o) } => Self {
                 config: Some(&mut o.config),
@@ -122,6 +120,9 @@ impl<'a> Own<'a> {
             Command::Test(o) => Self { config: Some(&mut o.config), dry_run: Some(&mut o.dry_run), ..none },
             Command::Policy(o) => Self { config: Some(&mut o.config), ..none },
             Command::Flush(o) => Self { dry_run: Some(&mut o.dry_run), ..none },
+            Command::Audit { what: AuditCommand::Verify(o) } => {
+                Self { config: Some(&mut o.config), format: Some(&mut o.format), ..none }
+            }
             Command::Completions { .. } | Command::Version => none,
         }
     }

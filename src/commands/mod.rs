@@ -1,5 +1,6 @@
 //! The commands other than `start`, one a file.
 
+pub(crate) mod audit;
 pub(crate) mod completions;
 pub(crate) mod events;
 pub(crate) mod flush;

@@ -1,5 +1,6 @@
 //! What people see of each document of the API. Pure: a document in, a view out.
 
+pub(crate) mod audit;
 pub(crate) mod event;
 pub(crate) mod events;
 pub(crate) mod interface;

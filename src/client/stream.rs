@@ -56,7 +56,7 @@ impl<'c> Listener<'c> {
     }
 
     /// Where to go on if the connection breaks before the first message.
-    pub(crate) fn from(&mut self, instance: &str) {
+    pub(crate) fn resume_from(&mut self, instance: &str) {
         self.place.get_or_insert_with(|| format!("{instance}-0"));
     }
 

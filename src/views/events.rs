@@ -8,8 +8,7 @@ use netevd_worker::api::document::{EventDocument, Events, ScriptRun, UnitRun};
 pub(crate) fn view(list: &Events) -> View {
     let mut view = View::grid(grid(&list.events), "no such event is remembered");
     if list.has_more {
-        let text = "there are more: --limit, --since, --interface and --type choose";
-        view.0.push(Part::Lines(vec![Cell::new(text).faint()]));
+        view.0.push(Part::Lines(vec![Cell::new("there are more").faint()]));
     }
     view
 }

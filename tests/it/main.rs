@@ -22,3 +22,4 @@ mod overrun;
 mod routing;
 mod scripts;
 mod services;
+mod tour;

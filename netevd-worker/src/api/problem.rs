@@ -38,9 +38,9 @@ impl From<&ProblemDocument> for Problem {
         let fault = Fault {
             severity,
             span,
+            inside: None,
             message: document.message.clone(),
             help: document.help.clone(),
-            inside: None,
         };
         Self { origin, fault, line: document.text.clone() }
     }

@@ -25,8 +25,9 @@ release: ## Build optimised programs into target/release, the helper statically 
 		$(CARGO) build -p netevd-priv --locked --release --target $(HOST)
 	install -m 755 target/$(HOST)/release/netevd-priv target/release/netevd-priv
 
-man: ## Write man/netevd.8 anew from the program's options
+man: ## Write manual pages, schema and tables of keys anew from the program's options and keys
 	NETEVD_WRITE_MANUAL=1 $(CARGO) test --locked --bin netevd manual
+	NETEVD_WRITE_MANUAL=1 $(CARGO) test --locked -p netevd-worker --lib config::
 
 # Where things go, as packagers expect it: DESTDIR is put in front of everything and is named in no
 # file. What the administrator writes is in SYSCONFDIR; nothing there is replaced or removed.

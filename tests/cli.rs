@@ -160,6 +160,18 @@ fn validate_checks_each_file_with_its_drop_ins() {
 }
 
 #[test]
+fn validate_prints_the_schema_that_is_shipped() {
+    let output = run(&["validate", "--schema"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/netevd.schema.json");
+    assert!(text(&output.stdout) == fs::read_to_string(shipped).expect("shipped"));
+    for words in [&["validate", "--schema", "n.yaml"][..], &["validate", "--schema", "--config", "n.yaml"]] {
+        let output = run(words);
+        assert_eq!((output.status.code(), output.stdout.is_empty()), (Some(2), true), "{words:?}");
+    }
+}
+
+#[test]
 fn an_unreadable_file_is_explained() {
     if is_root() {
         let scratch = Scratch::new("unreadable");

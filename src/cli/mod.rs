@@ -311,6 +311,9 @@ pub(crate) struct ValidateOptions {
     /// Files to check, each with its drop-ins [default: --config or /etc/netevd/netevd.yaml]
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// Print a JSON schema of the configuration instead, for editors
+    #[arg(long, conflicts_with = "files")]
+    pub schema: bool,
     #[command(flatten)]
     pub config: ConfigOption,
 }

@@ -64,7 +64,7 @@ install: ## Install what `make release` built: DESTDIR= PREFIX=/usr SYSCONFDIR=/
 	install -d $(DESTDIR)$(SYSCONFDIR)/netevd $(EVENTS:%=$(DESTDIR)$(SYSCONFDIR)/netevd/%.d)
 	install -d $(DESTDIR)$(DOCDIR)/examples
 	install -m 0644 README.md CHANGELOG.md SECURITY.md COPYING docs/*.md $(DESTDIR)$(DOCDIR)/
-	install -m 0644 examples/*.yaml systemd/examples/*.conf $(DESTDIR)$(DOCDIR)/examples/
+	install -m 0644 examples/*.yaml examples/*.json systemd/examples/*.conf $(DESTDIR)$(DOCDIR)/examples/
 	cp -R examples/scripts examples/units examples/monitoring $(DESTDIR)$(DOCDIR)/examples/
 	for page in $(MANUALS); do \
 		install -D -m 0644 man/$$page $(DESTDIR)$(SHARE)/man/man$${page##*.}/$$page || exit 1; done

@@ -73,9 +73,12 @@ impl<'c> Listener<'c> {
                     self.open = Some(loop {
                         match self.connect().await {
                             Ok(body) => break (body, Messages::default()),
-                            // It will not become better by itself.
-                            Err(error @ (ClientError::Denied(_) | ClientError::Refused(_))) => {
-                                return Err(error);
+                            // A socket that is just being made may be nobody's for a moment; a token
+                            // does not become right by waiting.
+                            Err(ClientError::Refused(body))
+                                if ["unauthorized", "forbidden", "bad_request"].contains(&&*body.code) =>
+                            {
+                                return Err(ClientError::Refused(body));
                             }
                             Err(_) => sleep(pause).await,
                         }

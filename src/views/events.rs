@@ -34,6 +34,21 @@ pub(super) fn grid(events: &[EventDocument]) -> Grid {
     grid
 }
 
+/// Those of one link, whose runs are shown by themselves.
+pub(super) fn short(events: &[EventDocument]) -> Grid {
+    let mut grid = Grid::new(&["ID", "TIME", "EVENT", "ACTION", "WHAT"]);
+    for event in events {
+        grid.row([
+            Cell::new(event.id),
+            Cell::new(&event.timestamp),
+            Cell::new(&event.event_type),
+            action(&event.action),
+            Cell::new(line::what(event)),
+        ]);
+    }
+    grid
+}
+
 /// The scripts and units of these events.
 pub(super) fn runs(events: &[EventDocument]) -> Grid {
     let mut grid = Grid::new(&["EVENT", "STARTED", "SCRIPT OR UNIT", "RESULT", "EXIT", "TOOK"]);

@@ -12,6 +12,7 @@ mod audit;
 mod auto;
 mod demo;
 mod dhclient;
+mod filters;
 mod input;
 mod machine;
 mod managers;

@@ -28,6 +28,8 @@ pub(super) enum Fate {
     Nothing,
     Coalesced(EventId),
     Lost,
+    /// By a filter.
+    Ignored,
 }
 
 /// One event.
@@ -49,6 +51,7 @@ pub struct Record {
     detail: Kept,
     runs: Vec<Run>,
     units: Vec<UnitRun>,
+    filters: Vec<u32>,
 }
 
 /// What is kept of an event's detail.
@@ -101,6 +104,7 @@ impl Record {
             detail,
             runs: Vec::new(),
             units: Vec::new(),
+            filters: Vec::new(),
         }
     }
 
@@ -128,6 +132,20 @@ impl Record {
             changes.extend(more.into_iter().take(room));
             *count += more_count;
         }
+        self.add_filters(&newer.filters);
+    }
+
+    pub(super) fn judged(&mut self, filters: &[u32], is_ignored: bool) {
+        self.add_filters(filters);
+        if is_ignored {
+            self.fate = Fate::Ignored;
+        }
+    }
+
+    fn add_filters(&mut self, filters: &[u32]) {
+        self.filters.extend(filters);
+        self.filters.sort_unstable();
+        self.filters.dedup();
     }
 
     pub(super) fn started(&mut self, script: &Path, at: SystemTime) {
@@ -152,6 +170,9 @@ impl Record {
     }
 
     pub(super) fn over(&mut self) {
+        if self.fate == Fate::Ignored {
+            return;
+        }
         let ran = !self.runs.is_empty() || !self.units.is_empty();
         self.fate = if ran { Fate::Done } else { Fate::Nothing };
     }
@@ -182,6 +203,7 @@ impl Record {
             Fate::Nothing => "none",
             Fate::Coalesced(_) => "coalesced",
             Fate::Lost => "lost",
+            Fate::Ignored => "ignored",
         };
         EventDocument {
             id: self.id.0,
@@ -206,6 +228,7 @@ impl Record {
                 Fate::Coalesced(EventId(id)) => Some(id),
                 _ => None,
             },
+            filters: self.filters.clone(),
             ..EventDetails::default()
         };
         match &self.detail {

@@ -259,6 +259,11 @@ impl Worker {
         if !changes.events.is_empty() {
             self.save_at.get_or_insert(now + SAVE_AFTER);
         }
+        // Before the events: their filters and scripts see the last values.
+        for (link, last) in &changes.gone {
+            self.dispatcher.link_gone(*link, last.clone());
+            self.witness.metrics.interface_gone(last.name.as_str(), now);
+        }
         let mut news = Vec::new();
         let mut known = None;
         for event in changes.events.drain(..) {
@@ -270,11 +275,7 @@ impl Worker {
             if news::is_news(&event) {
                 news.push(event.clone());
             }
-            self.dispatcher.submit(event);
-        }
-        for (link, last) in &changes.gone {
-            self.dispatcher.link_gone(*link, last.clone());
-            self.witness.metrics.interface_gone(last.name.as_str(), now);
+            self.dispatcher.submit(event, &self.state);
         }
         self.pump();
         // After the scripts have started: they are what is waited for.

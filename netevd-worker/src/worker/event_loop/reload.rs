@@ -35,6 +35,7 @@ impl Worker {
         self.log.reconfigure(&config.system);
         self.witness.audit.reconfigure(&config.audit);
         self.dispatcher.reconfigure(config.scripts.clone());
+        self.dispatcher.set_filters(config.filters.clone());
         let mut changes = Changes::default();
         let source = |config: &Config| (config.system.backend, config.backends.dhclient.lease_files.clone());
         if source(&config) != source(&self.config) {

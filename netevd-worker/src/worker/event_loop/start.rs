@@ -94,6 +94,7 @@ impl Worker {
             routing,
             memory,
         };
+        worker.dispatcher.set_filters(worker.config.filters.clone());
         worker.first_look().await?;
         Ok(worker)
     }

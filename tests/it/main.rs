@@ -17,6 +17,7 @@ mod managers;
 mod networkd;
 mod networkmanager;
 mod overrun;
+mod page;
 mod routing;
 mod scripts;
 mod services;

@@ -69,6 +69,10 @@ pub(crate) struct StartOptions {
     /// Runtime directory [default: /run/netevd; $XDG_RUNTIME_DIR/netevd for an ordinary user]
     #[arg(long, value_name = "DIR")]
     pub runtime_dir: Option<PathBuf>,
+    /// Run and change nothing: no script, unit, D-Bus call or route; log what would be done. Beside a
+    /// running daemon too; the runtime directory is /run/netevd-dry-run
+    #[arg(long)]
+    pub dry_run: bool,
     /// The worker's log: text for people, or json, one object a line [default: text]
     #[arg(long, value_name = "FORMAT", value_parser = ["text", "json"])]
     pub log_format: Option<String>,

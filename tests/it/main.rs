@@ -19,6 +19,7 @@ mod managers;
 mod networkd;
 mod networkmanager;
 mod overrun;
+mod page;
 mod routing;
 mod scripts;
 mod services;

@@ -2,4 +2,5 @@
 
 mod commands;
 mod configuration;
+mod dry_run;
 mod reload;

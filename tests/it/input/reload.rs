@@ -1,6 +1,7 @@
 //! SIGHUP: all or nothing.
 
-use crate::support::{ETH1_MANAGED, Host, eth1_complete, rules};
+use crate::support::{ETH1_MANAGED, Host, eth1_complete, rules, wait_for};
+use serde_json::Value;
 
 #[test]
 fn input_a_faulty_configuration_changes_nothing_on_reload() {
@@ -53,4 +54,97 @@ fn input_reload_takes_up_scripts_and_monitoring() {
     host.ip("link set eth1 mtu 1300");
     host.await_run("mtu", "eth1");
     host.await_ours("routing went on", &eth1_complete());
+}
+
+/// By the API: `POST /api/v1/reload` from root.
+fn reload(host: &Host, query: &str) -> (String, Value) {
+    let text = host.sh(&format!(
+        "curl -sS -w '\\n%{{http_code}}' -X POST --unix-socket /run/netevd/api.sock \\
+         'http://localhost/api/v1/reload{query}'"
+    ));
+    let (body, status) = text.rsplit_once('\n').expect("a status");
+    (status.to_owned(), serde_json::from_str(body).unwrap_or_else(|e| panic!("{e}: {body}")))
+}
+
+#[test]
+fn input_a_reload_by_the_api_is_all_or_nothing() {
+    let Some(host) = Host::new("input_a_reload_by_the_api_is_all_or_nothing") else { return };
+    host.two_uplinks();
+    host.recorder("mtu", "10-note", "");
+    let daemon = host.start_daemon();
+    let in_metrics = || {
+        let metrics = host.sh("curl -sS --unix-socket /run/netevd/api.sock http://localhost/metrics");
+        let line = metrics.lines().find(|line| line.starts_with("netevd_config_last_reload_successful"));
+        line.unwrap_or_default().to_owned()
+    };
+    assert!(in_metrics().ends_with(" 1"), "{}", in_metrics());
+    host.config(&format!(
+        "{ETH1_MANAGED}monitoring: {{ interfaces: [none] }}\nscripts: {{ timeout: soon }}\n"
+    ));
+    let (status, refused) = reload(&host, "");
+    let problem = &refused["error"]["details"]["problems"][0];
+    let lines = ETH1_MANAGED.lines().count() + 2;
+    assert_eq!(
+        (status.as_str(), &refused["error"]["code"]),
+        ("400", &"invalid_configuration".into()),
+        "{refused}"
+    );
+    assert_eq!((&problem["line"], &problem["column"]), (&lines.into(), &21.into()), "{refused}");
+    daemon.await_log(&[&format!("netevd.yaml:{lines}:21")]);
+    assert!(in_metrics().ends_with(" 0"), "{}", in_metrics());
+    let told = host.api("/run/netevd", "status");
+    assert_eq!(
+        (&told["status"], &told["config"]["last_reload_successful"]),
+        (&"degraded".into(), &false.into())
+    );
+    // The old one is in force: eth0 is monitored.
+    host.ip("link set eth0 mtu 1400");
+    host.await_run("mtu", "eth0");
+    // A good one is taken, and only tried by a dry run.
+    host.config(&format!("{ETH1_MANAGED}monitoring: {{ interfaces: [eth1] }}\n"));
+    let (status, checked) = reload(&host, "?dry_run=true");
+    assert_eq!(
+        (status.as_str(), &checked["result"], &checked["changed"][0]),
+        ("200", &"checked".into(), &"monitoring".into())
+    );
+    assert_eq!(host.api("/run/netevd", "interfaces")["interfaces"][1]["monitored"], true, "as before");
+    let (status, taken) = reload(&host, "");
+    assert_eq!((status.as_str(), &taken["result"]), ("200", &"reloaded".into()), "{taken}");
+    assert!(in_metrics().ends_with(" 1"), "{}", in_metrics());
+    let monitored = |name: &str| {
+        let all = host.api("/run/netevd", "interfaces");
+        let links = all["interfaces"].as_array().expect("a list").clone();
+        links.iter().find(|link| link["name"] == name).expect("there")["monitored"].clone()
+    };
+    assert_eq!((monitored("eth0"), monitored("eth1")), (false.into(), true.into()));
+    assert_eq!(daemon.stop().status, 0);
+}
+
+#[test]
+fn input_a_reload_by_the_api_brings_a_new_policy() {
+    let Some(host) = Host::new("input_a_reload_by_the_api_brings_a_new_policy") else { return };
+    host.two_uplinks();
+    let daemon = host.start_daemon();
+    host.await_ours("eth1 is complete", &eth1_complete());
+    let before = host.api("/run/netevd", "status")["instance"].clone();
+    host.config("system: { backend: kernel }\nrouting: { policy_rules: [eth1], table_base: 1000 }\n");
+    let (status, taken) = reload(&host, "");
+    assert_eq!((status.as_str(), &taken["result"]), ("200", &"restarting".into()), "{taken}");
+    let moved: Vec<String> = eth1_complete().iter().map(|line| line.replace("207", "1007")).collect();
+    host.await_ours("eth1 in its new table, by a helper with the new policy", &moved);
+    wait_for(
+        "another worker answers",
+        || daemon.log(),
+        || {
+            let asked = host.run(&[
+                "curl",
+                "-s",
+                "--unix-socket",
+                "/run/netevd/api.sock",
+                "http://localhost/api/v1/status",
+            ]);
+            serde_json::from_str(&asked.stdout).is_ok_and(|status: Value| status["instance"] != before)
+        },
+    );
+    assert_eq!(daemon.stop().status, 0);
 }

@@ -12,6 +12,7 @@ pub mod event;
 pub mod facts;
 #[cfg(test)]
 mod fixtures;
+pub mod journal;
 pub mod kernel;
 pub mod names;
 pub mod routing;

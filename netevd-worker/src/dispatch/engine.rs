@@ -4,9 +4,9 @@ use super::output::Labels;
 use super::queue::Due;
 use super::run::{self, Ended, Limit, Outcome};
 use super::stdin::{Feed, Rest};
-use super::{Begun, Completion, Dispatcher, Input, Occasion, Verdict, judge, record, text};
+use super::{Begun, Completion, Dispatcher, Input, Note, Occasion, Verdict, judge, record, text};
 use crate::config::Backend;
-use crate::event::{EventKind, LinkId};
+use crate::event::{EventId, EventKind, LinkId};
 use crate::facts::{Facts, LinkFacts};
 use std::collections::{HashSet, VecDeque};
 use std::path::PathBuf;
@@ -43,6 +43,10 @@ pub(super) struct Run {
 }
 
 impl Active {
+    pub(super) fn event(&self) -> EventId {
+        self.due.event.id
+    }
+
     fn occasion(&self, backend: Backend, emit_json: bool) -> Occasion<'_> {
         Occasion {
             event: &self.due.event,
@@ -71,7 +75,9 @@ impl Dispatcher {
             let name = values.map(|values| values.name.clone());
             self.begun.push(Begun { id: due.event.id, kind, link: name });
         }
+        let event = due.event.id;
         self.counts.skipped += due.skipped;
+        self.notes.push(Note::Begun { event, skipped: due.skipped });
         if !empty.contains(&kind) {
             let listing = self.directories.list(kind);
             for (path, verdict) in &listing.unreadable {
@@ -94,6 +100,7 @@ impl Dispatcher {
             }
             empty.insert(kind);
         }
+        self.notes.push(Note::Over(event));
         self.queues.finished(link);
     }
 
@@ -103,6 +110,7 @@ impl Dispatcher {
             let verdict = judge(&path, self.owner, &self.identity);
             self.verdicts.note(&path, &verdict);
             match verdict {
+                Verdict::Runs if self.dry_run => self.tell(link, path, facts),
                 Verdict::Runs => {
                     if let Some(input) = self.input(link, facts) {
                         self.start(link, path, &input);
@@ -113,8 +121,21 @@ impl Dispatcher {
                 Verdict::Masked { .. } | Verdict::Skipped(_) => {}
             }
         }
-        self.active.remove(&link);
+        if let Some(active) = self.active.remove(&link) {
+            self.notes.push(Note::Over(active.event()));
+        }
         self.queues.finished(link);
+    }
+
+    /// What a dry run does in place of starting a script.
+    fn tell(&mut self, link: LinkId, script: PathBuf, facts: &dyn Facts) {
+        let Some(active) = self.active.get(&link) else { return };
+        let event = &active.due.event;
+        let values = active.due.last.clone().or_else(|| facts.link(link));
+        let name = values.as_ref().map(|values| values.name.as_str()).unwrap_or_default();
+        let shown = text::shown(&script);
+        tracing::info!(link = name, event = %event.kind, event_id = event.id.0, script = shown, "dry run: would run");
+        self.notes.push(Note::WouldRun { event: event.id, script });
     }
 
     /// The environment of a link's event, made once.
@@ -174,6 +195,8 @@ impl Dispatcher {
             limit: Limit { timeout: self.settings.timeout, grace: self.grace },
             script: path,
         };
+        let (event, at) = (run.labels.id, run.started);
+        self.notes.push(Note::Started { event, script: run.script.clone(), at });
         let stop = self.stop.subscribe();
         let prepared = run::command(&run.script, run.kind, input);
         let spawned = prepared.map(|(mut command, feed)| (run::spawn(&mut command), command, feed));

@@ -18,6 +18,7 @@ mod group;
 mod lease;
 mod linger;
 mod networkd;
+mod note;
 mod occasion;
 mod output;
 mod queue;
@@ -32,6 +33,7 @@ mod validate;
 use directory::Directories;
 pub use directory::ScriptRoots;
 pub use document::SCHEMA;
+pub use note::Note;
 pub use occasion::{Input, Occasion};
 pub use record::{Completion, Counts};
 pub use run::{Outcome, command, why_not_started};
@@ -82,6 +84,9 @@ pub struct Dispatcher {
     /// Whether events are listed in `begun`.
     lists_begun: bool,
     begun: Vec<Begun>,
+    notes: Vec<Note>,
+    /// Scripts are judged and told, and not started.
+    dry_run: bool,
     queues: Queues,
     /// Events whose scripts run, one a link.
     active: HashMap<LinkId, Active>,
@@ -110,6 +115,8 @@ impl Dispatcher {
             emit_json: false,
             lists_begun: false,
             begun: Vec::new(),
+            notes: Vec::new(),
+            dry_run: false,
             queues: Queues::default(),
             active: HashMap::new(),
             between: VecDeque::new(),
@@ -128,7 +135,11 @@ impl Dispatcher {
         if self.stop.borrow().is_some() {
             return;
         }
-        if let Err(Full { link, pending }) = self.queues.push(event) {
+        let id = event.id;
+        let pushed = self.queues.push(event);
+        self.notes.append(&mut self.queues.notes);
+        if let Err(Full { link, pending }) = pushed {
+            self.notes.push(Note::Lost(id));
             self.counts.refused_events += 1;
             if self.full_told.is_none_or(|told| told.elapsed() >= FULL_PAUSE) {
                 self.full_told = Some(Instant::now());
@@ -218,6 +229,22 @@ impl Dispatcher {
     /// The events whose turn came since the last call. Take them after each [`Dispatcher::pump`].
     pub fn begun(&mut self) -> Vec<Begun> {
         std::mem::take(&mut self.begun)
+    }
+
+    /// What became of events since the last call, in order. Take them after each
+    /// [`Dispatcher::submit`] and [`Dispatcher::pump`]: they are kept until then.
+    pub fn notes(&mut self) -> Vec<Note> {
+        std::mem::take(&mut self.notes)
+    }
+
+    /// From now on scripts are judged and told, and not started.
+    pub fn only_tell(&mut self) {
+        self.dry_run = true;
+    }
+
+    /// The link's events that wait, and the one whose scripts run.
+    pub fn queue(&self, link: LinkId) -> (usize, Option<EventId>) {
+        (self.queues.waiting(link), self.active.get(&link).map(Active::event))
     }
 
     /// Nothing queued, nothing running, no completion left to take.

@@ -7,6 +7,7 @@
 
 use super::batch::Batch;
 use super::climb::supersedes;
+use super::note::Note;
 use crate::event::{Class, Detail, Event, LinkId};
 use crate::facts::LinkFacts;
 use std::collections::{HashMap, VecDeque};
@@ -63,6 +64,8 @@ pub(super) struct Queues {
     /// Links that went away since [`Queues::forget_idle`].
     gone: Vec<LinkId>,
     pending: usize,
+    /// What coalesced; whoever pushes takes them.
+    pub(super) notes: Vec<Note>,
 }
 
 impl Queues {
@@ -77,7 +80,7 @@ impl Queues {
         if is_edge && queue.edges >= EDGES_PER_LINK {
             return Err(full);
         }
-        if !queue.absorb(event, self.pending < bound) {
+        if !queue.absorb(event, self.pending < bound, &mut self.notes) {
             self.forget_if_idle(link);
             return Err(full);
         }
@@ -134,6 +137,11 @@ impl Queues {
         }
     }
 
+    /// Events of this link that wait.
+    pub(super) fn waiting(&self, link: LinkId) -> usize {
+        self.links.get(&link).map_or(0, |queue| queue.pending.len())
+    }
+
     /// Drops everything that waits and returns how many events that were.
     pub(super) fn clear(&mut self) -> usize {
         let dropped = self.pending;
@@ -158,19 +166,20 @@ impl Queues {
 
 impl LinkQueue {
     /// False when the event needs a place of its own and there is none.
-    fn absorb(&mut self, mut event: Event, has_room: bool) -> bool {
+    fn absorb(&mut self, mut event: Event, has_room: bool, notes: &mut Vec<Note>) -> bool {
         match event.kind.class() {
-            Class::State => self.push_state(event, has_room),
+            Class::State => self.push_state(event, has_room, notes),
             Class::Value => {
                 if let Some(older) = self.pending.iter_mut().find(|p| p.event.kind == event.kind) {
                     keep_oldest_value(&mut event, &older.event);
+                    notes.push(Note::Coalesced { event: older.event.id, into: event.id });
                     older.event = event;
                     older.skipped += 1;
                     return true;
                 }
                 self.append(Pending { event, skipped: 0, batch: None }, has_room)
             }
-            Class::Batch => self.push_routes(event, has_room),
+            Class::Batch => self.push_routes(event, has_room, notes),
             Class::Edge => {
                 let taken = self.append(Pending { event, skipped: 0, batch: None }, has_room);
                 self.edges += usize::from(taken);
@@ -179,13 +188,16 @@ impl LinkQueue {
         }
     }
 
-    fn push_state(&mut self, mut event: Event, has_room: bool) -> bool {
+    fn push_state(&mut self, mut event: Event, has_room: bool, notes: &mut Vec<Note>) -> bool {
         let before = self.pending.len();
         let mut oldest_lease = None;
         let mut skipped = 0;
         self.pending.retain(|older| {
             let stays = older.event.kind.class() != Class::State || !supersedes(&event, &older.event);
-            skipped += if stays { 0 } else { older.skipped + 1 };
+            if !stays {
+                skipped += older.skipped + 1;
+                notes.push(Note::Coalesced { event: older.event.id, into: event.id });
+            }
             if let (false, Detail::Lease { old }) = (stays, &older.event.detail) {
                 oldest_lease.get_or_insert_with(|| old.clone());
             }
@@ -199,7 +211,7 @@ impl LinkQueue {
         self.append(Pending { event, skipped, batch: None }, has_room)
     }
 
-    fn push_routes(&mut self, mut event: Event, has_room: bool) -> bool {
+    fn push_routes(&mut self, mut event: Event, has_room: bool, notes: &mut Vec<Note>) -> bool {
         let Detail::Routes(changes) = std::mem::replace(&mut event.detail, Detail::None) else {
             return self.append(Pending { event, skipped: 0, batch: None }, has_room);
         };
@@ -209,6 +221,7 @@ impl LinkQueue {
             older.state = event.state;
             older.startup &= event.startup;
             *skipped += changes.into_iter().map(|change| batch.push(change)).sum::<u64>();
+            notes.push(Note::Coalesced { event: event.id, into: older.id });
             return true;
         }
         let mut batch = Batch::default();

@@ -267,3 +267,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn who_stands_for_whom_is_told() {
+    let mut queues = Queues::default();
+    for (id, kind) in
+        [(1, EventKind::Carrier), (2, EventKind::NoCarrier), (3, EventKind::Mtu), (4, EventKind::Mtu)]
+    {
+        queues.push(event(id, kind, 1)).expect("room");
+    }
+    queues.push(routes(5, [1])).expect("room");
+    queues.push(routes(6, [2])).expect("room");
+    let coalesced = |event, into| Note::Coalesced { event: EventId(event), into: EventId(into) };
+    assert_eq!(queues.notes, [coalesced(1, 2), coalesced(3, 4), coalesced(6, 5)]);
+}

@@ -1,0 +1,174 @@
+//! The ring and its stream, event by event.
+
+use super::*;
+use crate::dispatch::Outcome;
+use crate::event::{Action, Detail, LinkId, RouteChange, Track};
+use std::path::PathBuf;
+use std::time::Duration;
+
+fn event(id: u64, kind: EventKind) -> Event {
+    Event {
+        id: EventId(id),
+        kind,
+        track: Track::Operational,
+        link: LinkId(1),
+        state: kind.name(),
+        old_state: Some("carrier"),
+        startup: false,
+        time: UNIX_EPOCH + Duration::from_secs(id),
+        detail: Detail::None,
+    }
+}
+
+fn route(id: u64) -> Event {
+    let change = RouteChange {
+        action: Action::Added,
+        destination: protocol::Prefix::host(std::net::Ipv4Addr::LOCALHOST.into()),
+        gateway: None,
+        table: 254,
+        metric: 0,
+        protocol: 4,
+        scope: 0,
+        route_type: 1,
+    };
+    Event { detail: Detail::Routes(vec![change]), ..event(id, EventKind::Routes) }
+}
+
+fn eth0() -> Option<InterfaceName> {
+    InterfaceName::new("eth0").ok()
+}
+
+fn journal(events: impl IntoIterator<Item = Event>) -> Journal {
+    let mut journal = Journal::new(UNIX_EPOCH + Duration::from_secs(9));
+    for event in events {
+        journal.hear(&event, eth0(), Backend::Kernel);
+    }
+    journal
+}
+
+fn run(journal: &mut Journal, id: u64, outcome: Outcome) {
+    let (event, script) = (EventId(id), PathBuf::from("/etc/netevd/routable.d/10-x"));
+    journal.note(&Note::Begun { event, skipped: 2 });
+    journal.note(&Note::Started { event, script: script.clone(), at: UNIX_EPOCH });
+    assert_eq!(journal.running(event).as_deref(), Some("/etc/netevd/routable.d/10-x"));
+    journal.ended(&Completion {
+        event,
+        kind: EventKind::Routable,
+        link: LinkId(1),
+        script,
+        outcome,
+        duration: Duration::from_millis(1_500),
+        started: UNIX_EPOCH,
+    });
+    journal.note(&Note::Over(event));
+}
+
+fn ids(page: &EventPage) -> Vec<u64> {
+    page.events.iter().map(|event| event.id).collect()
+}
+
+#[test]
+fn an_event_has_what_ran_for_it() {
+    let mut journal = journal([event(1, EventKind::Routable), event(2, EventKind::Mtu)]);
+    assert_eq!(journal.event(EventId(1)).expect("there").action, "waiting");
+    run(&mut journal, 1, Outcome::Exited(3));
+    journal.note(&Note::Begun { event: EventId(2), skipped: 0 });
+    journal.note(&Note::Over(EventId(2)));
+    let document = journal.event(EventId(1)).expect("there");
+    assert_eq!((document.action.as_str(), document.details.skipped), ("done", 2));
+    let ran = document.scripts.first().expect("one run");
+    assert_eq!((ran.result.as_str(), ran.exit_code, ran.duration_seconds), ("failure", Some(3), Some(1.5)));
+    assert_eq!(journal.event(EventId(2)).expect("there").action, "none");
+    let runs = journal.runs();
+    assert_eq!((runs[0].runs, runs[0].failures, runs[0].last.exit_code), (1, 1, Some(3)));
+}
+
+#[test]
+fn the_ring_is_bounded_and_counts_on() {
+    let many = u64::try_from(EVENTS).expect("fits") + 5;
+    let journal = journal((1..=many).map(|id| event(id, EventKind::Mtu)));
+    let page = journal.page(&EventQuery { limit: EVENTS * 2, ..EventQuery::default() });
+    assert_eq!((page.events.len(), page.events[0].id, page.has_more), (EVENTS, 6, false));
+    assert_eq!(journal.heard(), many);
+    assert_eq!(journal.event(EventId(5)), None);
+}
+
+#[test]
+fn pages_from_either_end() {
+    let kinds = [EventKind::Carrier, EventKind::Mtu, EventKind::Carrier, EventKind::Routable];
+    let journal = journal((1..).zip(kinds).map(|(id, kind)| event(id, kind)));
+    let page = |query: EventQuery| journal.page(&query);
+    let query = EventQuery { limit: 2, ..EventQuery::default() };
+    let newest = page(query.clone());
+    assert_eq!((ids(&newest), newest.has_more), (vec![3, 4], true));
+    let since = page(EventQuery { since: Some(Since::Id(1)), ..query.clone() });
+    assert_eq!((ids(&since), since.has_more), (vec![2, 3], true));
+    let later =
+        page(EventQuery { since: Some(Since::Time(UNIX_EPOCH + Duration::from_secs(2))), ..query.clone() });
+    assert_eq!((ids(&later), later.has_more), (vec![3, 4], false));
+    let carriers = page(EventQuery { kinds: vec![EventKind::Carrier], ..query.clone() });
+    assert_eq!(ids(&carriers), [1, 3]);
+    let other = page(EventQuery { interface: Some("eth1".to_owned()), ..query });
+    assert!(other.events.is_empty());
+}
+
+#[test]
+fn routes_of_one_run_are_one_event() {
+    let mut journal = journal([route(1)]);
+    for id in 2..=40 {
+        journal.hear(&route(id), eth0(), Backend::Kernel);
+        journal.note(&Note::Coalesced { event: EventId(id), into: EventId(1) });
+    }
+    let page = journal.page(&EventQuery { limit: 9, ..EventQuery::default() });
+    assert_eq!(ids(&page), [1]);
+    let details = &page.events[0].details;
+    assert_eq!((details.route_changes, details.routes.len()), (Some(40), 16));
+    assert_eq!(journal.heard(), 40);
+    assert_eq!(journal.follow(Some(Place { instance: 0, revision: 0 })).missed.len(), 1);
+}
+
+#[test]
+fn a_state_that_another_stands_for_says_so() {
+    let mut journal = journal([event(1, EventKind::Carrier), event(2, EventKind::NoCarrier)]);
+    journal.note(&Note::Coalesced { event: EventId(1), into: EventId(2) });
+    let document = journal.event(EventId(1)).expect("there");
+    assert_eq!((document.action.as_str(), document.details.coalesced_into), ("coalesced", Some(2)));
+    journal.note(&Note::Lost(EventId(2)));
+    assert_eq!(journal.event(EventId(2)).expect("there").action, "lost");
+}
+
+#[test]
+fn a_stream_goes_on_where_it_was_left() {
+    let mut journal = journal([event(1, EventKind::Routable), event(2, EventKind::Mtu)]);
+    let mut first = journal.follow(None);
+    assert!(first.missed.is_empty(), "only what comes");
+    run(&mut journal, 1, Outcome::Exited(0));
+    journal.publish();
+    let told = first.changes.try_recv().expect("told once");
+    assert!(
+        told.json.contains("\"done\"") && first.changes.try_recv().is_err(),
+        "as it is at the end of the turn"
+    );
+    let place: Place = told.place.to_string().parse().expect("its own form");
+    assert_eq!(place, told.place);
+    journal.hear(&event(3, EventKind::Mtu), eth0(), Backend::Kernel);
+    let again = journal.follow(Some(place));
+    assert_eq!(again.missed.len(), 1);
+    assert!(again.missed[0].json.contains("\"id\":3"));
+    let other = journal.follow(Some(Place { instance: 7, revision: 900 }));
+    assert_eq!(other.missed.len(), 3, "another life of the worker: from the beginning");
+    let places: Vec<u64> = other.missed.iter().map(|change| change.place.revision).collect();
+    assert!(places.is_sorted());
+}
+
+#[test]
+fn units_are_told_with_their_answer() {
+    let mut journal = journal([event(1, EventKind::Routable)]);
+    journal.note(&Note::Over(EventId(1)));
+    journal.unit(EventId(1), "a.service", "start", "asked", None);
+    journal.unit(EventId(1), "a.service", "start", "failure", Some("not found"));
+    let document = journal.event(EventId(1)).expect("there");
+    assert_eq!(document.action, "done");
+    assert_eq!(document.units.len(), 1);
+    assert_eq!(document.units[0].error.as_deref(), Some("not found"));
+}

@@ -8,7 +8,7 @@ export RUST_TEST_THREADS
 HOST := $(shell rustc -vV | sed -n 's/^host: //p')
 
 .DEFAULT_GOAL := help
-.PHONY: help build release install uninstall demo test test-boot bench lint audit deny packages clean
+.PHONY: help build release man install uninstall demo test test-boot bench lint audit deny packages clean
 
 help: ## Print this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
@@ -25,6 +25,9 @@ release: ## Build optimised programs into target/release, the helper statically 
 		$(CARGO) build -p netevd-priv --locked --release --target $(HOST)
 	install -m 755 target/$(HOST)/release/netevd-priv target/release/netevd-priv
 
+man: ## Write man/netevd.8 anew from the program's options
+	NETEVD_WRITE_MANUAL=1 $(CARGO) test --locked --bin netevd manual
+
 # Where things go, as packagers expect it: DESTDIR is put in front of everything and is named in no
 # file. What the administrator writes is in SYSCONFDIR; nothing there is replaced or removed.
 DESTDIR ?=
@@ -35,6 +38,11 @@ BUILT ?= target/release
 LIBDIR = $(PREFIX)/lib/netevd
 UNITS = netevd.service netevd-priv.service netevd.socket
 DOCDIR = $(PREFIX)/share/doc/netevd
+SHARE = $(PREFIX)/share
+MANUALS = $(notdir $(wildcard man/*.[578]))
+# Shell, and where its completions are looked for.
+COMPLETIONS = bash:bash-completion/completions/netevd zsh:zsh/site-functions/_netevd \
+	fish:fish/vendor_completions.d/netevd.fish
 # The events' own table says which directories there are.
 EVENTS = $(shell sed -n 's/^    [A-Z][A-Za-z]* "\([a-z-]*\)" [A-Z].*/\1/p' netevd-worker/src/event.rs)
 # The files of this repository name /usr.
@@ -57,7 +65,12 @@ install: ## Install what `make release` built: DESTDIR= PREFIX=/usr SYSCONFDIR=/
 	install -d $(DESTDIR)$(DOCDIR)/examples
 	install -m 0644 README.md CHANGELOG.md SECURITY.md COPYING docs/*.md $(DESTDIR)$(DOCDIR)/
 	install -m 0644 examples/*.yaml systemd/examples/*.conf $(DESTDIR)$(DOCDIR)/examples/
-	cp -R examples/scripts examples/units $(DESTDIR)$(DOCDIR)/examples/
+	cp -R examples/scripts examples/units examples/monitoring $(DESTDIR)$(DOCDIR)/examples/
+	for page in $(MANUALS); do \
+		install -D -m 0644 man/$$page $(DESTDIR)$(SHARE)/man/man$${page##*.}/$$page || exit 1; done
+	for item in $(COMPLETIONS); do \
+		file=$(DESTDIR)$(SHARE)/$${item#*:}; install -d $${file%/*} && \
+		$(BUILT)/netevd completions $${item%%:*} >$$file && chmod 0644 $$file || exit 1; done
 
 uninstall: ## Remove what `make install` installed; configuration and scripts stay
 	rm -f $(DESTDIR)$(PREFIX)/bin/netevd $(DESTDIR)$(LIBDIR)/netevd-worker $(DESTDIR)$(LIBDIR)/netevd-priv
@@ -65,6 +78,8 @@ uninstall: ## Remove what `make install` installed; configuration and scripts st
 	rm -f $(DESTDIR)$(PREFIX)/lib/sysusers.d/netevd.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/netevd.conf
 	rm -f $(DESTDIR)$(SYSCONFDIR)/iproute2/rt_protos.d/netevd.conf
 	rm -rf $(DESTDIR)$(DOCDIR)
+	for page in $(MANUALS); do rm -f $(DESTDIR)$(SHARE)/man/man$${page##*.}/$$page; done
+	for item in $(COMPLETIONS); do rm -f $(DESTDIR)$(SHARE)/$${item#*:}; done
 	-rmdir --ignore-fail-on-non-empty $(DESTDIR)$(LIBDIR) $(EVENTS:%=$(DESTDIR)$(SYSCONFDIR)/netevd/%.d) \
 		$(DESTDIR)$(SYSCONFDIR)/netevd
 
@@ -82,7 +97,8 @@ test-boot: build ## The services under systemd as process 1, on Debian's systemd
 packages: ## Install the Debian packages that the tests need and that are missing (root)
 	@tests/support/packages.sh ip:iproute2 unshare:util-linux ping:iputils-ping sysctl:procps cc:gcc \
 		dbus-daemon:dbus-daemon networkctl:systemd resolvectl:systemd-resolved pkcheck:polkitd \
-		NetworkManager:network-manager dhclient:isc-dhcp-client dnsmasq:dnsmasq-base nft:nftables
+		NetworkManager:network-manager dhclient:isc-dhcp-client dnsmasq:dnsmasq-base nft:nftables \
+		promtool:prometheus
 
 # Without root the rows of D-Bus are left out: the bus wants users of its own.
 bench: release ## Measure against the floor of this machine; needs root or user namespaces

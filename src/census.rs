@@ -1,6 +1,6 @@
 //! How much of netevd's own stands in the kernel.
 
-use netevd_worker::kernel::{DumpError, Rule, look};
+use netevd_worker::kernel::{DumpError, ManagedDump, Rule, look};
 use std::fmt;
 
 /// Counts over both families.
@@ -15,11 +15,12 @@ pub(crate) struct Census {
 impl Census {
     /// Counts.
     pub(crate) fn take() -> Result<Self, DumpError> {
-        let found = look::managed()?;
-        Ok(Self {
-            rules: found.rules.iter().filter(|r| Rule::is_ours(r)).count(),
-            routes: found.routes.len(),
-        })
+        Ok(Self::of(&look::managed()?))
+    }
+
+    /// Counts what was found.
+    pub(crate) fn of(found: &ManagedDump) -> Self {
+        Self { rules: found.rules.iter().filter(|r| Rule::is_ours(r)).count(), routes: found.routes.len() }
     }
 
     /// Nothing at all.

@@ -6,18 +6,22 @@ mod binaries;
 mod census;
 mod children;
 mod cli;
+mod client;
 mod commands;
 mod facts;
 mod failure;
 mod identity;
+#[cfg(test)]
+mod manual;
+mod output;
 mod paint;
 mod polkit;
 mod runtime;
 mod start;
 mod supervise;
 mod sys;
+mod views;
 
-use clap::Parser;
 use cli::{Cli, Command};
 use failure::Failure;
 use netevd_worker::config::{self, Loaded, Source};
@@ -27,30 +31,22 @@ use std::path::Path;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // Usage errors leave here with status 2, --help and --version with 0.
-    let cli = Cli::parse();
-    let config = cli.config.as_deref();
-    let done = match cli.command.unwrap_or(Command::Start(cli::StartOptions::default())) {
-        Command::Start(options) => start::run(config, &options),
-        Command::Validate { files } => commands::validate::run(config, &files),
-        Command::Test(options) => commands::test::run(config, &options),
-        Command::List { what: cli::List::Scripts(options) } => commands::list::run(config, &options),
-        Command::Policy(options) => commands::policy::run(config, &options),
+    let done = match Cli::command_line() {
+        Command::Start(options) => start::run(options.config.file.as_deref(), &options),
+        Command::Status(options) => commands::status::run(&options),
+        Command::List { what } => commands::list::run(&what),
+        Command::Show { what } => commands::show::run(&what),
+        Command::Events(options) => commands::events::run(&options),
+        Command::Reload(options) => commands::reload::run(&options),
+        Command::Validate(options) => commands::validate::run(&options),
+        Command::Test(options) => commands::test::run(&options),
+        Command::Policy(options) => commands::policy::run(&options),
         Command::Flush(options) => commands::flush::run(&options),
-        Command::Version => {
-            let _ = writeln!(std::io::stdout(), "netevd {}", env!("CARGO_PKG_VERSION"));
-            Ok(())
-        }
+        Command::Audit { what: cli::AuditCommand::Verify(options) } => commands::audit::run(&options),
+        Command::Completions { shell } => commands::completions::run(shell),
+        Command::Version => commands::version(),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            if let Failure::Line(line) = failure {
-                say(&line);
-            }
-            ExitCode::FAILURE
-        }
-    }
+    done.map_or_else(Failure::end, |()| ExitCode::SUCCESS)
 }
 
 /// One line on standard error.

@@ -1,15 +1,10 @@
 //! Colours, on a terminal and unless NO_COLOR is set (no-color.org).
 
+use crate::output::has_colours;
 use std::fmt::Display;
-use std::io::IsTerminal;
 
 fn painted(code: &str, text: impl Display) -> String {
-    let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    if wanted && std::io::stdout().is_terminal() {
-        format!("\u{1b}[{code}m{text}\u{1b}[0m")
-    } else {
-        text.to_string()
-    }
+    if has_colours() { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_string() }
 }
 
 /// For headings.

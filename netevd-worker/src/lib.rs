@@ -5,6 +5,7 @@
 //! worker wires.
 
 pub mod api;
+pub mod audit;
 pub mod backend;
 pub mod config;
 pub mod dispatch;
@@ -14,6 +15,7 @@ pub mod facts;
 mod fixtures;
 pub mod journal;
 pub mod kernel;
+pub mod metrics;
 pub mod names;
 pub mod routing;
 pub mod services;

@@ -1,4 +1,5 @@
-//! `netevd flush`: everything of protocol 110 goes from the kernel, by the helper.
+//! `netevd flush`: everything of protocol 110 goes from the kernel, by the helper; with --dry-run it
+//! is only named.
 //!
 //! The helper is started with a policy that allows nothing, and told that nothing is wanted.
 
@@ -10,19 +11,27 @@ use crate::identity::{self, Powers};
 
 use crate::supervise::how;
 use crate::{Failure, environment, runtime, sys};
+use netevd_worker::kernel::{Route, UNICAST, look};
+use netevd_worker::names;
 use nix::sys::socket::{MsgFlags, recv, send};
-use protocol::{MAX_FRAME, Policy, Reply, Request, VERSION, decode_reply, encode_request};
+use protocol::{Family, MAX_FRAME, Policy, Reply, Request, VERSION, decode_reply, encode_request};
 use std::io::Write;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 /// Deletes and says what.
 pub(crate) fn run(options: &FlushOptions) -> Result<(), Failure> {
+    if options.dry_run.dry_run && options.force {
+        return Err(Failure::usage("--force and --dry-run exclude each other: a dry run asks nobody"));
+    }
     sys::reserve_descriptors()?;
     let powers = Powers::of_this_process();
-    if !powers.net_admin {
+    if !powers.net_admin && !options.dry_run.dry_run {
         return Err(Failure::line(
             "flush changes the kernel's routing, which needs CAP_NET_ADMIN: run it as root",
         ));
+    }
+    if options.dry_run.dry_run {
+        return foretell();
     }
     let user_runtime = environment().remove("XDG_RUNTIME_DIR");
     let directory = runtime::directory(options.runtime_dir.as_deref(), user_runtime.as_deref())?;
@@ -49,6 +58,51 @@ pub(crate) fn run(options: &FlushOptions) -> Result<(), Failure> {
             "{after} are there again: a daemon in this network namespace put them back"
         )))
     }
+}
+
+/// What would be deleted, in the words of ip(8).
+fn foretell() -> Result<(), Failure> {
+    let found = look::managed().map_err(Failure::line)?;
+    let mut out = std::io::stdout();
+    for rule in found.rules.iter().filter(|rule| rule.is_ours()) {
+        writeln!(out, "would delete: rule {rule}")?;
+    }
+    for route in &found.routes {
+        writeln!(out, "would delete: route {}", shown(route))?;
+    }
+    match Census::of(&found) {
+        nothing if nothing.is_empty() => writeln!(out, "there is nothing of netevd in the kernel")?,
+        all => writeln!(out, "would remove {all}; nothing was changed")?,
+    }
+    Ok(())
+}
+
+fn shown(route: &Route) -> String {
+    let mut text = match route.route_type {
+        UNICAST => String::new(),
+        other => format!("{} ", names::route_type(other)),
+    };
+    match route.destination.length() {
+        0 => text.push_str("default"),
+        _ => text.push_str(&route.destination.to_string()),
+    }
+    for hop in &route.hops {
+        if let Some(gateway) = hop.gateway {
+            text.push_str(&format!(" via {gateway}"));
+        }
+        if let Some(oif) = hop.oif {
+            let name = nix::net::if_::if_indextoname(oif.get());
+            let name = name.ok().and_then(|name| name.into_string().ok());
+            text.push_str(&format!(" dev {}", name.unwrap_or_else(|| format!("if{oif}"))));
+        }
+    }
+    text.push_str(&format!(" table {}", names::route_table(route.table.0)));
+    if route.metric != 0 {
+        text.push_str(&format!(" metric {}", route.metric));
+    }
+    let family = if route.family() == Family::V4 { "ipv4" } else { "ipv6" };
+    text.push_str(&format!(" proto {} ({family})", route.protocol));
+    text
 }
 
 fn synchronise_to_nothing(powers: Powers) -> Result<(), Failure> {

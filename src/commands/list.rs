@@ -1,73 +1,58 @@
-//! `netevd list scripts`: each file of each script directory, whether it runs, and what mends it.
+//! `netevd list`: interfaces, routes, rules, events; scripts are in a file of their own.
 
-use crate::cli::WorkerUser;
-use crate::identity::{self, Powers};
-use crate::{Failure, load, paint};
-use netevd_worker::config::Backend;
-use netevd_worker::dispatch::{Identity, ScriptRoots, Survey, TrustedOwner, Verdict, survey};
-use std::io::Write;
-use std::path::Path;
+use super::scripts;
+use crate::cli::{Asking, EventFilter, InterfacesOptions, List, ListEventsOptions, RoutesOptions};
+use crate::client::{Client, Target};
+use crate::output::View;
+use crate::{Failure, output, views};
+use serde::de::DeserializeOwned;
 
-/// Prints the table. A refused script makes the command fail, so that it can stand in a check.
-pub(crate) fn run(config: Option<&Path>, options: &WorkerUser) -> Result<(), Failure> {
-    // A faulty configuration is said by others; here it hides nothing.
-    let backend = load(config).map_or(Backend::Auto, |loaded| loaded.config.system.backend);
-    let (owner, identity) = judged_for(options)?;
-    let roots = ScriptRoots::default();
-    let Survey { entries, strays } = survey(&roots, owner, &identity);
-    let mut out = std::io::stdout();
-    let mut refused = 0usize;
-    let mut event = None;
-    for entry in &entries {
-        if event.replace(entry.kind) != Some(entry.kind) {
-            writeln!(out, "{}", paint::bold(entry.kind.name()))?;
-            if !backend.tells(entry.kind) {
-                let name = backend.name();
-                writeln!(out, "  {}   no such event under system.backend: {name}", paint::red("never"))?;
-            }
-        }
-        let path = entry.path.display();
-        match &entry.verdict {
-            Verdict::Runs => writeln!(out, "  {}  {path}", paint::green("runs   "))?,
-            Verdict::Masked { by } => {
-                writeln!(out, "  {}  {path}\n           by {}", paint::dim("masked "), by.display())?;
-            }
-            Verdict::Skipped(reason) => {
-                writeln!(out, "  {}  {path}\n           {reason}", paint::dim("skipped"))?;
-            }
-            Verdict::Refused { component, found, cure } => {
-                refused += 1;
-                let component = component.display();
-                writeln!(out, "  {}  {path}\n           {component} {found}", paint::red("refused"))?;
-                writeln!(out, "           to mend it: {cure}")?;
-            }
-        }
-    }
-    for stray in &strays {
-        let help = match stray.nearest {
-            Some(name) => format!("did you mean {name}?"),
-            None => "its scripts never run".to_owned(),
-        };
-        writeln!(out, "{}: no event has this directory; {help}", stray.path.display())?;
-    }
-    if entries.is_empty() {
-        let roots: Vec<_> = roots.iter().map(|root| root.display().to_string()).collect();
-        writeln!(out, "no scripts in EVENT.d below {}", roots.join(", "))?;
-    }
-    match refused {
-        0 => Ok(()),
-        n => Err(Failure::line(format!("{n} script{} will not run", if n == 1 { "" } else { "s" }))),
+/// Asks and shows.
+pub(crate) fn run(what: &List) -> Result<(), Failure> {
+    match what {
+        List::Interfaces(options) => interfaces(options),
+        List::Routes(options) => routes(options),
+        List::Rules(asking) => listed(asking, &Target::new(&["rules"]), views::rules::view),
+        List::Scripts(options) => scripts::run(options),
+        List::Events(options) => events(options),
     }
 }
 
-/// Whose files are trusted and as whom scripts run: what the daemon would use if this caller
-/// started it.
-fn judged_for(options: &WorkerUser) -> Result<(TrustedOwner, Identity), Failure> {
-    let powers = Powers::of_this_process();
-    let worker = identity::choose(powers, options.user.as_deref(), None, None)?.worker;
-    let owner = match powers.net_admin {
-        true => TrustedOwner::ROOT,
-        false => TrustedOwner::user(worker.uid.as_raw()),
-    };
-    Ok((owner, Identity { uid: worker.uid.as_raw(), gids: vec![worker.gid.as_raw()] }))
+fn interfaces(options: &InterfacesOptions) -> Result<(), Failure> {
+    let target = Target::new(&["interfaces"])
+        .with_some("state", options.state.as_deref())
+        .with_some("type", options.kind.as_deref());
+    listed(&options.asking, &target, views::interfaces::view)
+}
+
+fn routes(options: &RoutesOptions) -> Result<(), Failure> {
+    let target = Target::new(&["routes"])
+        .with_some("interface", options.interface.as_deref())
+        .with_some("table", options.table.as_deref())
+        .with_some("family", options.family.as_deref())
+        .with_some("limit", options.limit);
+    listed(&options.asking, &target, views::routes::view)
+}
+
+fn events(options: &ListEventsOptions) -> Result<(), Failure> {
+    let target = events_target(&options.filter, options.limit).with_some("since", options.since.as_deref());
+    listed(&options.asking, &target, views::events::view)
+}
+
+/// The newest events that match.
+pub(super) fn events_target(filter: &EventFilter, limit: u32) -> Target {
+    let kinds = (!filter.kinds.is_empty()).then(|| filter.kinds.join(","));
+    Target::new(&["events"])
+        .with("limit", limit)
+        .with_some("interface", filter.interface.as_deref())
+        .with_some("event_type", kinds)
+}
+
+fn listed<T: DeserializeOwned>(
+    options: &Asking,
+    target: &Target,
+    view: impl FnOnce(&T) -> View,
+) -> Result<(), Failure> {
+    let answer = Client::new(&options.daemon)?.get(target)?;
+    output::show(&answer, options.format.format.unwrap_or_default(), view)
 }

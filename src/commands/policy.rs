@@ -8,8 +8,8 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 /// Prints it, or writes it to a file.
-pub(crate) fn run(config: Option<&Path>, options: &PolicyOptions) -> Result<(), Failure> {
-    let config = load(config)?.config;
+pub(crate) fn run(options: &PolicyOptions) -> Result<(), Failure> {
+    let config = load(options.config.file.as_deref())?.config;
     let policy = match options.polkit {
         false => config.routing.to_string(),
         true if polkit::is_plain(&options.user) => polkit::rule(&config, &options.user),

@@ -5,7 +5,7 @@
 
 use crate::cli::TestOptions;
 use crate::identity::{self, Identities, Powers};
-use crate::{Failure, facts, load, paint, say, sys};
+use crate::{Failure, facts, load, output, paint, say, sys};
 use netevd_worker::config::{Backend, Scripts, nearest};
 use netevd_worker::dispatch::{
     Identity, Input, Occasion, Outcome, ScriptRoots, TrustedOwner, Verdict, command, judge, survey,
@@ -23,8 +23,8 @@ use std::process::Stdio;
 use std::time::{Duration, Instant, SystemTime};
 
 /// Runs what is named and says how each ended; fails when one failed or was refused.
-pub(crate) fn run(config: Option<&Path>, options: &TestOptions) -> Result<(), Failure> {
-    let config = load(config)?.config;
+pub(crate) fn run(options: &TestOptions) -> Result<(), Failure> {
+    let config = load(options.config.file.as_deref())?.config;
     let scripts = config.scripts.clone();
     sys::reserve_descriptors()?;
     let powers = Powers::of_this_process();
@@ -47,6 +47,9 @@ pub(crate) fn run(config: Option<&Path>, options: &TestOptions) -> Result<(), Fa
             kind.directory()
         ));
     }
+    if options.dry_run.dry_run {
+        return foretell(&given, &found);
+    }
     let mut bad = 0usize;
     for (path, verdict) in found {
         writeln!(std::io::stdout(), "{}", paint::bold(path.display()))?;
@@ -63,12 +66,35 @@ pub(crate) fn run(config: Option<&Path>, options: &TestOptions) -> Result<(), Fa
         writeln!(std::io::stdout(), "  {text}")?;
         bad += usize::from(!good);
     }
+    verdict_over_all(bad, "failed or would not run")
+}
+
+fn verdict_over_all(bad: usize, what: &str) -> Result<(), Failure> {
     match bad {
         0 => Ok(()),
-        n => {
-            Err(Failure::line(format!("{n} script{} failed or would not run", if n == 1 { "" } else { "s" })))
-        }
+        n => Err(Failure::line(format!("{n} script{} {what}", if n == 1 { "" } else { "s" }))),
     }
+}
+
+/// Which scripts would run, and everything that they would be given.
+fn foretell((input, document): &Given, found: &[(PathBuf, Verdict)]) -> Result<(), Failure> {
+    let mut out = std::io::stdout();
+    for (path, verdict) in found {
+        writeln!(out, "{}", paint::bold(path.display()))?;
+        let text = match verdict {
+            Verdict::Runs => paint::green("would run"),
+            Verdict::Refused { .. } => paint::red(verdict),
+            Verdict::Masked { .. } | Verdict::Skipped(_) => paint::dim(verdict),
+        };
+        writeln!(out, "  {text}")?;
+    }
+    writeln!(out, "{}", paint::bold("environment"))?;
+    for (name, value) in &input.environment {
+        writeln!(out, "  {name}={}", output::clean(value))?;
+    }
+    writeln!(out, "{}\n  {}", paint::bold("standard input"), String::from_utf8_lossy(document).trim_end())?;
+    let refused = found.iter().filter(|(_, verdict)| matches!(verdict, Verdict::Refused { .. })).count();
+    verdict_over_all(refused, "would not run")
 }
 
 /// An event by its name or directory, else a file; its event is that of the directory it is in.

@@ -1,14 +1,18 @@
 //! `netevd validate`: every fault of the configuration with its place.
 
+use crate::cli::ValidateOptions;
 use crate::{Failure, load};
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Checks each file with its drop-ins; without any the file that the daemon would read.
-pub(crate) fn run(config: Option<&Path>, files: &[PathBuf]) -> Result<(), Failure> {
-    let mut sources: Vec<Option<&Path>> = files.iter().map(|file| Some(file.as_path())).collect();
+pub(crate) fn run(options: &ValidateOptions) -> Result<(), Failure> {
+    if !options.files.is_empty() && options.config.file.is_some() {
+        return Err(Failure::usage("files are named twice: with --config and behind the command"));
+    }
+    let mut sources: Vec<Option<&Path>> = options.files.iter().map(|file| Some(file.as_path())).collect();
     if sources.is_empty() {
-        sources.push(config);
+        sources.push(options.config.file.as_deref());
     }
     let mut failure = None;
     for source in sources {

@@ -14,7 +14,7 @@ mod record;
 mod wait;
 
 pub(crate) use daemon::Daemon;
-pub(crate) use host::Host;
+pub(crate) use host::{Host, Output};
 pub(crate) use links::{ETH1_MANAGED, eth1_complete, rules};
 pub(crate) use managers::Manager;
 pub(crate) use record::{Record, recorder};

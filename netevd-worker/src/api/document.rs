@@ -512,6 +512,10 @@ pub struct ProblemDocument {
     pub line: Option<u64>,
     /// From 1.
     pub column: Option<u64>,
+    /// How many characters from there on are at fault.
+    pub width: Option<u64>,
+    /// The line as it stands there.
+    pub text: Option<String>,
     /// `error` or `warning`.
     pub severity: String,
     /// What was found.

@@ -35,9 +35,12 @@ pub(super) async fn run(outbox: mpsc::Sender<Report>, lease_files: Vec<String>) 
     }
 }
 
+/// The bus itself.
+const BUS: &str = "org.freedesktop.DBus";
+
 /// What is there now.
 async fn first(lease_files: &[String]) -> Backend {
-    if let Ok(calls) = Calls::connect().await {
+    if let Ok(calls) = Calls::connect(BUS).await {
         for (name, backend) in MANAGERS {
             if is_owned(&calls, name).await {
                 return backend;
@@ -48,7 +51,6 @@ async fn first(lease_files: &[String]) -> Backend {
 }
 
 async fn is_owned(calls: &Calls, name: &str) -> bool {
-    const BUS: &str = "org.freedesktop.DBus";
     let answer = calls.call(BUS, "/org/freedesktop/DBus", BUS, "NameHasOwner", &(name,)).await;
     answer.is_ok_and(|message| message.body().deserialize::<bool>().unwrap_or_default())
 }

@@ -11,12 +11,14 @@ mod backoff;
 mod calls;
 mod owner;
 mod signals;
+mod tally;
 mod throttle;
 
 pub use backoff::Backoff;
 pub use calls::{CallError, Calls};
 pub use owner::Absence;
 pub use signals::{BusEvent, Signals};
+pub use tally::count_in;
 pub use throttle::Throttle;
 
 use std::fmt;
@@ -149,10 +151,14 @@ impl Bus {
 
     async fn try_connect(&self) -> Result<(Signals, Calls), BusLost> {
         let address = self.address.as_deref();
-        Ok((Signals::connect(&self.service, address).await?, Calls::connect_to(address).await?))
+        Ok((
+            Signals::connect(&self.service, address).await?,
+            Calls::connect_to(self.service.name, address).await?,
+        ))
     }
 
     fn note(&mut self, error: &BusLost) {
+        tally::lost();
         let name = self.service.name;
         if std::mem::replace(&mut self.lost, true) {
             return;

@@ -40,6 +40,7 @@ pub(super) struct Run {
     started: SystemTime,
     clock: Instant,
     limit: Limit,
+    rejected: Vec<&'static str>,
 }
 
 impl Active {
@@ -193,6 +194,7 @@ impl Dispatcher {
             started: SystemTime::now(),
             clock: Instant::now(),
             limit: Limit { timeout: self.settings.timeout, grace: self.grace },
+            rejected: input.rejected.clone(),
             script: path,
         };
         let (event, at) = (run.labels.id, run.started);
@@ -248,6 +250,7 @@ impl Dispatcher {
             outcome: ended.outcome,
             duration,
             started: run.started,
+            rejected: run.rejected,
         }
     }
 }

@@ -273,22 +273,23 @@ impl Dispatcher {
     }
 
     /// Drops what is queued, TERM to every script's group, KILL after `grace`; returns when the
-    /// last one has ended. Nothing is taken or started afterwards.
-    pub async fn shutdown(&mut self, grace: Duration) {
+    /// last one has ended, with the runs that ended so. Nothing is taken or started afterwards.
+    pub async fn shutdown(&mut self, grace: Duration) -> Vec<Completion> {
         let dropped = self.queues.clear();
         if dropped > 0 {
             tracing::warn!(events = dropped, "events dropped unrun: the daemon ends");
         }
         self.stop.send_replace(Some(grace));
+        let mut ended: Vec<Completion> = self.unstarted.drain(..).collect();
         while let Some(report) = self.processes.join_next().await {
             if let Ok(report) = report {
-                self.conclude(report);
+                ended.push(self.conclude(report));
             }
         }
         self.between.clear();
         self.active.clear();
-        self.unstarted.clear();
         self.lingering.close();
+        ended
     }
 }
 

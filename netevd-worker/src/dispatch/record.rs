@@ -26,6 +26,8 @@ pub struct Completion {
     pub duration: Duration,
     /// When it was started.
     pub started: SystemTime,
+    /// Values that failed validation and were left out, by their places in the document.
+    pub rejected: Vec<&'static str>,
 }
 
 /// Totals in the life of a dispatcher.

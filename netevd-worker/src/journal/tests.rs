@@ -52,6 +52,7 @@ fn run(journal: &mut Journal, id: u64, outcome: Outcome) {
     journal.note(&Note::Started { event, script: script.clone(), at: UNIX_EPOCH });
     assert_eq!(journal.running(event).as_deref(), Some("/etc/netevd/routable.d/10-x"));
     journal.ended(&Completion {
+        rejected: Vec::new(),
         event,
         kind: EventKind::Routable,
         link: LinkId(1),

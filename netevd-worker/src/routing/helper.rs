@@ -1,12 +1,13 @@
 //! The worker's end of the channel: one request, one reply.
 
+use crate::metrics::Handle;
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv, send};
 use protocol::{CodecError, MAX_FRAME, Reply, Request, VERSION, decode_reply, encode_request};
 use std::fmt;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::unix::AsyncFd;
 
 /// An answer takes less than a millisecond; a helper that needs this long is not coming back.
@@ -17,6 +18,7 @@ const BUSY_PAUSE: Duration = Duration::from_millis(100);
 /// The helper, as the worker sees it.
 pub struct Helper {
     channel: AsyncFd<OwnedFd>,
+    metrics: Option<Handle>,
 }
 
 /// Why the helper gave no answer. All are final for this helper: whoever started it, the launcher
@@ -43,20 +45,33 @@ impl Helper {
         nix::fcntl::fcntl(&channel, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK))
             .map_err(|e| HelperError::Channel(e.into()))?;
         let channel = crate::sys::watch(channel).map_err(HelperError::Channel)?;
-        let mut helper = Self { channel };
+        let mut helper = Self { channel, metrics: None };
         match helper.call(&Request::Hello { version: VERSION }).await? {
             Reply::Ok => Ok(helper),
             other => Err(HelperError::Version(other)),
         }
     }
 
+    /// Requests are counted from now on.
+    pub fn count_in(&mut self, metrics: Handle) {
+        self.metrics = Some(metrics);
+    }
+
     /// One request; `Busy` is waited out.
     pub async fn call(&mut self, request: &Request) -> Result<Reply, HelperError> {
         loop {
-            match tokio::time::timeout(PATIENCE, self.exchange(request)).await {
-                Err(_) => return Err(HelperError::Silent),
-                Ok(Ok(Reply::Busy)) => tokio::time::sleep(BUSY_PAUSE).await,
-                Ok(other) => return other,
+            let began = Instant::now();
+            let answer = match tokio::time::timeout(PATIENCE, self.exchange(request)).await {
+                Err(_) => Err(HelperError::Silent),
+                Ok(answer) => answer,
+            };
+            if let Some(metrics) = &self.metrics {
+                let result = answer.as_ref().map_or("lost", name_of);
+                metrics.helper_request(request.name(), result, began.elapsed());
+            }
+            match answer {
+                Ok(Reply::Busy) => tokio::time::sleep(BUSY_PAUSE).await,
+                other => return other,
             }
         }
     }
@@ -109,6 +124,18 @@ impl Helper {
                 Err(_would_block) => {}
             }
         }
+    }
+}
+
+/// A reply in a word, as metrics show it.
+fn name_of(reply: &Reply) -> &'static str {
+    match reply {
+        Reply::Ok => "ok",
+        Reply::Exists => "exists",
+        Reply::Absent => "absent",
+        Reply::Refused(_) => "refused",
+        Reply::Kernel(_) => "kernel_error",
+        Reply::Busy => "busy",
     }
 }
 

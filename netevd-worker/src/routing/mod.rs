@@ -6,6 +6,7 @@
 
 mod actual;
 mod diff;
+mod done;
 mod helper;
 mod hold;
 mod pass;
@@ -17,6 +18,7 @@ mod wipe;
 
 pub use actual::{Actual, ActualTable};
 pub use diff::{Step, changes, everything};
+pub use done::Done;
 pub use helper::{Helper, HelperError};
 pub use hold::{HOLD, Hold};
 pub use plan::{Plan, PlannedTable, TableKey, desired};

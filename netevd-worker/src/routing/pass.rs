@@ -13,6 +13,8 @@ pub(super) struct Outcome {
     pub(super) failed: BTreeMap<(TableKey, Failure), Request>,
     /// Tables that lack something without which they must not be used.
     pub(super) broken: BTreeSet<TableKey>,
+    /// Each request that changed something or was refused, in order; kept on demand.
+    pub(super) steps: Vec<(TableKey, Request, Reply)>,
 }
 
 /// Why a request brought nothing.
@@ -34,14 +36,22 @@ impl Failure {
     }
 }
 
-/// Carries out steps in order. A table whose essential step fails is skipped from there on.
-pub(super) async fn carry_out(helper: &mut Helper, steps: &[Step]) -> Result<Outcome, HelperError> {
+/// Carries out steps in order, and lists them if `lists`. A table whose essential step fails is
+/// skipped from there on.
+pub(super) async fn carry_out(
+    helper: &mut Helper,
+    steps: &[Step],
+    lists: bool,
+) -> Result<Outcome, HelperError> {
     let mut outcome = Outcome::default();
     for step in steps {
         if outcome.broken.contains(&step.key) {
             continue;
         }
         let reply = helper.call(&step.request).await?;
+        if lists && !matches!(reply, Reply::Exists | Reply::Absent) {
+            outcome.steps.push((step.key, step.request, reply));
+        }
         if let Some(failure) = Failure::of(reply) {
             outcome.failed.entry((step.key, failure)).or_insert(step.request);
             if step.essential {
@@ -61,6 +71,7 @@ impl Outcome {
             *self.changed.entry(key).or_default() += count;
         }
         self.failed.extend(other.failed);
+        self.steps.extend(other.steps);
     }
 }
 

@@ -1,9 +1,10 @@
 //! One pass: dump, compare, ask the helper. Knows the last pass only as far as is needed to tell
 //! another program's deletions from our own.
 
+use super::done;
 use super::pass::{Failure, Outcome, carry_out, describe};
 use crate::kernel::{DumpError, Dumper, ManagedDump};
-use crate::routing::{Actual, Helper, HelperError, Plan, TableKey, changes, everything};
+use crate::routing::{Actual, Done, Helper, HelperError, Plan, TableKey, changes, everything};
 use protocol::{Family, Policy, Refusal, Reply, Request, Selector, TableId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -37,6 +38,8 @@ pub struct PassReport {
     pub refused: Vec<Refused>,
     /// Rules of ours and fallbacks that someone else deleted since the last pass.
     pub wiped: usize,
+    /// Each object that was changed or refused, in order, if that was asked for.
+    pub done: Vec<Done>,
     /// The interfaces' names at the time of the plan, for the log.
     pub plan: Arc<Plan>,
 }
@@ -73,7 +76,9 @@ impl Reconciler {
     /// Brings the kernel to the plan. A table that was refused is not tried again until the pass
     /// is `fresh`, that is has another reason than that objects of ours went: taking back a half
     /// would otherwise be the reason for the next attempt, without end.
-    pub async fn pass(&mut self, plan: Arc<Plan>, fresh: bool) -> Result<PassReport, PassError> {
+    ///
+    /// `lists`: the report lists what was done.
+    pub async fn pass(&mut self, plan: Arc<Plan>, fresh: bool, lists: bool) -> Result<PassReport, PassError> {
         if fresh {
             self.refused.clear();
         }
@@ -84,9 +89,9 @@ impl Reconciler {
         set_aside(&mut wanted, &self.refused, &actual);
         let mut refused = self.demand_local_first(&mut wanted, &dump);
         let mut outcome = if !self.synchronised || actual.strays > 0 {
-            self.synchronise(&wanted).await
+            self.synchronise(&wanted, &actual, lists).await
         } else {
-            carry_out(&mut self.helper, &changes(&wanted, &actual)).await
+            carry_out(&mut self.helper, &changes(&wanted, &actual), lists).await
         }
         .map_err(PassError::Helper)?;
         if !outcome.broken.is_empty() {
@@ -95,7 +100,7 @@ impl Reconciler {
             set_aside(&mut wanted, &outcome.broken, &actual);
             let after = self.dumper.managed().await.map_err(PassError::Dump)?;
             let steps = changes(&wanted, &Actual::new(&after, &self.policy));
-            let second = carry_out(&mut self.helper, &steps).await.map_err(PassError::Helper)?;
+            let second = carry_out(&mut self.helper, &steps, lists).await.map_err(PassError::Helper)?;
             outcome.absorb(second);
             for key in &outcome.broken {
                 outcome.changed.remove(key);
@@ -103,7 +108,8 @@ impl Reconciler {
         }
         self.remember(&wanted);
         refused.extend(self.explain(&plan, &dump, &mut outcome).await);
-        Ok(PassReport { changed: outcome.changed, refused, wiped, plan })
+        let done = done::list(&outcome.steps, &plan, &actual, &self.policy);
+        Ok(PassReport { changed: outcome.changed, refused, wiped, done, plan })
     }
 
     /// Table local must be looked up before our rules: behind a `to` rule the host's own address
@@ -136,11 +142,23 @@ impl Reconciler {
 
     /// Names the whole plan; what is ours and not named is deleted by the helper, whatever table
     /// or priority an earlier configuration gave it.
-    async fn synchronise(&mut self, plan: &Plan) -> Result<Outcome, HelperError> {
+    async fn synchronise(
+        &mut self,
+        plan: &Plan,
+        actual: &Actual,
+        lists: bool,
+    ) -> Result<Outcome, HelperError> {
         self.helper.call(&Request::SyncBegin).await?;
-        let outcome = carry_out(&mut self.helper, &everything(plan)).await?;
+        let mut outcome = carry_out(&mut self.helper, &everything(plan), lists).await?;
         let ended = self.helper.call(&Request::SyncEnd).await?;
         self.synchronised = ended == Reply::Ok;
+        if lists && self.synchronised {
+            // The helper has deleted what was not named; a stray has no request that could name it.
+            let stale = changes(plan, actual)
+                .into_iter()
+                .filter(|step| matches!(step.request, Request::DelRule { .. } | Request::DelRoute { .. }));
+            outcome.steps.extend(stale.map(|step| (step.key, step.request, Reply::Ok)));
+        }
         Ok(outcome)
     }
 

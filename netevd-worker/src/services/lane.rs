@@ -44,7 +44,7 @@ pub(super) fn act(outcomes: mpsc::Sender<Outcome>) -> mpsc::Sender<Demand> {
 async fn connected(connection: &mut Option<Calls>) -> Result<&Calls, BusLost> {
     match connection {
         Some(calls) => Ok(calls),
-        None => Ok(connection.insert(Calls::connect().await?)),
+        None => Ok(connection.insert(Calls::connect(systemd::SERVICE).await?)),
     }
 }
 

@@ -49,7 +49,7 @@ pub(super) async fn revert(calls: &Calls, ifindex: Ifindex, link: &InterfaceName
     }
 }
 
-async fn call<B>(calls: &Calls, member: &str, link: &InterfaceName, body: &B) -> Result<(), Failure>
+async fn call<B>(calls: &Calls, member: &'static str, link: &InterfaceName, body: &B) -> Result<(), Failure>
 where
     B: serde::Serialize + zbus::DynamicType,
 {

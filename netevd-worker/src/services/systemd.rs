@@ -7,7 +7,7 @@ use crate::config::Verb;
 
 /// For people.
 pub(super) const NAME: &str = "systemd";
-const SERVICE: &str = "org.freedesktop.systemd1";
+pub(super) const SERVICE: &str = "org.freedesktop.systemd1";
 const PATH: &str = "/org/freedesktop/systemd1";
 const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 

@@ -15,6 +15,8 @@ use super::resync::Resync;
 use super::routing_side::RoutingSide;
 use super::routing_task::RoutingNews;
 use super::services_side::{self, ServicesSide};
+use super::witness::Witness;
+use crate::audit::Entry;
 use crate::backend::Source;
 use crate::config::{Backend, Config};
 use crate::dispatch::Dispatcher;
@@ -54,6 +56,7 @@ pub(super) struct Worker {
     /// When scripts hear of new leases, whether the kernel has all of them or not.
     leases_at: Option<(LeaseWait, Instant)>,
     overruns: u64,
+    witness: Witness,
     notify: Notify,
     /// The last reload was refused.
     stale: bool,
@@ -93,14 +96,18 @@ impl Worker {
                     self.catch_up(&mut batch)?;
                     self.reported(report);
                 }
-                outcome = self.services.outcome() => services_side::tell(&outcome),
+                outcome = self.services.outcome() => {
+                    services_side::tell(&outcome);
+                    self.witness.audit.record(|| Entry::service(&outcome));
+                }
                 dump = self.resync.dump() => {
                     if let Some(dump) = dump? {
                         let changes = self.resynchronise(dump);
                         self.follow(changes);
                     }
                 }
-                _completion = self.dispatcher.completed() => {
+                completion = self.dispatcher.completed() => {
+                    self.witness.ran(&completion);
                     self.pump();
                     self.notify.touch(Instant::now());
                 }
@@ -126,10 +133,13 @@ impl Worker {
         tracing::info!("stopping: {} scripts running", self.dispatcher.running());
         // What has not run yet is for the next start.
         let unrun = self.dispatcher.has_unrun();
-        self.dispatcher.shutdown(GRACE).await;
+        for completion in self.dispatcher.shutdown(GRACE).await {
+            self.witness.ran(&completion);
+        }
         if !unrun {
             self.save();
         }
+        self.witness.audit.stop().await;
     }
 
     fn next_wake(&self) -> Instant {
@@ -147,6 +157,7 @@ impl Worker {
         if self.period_at <= now {
             self.period_at = now + PERIOD;
             self.resync.routinely(now);
+            self.witness.metrics.tend(now);
             if let Some(routing) = &mut self.routing {
                 routing.routinely(now);
             }
@@ -190,6 +201,9 @@ impl Worker {
     /// Starts what may start, scripts and units.
     fn pump(&mut self) {
         self.dispatcher.pump(&self.state);
+        for note in self.dispatcher.notes() {
+            self.witness.note(&note);
+        }
         let begun = self.dispatcher.begun();
         if !begun.is_empty() {
             self.services.begun(begun);
@@ -197,6 +211,8 @@ impl Worker {
     }
 
     fn received(&mut self, received: Received, batch: &mut Vec<KernelMessage>) {
+        let faults = if let Received::Messages { faults } = received { faults } else { 0 };
+        self.witness.metrics.netlink(batch, faults);
         // Asked only where the answer matters: every look at a directory delays a script.
         if batch.iter().any(is_of_routes) {
             self.update_interest();
@@ -218,6 +234,7 @@ impl Worker {
             }
             Received::Overrun => {
                 self.overruns += 1;
+                self.witness.metrics.overrun();
                 tracing::warn!(
                     "the kernel had more to tell than the receive buffer holds (overrun {}); reading its \
                      state again. What happened meanwhile is told as one difference",
@@ -243,7 +260,13 @@ impl Worker {
             self.save_at.get_or_insert(now + SAVE_AFTER);
         }
         let mut news = Vec::new();
+        let mut known = None;
         for event in changes.events.drain(..) {
+            if known.as_ref().is_none_or(|(link, _)| *link != event.link) {
+                known = Some((event.link, news::name_of(&event, &self.state, &changes.gone)));
+            }
+            let link = known.as_ref().and_then(|(_, name)| name.as_deref());
+            self.witness.heard(&event, link, self.backend.name());
             if news::is_news(&event) {
                 news.push(event.clone());
             }
@@ -251,6 +274,7 @@ impl Worker {
         }
         for (link, last) in &changes.gone {
             self.dispatcher.link_gone(*link, last.clone());
+            self.witness.metrics.interface_gone(last.name.as_str(), now);
         }
         self.pump();
         // After the scripts have started: they are what is waited for.
@@ -278,6 +302,7 @@ impl Worker {
     }
 
     fn resynchronise(&mut self, dump: Dump) -> Changes {
+        self.witness.metrics.resync(self.resync.took());
         let routes = self.routes_wanted && !self.resync.was_quiet();
         let config = &self.config;
         let interest = Interest { monitors: &|name| config.monitors(name), routes };

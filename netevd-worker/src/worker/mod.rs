@@ -15,6 +15,7 @@ mod resync;
 mod routing_side;
 mod routing_task;
 mod services_side;
+mod witness;
 
 use crate::config::{Config, Source, load};
 use event_loop::Worker;

@@ -11,11 +11,16 @@ pub(super) fn is_news(event: &Event) -> bool {
     state || tracing::enabled!(tracing::Level::DEBUG)
 }
 
+/// The name of an event's link; `None` for the host. `gone` has the names of links that just went.
+pub(super) fn name_of(event: &Event, state: &State, gone: &[(LinkId, Arc<LinkFacts>)]) -> Option<String> {
+    let here = state.links().find(|link| link.id == event.link).map(|link| link.name.to_string());
+    here.or_else(|| gone.iter().find(|(id, _)| *id == event.link).map(|(_, last)| last.name.to_string()))
+}
+
 /// Writes the line. `gone` has the names of links that just went.
 pub(super) fn log(event: &Event, state: &State, gone: &[(LinkId, Arc<LinkFacts>)]) {
-    let here = state.links().find(|link| link.id == event.link).map(|link| link.name.as_str());
-    let went = || gone.iter().find(|(id, _)| *id == event.link).map(|(_, last)| last.name.as_str());
-    let link = here.or_else(went).unwrap_or_default();
+    let name = name_of(event, state, gone);
+    let link = name.as_deref().unwrap_or_default();
     let (id, old, startup) = (event.id, event.old_state.unwrap_or_default(), event.startup);
     match event.kind.class() {
         Class::State => {

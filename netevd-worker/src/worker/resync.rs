@@ -98,6 +98,11 @@ impl Resync {
             .ok())
     }
 
+    /// How long the last one took.
+    pub(super) fn took(&self) -> Duration {
+        self.took
+    }
+
     /// Whether the dump that just came was for the sake of memory alone.
     pub(super) fn was_quiet(&mut self) -> bool {
         std::mem::take(&mut self.quiet.1)

@@ -3,8 +3,10 @@
 
 use super::door::Door;
 use super::fatal::Fatal;
-use super::routing_task::{Loss, RoutingNews, RoutingTask};
+use super::routing_task::{Loss, Order, RoutingNews, RoutingTask};
+use crate::audit::{Audit, Entry};
 use crate::kernel::Dumper;
+use crate::metrics::Handle;
 use crate::routing::{Helper, Hold, PassReport, TableKey, WipeVerdict, WipeWatch, desired};
 use crate::state::{Changes, State};
 use protocol::{Policy, TableId};
@@ -14,6 +16,12 @@ use std::time::{Duration, Instant};
 
 /// Before what failed is tried again.
 const RETRY: Duration = Duration::from_secs(5);
+
+/// Where the routing side tells what it did.
+pub(super) struct Tell {
+    pub(super) metrics: Handle,
+    pub(super) audit: Audit,
+}
 
 /// What the loop knows of routing.
 pub(super) struct RoutingSide {
@@ -30,22 +38,25 @@ pub(super) struct RoutingSide {
     wipes: WipeWatch,
     told: BTreeSet<String>,
     notes: Vec<String>,
+    metrics: Handle,
+    audit: Audit,
 }
 
 impl RoutingSide {
     /// With one helper for good: the first pass is due at once.
-    pub(super) fn with_helper(helper: Helper, dumper: Dumper, policy: Policy, now: Instant) -> Self {
-        let task = RoutingTask::with_helper(helper, dumper, policy.clone());
-        Self { connected: true, at: Some(now), ..Self::new(task, policy) }
+    pub(super) fn with_helper(helper: Helper, dumper: Dumper, policy: Policy, tell: Tell) -> Self {
+        let task = RoutingTask::with_helper(helper, dumper, policy.clone(), tell.metrics.clone());
+        Self { connected: true, at: Some(Instant::now()), ..Self::new(task, policy, tell) }
     }
 
     /// With helpers that come by a door: the first pass is due when one has come.
-    pub(super) fn with_door(door: Door, policy: Policy) -> Self {
-        let task = RoutingTask::with_door(door, policy.clone());
-        Self { replaceable: true, ..Self::new(task, policy) }
+    pub(super) fn with_door(door: Door, policy: Policy, tell: Tell) -> Self {
+        let task = RoutingTask::with_door(door, policy.clone(), tell.metrics.clone());
+        Self { replaceable: true, ..Self::new(task, policy, tell) }
     }
 
-    fn new(task: RoutingTask, policy: Policy) -> Self {
+    fn new(task: RoutingTask, policy: Policy, tell: Tell) -> Self {
+        let Tell { metrics, audit } = tell;
         Self {
             task,
             policy,
@@ -57,6 +68,8 @@ impl RoutingSide {
             wipes: WipeWatch::default(),
             told: BTreeSet::new(),
             notes: Vec::new(),
+            metrics,
+            audit,
         }
     }
 
@@ -92,7 +105,8 @@ impl RoutingSide {
             }
             self.notes.clone_from(&plan.notes);
         }
-        self.task.begin(Arc::new(plan), std::mem::take(&mut self.fresh));
+        let lists = self.audit.is_enabled();
+        self.task.begin(Order { plan: Arc::new(plan), fresh: std::mem::take(&mut self.fresh), lists });
     }
 
     /// What the task has to tell. Cancel-safe.
@@ -136,6 +150,10 @@ impl RoutingSide {
             let changes = if *count == 1 { "change" } else { "changes" };
             tracing::info!(link, "routing: {count} {changes} for {} in table {table}", key.family);
         }
+        for done in &report.done {
+            self.audit.record(|| Entry::routing(done));
+        }
+        self.metrics.wipes(report.wiped);
         if report.wiped > 0 {
             self.wiped(report.wiped);
         }

@@ -6,6 +6,7 @@
 
 use super::door::Door;
 use crate::kernel::{DumpError, Dumper};
+use crate::metrics::Handle;
 use crate::routing::{Helper, HelperError, PassError, PassReport, Plan, Reconciler};
 use protocol::Policy;
 use std::fmt;
@@ -34,20 +35,32 @@ pub(super) enum Loss {
 
 /// The loop's side.
 pub(super) struct RoutingTask {
-    plans: mpsc::Sender<(Arc<Plan>, bool)>,
+    plans: mpsc::Sender<Order>,
     policy: watch::Sender<Policy>,
     news: mpsc::Receiver<RoutingNews>,
     busy: bool,
 }
 
+/// One pass.
+#[derive(Debug)]
+pub(super) struct Order {
+    /// What should stand.
+    pub(super) plan: Arc<Plan>,
+    /// See [`Reconciler::pass`].
+    pub(super) fresh: bool,
+    /// The report lists what was done.
+    pub(super) lists: bool,
+}
+
 /// The task's side.
 struct Task {
-    plans: mpsc::Receiver<(Arc<Plan>, bool)>,
+    plans: mpsc::Receiver<Order>,
     policy: watch::Receiver<Policy>,
     news: mpsc::Sender<RoutingNews>,
     /// Whether the loss of an idle helper is news. Where it is the end, whoever started both sides
     /// sees it too, and ends this one in good order.
     watchful: bool,
+    metrics: Handle,
 }
 
 /// The loop is gone: nobody is there to tell.
@@ -55,9 +68,10 @@ struct Deserted;
 
 impl RoutingTask {
     /// With the one helper that there ever is, already greeted.
-    pub(super) fn with_helper(helper: Helper, dumper: Dumper, policy: Policy) -> Self {
-        let (own, mut task) = Self::new(policy, false);
+    pub(super) fn with_helper(mut helper: Helper, dumper: Dumper, policy: Policy, metrics: Handle) -> Self {
+        let (own, mut task) = Self::new(policy, false, metrics);
         tokio::spawn(async move {
+            helper.count_in(task.metrics.clone());
             let policy = task.policy.borrow_and_update().clone();
             let mut reconciler = Reconciler::new(helper, dumper, policy);
             let Ok(loss) = task.serve(&mut reconciler).await else { return };
@@ -67,17 +81,17 @@ impl RoutingTask {
     }
 
     /// With the helpers that come by a door, one after the other.
-    pub(super) fn with_door(door: Door, policy: Policy) -> Self {
-        let (own, mut task) = Self::new(policy, true);
+    pub(super) fn with_door(door: Door, policy: Policy, metrics: Handle) -> Self {
+        let (own, mut task) = Self::new(policy, true, metrics);
         tokio::spawn(async move { while task.serve_next(&door).await.is_ok() {} });
         own
     }
 
-    fn new(policy: Policy, watchful: bool) -> (Self, Task) {
+    fn new(policy: Policy, watchful: bool, metrics: Handle) -> (Self, Task) {
         let (plans, inbox) = mpsc::channel(1);
         let (outbox, news) = mpsc::channel(1);
         let (policy, known) = watch::channel(policy);
-        let task = Task { plans: inbox, policy: known, news: outbox, watchful };
+        let task = Task { plans: inbox, policy: known, news: outbox, watchful, metrics };
         (Self { plans, policy, news, busy: false }, task)
     }
 
@@ -86,10 +100,9 @@ impl RoutingTask {
         self.busy
     }
 
-    /// Starts a pass; only when none is under way and a helper is there. `fresh`: see
-    /// [`Reconciler::pass`].
-    pub(super) fn begin(&mut self, plan: Arc<Plan>, fresh: bool) {
-        self.busy = self.plans.try_send((plan, fresh)).is_ok();
+    /// Starts a pass; only when none is under way and a helper is there.
+    pub(super) fn begin(&mut self, order: Order) {
+        self.busy = self.plans.try_send(order).is_ok();
     }
 
     /// Another policy: a helper that was started with an older one is sent away.
@@ -110,7 +123,7 @@ impl RoutingTask {
 impl Task {
     /// From one helper's greeting to its end.
     async fn serve_next(&mut self, door: &Door) -> Result<(), Deserted> {
-        let helper = loop {
+        let mut helper = loop {
             tokio::select! {
                 helper = door.helper() => break helper,
                 // A plan that was made before the loss was known; the next helper gets a new one.
@@ -124,6 +137,7 @@ impl Task {
             Err(error) => return self.tell(RoutingNews::Passed(Err(error))).await,
         };
         let policy = self.policy.borrow_and_update().clone();
+        helper.count_in(self.metrics.clone());
         let mut reconciler = Reconciler::new(helper, dumper, policy);
         self.tell(RoutingNews::Connected).await?;
         let loss = door.beside(self.serve(&mut reconciler)).await?;
@@ -135,13 +149,13 @@ impl Task {
     /// Passes until the helper is lost.
     async fn serve(&mut self, reconciler: &mut Reconciler) -> Result<Loss, Deserted> {
         loop {
-            let (plan, fresh) = tokio::select! {
+            let Order { plan, fresh, lists } = tokio::select! {
                 plan = self.plans.recv() => plan.ok_or(Deserted)?,
                 error = reconciler.lost(), if self.watchful => return Ok(Loss::Helper(error)),
                 changed = self.policy.changed() => return changed.map(|()| Loss::Policy).map_err(|_| Deserted),
             };
             let report = tokio::select! {
-                report = reconciler.pass(plan, fresh) => report,
+                report = reconciler.pass(plan, fresh, lists) => report,
                 changed = self.policy.changed() => return changed.map(|()| Loss::Policy).map_err(|_| Deserted),
             };
             match report {

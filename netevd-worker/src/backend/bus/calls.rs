@@ -1,7 +1,7 @@
 //! Method calls, each with a time limit. Nobody listens on this connection, so nothing that is
 //! sent to it can stand before an answer.
 
-use super::{BusLost, LIMIT, connect};
+use super::{BusLost, LIMIT, connect, tally};
 use std::fmt;
 use std::num::NonZeroUsize;
 use zbus::names::{BusName, InterfaceName, MemberName};
@@ -11,6 +11,8 @@ use zbus::{Connection, DynamicType, Message, ObjectPath};
 #[derive(Clone, Debug)]
 pub struct Calls {
     connection: Connection,
+    /// Whom they are for, by its well-known name.
+    service: &'static str,
 }
 
 /// A call brought nothing.
@@ -30,16 +32,16 @@ pub enum CallError {
 }
 
 impl Calls {
-    /// Connects.
+    /// Connects, for calls to this service.
     ///
     /// # Errors
     /// When there is no bus.
-    pub async fn connect() -> Result<Self, BusLost> {
-        Self::connect_to(None).await
+    pub async fn connect(service: &'static str) -> Result<Self, BusLost> {
+        Self::connect_to(service, None).await.inspect_err(|_| tally::lost())
     }
 
-    pub(super) async fn connect_to(address: Option<&str>) -> Result<Self, BusLost> {
-        Ok(Self { connection: connect(address, NonZeroUsize::MIN).await? })
+    pub(super) async fn connect_to(service: &'static str, address: Option<&str>) -> Result<Self, BusLost> {
+        Ok(Self { connection: connect(address, NonZeroUsize::MIN).await?, service })
     }
 
     /// True when the bus has ended this connection.
@@ -60,6 +62,22 @@ impl Calls {
     /// # Errors
     /// What the service answered, or that it did not.
     pub async fn call<B>(
+        &self,
+        destination: &str,
+        path: &str,
+        interface: &str,
+        member: &'static str,
+        body: &B,
+    ) -> Result<Message, CallError>
+    where
+        B: serde::Serialize + DynamicType,
+    {
+        let answer = self.try_call(destination, path, interface, member, body).await;
+        tally::called(self.service, member, answer.is_ok());
+        answer
+    }
+
+    async fn try_call<B>(
         &self,
         destination: &str,
         path: &str,

@@ -12,6 +12,7 @@ impl Worker {
     pub(super) fn reload(&mut self) {
         self.notify.reloading();
         self.stale = !self.read_again();
+        self.witness.reloaded(!self.stale);
         let status = self.status();
         self.notify.ready(&status, Instant::now());
     }
@@ -32,6 +33,7 @@ impl Worker {
             );
         }
         self.log.reconfigure(&config.system);
+        self.witness.audit.reconfigure(&config.audit);
         self.dispatcher.reconfigure(config.scripts.clone());
         let mut changes = Changes::default();
         let source = |config: &Config| (config.system.backend, config.backends.dhclient.lease_files.clone());

@@ -1,10 +1,12 @@
 //! From the options to a worker that has told what there is.
 
 use super::{PERIOD, Signals, Worker};
-use crate::backend::Source;
+use crate::audit::Audit;
+use crate::backend::{Source, bus};
 use crate::config::Config;
 use crate::dispatch::{Dispatcher, ScriptRoots, TrustedOwner};
 use crate::kernel::{Dumper, Multicast};
+use crate::metrics::Metrics;
 use crate::routing::Helper;
 use crate::worker::activation;
 use crate::worker::door::Door;
@@ -15,8 +17,9 @@ use crate::worker::memory::Memory;
 use crate::worker::notify::Notify;
 use crate::worker::options::Options;
 use crate::worker::resync::Resync;
-use crate::worker::routing_side::RoutingSide;
+use crate::worker::routing_side::{RoutingSide, Tell};
 use crate::worker::services_side::ServicesSide;
+use crate::worker::witness::Witness;
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 
@@ -43,15 +46,23 @@ impl Worker {
             multicast.discard();
         }
         let now = Instant::now();
+        let metrics = Metrics::default();
+        metrics.reloaded(true);
+        bus::count_in(metrics.handle());
+        let audit = Audit::new(metrics.handle());
+        audit.reconfigure(&config.audit);
+        let tell = Tell { metrics: metrics.handle(), audit: audit.clone() };
         let policy = config.routing.clone();
         let routing = match (channel, door) {
             (None, None) => None,
             (Some(channel), _) => {
                 let helper = Helper::connect(channel).await.map_err(Fatal::Helper)?;
                 let dumper = Dumper::new().map_err(Fatal::Dump)?;
-                Some(RoutingSide::with_helper(helper, dumper, policy, now))
+                Some(RoutingSide::with_helper(helper, dumper, policy, tell))
             }
-            (None, Some(door)) => Some(RoutingSide::with_door(Door::new(door).map_err(Fatal::Door)?, policy)),
+            (None, Some(door)) => {
+                Some(RoutingSide::with_door(Door::new(door).map_err(Fatal::Door)?, policy, tell))
+            }
         };
         // A system's daemon trusts root alone: the worker's own user must not be able to plant
         // scripts. An ordinary user's daemon has no helper, and trusts that user as well.
@@ -71,6 +82,7 @@ impl Worker {
             period_at: now + PERIOD,
             leases_at: None,
             overruns: 0,
+            witness: Witness::new(metrics, audit),
             notify: Notify::new(now),
             stale: false,
             _lock: lock,

@@ -1,0 +1,107 @@
+//! `netevd list scripts`: each file of each script directory, whether it runs, and what mends it.
+//!
+//! The files are judged here, so that it can be asked before there is a daemon; a daemon that
+//! answers adds how often each ran and how that ended.
+
+use crate::cli::{DaemonOptions, ScriptsOptions};
+use crate::client::{Client, ClientError, Target};
+use crate::identity::{self, Powers};
+use crate::output::Format;
+use crate::{Failure, load, output, say, views};
+use netevd_worker::api::document::{ScriptDocument, Scripts, StrayDocument};
+use netevd_worker::config::Backend;
+use netevd_worker::dispatch::{Identity, ScriptRoots, Survey, TrustedOwner, Verdict, survey};
+use std::io::Write;
+
+/// Shows them. A refused script makes the command fail, so that it can stand in a check.
+pub(crate) fn run(options: &ScriptsOptions) -> Result<(), Failure> {
+    // A faulty configuration is said by others; here it hides nothing.
+    let backend =
+        load(options.config.file.as_deref()).map_or(Backend::Auto, |loaded| loaded.config.system.backend);
+    let (owner, identity) = judged_for(options)?;
+    let roots = ScriptRoots::default();
+    let mut scripts = document(survey(&roots, owner, &identity));
+    if let Some(known) = asked(&options.asking.daemon)? {
+        add_runs(&mut scripts, known);
+    }
+    match options.asking.format.format.unwrap_or_default() {
+        Format::Text => {
+            let mut text = views::scripts::text(&scripts, backend);
+            if scripts.scripts.is_empty() {
+                let roots: Vec<_> = roots.iter().map(|root| root.display().to_string()).collect();
+                text.push_str(&format!("no scripts in EVENT.d below {}\n", roots.join(", ")));
+            }
+            std::io::stdout().write_all(text.as_bytes())?;
+        }
+        format => output::show_own(&scripts, format, views::scripts::view)?,
+    }
+    match scripts.scripts.iter().filter(|script| script.verdict == "refused").count() {
+        0 => Ok(()),
+        n => Err(Failure::line(format!("{n} script{} will not run", if n == 1 { "" } else { "s" }))),
+    }
+}
+
+fn document(found: Survey) -> Scripts {
+    let scripts: Vec<_> = found
+        .entries
+        .into_iter()
+        .map(|entry| {
+            let (verdict, reason) = match entry.verdict {
+                Verdict::Runs => ("runs", None),
+                Verdict::Masked { by } => ("masked", Some(format!("by {}", by.display()))),
+                Verdict::Skipped(reason) => ("skipped", Some(reason.to_string())),
+                Verdict::Refused { component, found, cure } => {
+                    ("refused", Some(format!("{} {found}; to mend it: {cure}", component.display())))
+                }
+            };
+            ScriptDocument {
+                path: entry.path.display().to_string(),
+                event_type: entry.kind.name().to_owned(),
+                verdict: verdict.to_owned(),
+                reason,
+                runs: 0,
+                failures: 0,
+                last_run: None,
+            }
+        })
+        .collect();
+    let strays = found.strays.into_iter().map(|stray| StrayDocument {
+        path: stray.path.display().to_string(),
+        nearest: stray.nearest.map(str::to_owned),
+    });
+    Scripts { count: u64::try_from(scripts.len()).unwrap_or(u64::MAX), scripts, strays: strays.collect() }
+}
+
+/// What a daemon knows. One that is not there is no error, but where it was named.
+fn asked(daemon: &DaemonOptions) -> Result<Option<Scripts>, Failure> {
+    match Client::new(daemon)?.get(&Target::new(&["scripts"])) {
+        Ok(answer) => output::parse(&answer).map(Some),
+        Err(error) if daemon.endpoint.is_some() => Err(error.into()),
+        Err(ClientError::Absent(_)) => Ok(None),
+        Err(error) => {
+            say(&format!("runs are not shown: {error}"));
+            Ok(None)
+        }
+    }
+}
+
+fn add_runs(scripts: &mut Scripts, known: Scripts) {
+    for script in &mut scripts.scripts {
+        if let Some(known) = known.scripts.iter().find(|known| known.path == script.path) {
+            (script.runs, script.failures) = (known.runs, known.failures);
+            script.last_run.clone_from(&known.last_run);
+        }
+    }
+}
+
+/// Whose files are trusted and as whom scripts run: what the daemon would use if this caller
+/// started it.
+fn judged_for(options: &ScriptsOptions) -> Result<(TrustedOwner, Identity), Failure> {
+    let powers = Powers::of_this_process();
+    let worker = identity::choose(powers, options.user.as_deref(), None, None)?.worker;
+    let owner = match powers.net_admin {
+        true => TrustedOwner::ROOT,
+        false => TrustedOwner::user(worker.uid.as_raw()),
+    };
+    Ok((owner, Identity { uid: worker.uid.as_raw(), gids: vec![worker.gid.as_raw()] }))
+}

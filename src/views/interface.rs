@@ -1,0 +1,124 @@
+//! Everything about one link on one screen.
+
+use super::{count, events, interfaces, routes, rules};
+use crate::output::{Cell, Part, View, bytes};
+use netevd_worker::api::document::{
+    AddressDocument, GatewayDocument, InterfaceDetail, QueueDocument, StatisticsDocument,
+};
+
+/// The link, its rules, its routes, its last runs.
+pub(crate) fn view(detail: &InterfaceDetail) -> View {
+    let link = &detail.interface;
+    let mut parts = vec![
+        Part::Heading(Cell::new(format!("{}: {}", link.name, link.state)).strong()),
+        Part::Pairs(vec![
+            ("state", state(detail)),
+            ("link", Cell::new(format!("index {}, {}, mtu {}", link.index, link.kind, link.mtu))),
+            ("mac", link.mac_address.as_ref().map(Cell::new).unwrap_or_default()),
+            ("flags", Cell::new(link.flags.join(" "))),
+            ("controller", detail.controller.as_ref().map(Cell::new).unwrap_or_default()),
+            ("addresses", Cell::list(link.addresses.iter().map(address))),
+            ("gateways", Cell::list(detail.gateways.iter().map(gateway))),
+            ("dns", Cell::list(&detail.dns_servers)),
+            ("domains", Cell::new(detail.domains.join(" "))),
+            ("routing", routing(detail)),
+            (
+                "scripts",
+                Cell::new(if link.monitored {
+                    "its events run scripts"
+                } else {
+                    "its events run no scripts (monitoring.interfaces)"
+                }),
+            ),
+            ("queue", queue(&detail.queue)),
+            ("traffic", link.statistics.as_ref().map(traffic).unwrap_or_default()),
+        ]),
+    ];
+    parts.push(Part::Heading(Cell::new("Rules of netevd's").strong()));
+    parts.push(Part::Grid(rules::grid(&detail.rules), "  none"));
+    parts.push(Part::Heading(Cell::new("Routes").strong()));
+    parts.push(Part::Grid(routes::grid(&detail.routes), "  none"));
+    parts.push(Part::Heading(Cell::new("Last events").strong()));
+    parts.push(Part::Grid(events::grid(&detail.events), "  none since the daemon started"));
+    parts.push(Part::Heading(Cell::new("Last runs").strong()));
+    parts.push(Part::Grid(events::runs(&detail.events), "  none since the daemon started"));
+    View(parts)
+}
+
+fn state(detail: &InterfaceDetail) -> Cell {
+    let link = &detail.interface;
+    let manager = link.administrative_state.as_ref().map(|state| format!(", manager: {state}"));
+    let text = format!("{} (kernel: {}{})", link.state, link.operstate, manager.unwrap_or_default());
+    interfaces::state(&link.state).with_text(text)
+}
+
+fn address(address: &AddressDocument) -> String {
+    let mut words = vec![interfaces::short(address), address.scope.clone()];
+    words.extend(address.flags.iter().cloned());
+    words.join(" ")
+}
+
+fn gateway(gateway: &GatewayDocument) -> String {
+    let source = match gateway.source.as_str() {
+        "configuration" => "routing.gateways of the configuration",
+        "kernel" => "a default route of the kernel",
+        "manager" => "the network manager",
+        "lease" => "the lease",
+        other => other,
+    };
+    match gateway.address {
+        Some(address) => format!("{address} from {source}"),
+        None => format!("{}: none needed, point to point; from {source}", gateway.family),
+    }
+}
+
+fn routing(detail: &InterfaceDetail) -> Cell {
+    match (detail.interface.managed, detail.table) {
+        (true, Some(table)) => Cell::new(format!(
+            "policy routing by table {table}, {}",
+            count(u64::try_from(detail.rules.len()).unwrap_or(0), "rule")
+        )),
+        (true, None) => Cell::new("under policy routing, and without a table").bad(),
+        (false, _) => Cell::new("not under policy routing (routing.policy_rules)"),
+    }
+}
+
+fn queue(queue: &QueueDocument) -> Cell {
+    let runs = match (&queue.script, queue.event) {
+        (Some(script), Some(event)) => format!("{script} runs for event {event}"),
+        (None, Some(event)) => format!("event {event} is at its turn"),
+        (_, None) => "idle".to_owned(),
+    };
+    match queue.waiting {
+        0 => Cell::new(runs),
+        waiting => Cell::new(format!("{runs}, {} waiting", count(waiting, "event"))),
+    }
+}
+
+fn traffic(s: &StatisticsDocument) -> Cell {
+    let line = |way: &str, amount, packets, errors, dropped, more: String| {
+        format!(
+            "{way} {} in {}, {errors} errors, {dropped} dropped{more}",
+            bytes(amount),
+            count(packets, "packet")
+        )
+    };
+    Cell::list([
+        line(
+            "received",
+            s.rx_bytes,
+            s.rx_packets,
+            s.rx_errors,
+            s.rx_dropped,
+            format!(", {} multicast", s.multicast),
+        ),
+        line(
+            "sent",
+            s.tx_bytes,
+            s.tx_packets,
+            s.tx_errors,
+            s.tx_dropped,
+            format!(", {} collisions", s.collisions),
+        ),
+    ])
+}

@@ -18,6 +18,7 @@ mod managers;
 mod networkd;
 mod networkmanager;
 mod overrun;
+mod page;
 mod routing;
 mod scripts;
 mod services;

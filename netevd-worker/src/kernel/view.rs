@@ -130,11 +130,7 @@ impl View {
     }
 
     /// Calls `each` for every rule of a family, in the order of their priorities.
-    pub async fn rules(
-        &mut self,
-        family: Family,
-        mut each: impl FnMut(SeenRule),
-    ) -> Result<bool, DumpError> {
+    pub async fn rules(&mut self, family: Family, mut each: impl FnMut(SeenRule)) -> Result<bool, DumpError> {
         let mut request = RuleMessage::default();
         request.header.family = address_family(family);
         self.dump("rules", RouteNetlinkMessage::GetRule(request), |message| {

@@ -8,3 +8,4 @@ pub mod ask;
 pub mod document;
 mod problem;
 pub mod server;
+pub(crate) mod view;

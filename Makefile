@@ -25,8 +25,9 @@ release: ## Build optimised programs into target/release, the helper statically 
 		$(CARGO) build -p netevd-priv --locked --release --target $(HOST)
 	install -m 755 target/$(HOST)/release/netevd-priv target/release/netevd-priv
 
-man: ## Write man/netevd.8 anew from the program's options
+man: ## Write manual pages, schema and tables of keys anew from the program's options and keys
 	NETEVD_WRITE_MANUAL=1 $(CARGO) test --locked --bin netevd manual
+	NETEVD_WRITE_MANUAL=1 $(CARGO) test --locked -p netevd-worker --lib config::
 
 # Where things go, as packagers expect it: DESTDIR is put in front of everything and is named in no
 # file. What the administrator writes is in SYSCONFDIR; nothing there is replaced or removed.
@@ -64,7 +65,7 @@ install: ## Install what `make release` built: DESTDIR= PREFIX=/usr SYSCONFDIR=/
 	install -d $(DESTDIR)$(SYSCONFDIR)/netevd $(EVENTS:%=$(DESTDIR)$(SYSCONFDIR)/netevd/%.d)
 	install -d $(DESTDIR)$(DOCDIR)/examples
 	install -m 0644 README.md CHANGELOG.md SECURITY.md COPYING docs/*.md $(DESTDIR)$(DOCDIR)/
-	install -m 0644 examples/*.yaml systemd/examples/*.conf $(DESTDIR)$(DOCDIR)/examples/
+	install -m 0644 examples/*.yaml examples/*.json systemd/examples/*.conf $(DESTDIR)$(DOCDIR)/examples/
 	cp -R examples/scripts examples/units examples/monitoring $(DESTDIR)$(DOCDIR)/examples/
 	for page in $(MANUALS); do \
 		install -D -m 0644 man/$$page $(DESTDIR)$(SHARE)/man/man$${page##*.}/$$page || exit 1; done

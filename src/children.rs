@@ -1,8 +1,9 @@
 //! Starts the two processes with what they need and nothing else.
 
+use crate::bell::Bell;
 use crate::binaries::{Binaries, Program};
 use crate::identity::{Identities, Identity};
-use crate::sys::{self, CHANNEL, Confinement, SECOND};
+use crate::sys::{self, CHANNEL, Confinement, SECOND, THIRD};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
@@ -38,6 +39,8 @@ pub(crate) struct Children {
     pub worker: Child,
     /// `netevd-priv`; an ordinary user's daemon has none.
     pub helper: Option<Child>,
+    /// Rung by the worker when a reload needs this process. Only where there is a helper.
+    pub bell: Option<Bell>,
 }
 
 /// What the children are started with.
@@ -49,6 +52,8 @@ pub(crate) struct Plan {
     pub identities: Identities,
     /// Whether there is a helper at all.
     pub with_helper: bool,
+    /// The worker runs and changes nothing.
+    pub dry_run: bool,
     /// Handed to the worker as `--config`, absolute.
     pub config: Option<PathBuf>,
     /// Handed to the worker as `--log-format`.
@@ -67,14 +72,19 @@ pub(crate) struct StartError {
 impl Plan {
     /// Starts both, the helper first: the worker says Hello at once.
     pub(crate) fn start(&self, policy: &Policy) -> Result<Children, StartError> {
-        if !self.with_helper {
-            return Ok(Children { worker: self.start_worker(None)?, helper: None });
+        if !self.with_helper || self.dry_run {
+            return Ok(Children { worker: self.start_worker(None)?, helper: None, bell: None });
         }
         let (for_worker, for_helper) = channel()?;
         let mut helper = start_helper(&self.binaries.helper, self.helper_identity(), for_helper, policy)?;
-        let netlink = multicast().and_then(|netlink| self.start_worker(Some((&for_worker, &netlink))));
-        match netlink {
-            Ok(worker) => Ok(Children { worker, helper: Some(helper) }),
+        let worker = multicast().and_then(|netlink| {
+            let (bell, rope) =
+                Bell::new().map_err(|error| StartError { action: "make the bell".to_owned(), error })?;
+            let given = [for_worker.as_fd(), netlink.as_fd(), rope.as_fd()];
+            Ok((self.start_worker(Some(given))?, bell))
+        });
+        match worker {
+            Ok((worker, bell)) => Ok(Children { worker, helper: Some(helper), bell: Some(bell) }),
             Err(error) => {
                 // Its end of the channel closes with this function; it leaves by itself.
                 drop(for_worker);
@@ -88,7 +98,7 @@ impl Plan {
         self.identities.separate.then_some(self.identities.helper)
     }
 
-    fn start_worker(&self, descriptors: Option<(&OwnedFd, &Socket)>) -> Result<Child, StartError> {
+    fn start_worker(&self, given: Option<[BorrowedFd<'_>; 3]>) -> Result<Child, StartError> {
         let program = &self.binaries.worker;
         let mut command = command(program);
         if let Some(config) = &self.config {
@@ -98,8 +108,16 @@ impl Plan {
             command.arg("--log-format").arg(format);
         }
         command.arg("--runtime-dir").arg(&self.runtime);
-        if descriptors.is_some() {
-            command.args(["--channel", &CHANNEL.to_string(), "--netlink", &SECOND.to_string()]);
+        if given.is_some() {
+            for (option, number) in [("--channel", CHANNEL), ("--netlink", SECOND), ("--bell", THIRD)] {
+                command.args([option, &number.to_string()]);
+            }
+        }
+        if self.dry_run {
+            command.arg("--dry-run");
+            if self.with_helper {
+                command.arg("--rehearse-routing");
+            }
         }
         command.envs(std::env::vars_os().filter(|(name, _)| {
             let name = name.as_encoded_bytes();
@@ -109,8 +127,7 @@ impl Plan {
         let identity = self.identities.separate.then_some(self.identities.worker);
         let confinement =
             Confinement { identity: ids(identity), capabilities: 0, umask: 0o022, own_session: true };
-        let descriptors = descriptors.map(|(channel, netlink)| (channel.as_fd(), netlink.as_fd()));
-        spawn(command, program, confinement, descriptors)
+        spawn(command, program, confinement, given.as_ref().map_or(&[], |given| given.as_slice()))
     }
 }
 
@@ -124,7 +141,7 @@ pub(crate) fn start_helper(
     let policy = sealed(&policy.to_string())?;
     let confinement =
         Confinement { identity: ids(identity), capabilities: CAP_NET_ADMIN, umask: 0o077, own_session: true };
-    spawn(command(program), program, confinement, Some((channel.as_fd(), policy.as_fd())))
+    spawn(command(program), program, confinement, &[channel.as_fd(), policy.as_fd()])
 }
 
 /// The two ends of a new channel.
@@ -149,7 +166,7 @@ fn spawn(
     mut command: Command,
     program: &Program,
     confinement: Confinement,
-    descriptors: Option<(BorrowedFd<'_>, BorrowedFd<'_>)>,
+    descriptors: &[BorrowedFd<'_>],
 ) -> Result<Child, StartError> {
     sys::confine(&mut command, confinement, descriptors);
     command.spawn().map_err(|error| {

@@ -2,6 +2,7 @@
 //!
 //! Limits: it parses no network input and changes no rule or route itself.
 
+mod bell;
 mod binaries;
 mod census;
 mod children;

@@ -16,6 +16,8 @@ use std::path::{Path, PathBuf};
 
 /// Root's runtime directory.
 pub(crate) const SYSTEM: &str = "/run/netevd";
+/// What a dry run's directory has at the end of its name: it may stand beside a daemon.
+const DRY_RUN: &str = "-dry-run";
 const LOCK: &str = "lock";
 
 /// The directory while this process is the one daemon that uses it.
@@ -58,12 +60,17 @@ pub(crate) enum RuntimeError {
     },
 }
 
-/// The directory to use: as named, else root's, else the user's own.
-pub(crate) fn directory(named: Option<&Path>, user_runtime: Option<&str>) -> Result<PathBuf, RuntimeError> {
+/// The directory to use: as named, else root's, else the user's own; a dry run's stands beside it.
+pub(crate) fn directory(
+    named: Option<&Path>,
+    user_runtime: Option<&str>,
+    dry_run: bool,
+) -> Result<PathBuf, RuntimeError> {
+    let suffix = if dry_run { DRY_RUN } else { "" };
     match (named, user_runtime) {
         (Some(path), _) => std::path::absolute(path).map_err(failed(path, "make absolute")),
-        (None, _) if Uid::effective().is_root() => Ok(PathBuf::from(SYSTEM)),
-        (None, Some(base)) if base.starts_with('/') => Ok(Path::new(base).join("netevd")),
+        (None, _) if Uid::effective().is_root() => Ok(PathBuf::from(format!("{SYSTEM}{suffix}"))),
+        (None, Some(base)) if base.starts_with('/') => Ok(Path::new(base).join(format!("netevd{suffix}"))),
         (None, _) => Err(RuntimeError::NoPlace),
     }
 }
@@ -271,14 +278,14 @@ mod tests {
 
     #[test]
     fn the_place_without_root() {
-        let named = directory(Some(Path::new("/x/y")), None).expect("as named");
+        let named = directory(Some(Path::new("/x/y")), None, false).expect("as named");
         assert_eq!(named, Path::new("/x/y"));
         if Uid::effective().is_root() {
-            assert_eq!(directory(None, Some("/run/user/0")).expect("root's"), Path::new(SYSTEM));
+            assert_eq!(directory(None, Some("/run/user/0"), false).expect("root's"), Path::new(SYSTEM));
         } else {
-            let place = directory(None, Some("/run/user/7")).expect("the user's");
+            let place = directory(None, Some("/run/user/7"), false).expect("the user's");
             assert_eq!(place, Path::new("/run/user/7/netevd"));
-            assert!(directory(None, None).is_err());
+            assert!(directory(None, None, false).is_err());
         }
     }
 }

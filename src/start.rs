@@ -23,7 +23,8 @@ pub(crate) fn run(config_file: Option<&Path>, options: &StartOptions) -> Result<
     let powers = Powers::of_this_process();
     let with_helper = powers.net_admin;
     let user_runtime = environment().remove("XDG_RUNTIME_DIR");
-    let path = runtime::directory(options.runtime_dir.as_deref(), user_runtime.as_deref())?;
+    let named = options.runtime_dir.as_deref();
+    let path = runtime::directory(named, user_runtime.as_deref(), options.dry_run.dry_run)?;
     let (user, helper_user) = (options.user.as_deref(), options.helper_user.as_deref());
     let identities = identity::choose(powers, user, helper_user, runtime::owner(&path))?;
     let owner = (identities.separate && powers.chown).then_some(identities.worker);
@@ -43,10 +44,14 @@ pub(crate) fn run(config_file: Option<&Path>, options: &StartOptions) -> Result<
             say("routing.policy_rules is set and has no effect");
         }
     }
+    if options.dry_run.dry_run {
+        say("dry run: nothing is run or changed; what would be is in the log");
+    }
     let plan = Plan {
         binaries: Binaries::find()?,
         identities,
         with_helper,
+        dry_run: options.dry_run.dry_run,
         config: config_file,
         log_format: options.log_format.clone(),
         runtime: runtime.path().to_owned(),
@@ -96,7 +101,7 @@ fn reload(
         }
     };
     // The helper reads its policy once, before it locks itself down.
-    if plan.with_helper && new.routing != config.routing {
+    if plan.with_helper && !plan.dry_run && new.routing != config.routing {
         say(
             "reload: the routing policy changed, so both processes start again; kernel state stays meanwhile",
         );

@@ -1,5 +1,6 @@
 //! Waits for signals and for children; one thread, no runtime.
 
+use crate::bell::Bell;
 use crate::children::{Children, pid};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -21,7 +22,7 @@ const HELPER_GRACE: Duration = Duration::from_secs(10);
 pub(crate) enum Wake {
     /// SIGTERM or SIGINT.
     Stop(Signal),
-    /// SIGHUP.
+    /// SIGHUP, or the worker's bell.
     Reload,
     /// A child has ended: its name, and how.
     Died(&'static str, ExitStatus),
@@ -45,12 +46,18 @@ impl Signals {
         Ok(Self { descriptor })
     }
 
-    fn next(&self, until: Option<Instant>) -> io::Result<Option<Signal>> {
+    /// The next signal; `None` when `until` has come, or the bell may have been rung.
+    fn next(&self, until: Option<Instant>, bell: Option<&Bell>) -> io::Result<Option<Signal>> {
         loop {
             if let Some(found) = self.descriptor.read_signal()? {
                 let number = i32::try_from(found.ssi_signo).unwrap_or_default();
                 return Ok(Signal::try_from(number).ok());
             }
+            let heard = bell.map(|bell| bell.listen(Instant::now()));
+            let until = match heard {
+                Some(Err(deaf_until)) => Some(until.map_or(deaf_until, |until| until.min(deaf_until))),
+                _ => until,
+            };
             let timeout = match until {
                 None => PollTimeout::NONE,
                 Some(until) => {
@@ -63,9 +70,14 @@ impl Signals {
                     PollTimeout::from(left)
                 }
             };
-            match poll(&mut [PollFd::new(self.descriptor.as_fd(), PollFlags::POLLIN)], timeout) {
+            let mut awaited = vec![PollFd::new(self.descriptor.as_fd(), PollFlags::POLLIN)];
+            awaited.extend(heard.and_then(Result::ok).map(|bell| PollFd::new(bell, PollFlags::POLLIN)));
+            match poll(&mut awaited, timeout) {
                 Ok(_) | Err(Errno::EINTR) => {}
                 Err(errno) => return Err(errno.into()),
+            }
+            if awaited.get(1).and_then(PollFd::any).unwrap_or_default() {
+                return Ok(None);
             }
         }
     }
@@ -86,9 +98,14 @@ impl Signals {
                     cause.map_or(Wake::Died(who, status), |status| Wake::Died("netevd-worker", status))
                 );
             }
-            match self.next(None)? {
+            match self.next(None, children.bell.as_ref())? {
                 Some(signal @ (Signal::SIGTERM | Signal::SIGINT)) => return Ok(Wake::Stop(signal)),
                 Some(Signal::SIGHUP) => return Ok(Wake::Reload),
+                _ => {}
+            }
+            match children.bell.as_mut().map(|bell| bell.rung(Instant::now())) {
+                Some(Some(true)) => return Ok(Wake::Reload),
+                Some(None) => children.bell = None,
                 _ => {}
             }
         }
@@ -101,7 +118,7 @@ impl Signals {
             if let Some(status) = child.try_wait()? {
                 return Ok(Some(status));
             }
-            if self.next(Some(until))?.is_none() && Instant::now() >= until {
+            if self.next(Some(until), None)?.is_none() && Instant::now() >= until {
                 return Ok(None);
             }
         }

@@ -13,6 +13,10 @@ use std::process::Command;
 pub(crate) const CHANNEL: RawFd = 3;
 /// The worker's netlink socket, the helper's policy.
 pub(crate) const SECOND: RawFd = 4;
+/// The worker's end of the bell.
+pub(crate) const THIRD: RawFd = 5;
+/// Descriptors that a child can be given.
+const GIVEN_MAX: usize = 3;
 /// `_LINUX_CAPABILITY_VERSION_3`, include/uapi/linux/capability.h.
 const CAPABILITY_VERSION: u32 = 0x2008_0522;
 /// No kernel has more capabilities than its sets have bits.
@@ -32,7 +36,7 @@ pub(crate) struct Confinement {
     pub own_session: bool,
 }
 
-/// Closes what was inherited above standard error and occupies the two numbers that children
+/// Closes what was inherited above standard error and occupies the three numbers that children
 /// use, so that no descriptor of the launcher can ever stand there.
 ///
 /// To be called first, while nothing above standard error is owned by anyone in this process.
@@ -40,7 +44,7 @@ pub(crate) fn reserve_descriptors() -> io::Result<()> {
     let first = libc::c_uint::try_from(CHANNEL).unwrap_or(libc::c_uint::MAX);
     // SAFETY: plain integers; nothing in this process owns a descriptor from 3 on yet.
     check(unsafe { libc::close_range(first, libc::c_uint::MAX, 0) })?;
-    for expected in [CHANNEL, SECOND] {
+    for expected in [CHANNEL, SECOND, THIRD] {
         // Kept for the life of the process, and closed in children by its close-on-exec flag.
         let found = File::open("/dev/null")?.into_raw_fd();
         if found != expected {
@@ -50,20 +54,19 @@ pub(crate) fn reserve_descriptors() -> io::Result<()> {
     Ok(())
 }
 
-/// Makes `command` confine itself before exec, with the given descriptors at [`CHANNEL`] and
-/// [`SECOND`] and none above.
-pub(crate) fn confine(
-    command: &mut Command,
-    confinement: Confinement,
-    descriptors: Option<(BorrowedFd<'_>, BorrowedFd<'_>)>,
-) {
-    let descriptors = descriptors.map(|(channel, second)| (channel.as_raw_fd(), second.as_raw_fd()));
+/// Makes `command` confine itself before exec, with the given descriptors (three at most) from
+/// [`CHANNEL`] on and none above.
+pub(crate) fn confine(command: &mut Command, confinement: Confinement, descriptors: &[BorrowedFd<'_>]) {
+    let mut given = [None; GIVEN_MAX];
+    for (place, descriptor) in given.iter_mut().zip(descriptors) {
+        *place = Some(descriptor.as_raw_fd());
+    }
     let parent = std::process::id();
     // SAFETY: `prepare` makes async-signal-safe system calls alone and allocates nothing.
-    unsafe { command.pre_exec(move || prepare(confinement, descriptors, parent)) };
+    unsafe { command.pre_exec(move || prepare(confinement, given, parent)) };
 }
 
-fn prepare(confinement: Confinement, descriptors: Option<(RawFd, RawFd)>, parent: u32) -> io::Result<()> {
+fn prepare(confinement: Confinement, given: [Option<RawFd>; GIVEN_MAX], parent: u32) -> io::Result<()> {
     if confinement.own_session {
         // SAFETY: no arguments.
         check(unsafe { libc::setsid() })?;
@@ -71,18 +74,18 @@ fn prepare(confinement: Confinement, descriptors: Option<(RawFd, RawFd)>, parent
     // SAFETY: an integer; it cannot fail.
     unsafe { libc::umask(confinement.umask) };
     unblock_signals()?;
-    if let Some((channel, second)) = descriptors {
-        // SAFETY: two open descriptors; 3 is the placeholder of `reserve_descriptors`.
-        check(unsafe { libc::dup2(channel, CHANNEL) })?;
-        // SAFETY: as above; 4 is the other placeholder.
-        check(unsafe { libc::dup2(second, SECOND) })?;
+    let mut next = CHANNEL;
+    for descriptor in given.into_iter().flatten() {
+        // SAFETY: an open descriptor; the number is one of the placeholders of `reserve_descriptors`.
+        check(unsafe { libc::dup2(descriptor, next) })?;
+        next += 1;
     }
     // Marked rather than closed: the standard library reports a failed exec by one of them. A
     // kernel before 5.11 refuses the flag; all that this process opens has its mark already, and
     // what it inherited was closed at its start.
     let flags = libc::c_int::try_from(libc::CLOSE_RANGE_CLOEXEC).unwrap_or_default();
     // SAFETY: plain integers.
-    let _ = check(unsafe { libc::close_range(5, libc::c_uint::MAX, flags) });
+    let _ = check(unsafe { libc::close_range(next.unsigned_abs(), libc::c_uint::MAX, flags) });
     drop_bounding_set(confinement.capabilities);
     if let Some((uid, gid)) = confinement.identity {
         take_identity(uid, gid)?;

@@ -102,8 +102,8 @@ fn the_full_example_shows_the_defaults_and_every_key() {
     assert_eq!(loaded.config, netevd_worker::config::Config::default());
     let written = fs::read_to_string(&example).expect("readable");
     for key in netevd_worker::config::keys() {
-        let leaf = key.rsplit('.').next().expect("a name");
-        assert!(written.contains(&format!("{leaf}: ")), "{key}");
+        let leaf = key.path.rsplit('.').next().expect("a name");
+        assert!(written.contains(&format!("{leaf}: ")), "{}", key.path);
     }
 }
 
@@ -124,6 +124,51 @@ fn validate_reports_every_fault_with_its_place() {
     let missing = run(&["--config", "/nonexistent/n.yaml", "validate"]);
     assert_eq!(missing.status.code(), Some(1));
     assert!(text(&missing.stderr).starts_with("/nonexistent/n.yaml: error: there is no such file"));
+}
+
+#[test]
+fn validate_checks_each_file_with_its_drop_ins() {
+    let scratch = Scratch::new("several");
+    let good = scratch.write("good.yaml", "system: { backend: kernel }\n", 0o644);
+    let drop_in = scratch.write("good.yaml.d/50-filters.yaml", "filters: [{ action: ignore }]\n", 0o644);
+    let first = scratch.write("first.yaml", "system: { backend: kernal }\n", 0o644);
+    let second = scratch.write("second.yaml", "", 0o644);
+    let fault = "filters:\n- match: { condition: 'mtu => 1400' }\n  action: log\n";
+    let faulty = scratch.write("second.yaml.d/10.yaml", fault, 0o644);
+    let output = run(&["validate", path(&first), path(&good), path(&second)]);
+    assert_eq!(output.status.code(), Some(1));
+    let all = format!("{}: good\n{}: good\n", good.display(), drop_in.display());
+    assert_eq!(text(&output.stdout), all, "a file with a fault does not keep others from being checked");
+    let errors = text(&output.stderr);
+    let expected = format!(
+        "{}:1:20: error: unknown value `kernal`\n  1 | system: {{ backend: kernal }}\n    |                    ^^^^^^ did you \
+         mean `kernel`?\n{}:2:28: error: `=>` compares nothing\n  2 | - match: {{ condition: 'mtu => 1400' }}\n    |            \
+         \u{20}               ^^ write `>=`\n",
+        first.display(),
+        faulty.display()
+    );
+    assert_eq!(errors, expected);
+    // What stands before another file's list and what it says together.
+    scratch.write("good.yaml.d/60-more.yaml", "filters: [{ action: ignore }, { default: ignore }]\n", 0o644);
+    let output = run(&["validate", path(&good)]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(
+        text(&output.stderr).contains("60-more.yaml:1:31: warning: this is never asked"),
+        "{}",
+        text(&output.stderr)
+    );
+}
+
+#[test]
+fn validate_prints_the_schema_that_is_shipped() {
+    let output = run(&["validate", "--schema"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/netevd.schema.json");
+    assert!(text(&output.stdout) == fs::read_to_string(shipped).expect("shipped"));
+    for words in [&["validate", "--schema", "n.yaml"][..], &["validate", "--schema", "--config", "n.yaml"]] {
+        let output = run(words);
+        assert_eq!((output.status.code(), output.stdout.is_empty()), (Some(2), true), "{words:?}");
+    }
 }
 
 #[test]

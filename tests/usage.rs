@@ -142,7 +142,7 @@ fn a_flush_without_effect_needs_no_privilege_and_names_each_object() {
         return;
     }
     let expected = "\
-would delete: rule 32002: from 192.0.2.1 lookup 202 proto 110
+would delete: rule 32002: from 192.0.2.1/32 lookup 202 proto 110
 would delete: route default via 192.0.2.9 dev d0 table 202 proto 110 (ipv4)
 would delete: route unreachable default dev lo table 202 metric 7 proto 110 (ipv6)
 would remove 1 rule and 2 routes; nothing was changed

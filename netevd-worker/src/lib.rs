@@ -11,6 +11,7 @@ pub mod config;
 pub mod dispatch;
 pub mod event;
 pub mod facts;
+pub mod filter;
 #[cfg(test)]
 mod fixtures;
 pub mod journal;

@@ -7,6 +7,11 @@ fn named(name: Option<&'static str>, number: u32) -> Cow<'static, str> {
     name.map_or_else(|| Cow::Owned(number.to_string()), Cow::Borrowed)
 }
 
+/// `ipv4` or `ipv6`.
+pub fn family(is_ipv4: bool) -> &'static str {
+    if is_ipv4 { "ipv4" } else { "ipv6" }
+}
+
 /// `rtm_protocol`: include/uapi/linux/rtnetlink.h, /etc/iproute2/rt_protos; else the number.
 pub fn route_protocol(protocol: u8) -> Cow<'static, str> {
     let name = match protocol {

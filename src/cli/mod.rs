@@ -124,6 +124,10 @@ pub(crate) struct StartOptions {
     /// Runtime directory [default: /run/netevd; $XDG_RUNTIME_DIR/netevd for an ordinary user]
     #[arg(long, value_name = "DIR")]
     pub runtime_dir: Option<PathBuf>,
+    // No script, unit, D-Bus call or route, and no helper. Also beside a running
+    // daemon: the runtime directory is /run/netevd-dry-run.
+    #[command(flatten)]
+    pub dry_run: DryRunOption,
     /// The worker's log: text for people, or json, one object a line [default: text]
     #[arg(long, value_name = "text|json", hide_possible_values = true, value_parser = ["text", "json"])]
     pub log_format: Option<String>,
@@ -307,6 +311,9 @@ pub(crate) struct ValidateOptions {
     /// Files to check, each with its drop-ins [default: --config or /etc/netevd/netevd.yaml]
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// Print a JSON schema of the configuration instead, for editors
+    #[arg(long, conflicts_with = "files")]
+    pub schema: bool,
     #[command(flatten)]
     pub config: ConfigOption,
 }

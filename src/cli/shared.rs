@@ -93,7 +93,7 @@ impl<'a> Own<'a> {
     fn of(command: &'a mut Command) -> Self {
         let none = Self::default();
         match command {
-            Command::Start(o) => Self { config: Some(&mut o.config), ..none },
+            Command::Start(o) => Self { config: Some(&mut o.config), dry_run: Some(&mut o.dry_run), ..none },
             Command::Status(o) => Self { format: Some(&mut o.format), daemon: Some(&mut o.daemon), ..none },
             Command::List { what: List::Scripts(o) } => Self {
                 config: Some(&mut o.config),

@@ -109,7 +109,7 @@ impl Client {
 /// Root's socket; for an ordinary user first that of a daemon of their own.
 fn usual_places() -> Vec<Endpoint> {
     let own = environment().remove("XDG_RUNTIME_DIR").filter(|_| !Uid::effective().is_root());
-    let own = own.and_then(|base| runtime::directory(None, Some(&base)).ok());
+    let own = own.and_then(|base| runtime::directory(None, Some(&base), false).ok());
     let system = Path::new(runtime::SYSTEM).to_path_buf();
     own.into_iter().chain([system]).map(|place| Endpoint::Unix(place.join(SOCKET))).collect()
 }

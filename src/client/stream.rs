@@ -56,7 +56,7 @@ impl<'c> Listener<'c> {
     }
 
     /// Where to go on if the connection breaks before the first message.
-    pub(crate) fn from(&mut self, instance: &str) {
+    pub(crate) fn resume_from(&mut self, instance: &str) {
         self.place.get_or_insert_with(|| format!("{instance}-0"));
     }
 
@@ -73,9 +73,12 @@ impl<'c> Listener<'c> {
                     self.open = Some(loop {
                         match self.connect().await {
                             Ok(body) => break (body, Messages::default()),
-                            // It will not become better by itself.
-                            Err(error @ (ClientError::Denied(_) | ClientError::Refused(_))) => {
-                                return Err(error);
+                            // A socket that is just being made may be nobody's for a moment; a token
+                            // does not become right by waiting.
+                            Err(ClientError::Refused(body))
+                                if ["unauthorized", "forbidden", "bad_request"].contains(&&*body.code) =>
+                            {
+                                return Err(ClientError::Refused(body));
                             }
                             Err(_) => sleep(pause).await,
                         }

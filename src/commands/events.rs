@@ -53,7 +53,7 @@ async fn tell(client: &Client, options: &EventsOptions, format: Format) -> Resul
     // The stream first: what happens while the rest is asked waits in it.
     listener.begin().await?;
     let status: Status = output::parse(&client.ask(&Target::new(&["status"])).await?)?;
-    listener.from(&status.instance);
+    listener.resume_from(&status.instance);
     let mut told = Told::new(&status.instance);
     let limit = options.tail.max(1);
     let newest: Events = output::parse(&client.ask(&events_target(&options.filter, limit)).await?)?;

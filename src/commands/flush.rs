@@ -34,7 +34,7 @@ pub(crate) fn run(options: &FlushOptions) -> Result<(), Failure> {
         return foretell();
     }
     let user_runtime = environment().remove("XDG_RUNTIME_DIR");
-    let directory = runtime::directory(options.runtime_dir.as_deref(), user_runtime.as_deref())?;
+    let directory = runtime::directory(options.runtime_dir.as_deref(), user_runtime.as_deref(), false)?;
     if !options.force
         && let Err(running) = runtime::not_running(&directory)
     {

@@ -281,7 +281,7 @@ fn started(
         umask: 0o022,
         own_session: false,
     };
-    sys::confine(&mut command, confinement, None);
+    sys::confine(&mut command, confinement, &[]);
     let child = command.spawn()?;
     // Beside the script, which may read late, in part, or not at all; it ends with the script.
     let document = document.clone();

@@ -1,4 +1,4 @@
-//! `netevd validate`: every fault of the configuration with its place.
+//! `netevd validate`: every fault of the configuration with its place, or the schema of it.
 
 use crate::cli::ValidateOptions;
 use crate::{Failure, load};
@@ -7,6 +7,12 @@ use std::path::Path;
 
 /// Checks each file with its drop-ins; without any the file that the daemon would read.
 pub(crate) fn run(options: &ValidateOptions) -> Result<(), Failure> {
+    if options.schema {
+        if options.config.file.is_some() {
+            return Err(Failure::usage("the schema is the same for every file: leave --config out"));
+        }
+        return Ok(write!(std::io::stdout(), "{}", netevd_worker::config::schema())?);
+    }
     if !options.files.is_empty() && options.config.file.is_some() {
         return Err(Failure::usage("files are named twice: with --config and behind the command"));
     }

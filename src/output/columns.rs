@@ -61,7 +61,7 @@ pub(super) fn paint(text: &str, tone: Tone, look: Look) -> String {
 }
 
 fn line(cell: &Cell) -> String {
-    cell.lines.join(" ")
+    cell.lines.join(", ")
 }
 
 fn pad(out: &mut String, columns: usize) {
@@ -80,7 +80,7 @@ mod tests {
         table.row([Cell::new("東京"), Cell::new("up").good(), Cell::new("")]);
         table.row([Cell::new("e\u{1b}0"), Cell::list(["a", "b"]), Cell::new("1")]);
         let text = grid(&table, PLAIN);
-        assert_eq!(text, "NAME      STATE  X\n東京      up\ne\\u{1b}0  a b    1\n");
+        assert_eq!(text, "NAME      STATE  X\n東京      up\ne\\u{1b}0  a, b   1\n");
         let painted = grid(&table, Look { colours: true, ..PLAIN });
         assert!(painted.contains("\u{1b}[32mup\u{1b}[0m\n"), "{painted}");
     }

@@ -8,8 +8,7 @@ use netevd_worker::api::document::{EventDocument, Events, ScriptRun, UnitRun};
 pub(crate) fn view(list: &Events) -> View {
     let mut view = View::grid(grid(&list.events), "no such event is remembered");
     if list.has_more {
-        let text = "there are more: --limit, --since, --interface and --type choose";
-        view.0.push(Part::Lines(vec![Cell::new(text).faint()]));
+        view.0.push(Part::Lines(vec![Cell::new("there are more").faint()]));
     }
     view
 }
@@ -29,6 +28,21 @@ pub(super) fn grid(events: &[EventDocument]) -> Grid {
             action(&event.action),
             Cell::new(line::what(event)),
             if failed { cell.bad() } else { cell },
+        ]);
+    }
+    grid
+}
+
+/// Those of one link, whose runs are shown by themselves.
+pub(super) fn short(events: &[EventDocument]) -> Grid {
+    let mut grid = Grid::new(&["ID", "TIME", "EVENT", "ACTION", "WHAT"]);
+    for event in events {
+        grid.row([
+            Cell::new(event.id),
+            Cell::new(&event.timestamp),
+            Cell::new(&event.event_type),
+            action(&event.action),
+            Cell::new(line::what(event)),
         ]);
     }
     grid

@@ -39,7 +39,7 @@ pub(crate) fn view(detail: &InterfaceDetail) -> View {
     parts.push(Part::Heading(Cell::new("Routes").strong()));
     parts.push(Part::Grid(routes::grid(&detail.routes), "  none"));
     parts.push(Part::Heading(Cell::new("Last events").strong()));
-    parts.push(Part::Grid(events::grid(&detail.events), "  none since the daemon started"));
+    parts.push(Part::Grid(events::short(&detail.events), "  none since the daemon started"));
     parts.push(Part::Heading(Cell::new("Last runs").strong()));
     parts.push(Part::Grid(events::runs(&detail.events), "  none since the daemon started"));
     View(parts)
@@ -121,4 +121,54 @@ fn traffic(s: &StatisticsDocument) -> Cell {
             format!(", {} collisions", s.collisions),
         ),
     ])
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::output::Look;
+    use crate::views::fixtures::{event, run};
+    use netevd_worker::api::document::InterfaceDetail;
+    use serde_json::json;
+
+    fn detail() -> InterfaceDetail {
+        let mut done = event(17, "done");
+        done.scripts =
+            vec![run("/etc/netevd/routable.d/10-hello", 0), run("/etc/netevd/routable.d/20-no", 3)];
+        let rule = json!({"priority": 32002, "family": "ipv4", "from": "198.51.100.2", "to": "all", "table": "207",
+            "action": "lookup", "interface": "eth1", "protocol": "netevd", "managed": true});
+        let route = json!({"destination": "default", "family": "ipv4", "type": "unicast", "gateway": "198.51.100.1",
+            "interface": "eth1", "metric": 0, "table": "207", "protocol": "netevd", "scope": "global",
+            "source": null, "next_hops": [], "managed": true});
+        serde_json::from_value(json!({
+            "name": "eth1", "index": 7, "state": "routable", "administrative_state": null, "operstate": "up",
+            "type": "veth", "mac_address": "02:00:00:00:00:07", "mtu": 1500,
+            "addresses": [
+                {"ip": "198.51.100.2", "prefix": 24, "family": "ipv4", "scope": "global", "flags": ["permanent"]},
+                {"ip": "2001:db8::2", "prefix": 64, "family": "ipv6", "scope": "global", "flags": []}],
+            "flags": ["UP", "LOWER_UP"], "monitored": true, "managed": true,
+            "statistics": {"rx_bytes": 2048, "tx_bytes": 90, "rx_packets": 3, "tx_packets": 1, "rx_errors": 0,
+                "tx_errors": 0, "rx_dropped": 2, "tx_dropped": 0, "multicast": 1, "collisions": 0},
+            "routes": [route], "rules": [rule], "table": 207,
+            "gateways": [{"family": "ipv4", "address": "198.51.100.1", "source": "kernel"}],
+            "dns_servers": ["192.0.2.53"], "domains": ["example.org"], "controller": null,
+            "queue": {"waiting": 2, "event": 18, "script": "/etc/netevd/routable.d/10-hello"},
+            "events": [done],
+        }))
+        .expect("a document")
+    }
+
+    #[test]
+    fn one_screen_tells_everything() {
+        let text = super::view(&detail()).text(Look { colours: false, width: 80, utf8: true });
+        assert_eq!(text, include_str!("interface_expected.txt"), "{text}");
+    }
+
+    #[test]
+    fn the_table_has_the_same_within_its_width() {
+        let text = super::view(&detail()).table(Look { colours: false, width: 60, utf8: false });
+        assert!(text.lines().all(|line| line.chars().count() <= 60), "{text}");
+        for word in ["198.51.100.2/24", "32002", "10-hello", "2001:db8::2/64"] {
+            assert!(text.contains(word), "{word}\n{text}");
+        }
+    }
 }

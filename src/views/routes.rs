@@ -8,8 +8,7 @@ pub(crate) fn view(list: &Routes) -> View {
     let mut view = View::grid(grid(&list.routes), "no such route");
     if list.has_more {
         let shown = list.routes.len();
-        let text =
-            format!("{shown} of {} are shown: --limit, --interface, --table and --family choose", list.count);
+        let text = format!("{shown} of {} are shown: see --limit", list.count);
         view.0.push(Part::Lines(vec![Cell::new(text).faint()]));
     }
     view

@@ -26,9 +26,12 @@ pub(crate) fn text(list: &Scripts, backend: Backend) -> String {
             other => paint::dim(format!("{other:<7}")),
         };
         out.push_str(&format!("  {word}  {}\n", clean(&script.path)));
-        for line in script.reason.iter().flat_map(|reason| reason.split("; to mend it: ").enumerate()) {
-            let what = if line.0 > 0 { "to mend it: " } else { "" };
-            out.push_str(&format!("           {what}{}\n", clean(line.1)));
+        if let Some(reason) = &script.reason {
+            let (why, cure) = reason.split_once("; to mend it: ").unwrap_or((reason, ""));
+            out.push_str(&format!("           {}\n", clean(why)));
+            if !cure.is_empty() {
+                out.push_str(&format!("           to mend it: {}\n", clean(cure)));
+            }
         }
         if let Some(runs) = ran(script) {
             out.push_str(&format!("           {runs}\n"));

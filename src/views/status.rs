@@ -119,3 +119,73 @@ fn state(word: &str, good: &[&str]) -> Cell {
 fn len(problems: &[String]) -> u64 {
     u64::try_from(problems.len()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::Look;
+    use serde_json::{Value, json};
+    use std::time::{Duration, UNIX_EPOCH};
+
+    fn document() -> Value {
+        json!({
+            "status": "ok", "problems": [], "version": "0.1.0", "instance": "a", "uptime_seconds": 90.0,
+            "started_at": "2026-03-01T09:30:00.000Z", "backend": "systemd-networkd", "backend_state": "connected",
+            "host": "online", "interfaces_monitored": 2, "interfaces_total": 3, "events_processed": 12,
+            "scripts_executed": 5, "scripts_failed": 1, "scripts_running": 0, "events_waiting": 0,
+            "rules_managed": 2, "routes_managed": 1, "dry_run": false,
+            "last_event": {"id": 12, "timestamp": "2026-03-01T09:31:27.000Z", "event_type": "routable", "interface": "eth1"},
+            "helper": {"state": "connected", "complaints": []},
+            "config": {"files": ["/etc/netevd/netevd.yaml"], "loaded_at": "2026-03-01T09:30:00.000Z",
+                "last_reload_successful": true, "last_error": null},
+            "listeners": [{"address": "unix:/run/netevd/api.sock", "state": "listening", "error": null}],
+        })
+    }
+
+    fn shown(document: Value, colours: bool) -> String {
+        let now = UNIX_EPOCH + Duration::from_secs(1_772_357_490);
+        let status = serde_json::from_value(document).expect("a status");
+        view(&status, now).text(Look { colours, width: 80, utf8: true })
+    }
+
+    #[test]
+    fn one_glance() {
+        let expected = "\
+netevd 0.1.0: ok
+  host        online
+  backend     systemd-networkd, connected
+  interfaces  2 monitored of 3
+  events      12; last: 12 routable eth1, 3 s ago
+  scripts     5 executed, 1 failed, 0 running
+  routing     2 rules, 1 route
+  helper      connected
+  config      /etc/netevd/netevd.yaml, read 1 min 30 s ago
+  api         unix:/run/netevd/api.sock
+  started     2026-03-01T09:30:00.000Z, 1 min 30 s ago
+";
+        assert_eq!(shown(document(), false), expected);
+        assert!(shown(document(), true).starts_with("\u{1b}[32mnetevd 0.1.0: ok\u{1b}[0m\n"));
+    }
+
+    #[test]
+    fn what_is_wrong_stands_first() {
+        let mut bad = document();
+        bad["status"] = json!("degraded");
+        bad["problems"] = json!(["the helper is gone: systemctl status netevd-priv.service"]);
+        bad["dry_run"] = json!(true);
+        bad["config"]["last_reload_successful"] = json!(false);
+        bad["config"]["last_error"] = json!("/etc/netevd/netevd.yaml:1:1: error: unknown section `x`");
+        bad["listeners"][0]["error"] = json!("in use");
+        let text = shown(bad.clone(), false);
+        assert!(
+            text.starts_with(
+                "netevd 0.1.0: degraded, 1 problem, dry run: nothing is run or changed\n  - the helper is gone: "
+            ),
+            "{text}"
+        );
+        for part in ["last reload refused: /etc/netevd/netevd.yaml:1:1", "api.sock: listening: in use"] {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
+        assert!(shown(bad, true).starts_with("\u{1b}[31m"));
+    }
+}

@@ -7,3 +7,4 @@
 pub mod ask;
 pub mod document;
 mod problem;
+pub(crate) mod view;

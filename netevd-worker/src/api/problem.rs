@@ -35,7 +35,13 @@ impl From<&ProblemDocument> for Problem {
             false => Origin::Variable(document.origin.clone()),
         };
         let severity = if document.severity == "warning" { Severity::Warning } else { Severity::Error };
-        let fault = Fault { severity, span, message: document.message.clone(), help: document.help.clone() };
+        let fault = Fault {
+            severity,
+            span,
+            message: document.message.clone(),
+            help: document.help.clone(),
+            inside: None,
+        };
         Self { origin, fault, line: document.text.clone() }
     }
 }

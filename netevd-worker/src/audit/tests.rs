@@ -142,6 +142,11 @@ fn nothing_is_overwritten() {
     thread.tend();
     assert!(shared.problem.borrow().as_ref().is_some_and(|text| text.contains("nothing is overwritten")));
     assert_eq!(fs::read_to_string(&taken).expect("there"), "precious");
+    assert!(
+        thread.patience() > Duration::from_secs(60),
+        "it is tried again tomorrow: {:?}",
+        thread.patience()
+    );
     fs::remove_file(&taken).expect("removed");
     shared.problem.send_replace(None);
     set_day(FIRST + 2);

@@ -15,6 +15,8 @@ use tokio::sync::oneshot;
 
 /// Before a disk that failed is tried again.
 const RETRY: Duration = Duration::from_secs(1);
+/// How much longer it is left alone while nothing is to be written.
+const IDLE_RETRY: Duration = Duration::from_secs(9);
 /// The head goes to the journal so often, if it moved.
 const TELL_HEAD: Duration = Duration::from_secs(3_600);
 /// Deep enough for serde_json and a path; the default is eight times as much.
@@ -116,7 +118,7 @@ impl Thread {
     }
 
     /// How long nothing needs to be done.
-    fn patience(&self) -> Duration {
+    pub(super) fn patience(&self) -> Duration {
         let now = Instant::now();
         let day = self.log.rotates_at().duration_since((self.clock)()).unwrap_or_default();
         // A clock that is set meanwhile is noticed within an hour.
@@ -125,7 +127,7 @@ impl Thread {
             wait = wait.min((self.head_at + TELL_HEAD).saturating_duration_since(now));
         }
         if let Some(at) = self.retry_at {
-            wait = wait.min(at.saturating_duration_since(now));
+            wait = wait.min((at + IDLE_RETRY).saturating_duration_since(now));
         }
         wait
     }
@@ -158,6 +160,10 @@ impl Thread {
         }
         if self.log.head() != self.head_told && self.head_at.elapsed() >= TELL_HEAD {
             self.tell_head();
+        }
+        // Nothing waits for another try: what failed was a rotation.
+        if self.missing == 0 && self.log.is_open() {
+            self.retry_at = None;
         }
     }
 

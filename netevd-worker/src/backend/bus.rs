@@ -21,8 +21,10 @@ pub use signals::{BusEvent, Signals};
 pub use tally::count_in;
 pub use throttle::Throttle;
 
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect as connect_to, socket};
 use std::fmt;
 use std::num::NonZeroUsize;
+use std::os::fd::AsRawFd;
 use std::time::Duration;
 use zbus::connection::Builder;
 
@@ -168,6 +170,23 @@ impl Bus {
             bus => tracing::warn!("{bus}; it is tried again until it answers, for {name}"),
         }
     }
+}
+
+/// Whether something listens where the bus should be. Does not wait.
+///
+/// # Errors
+/// The address, and why not.
+pub fn look() -> Result<(), String> {
+    let address = std::env::var("DBUS_SYSTEM_BUS_ADDRESS").unwrap_or_else(|_| STANDARD.to_owned());
+    // Only what can be tried without waiting; other transports are taken to work.
+    let Some(path) = address.strip_prefix("unix:path=") else { return Ok(()) };
+    let path = path.split([',', ';']).next().unwrap_or_default();
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let tried = UnixAddr::new(path).and_then(|place| {
+        let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+        connect_to(socket.as_raw_fd(), &place)
+    });
+    tried.map_err(|errno| format!("nothing answers at {path} ({})", errno.desc()))
 }
 
 /// One connection, authenticated and named by the bus: at this address, else the system's.

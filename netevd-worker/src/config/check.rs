@@ -1,7 +1,7 @@
 //! The walk over a document: every key is set, refused or reported, in one pass.
 
 use super::Config;
-use super::keys::{KEYS, Key, LATER_SECTIONS};
+use super::keys::{KEYS, Key};
 use super::legacy;
 use super::problem::{Fault, Span, nearest};
 use super::yaml::{Node, Value, parse};
@@ -89,9 +89,6 @@ pub(super) fn children(section: &str) -> Vec<&'static str> {
 }
 
 fn unknown(section: &str, key: &str, span: Span) -> Fault {
-    if section.is_empty() && LATER_SECTIONS.contains(&key) {
-        return Fault::error(span, format!("`{key}` is not available in this version"), "leave it out");
-    }
     let message = match section {
         "" => format!("unknown section `{key}`"),
         _ => format!("unknown key `{key}` in `{section}`"),

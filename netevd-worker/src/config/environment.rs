@@ -1,8 +1,8 @@
 //! `NETEVD_<SECTION>_<KEY>` and `RUST_LOG` over what the files say.
 
 use super::Config;
-use super::check::{children, find};
-use super::keys::{KEYS, LATER_SECTIONS, Shape};
+use super::check::children;
+use super::keys::KEYS;
 use super::legacy::split;
 use super::problem::{Fault, Origin, Problem, Severity, Span, nearest};
 use super::yaml::{Node, Value};
@@ -34,31 +34,25 @@ pub(super) fn apply(config: &mut Config, environment: &BTreeMap<String, String>)
 }
 
 fn setting(config: &mut Config, name: &str, value: &str) -> Vec<Fault> {
-    let key = KEYS.iter().find(|key| key.shape != Shape::Map && variable(key.path) == name);
+    let key = KEYS.iter().find(|key| key.kind.in_a_variable().is_some() && variable(key.path) == name);
     let Some(key) = key else { return vec![unknown(name)] };
     let span = Span { line: 1, column: 1, width: value.chars().count() };
     let node = Node { span, value: Value::Scalar { text: value.to_owned(), plain: true } };
     let mut faults = Vec::new();
-    match key.shape {
-        Shape::List => (key.set)(config, &split(&node), &mut faults),
-        Shape::Scalar | Shape::Map => (key.set)(config, &node, &mut faults),
-    }
+    let node = if key.kind.in_a_variable() == Some(true) { split(&node) } else { node };
+    (key.set)(config, &node, &mut faults);
     faults
 }
 
 /// Scripts see `NETEVD_REJECTED`, other programs may have variables of the same beginning: what
-/// is not known is a warning, what belongs to a key that cannot be honoured is an error.
+/// is not known is a warning, what belongs to a key that no variable can hold is an error.
 fn unknown(name: &str) -> Fault {
-    let rest = name.strip_prefix(PREFIX).unwrap_or(name);
-    let section = rest.split('_').next().unwrap_or_default().to_lowercase();
-    if LATER_SECTIONS.contains(&section.as_str()) {
-        return Fault::whole(format!("`{section}` is not available in this version"), "unset the variable");
-    }
-    if find("routing.gateways").is_some() && rest == "ROUTING_GATEWAYS" {
-        return Fault::whole("`routing.gateways` cannot be set by a variable", "write it into the file");
+    if let Some(key) = KEYS.iter().find(|key| variable(key.path) == name) {
+        let message = format!("`{}` cannot be set by a variable", key.path);
+        return Fault::whole(message, "write it into the file");
     }
     let known: Vec<String> =
-        KEYS.iter().filter(|key| key.shape != Shape::Map).map(|key| variable(key.path)).collect();
+        KEYS.iter().filter(|key| key.kind.in_a_variable().is_some()).map(|key| variable(key.path)).collect();
     let help = match nearest(name, known.iter().map(String::as_str)) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("variables begin with NETEVD_ and a section: {}", children("").join(", ")),

@@ -1,38 +1,76 @@
-//! Every key that this version understands, as data: its path, how it is written in the
-//! environment, and how it is set. And those that it knows but cannot honour yet.
+//! Every key that this version understands, as data: its path, what may be written, its default, one
+//! line of explanation, and how it is set. The schema, the manual page and the table of
+//! docs/configuration.md are made from it.
 
 use super::problem::Fault;
-use super::units;
-use super::value::{
-    absolute_path, boolean, choice, duration, gateways, group_name, integer, ip_address, paths, patterns,
+use super::set::{
+    backend, max_parallel, set_gateways, set_lease_files, set_monitoring, set_networkmanager,
+    set_policy_rules,
 };
+use super::value::{absolute_path, boolean, choice, duration, group_name, integer, ip_address};
 use super::watching::{port, token_file};
-use super::yaml::{Node, Value};
-use super::{Backend, Config, LogLevel};
-use protocol::{Fallback, GatewayCheck, InterfaceName, RULE_PRIORITY_MAX, TABLE_BASE_MAX};
-use std::num::NonZeroUsize;
+use super::yaml::Node;
+use super::{Backend, Config, LogLevel, filters, units};
+use protocol::{Fallback, GatewayCheck, RULE_PRIORITY_MAX, TABLE_BASE_MAX};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// How a key's value is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shape {
-    /// One word or number.
-    Scalar,
-    /// A list of words.
-    List,
-    /// A mapping; not to be had as an environment variable.
-    Map,
-}
-
 /// One key.
-pub(super) struct Key {
+pub struct Key {
     /// Dotted path, as in documentation.
     pub path: &'static str,
-    /// See [`Shape`].
-    pub shape: Shape,
+    /// What may be written.
+    pub kind: Kind,
+    /// The default, as it is written in YAML.
+    pub default: &'static str,
+    /// One line, with words of the configuration in backquotes.
+    pub about: &'static str,
     /// Sets it, or adds to the faults and leaves the configuration as it was.
-    pub set: fn(&mut Config, &Node, &mut Vec<Fault>),
+    pub(super) set: fn(&mut Config, &Node, &mut Vec<Fault>),
+}
+
+/// What may be written for a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `true` or `false`.
+    Boolean,
+    /// A decimal number.
+    Number(RangeInclusive<u32>),
+    /// One of these words.
+    Words(&'static [&'static str]),
+    /// `500ms`, `30s`, `2m`, `1h`, or seconds.
+    Duration(RangeInclusive<Duration>),
+    /// A list of interface names and globs, `!` excludes.
+    Patterns,
+    /// A list of absolute paths, the last component of which may be a glob.
+    Paths,
+    /// An absolute path.
+    Path,
+    /// An absolute path, or null.
+    OptionalPath,
+    /// An IP address.
+    Address,
+    /// The name of a group.
+    Group,
+    /// A mapping from interfaces to addresses.
+    Gateways,
+    /// An empty mapping.
+    Nothing,
+    /// Rules for units.
+    Units,
+    /// Filters.
+    Filters,
+}
+
+impl Kind {
+    /// Whether an environment variable can hold it, and whether as words that are a list.
+    pub(super) const fn in_a_variable(&self) -> Option<bool> {
+        match self {
+            Kind::Gateways | Kind::Nothing | Kind::Units | Kind::Filters => None,
+            Kind::Patterns | Kind::Paths => Some(true),
+            _ => Some(false),
+        }
+    }
 }
 
 const LIMIT: RangeInclusive<u32> = 1..=1_000_000;
@@ -43,16 +81,31 @@ const LEVELS: [(&str, LogLevel); 5] = [
     ("debug", LogLevel::Debug),
     ("trace", LogLevel::Trace),
 ];
-const BACKENDS: [(&str, Backend); 5] = [
+pub(super) const BACKENDS: [(&str, Backend); 5] = [
     (Backend::Networkd.name(), Backend::Networkd),
     (Backend::NetworkManager.name(), Backend::NetworkManager),
     (Backend::Dhclient.name(), Backend::Dhclient),
     (Backend::Kernel.name(), Backend::Kernel),
     (Backend::Auto.name(), Backend::Auto),
 ];
+const FALLBACKS: [(&str, Fallback); 2] = [("main", Fallback::Main), ("unreachable", Fallback::Unreachable)];
+const CHECKS: [(&str, GatewayCheck); 2] = [("known", GatewayCheck::Known), ("on-link", GatewayCheck::OnLink)];
 const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(86_400);
-/// Sections that are known by name and not built.
-pub(super) const LATER_SECTIONS: [&str; 1] = ["filters"];
+
+static LEVEL_NAMES: [&str; 5] = names(&LEVELS);
+static BACKEND_NAMES: [&str; 5] = names(&BACKENDS);
+static FALLBACK_NAMES: [&str; 2] = names(&FALLBACKS);
+static CHECK_NAMES: [&str; 2] = names(&CHECKS);
+
+const fn names<T: Copy, const N: usize>(words: &[(&'static str, T); N]) -> [&'static str; N] {
+    let mut names = [""; N];
+    let mut place = 0;
+    while place < N {
+        names[place] = words[place].0;
+        place += 1;
+    }
+    names
+}
 
 /// Stores a good value, records a bad one.
 fn put<T>(slot: &mut T, value: Result<T, Fault>, faults: &mut Vec<Fault>) {
@@ -62,145 +115,270 @@ fn put<T>(slot: &mut T, value: Result<T, Fault>, faults: &mut Vec<Fault>) {
     }
 }
 
-macro_rules! scalar {
-    ($path:literal, $($field:ident).+, $read:expr) => {
-        Key {
-            path: $path,
-            shape: Shape::Scalar,
-            set: |config, node, faults| put(&mut config.$($field).+, $read(node), faults),
-        }
+macro_rules! key {
+    // A field and the reader of its value.
+    ($path:literal, $kind:expr, $default:literal, $about:literal, $($field:ident).+, $read:expr) => {
+        key!($path, $kind, $default, $about, |config, node, faults| {
+            put(&mut config.$($field).+, $read(node), faults)
+        })
+    };
+    ($path:literal, $kind:expr, $default:literal, $about:literal, $set:expr) => {
+        Key { path: $path, kind: $kind, default: $default, about: $about, set: $set }
+    };
+}
+
+/// A number within a range.
+macro_rules! number {
+    ($path:literal, $range:expr, $default:literal, $about:literal, $($field:ident).+) => {
+        key!($path, Kind::Number($range), $default, $about, $($field).+, |node| integer(node, $range))
     };
 }
 
 /// The keys, in the order of the documentation.
-pub(super) static KEYS: [Key; 33] = [
-    scalar!("system.log_level", system.log_level, |node| choice(node, &LEVELS)),
-    scalar!("system.backend", system.backend, backend),
-    scalar!("system.startup_events", system.startup_events, boolean),
-    Key { path: "monitoring.interfaces", shape: Shape::List, set: set_monitoring },
-    Key { path: "routing.policy_rules", shape: Shape::List, set: set_policy_rules },
-    scalar!("routing.table_base", routing.table_base, |node| integer(node, 1..=TABLE_BASE_MAX)),
-    scalar!("routing.rule_priority", routing.rule_priority, |node| integer(node, 1..=RULE_PRIORITY_MAX)),
-    scalar!("routing.local_networks", routing.local_networks, boolean),
-    scalar!("routing.fallback", routing.fallback, fallback),
-    Key { path: "routing.gateways", shape: Shape::Map, set: set_gateways },
-    scalar!("routing.gateway_check", routing.gateway_check, gateway_check),
-    scalar!("routing.limits.addresses", routing.limits.addresses, |node| integer(node, LIMIT)),
-    scalar!("routing.limits.local_networks", routing.limits.local_networks, |node| integer(node, LIMIT)),
-    scalar!("routing.limits.objects", routing.limits.objects, |node| integer(node, LIMIT)),
-    scalar!("routing.limits.writes_per_second", routing.limits.writes_per_second, |node| integer(
-        node, LIMIT
-    )),
-    scalar!("scripts.timeout", scripts.timeout, |node| duration(node, TIMEOUT)),
-    scalar!("scripts.max_parallel", scripts.max_parallel, max_parallel),
-    Key {
-        path: "units",
-        shape: Shape::Map,
-        set: |config, node, faults| config.units = units::read(node, faults),
-    },
-    scalar!("backends.systemd_networkd.emit_json", backends.emit_json, boolean),
-    Key { path: "backends.networkmanager", shape: Shape::Map, set: set_networkmanager },
-    scalar!("backends.dhclient.use_dns", backends.dhclient.use_dns, boolean),
-    scalar!("backends.dhclient.use_domain", backends.dhclient.use_domain, boolean),
-    scalar!("backends.dhclient.use_hostname", backends.dhclient.use_hostname, boolean),
-    Key { path: "backends.dhclient.lease_files", shape: Shape::List, set: set_lease_files },
-    scalar!("api.enabled", api.enabled, boolean),
-    scalar!("api.bind_address", api.bind_address, ip_address),
-    scalar!("api.port", api.port, port),
-    scalar!("api.token_file", api.token_file, token_file),
-    scalar!("api.socket_group", api.socket_group, group_name),
-    scalar!("metrics.enabled", metrics.enabled, boolean),
-    scalar!("audit.enabled", audit.enabled, boolean),
-    scalar!("audit.path", audit.path, absolute_path),
-    scalar!("audit.retention_days", audit.retention_days, |node| integer(node, 1..=36_500)),
+pub(super) static KEYS: [Key; 34] = [
+    key!(
+        "system.log_level",
+        Kind::Words(&LEVEL_NAMES),
+        "info",
+        "what is logged; `RUST_LOG` overrides it",
+        system.log_level,
+        |node| choice(node, &LEVELS)
+    ),
+    key!(
+        "system.backend",
+        Kind::Words(&BACKEND_NAMES),
+        "systemd-networkd",
+        "who manages the network; `kernel` is no manager (containers, minimal hosts), `auto` the first of the three that is there, else the kernel until one appears",
+        system.backend,
+        backend
+    ),
+    key!(
+        "system.startup_events",
+        Kind::Boolean,
+        "true",
+        "whether the state found at start runs scripts",
+        system.startup_events,
+        boolean
+    ),
+    key!(
+        "monitoring.interfaces",
+        Kind::Patterns,
+        "[]",
+        "links whose events run scripts; `[]` is all but `lo`",
+        set_monitoring
+    ),
+    key!(
+        "routing.policy_rules",
+        Kind::Patterns,
+        "[]",
+        "interfaces under policy routing; `[]` is none",
+        set_policy_rules
+    ),
+    number!(
+        "routing.table_base",
+        1..=TABLE_BASE_MAX,
+        "200",
+        "an interface's table is this plus its ifindex",
+        routing.table_base
+    ),
+    number!(
+        "routing.rule_priority",
+        1..=RULE_PRIORITY_MAX,
+        "32000",
+        "the rules stand 2 and 3 behind it",
+        routing.rule_priority
+    ),
+    key!(
+        "routing.local_networks",
+        Kind::Boolean,
+        "true",
+        "whether main's routes by docker0, pods, wg0 are copied",
+        routing.local_networks,
+        boolean
+    ),
+    key!(
+        "routing.fallback",
+        Kind::Words(&FALLBACK_NAMES),
+        "main",
+        "when an interface's gateway is gone: its traffic may leave by another uplink (`main`) or never does",
+        routing.fallback,
+        |node| choice(node, &FALLBACKS)
+    ),
+    key!(
+        "routing.gateways",
+        Kind::Gateways,
+        "{}",
+        "gateways by interface, in order of preference, where the kernel knows none",
+        set_gateways
+    ),
+    key!(
+        "routing.gateway_check",
+        Kind::Words(&CHECK_NAMES),
+        "known",
+        "`known`: a gateway must stand in a route or above; `on-link`: it must be reached without another",
+        routing.gateway_check,
+        |node| choice(node, &CHECKS)
+    ),
+    number!(
+        "routing.limits.addresses",
+        LIMIT,
+        "1024",
+        "addresses with rules, for each interface",
+        routing.limits.addresses
+    ),
+    number!(
+        "routing.limits.local_networks",
+        LIMIT,
+        "1024",
+        "routes that are copied, for each interface",
+        routing.limits.local_networks
+    ),
+    number!(
+        "routing.limits.objects",
+        LIMIT,
+        "8192",
+        "rules and routes in all; also the burst of writes",
+        routing.limits.objects
+    ),
+    number!(
+        "routing.limits.writes_per_second",
+        LIMIT,
+        "2000",
+        "what the helper writes to the kernel, after a burst",
+        routing.limits.writes_per_second
+    ),
+    key!(
+        "scripts.timeout",
+        Kind::Duration(TIMEOUT),
+        "30s",
+        "how long one script may run",
+        scripts.timeout,
+        |node| duration(node, TIMEOUT)
+    ),
+    key!(
+        "scripts.max_parallel",
+        Kind::Number(1..=1024),
+        "8",
+        "processes at a time over all links",
+        scripts.max_parallel,
+        max_parallel
+    ),
+    key!(
+        "units",
+        Kind::Units,
+        "[]",
+        "units that events start, stop, restart or reload",
+        |config, node, faults| config.units = units::read(node, faults)
+    ),
+    key!(
+        "filters",
+        Kind::Filters,
+        "[]",
+        "which events run anything, and which scripts",
+        |config, node, faults| config.filters = filters::read(node, faults)
+    ),
+    key!(
+        "backends.systemd_networkd.emit_json",
+        Kind::Boolean,
+        "true",
+        "whether scripts get `JSON`",
+        backends.emit_json,
+        boolean
+    ),
+    key!("backends.networkmanager", Kind::Nothing, "{}", "no keys yet", set_networkmanager),
+    key!(
+        "backends.dhclient.use_dns",
+        Kind::Boolean,
+        "false",
+        "whether a lease's name servers go to systemd-resolved",
+        backends.dhclient.use_dns,
+        boolean
+    ),
+    key!(
+        "backends.dhclient.use_domain",
+        Kind::Boolean,
+        "false",
+        "whether its domains do",
+        backends.dhclient.use_domain,
+        boolean
+    ),
+    key!(
+        "backends.dhclient.use_hostname",
+        Kind::Boolean,
+        "false",
+        "whether its host name goes to systemd-hostnamed",
+        backends.dhclient.use_hostname,
+        boolean
+    ),
+    key!(
+        "backends.dhclient.lease_files",
+        Kind::Paths,
+        "[]",
+        "lease files beside `/var/lib/dhcp/*.leases` and `/var/lib/dhclient/*.leases`",
+        set_lease_files
+    ),
+    key!(
+        "api.enabled",
+        Kind::Boolean,
+        "false",
+        "the API on TCP too; the unix socket is always there",
+        api.enabled,
+        boolean
+    ),
+    key!(
+        "api.bind_address",
+        Kind::Address,
+        "127.0.0.1",
+        "an address of this host; beyond loopback it needs `token_file`",
+        api.bind_address,
+        ip_address
+    ),
+    key!(
+        "api.port",
+        Kind::Number(0..=65_535),
+        "9090",
+        "with 0 the kernel chooses, `netevd status` shows it",
+        api.port,
+        port
+    ),
+    key!(
+        "api.token_file",
+        Kind::OptionalPath,
+        "null",
+        "a file with one line of 16 characters or more, which permits changes over TCP",
+        api.token_file,
+        token_file
+    ),
+    key!(
+        "api.socket_group",
+        Kind::Group,
+        "netevd",
+        "who may connect to the unix socket beside root and the daemon's user",
+        api.socket_group,
+        group_name
+    ),
+    key!("metrics.enabled", Kind::Boolean, "true", "whether `/metrics` is served", metrics.enabled, boolean),
+    key!(
+        "audit.enabled",
+        Kind::Boolean,
+        "false",
+        "whether what happened, what was run and what was changed is written down",
+        audit.enabled,
+        boolean
+    ),
+    key!(
+        "audit.path",
+        Kind::Path,
+        "/var/log/netevd/audit.log",
+        "the file that is written to",
+        audit.path,
+        absolute_path
+    ),
+    number!(
+        "audit.retention_days",
+        1..=36_500,
+        "90",
+        "files of days before that are removed",
+        audit.retention_days
+    ),
 ];
-
-/// In any case, as people write these names.
-fn backend(node: &Node) -> Result<Backend, Fault> {
-    if let Value::Scalar { text, .. } = &node.value
-        && let Some((_, backend)) = BACKENDS.iter().find(|(name, _)| name.eq_ignore_ascii_case(text))
-    {
-        return Ok(*backend);
-    }
-    choice(node, &BACKENDS)
-}
-
-/// The section has no keys yet, and may stand there empty.
-fn set_networkmanager(_: &mut Config, node: &Node, faults: &mut Vec<Fault>) {
-    match &node.value {
-        Value::Map(entries) => faults.extend(entries.iter().map(|entry| {
-            let message = format!("unknown key `{}` in `backends.networkmanager`", entry.key);
-            Fault::error(entry.span, message, "there is none; leave it empty")
-        })),
-        _ if node.is_null() => {}
-        _ => {
-            let message = format!("expected a mapping, found {}", node.found());
-            faults.push(Fault::error(node.span, message, "write {}"));
-        }
-    }
-}
-
-fn set_lease_files(config: &mut Config, node: &Node, faults: &mut Vec<Fault>) {
-    if let Some(list) = paths(node, faults) {
-        config.backends.dhclient.lease_files = list;
-    }
-}
-
-fn fallback(node: &Node) -> Result<Fallback, Fault> {
-    choice(node, &[("main", Fallback::Main), ("unreachable", Fallback::Unreachable)])
-}
-
-fn gateway_check(node: &Node) -> Result<GatewayCheck, Fault> {
-    choice(node, &[("known", GatewayCheck::Known), ("on-link", GatewayCheck::OnLink)])
-}
-
-fn max_parallel(node: &Node) -> Result<NonZeroUsize, Fault> {
-    let number = integer(node, 1..=1024)?;
-    let number = usize::try_from(number).ok().and_then(NonZeroUsize::new);
-    number.ok_or_else(|| Fault::error(node.span, "no number of processes", ""))
-}
-
-fn set_monitoring(config: &mut Config, node: &Node, faults: &mut Vec<Fault>) {
-    if let Some(list) = patterns(node, faults) {
-        config.monitoring = list;
-    }
-}
-
-fn set_policy_rules(config: &mut Config, node: &Node, faults: &mut Vec<Fault>) {
-    let Some(list) = patterns(node, faults) else { return };
-    if list.includes_nothing() && !list.is_empty() {
-        let help = "name the interfaces as well, or begin with \"*\"";
-        faults.push(Fault::error(
-            node.span,
-            "only exclusions, so no interface is under policy routing",
-            help,
-        ));
-        return;
-    }
-    config.routing.interfaces = list;
-}
-
-/// Merges by interface: a later file may change one and keep the others.
-fn set_gateways(config: &mut Config, node: &Node, faults: &mut Vec<Fault>) {
-    let entries = match &node.value {
-        Value::Map(entries) => entries.as_slice(),
-        _ if node.is_null() => &[],
-        _ => {
-            let message = format!("expected a mapping from interfaces to gateways, found {}", node.found());
-            return faults.push(Fault::error(node.span, message, "write {eth1: [192.0.2.1]}"));
-        }
-    };
-    for entry in entries {
-        let name = InterfaceName::new(&entry.key);
-        let addresses = gateways(&entry.node, faults);
-        match (name, addresses) {
-            (Ok(name), Some(addresses)) => {
-                config.routing.gateways.insert(name, addresses);
-            }
-            (Err(bad), _) => {
-                faults.push(Fault::error(entry.span, bad.to_string(), "globs are not possible here"))
-            }
-            (Ok(_), None) => {}
-        }
-    }
-}

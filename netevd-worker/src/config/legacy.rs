@@ -21,6 +21,12 @@ const SWITCHES: [(&str, &str, &str); 4] = [
     ("use_hostname", "backends.dhclient.use_hostname", "network:backends.dhclient.use_hostname"),
 ];
 
+/// The section's keys, and whether each holds a list.
+pub(super) fn names() -> impl Iterator<Item = (&'static str, bool)> {
+    let lists = LISTS.iter().map(|(old, ..)| (*old, true));
+    lists.chain(SWITCHES.iter().map(|(old, ..)| (*old, false)))
+}
+
 /// Reads the section.
 pub(super) fn section(walk: &mut Walk<'_>, span: Span, node: &Node) {
     let entries = match &node.value {

@@ -4,22 +4,31 @@
 
 mod check;
 mod environment;
+mod filters;
+mod inside;
 mod keys;
 mod legacy;
 mod load;
+#[cfg(test)]
+mod manual;
 mod problem;
+mod schema;
+mod set;
 mod units;
 mod value;
 mod watching;
 mod yaml;
 
 pub use environment::variable;
+pub use keys::{Key, Kind};
 pub use load::{DEFAULT_FILE, Loaded, Source, compile, load};
 pub use problem::{Fault, Origin, Problem, Severity, Span, nearest};
+pub use schema::schema;
 pub use units::{UnitRule, UnitTemplate, Verb};
 pub use watching::{Api, Audit, Metrics};
 
 use crate::event::EventKind;
+use crate::filter::Filters;
 use protocol::{PatternList, Policy};
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -37,6 +46,8 @@ pub struct Config {
     pub scripts: Scripts,
     /// `units:`, in order; every one that matches is done.
     pub units: Vec<UnitRule>,
+    /// `filters:`, in order; the first that matches decides.
+    pub filters: Filters,
     /// `backends:`
     pub backends: Backends,
     /// `api:`
@@ -89,6 +100,10 @@ pub enum Backend {
 }
 
 impl Backend {
+    /// Those that can be in force: `auto` comes to be one of them.
+    pub const IN_FORCE: [Backend; 4] =
+        [Backend::Networkd, Backend::NetworkManager, Backend::Dhclient, Backend::Kernel];
+
     /// As it is written in the configuration, and as scripts see it in `BACKEND`.
     pub const fn name(self) -> &'static str {
         match self {
@@ -166,9 +181,9 @@ impl Default for Scripts {
     }
 }
 
-/// The dotted path of every key that this version reads, in the order of the documentation.
-pub fn keys() -> impl Iterator<Item = &'static str> {
-    keys::KEYS.iter().map(|key| key.path)
+/// Every key that this version reads, in the order of the documentation.
+pub fn keys() -> impl Iterator<Item = &'static Key> {
+    keys::KEYS.iter()
 }
 
 impl Config {

@@ -1,5 +1,6 @@
 //! What is wrong with a configuration: where, the line itself with a caret, and what to write.
 
+use super::inside::Inside;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -30,6 +31,8 @@ pub struct Fault {
     pub severity: Severity,
     /// Where; `None` for the text as a whole.
     pub span: Option<Span>,
+    /// Where within the text at `span`, when that has a grammar of its own.
+    pub inside: Option<Inside>,
     /// What was found.
     pub message: String,
     /// What to do.
@@ -39,7 +42,13 @@ pub struct Fault {
 impl Fault {
     /// An error at a place.
     pub fn error(span: Span, message: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, span: Some(span), message: message.into(), help: help.into() }
+        Self {
+            severity: Severity::Error,
+            span: Some(span),
+            inside: None,
+            message: message.into(),
+            help: help.into(),
+        }
     }
 
     /// A warning at a place.
@@ -78,7 +87,10 @@ const SHOWN: usize = 160;
 
 impl Problem {
     /// Joins a fault with the text that it was found in.
-    pub fn new(origin: Origin, fault: Fault, text: &str) -> Self {
+    pub fn new(origin: Origin, mut fault: Fault, text: &str) -> Self {
+        if let (Some(span), Some(inside)) = (&mut fault.span, fault.inside.take()) {
+            *span = inside.find(text, *span);
+        }
         let line = fault.span.and_then(|span| text.lines().nth(span.line.saturating_sub(1)));
         Self { origin, line: line.map(str::to_owned), fault }
     }
@@ -120,7 +132,7 @@ impl fmt::Display for Problem {
     ///     |   ^^^^^^^^^ did you mean `table_base`?
     /// ```
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Fault { severity, span, message, help } = &self.fault;
+        let Fault { severity, span, message, help, .. } = &self.fault;
         write!(f, "{}:", self.origin)?;
         // A variable has one line, and its name says where to look.
         if let (Some(span), Origin::File(_)) = (span, &self.origin) {

@@ -21,7 +21,7 @@ type Check = fn(&Config) -> bool;
 
 #[test]
 fn every_key_is_set() {
-    let cases: [(&str, Check); 45] = [
+    let cases: [(&str, Check); 46] = [
         ("system: {log_level: error}", |c| c.system.log_level == LogLevel::Error),
         ("system: {log_level: warn}", |c| c.system.log_level == LogLevel::Warn),
         ("system: {log_level: debug}", |c| c.system.log_level == LogLevel::Debug),
@@ -63,6 +63,17 @@ fn every_key_is_set() {
                     && !rule.is_triggered(EventKind::Degraded, Some("wg0"))
             })
         }),
+        (
+            "filters:\n- {match: {interface: [\"wg*\"], event: routable, condition: mtu > 1}, action: ignore}\n- default: execute",
+            |c| {
+                let [filter] = c.filters.list.as_slice() else { return false };
+                filter.action == crate::filter::Action::Ignore
+                    && filter.events == [EventKind::Routable]
+                    && filter.interface.matches("wg0")
+                    && filter.condition.as_ref().is_some_and(|condition| condition.to_string() == "mtu > 1")
+                    && c.filters.otherwise == crate::filter::Otherwise::Execute
+            },
+        ),
         ("backends: {systemd_networkd: {emit_json: false}}", |c| !c.backends.emit_json),
         ("backends: {networkmanager: {}}", |c| *c == Config::default()),
         ("backends: {dhclient: {use_dns: true}}", |c| c.backends.dhclient.use_dns),
@@ -154,7 +165,32 @@ fn faults_have_line_and_column() {
         ("backends: {dhclient: {lease_files: [/a/../x]}}", 1, 37, "only the last component", ""),
         ("backends: {networkmanager: {a: 1}}", 1, 29, "unknown key `a` in `backends.networkmanager`", ""),
         ("backends: {networkd: {}}", 1, 12, "unknown key `networkd`", ""),
-        ("filters: []", 1, 1, "`filters` is not available in this version", ""),
+        ("filters: {action: ignore}", 1, 10, "expected a list of filters, found a mapping", "write - {"),
+        ("filters: [x]", 1, 11, "expected a filter with `match` and `action`, found `x`", "write - {"),
+        ("filters: [{match: {}}]", 1, 11, "a filter needs `action`", "`action: execute`"),
+        ("filters: [{action: drop}]", 1, 20, "unknown value `drop`", "one of `execute`"),
+        ("filters: [{match: x, action: log}]", 1, 19, "expected a mapping for `match`, found `x`", "such as"),
+        ("filters: [{math: {}, action: log}]", 1, 12, "unknown key `math` in a filter", "did you mean `match`?"),
+        ("filters:\n- match: {}\n  match_rule: {}\n  action: log", 3, 3, "`match_rule` is another word for `match`", "line 2"),
+        ("filters: [{match: {evnt: off}, action: log}]", 1, 20, "unknown key `evnt` in `match`", "did you mean `event`?"),
+        ("filters: [{match: {event: of}, action: log}]", 1, 27, "unknown event `of`", ""),
+        ("filters: [{match: {interface: []}, action: log}]", 1, 31, "no interface in the list", "leave"),
+        ("filters: [{match: {interface: [\"a b\"]}, action: log}]", 1, 32, "the pattern \"a b\" holds", ""),
+        ("filters: [{match: {ip_family: ipv5}, action: log}]", 1, 31, "unknown value `ipv5`", "`ipv4`?"),
+        ("filters: [{match: {backend: auto}, action: log}]", 1, 29, "`auto` comes to be another one", "kernel"),
+        ("filters: [{match: {backend: []}, action: log}]", 1, 29, "no backend in the list", ""),
+        ("filters: [{match: {condition: []}, action: log}]", 1, 31, "expected a condition, found a list", "such as"),
+        ("filters: [{match: {condition: mtu > x}, action: log}]", 1, 37, "expected a number for `mtu`, found `x`", ""),
+        ("filters: [{match: {condition: 'é ''mtu'}, action: log}]", 1, 32, "expected a variable, `!` or `(`, found `é`", ""),
+        ("filters:\n- action: log\n  match:\n    condition: >\n      startup &&\n      mtuu > 1\n", 6, 7, "unknown variable `mtuu`", "did you mean `mtu`?"),
+        ("filters: [{action: log, match: {condition: \"state == \\\"a\\\" and startup\"}}]", 1, 60, "expected `&&`", "write `&&`"),
+        ("filters: [{action: log, match: {condition: !startup}}]", 1, 33, "expected a condition, found nothing", "quotation marks"),
+        ("filters: [{action: ignore, scripts: [a]}]", 1, 28, "`scripts` says which scripts run", "leave it out"),
+        ("filters: [{action: execute, scripts: [/etc/a]}]", 1, 39, "scripts are named without their directory", "write \"a\""),
+        ("filters: [{action: execute, scripts: [{}]}]", 1, 39, "expected the file name of a script", ""),
+        ("filters: [{default: log}]", 1, 21, "unknown value `log`", "one of `execute`"),
+        ("filters: [{default: ignore, action: log}]", 1, 12, "`default` stands alone", "write - default"),
+        ("filters: [{default: ignore}, {action: log}]", 1, 11, "`default` is what holds", "behind the last"),
         ("api: {enabled: yes}", 1, 16, "expected true or false", "write `true`"),
         ("api: {bind_address: localhost}", 1, 21, "expected an address", "127.0.0.1"),
         ("api: {port: 70000}", 1, 13, "expected a number from 0 to 65535", ""),
@@ -190,6 +226,30 @@ fn faults_have_line_and_column() {
             "{shown}"
         );
     }
+}
+
+#[test]
+fn older_names_of_filters_mean_the_same() {
+    let new = "filters: [{match: {interface: \"a*\", event: [off]}, action: ignore}]";
+    let old = "filters: [{match_rule: {interface_pattern: \"a*\", event_type: off}, action: ignore}]";
+    assert_eq!(good(new), good(old));
+    assert_eq!(good(new).filters.list.len(), 1);
+}
+
+#[test]
+fn filters_that_are_never_asked_are_a_warning() {
+    let text = "filters:\n- {match: {event: off}, action: log}\n- {match: {}, action: ignore}\n- {match: {event: off}, action: log}\n- default: execute\n";
+    let (config, problems) = read(text);
+    assert_eq!((config.filters.list.len(), problems.len()), (3, 2), "{problems:?}");
+    assert!(problems.iter().all(|problem| !problem.is_error()));
+    let shown = problems[0].to_string();
+    assert!(
+        shown.starts_with("n.yaml:4:3: warning: this is never asked: the filter in line 3 matches every"),
+        "{shown}"
+    );
+    assert!(problems[1].to_string().starts_with("n.yaml:5:3: warning"), "{}", problems[1]);
+    // One that logs lets all through.
+    assert_eq!(read("filters: [{action: log}, {match: {event: off}, action: ignore}]").1, vec![]);
 }
 
 #[test]
@@ -288,6 +348,7 @@ fn faults_of_the_environment_name_the_variable() {
         ("NETEVD_MONITORING_INTERFACES", "eth0,a:b", true, "the pattern \"a:b\"", ""),
         ("NETEVD_ROUTING_TABLE_BASE", "x", true, "expected a number", ""),
         ("NETEVD_ROUTING_GATEWAYS", "x", true, "`routing.gateways` cannot be set", "into the file"),
+        ("NETEVD_FILTERS", "x", true, "`filters` cannot be set by a variable", "into the file"),
         ("NETEVD_API_PORT", "many", true, "expected a number from 0", ""),
         (
             "NETEVD_SYSTEM_BAKEND",

@@ -260,7 +260,8 @@ fn unit(entry: &Entry, faults: &mut Vec<Fault>) -> Option<UnitTemplate> {
         .ok()
 }
 
-fn events(node: &Node, faults: &mut Vec<Fault>) -> Vec<EventKind> {
+/// Names of events, one or a list of them.
+pub(super) fn events(node: &Node, faults: &mut Vec<Fault>) -> Vec<EventKind> {
     let list = as_list(node);
     let Value::List(items) = &list.value else { return Vec::new() };
     if items.is_empty() {
@@ -288,7 +289,7 @@ fn events(node: &Node, faults: &mut Vec<Fault>) -> Vec<EventKind> {
 }
 
 /// One word is a list of one.
-fn as_list(node: &Node) -> Node {
+pub(super) fn as_list(node: &Node) -> Node {
     match &node.value {
         Value::List(_) => node.clone(),
         _ => Node { span: node.span, value: Value::List(vec![node.clone()]) },

@@ -131,7 +131,11 @@ impl<'a> Builder<'a> {
         }
         if let Some(tag) = event.tag() {
             let message = format!("the tag `{}` is not accepted", tag.original());
-            self.faults.push(Fault::error(span, message, "leave it out"));
+            self.faults.push(Fault::error(
+                span,
+                message,
+                "a text that begins with `!` needs quotation marks",
+            ));
         }
         let value = match event {
             Event::Scalar(text, style, ..) => {

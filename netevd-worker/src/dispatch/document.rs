@@ -41,7 +41,7 @@
 //! `search` array of strings, `routes` array of `{destination, gateway}`, `domain`, `hostname`,
 //! `expires` (RFC 3339) string; what is unknown is null.
 
-use super::environment::{address_action, destination, family};
+use super::environment::{address_action, destination};
 use super::lease;
 use super::networkd::Json;
 use super::occasion::Occasion;
@@ -238,7 +238,7 @@ impl<'a> From<&'a facts::Address> for Address<'a> {
         Self {
             address: address.ip,
             prefixlen: address.prefix_length,
-            family: family(address.ip.is_ipv4()),
+            family: names::family(address.ip.is_ipv4()),
             scope: names::scope(address.scope),
             label: address.label.as_deref(),
             peer: address.peer,
@@ -259,7 +259,7 @@ impl From<&RouteChange> for Route {
             table: names::route_table(change.table),
             metric: change.metric,
             protocol: names::route_protocol(change.protocol),
-            family: family(change.destination.is_ipv4()),
+            family: names::family(change.destination.is_ipv4()),
             scope: names::scope(change.scope),
             r#type: names::route_type(change.route_type),
         }

@@ -8,8 +8,9 @@ use super::{Begun, Completion, Dispatcher, Input, Note, Occasion, Verdict, judge
 use crate::config::Backend;
 use crate::event::{EventId, EventKind, LinkId};
 use crate::facts::{Facts, LinkFacts};
+use crate::filter::Runs;
 use std::collections::{HashSet, VecDeque};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -68,23 +69,38 @@ fn feed_or_tell(feed: Feed, document: Rc<[u8]>, labels: &Labels) -> Option<Rest>
     })
 }
 
+/// By its file name; a name that is no text is no filter's.
+fn permits(runs: &Runs, path: &Path) -> bool {
+    match path.file_name().and_then(|name| name.to_str()) {
+        Some(name) => runs.permits(name),
+        None => *runs == Runs::All,
+    }
+}
+
 impl Dispatcher {
-    pub(super) fn begin(&mut self, due: Due, empty: &mut HashSet<EventKind>, facts: &dyn Facts) {
+    pub(super) fn begin(&mut self, mut due: Due, empty: &mut HashSet<EventKind>, facts: &dyn Facts) {
         let (kind, link) = (due.event.kind, due.event.link);
+        let (event, skipped) = (due.event.id, due.skipped);
+        self.counts.skipped += skipped;
+        self.notes.push(Note::Begun { event, skipped });
+        let runs = self.judge_due(&mut due, facts).unwrap_or(Runs::All);
+        if runs == Runs::Nothing {
+            self.notes.push(Note::Over(event));
+            return self.queues.finished(link);
+        }
         if self.lists_begun {
             let values = due.last.clone().or_else(|| facts.link(link));
             let name = values.map(|values| values.name.clone());
             self.begun.push(Begun { id: due.event.id, kind, link: name });
         }
-        let event = due.event.id;
-        self.counts.skipped += due.skipped;
-        self.notes.push(Note::Begun { event, skipped: due.skipped });
         if !empty.contains(&kind) {
-            let listing = self.directories.list(kind);
+            let mut listing = self.directories.list(kind);
             for (path, verdict) in &listing.unreadable {
                 self.counts.refused_scripts += 1;
                 self.verdicts.note(path, verdict);
             }
+            let is_empty = listing.scripts.is_empty();
+            listing.scripts.retain(|path| permits(&runs, path));
             if !listing.scripts.is_empty() {
                 self.active.insert(
                     link,
@@ -99,7 +115,9 @@ impl Dispatcher {
                 self.between.push_back(link);
                 return;
             }
-            empty.insert(kind);
+            if is_empty {
+                empty.insert(kind);
+            }
         }
         self.notes.push(Note::Over(event));
         self.queues.finished(link);

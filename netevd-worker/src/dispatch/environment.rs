@@ -208,7 +208,7 @@ fn route_variables(change: &RouteChange) -> [(&'static str, String); 7] {
         ("ROUTE_TABLE", names::route_table(change.table).into_owned()),
         ("ROUTE_METRIC", change.metric.to_string()),
         ("ROUTE_PROTOCOL", names::route_protocol(change.protocol).into_owned()),
-        ("ROUTE_FAMILY", family(change.destination.is_ipv4()).to_owned()),
+        ("ROUTE_FAMILY", names::family(change.destination.is_ipv4()).to_owned()),
     ]
 }
 
@@ -217,7 +217,7 @@ fn address_variables(kind: EventKind, address: &Address) -> [(&'static str, Stri
         ("ACTION", address_action(kind).to_owned()),
         ("ADDRESS", address.ip.to_string()),
         ("PREFIXLEN", address.prefix_length.to_string()),
-        ("FAMILY", family(address.ip.is_ipv4()).to_owned()),
+        ("FAMILY", names::family(address.ip.is_ipv4()).to_owned()),
         ("SCOPE", names::scope(address.scope).into_owned()),
     ]
 }
@@ -230,11 +230,6 @@ pub(super) fn destination(change: &RouteChange) -> String {
 /// What an event of this kind says of its address.
 pub(super) fn address_action(kind: EventKind) -> &'static str {
     if kind == EventKind::AddressRemoved { Action::Removed.name() } else { Action::Added.name() }
-}
-
-/// `ipv4` or `ipv6`.
-pub(super) fn family(is_ipv4: bool) -> &'static str {
-    if is_ipv4 { "ipv4" } else { "ipv6" }
 }
 
 /// What lists may still take.

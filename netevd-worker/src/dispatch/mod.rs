@@ -24,6 +24,7 @@ mod output;
 mod queue;
 mod record;
 mod run;
+mod sieve;
 mod stdin;
 mod survey;
 mod text;
@@ -45,11 +46,13 @@ pub use validate::is_host_name;
 use crate::config::{Backend, Scripts};
 use crate::event::{Event, EventId, EventKind, LinkId};
 use crate::facts::{Facts, LinkFacts};
+use crate::filter::Runs;
 use engine::{Active, Report};
 use linger::Lingering;
 use protocol::InterfaceName;
 use queue::{Full, Queues};
 use record::Verdicts;
+use sieve::Sieve;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -87,6 +90,7 @@ pub struct Dispatcher {
     notes: Vec<Note>,
     /// Scripts are judged and told, and not started.
     dry_run: bool,
+    sieve: Sieve,
     queues: Queues,
     /// Events whose scripts run, one a link.
     active: HashMap<LinkId, Active>,
@@ -117,6 +121,7 @@ impl Dispatcher {
             begun: Vec::new(),
             notes: Vec::new(),
             dry_run: false,
+            sieve: Sieve::default(),
             queues: Queues::default(),
             active: HashMap::new(),
             between: VecDeque::new(),
@@ -131,12 +136,38 @@ impl Dispatcher {
     }
 
     /// Queues an event; never blocks. An event that finds its queue full is counted and told.
-    pub fn submit(&mut self, event: Event) {
+    /// `facts` are those that filters see of changed routes.
+    pub fn submit(&mut self, event: Event, facts: &dyn Facts) {
         if self.stop.borrow().is_some() {
             return;
         }
+        if event.kind != EventKind::Routes || self.sieve.filters.is_empty() {
+            self.end_ignored();
+            return self.push(event, None);
+        }
+        let before = self.notes.len();
         let id = event.id;
-        let pushed = self.queues.push(event);
+        let parts = self.sift(event, facts);
+        if parts.is_empty() {
+            return;
+        }
+        self.end_ignored();
+        let count = parts.len();
+        for (event, runs) in parts {
+            self.push(event, runs);
+        }
+        // What is in a run of its own, if only in part, does not stand in another event's.
+        let joined = |note: &Note| matches!(note, Note::Coalesced { event, .. } if *event == id);
+        if self.notes[before..].iter().filter(|note| joined(note)).count() < count {
+            let new = self.notes.split_off(before);
+            self.notes.extend(new.into_iter().filter(|note| !joined(note)));
+        }
+    }
+
+    /// `runs` is what filters said of changes of routes.
+    fn push(&mut self, event: Event, runs: Option<Runs>) {
+        let id = event.id;
+        let pushed = self.queues.push(event, runs);
         self.notes.append(&mut self.queues.notes);
         if let Err(Full { link, pending }) = pushed {
             self.notes.push(Note::Lost(id));
@@ -168,6 +199,7 @@ impl Dispatcher {
     ///
     /// Within a `LocalSet` only: tokio panics elsewhere.
     pub fn pump(&mut self, facts: &dyn Facts) {
+        self.sieve.forget();
         // Directories that were found empty a moment ago are not read again for each event.
         let mut empty = HashSet::new();
         while self.stop.borrow().is_none() {

@@ -16,6 +16,15 @@ pub enum Note {
     },
     /// Its queue was full: no script hears of it.
     Lost(EventId),
+    /// Filters had a say.
+    Judged {
+        /// This one.
+        event: EventId,
+        /// Which, by their place in the configuration from 1.
+        filters: Vec<u32>,
+        /// Nothing runs for it.
+        is_ignored: bool,
+    },
     /// Its turn came.
     Begun {
         /// This one.

@@ -10,6 +10,7 @@ use super::climb::supersedes;
 use super::note::Note;
 use crate::event::{Class, Detail, Event, LinkId};
 use crate::facts::LinkFacts;
+use crate::filter::Runs;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -29,6 +30,8 @@ pub(super) struct Due {
     pub(super) skipped: u64,
     /// Route changes are missing from the batch.
     pub(super) truncated: bool,
+    /// Of changes of routes: what filters said.
+    pub(super) runs: Option<Runs>,
     /// The last values of a link that is gone.
     pub(super) last: Option<Arc<LinkFacts>>,
 }
@@ -46,6 +49,8 @@ struct Pending {
     event: Event,
     skipped: u64,
     batch: Option<Batch>,
+    /// What filters said of the batch.
+    runs: Option<Runs>,
 }
 
 #[derive(Debug, Default)]
@@ -69,8 +74,8 @@ pub(super) struct Queues {
 }
 
 impl Queues {
-    /// Takes an event in, coalescing.
-    pub(super) fn push(&mut self, event: Event) -> Result<(), Full> {
+    /// Takes an event in, coalescing; changes of routes with those that run the same.
+    pub(super) fn push(&mut self, event: Event, runs: Option<Runs>) -> Result<(), Full> {
         let link = event.link;
         let queue = self.links.entry(link).or_default();
         let before = queue.pending.len();
@@ -80,7 +85,7 @@ impl Queues {
         if is_edge && queue.edges >= EDGES_PER_LINK {
             return Err(full);
         }
-        if !queue.absorb(event, self.pending < bound, &mut self.notes) {
+        if !queue.absorb(event, runs, self.pending < bound, &mut self.notes) {
             self.forget_if_idle(link);
             return Err(full);
         }
@@ -166,7 +171,13 @@ impl Queues {
 
 impl LinkQueue {
     /// False when the event needs a place of its own and there is none.
-    fn absorb(&mut self, mut event: Event, has_room: bool, notes: &mut Vec<Note>) -> bool {
+    fn absorb(
+        &mut self,
+        mut event: Event,
+        runs: Option<Runs>,
+        has_room: bool,
+        notes: &mut Vec<Note>,
+    ) -> bool {
         match event.kind.class() {
             Class::State => self.push_state(event, has_room, notes),
             Class::Value => {
@@ -177,11 +188,11 @@ impl LinkQueue {
                     older.skipped += 1;
                     return true;
                 }
-                self.append(Pending { event, skipped: 0, batch: None }, has_room)
+                self.append(Pending { event, skipped: 0, batch: None, runs: None }, has_room)
             }
-            Class::Batch => self.push_routes(event, has_room, notes),
+            Class::Batch => self.push_routes(event, runs, has_room, notes),
             Class::Edge => {
-                let taken = self.append(Pending { event, skipped: 0, batch: None }, has_room);
+                let taken = self.append(Pending { event, skipped: 0, batch: None, runs: None }, has_room);
                 self.edges += usize::from(taken);
                 taken
             }
@@ -208,15 +219,24 @@ impl LinkQueue {
             *old = oldest;
         }
         let has_room = has_room || self.pending.len() < before;
-        self.append(Pending { event, skipped, batch: None }, has_room)
+        self.append(Pending { event, skipped, batch: None, runs: None }, has_room)
     }
 
-    fn push_routes(&mut self, mut event: Event, has_room: bool, notes: &mut Vec<Note>) -> bool {
+    fn push_routes(
+        &mut self,
+        mut event: Event,
+        runs: Option<Runs>,
+        has_room: bool,
+        notes: &mut Vec<Note>,
+    ) -> bool {
         let Detail::Routes(changes) = std::mem::replace(&mut event.detail, Detail::None) else {
-            return self.append(Pending { event, skipped: 0, batch: None }, has_room);
+            return self.append(Pending { event, skipped: 0, batch: None, runs: None }, has_room);
         };
-        let older = self.pending.iter_mut().find(|p| p.event.kind == event.kind && p.batch.is_some());
-        if let Some(Pending { event: older, skipped, batch: Some(batch) }) = older {
+        let older = self
+            .pending
+            .iter_mut()
+            .find(|p| p.event.kind == event.kind && p.batch.is_some() && p.runs == runs);
+        if let Some(Pending { event: older, skipped, batch: Some(batch), .. }) = older {
             // The batch keeps the number and time of its first event, and the newest state.
             older.state = event.state;
             older.startup &= event.startup;
@@ -226,7 +246,7 @@ impl LinkQueue {
         }
         let mut batch = Batch::default();
         let skipped = changes.into_iter().map(|change| batch.push(change)).sum();
-        self.append(Pending { event, skipped, batch: Some(batch) }, has_room)
+        self.append(Pending { event, skipped, batch: Some(batch), runs }, has_room)
     }
 
     fn append(&mut self, pending: Pending, has_room: bool) -> bool {
@@ -244,7 +264,7 @@ impl Pending {
             truncated = batch.is_truncated();
             self.event.detail = Detail::Routes(batch.into_changes());
         }
-        Due { event: self.event, skipped: self.skipped, truncated, last }
+        Due { event: self.event, skipped: self.skipped, truncated, runs: self.runs, last }
     }
 }
 

@@ -49,7 +49,7 @@ fn drain(queues: &mut Queues) -> Vec<(u64, EventKind, u64)> {
 
 fn push_all(queues: &mut Queues, kinds: &[EventKind]) {
     for (id, kind) in (1..).zip(kinds) {
-        queues.push(event(id, *kind, 1)).expect("there is room");
+        queues.push(event(id, *kind, 1), None).expect("there is room");
     }
 }
 
@@ -94,7 +94,7 @@ fn a_started_event_is_not_superseded() {
     let mut queues = Queues::default();
     push_all(&mut queues, &[EventKind::Routable]);
     let started = queues.next().expect("due");
-    queues.push(event(2, EventKind::NoCarrier, 1)).expect("room");
+    queues.push(event(2, EventKind::NoCarrier, 1), None).expect("room");
     assert!(queues.next().is_none(), "one event of a link at a time");
     queues.finished(started.event.link);
     assert_eq!(drain(&mut queues), [(2, EventKind::NoCarrier, 0)]);
@@ -105,7 +105,7 @@ fn an_mtu_run_tells_the_value_before_all_changes() {
     let mut queues = Queues::default();
     for (id, old, new) in [(1, 1_500, 1_400), (2, 1_400, 9_000)] {
         let detail = Detail::Mtu { old, new };
-        queues.push(Event { detail, ..event(id, EventKind::Mtu, 1) }).expect("room");
+        queues.push(Event { detail, ..event(id, EventKind::Mtu, 1) }, None).expect("room");
     }
     let due = queues.next().expect("due");
     assert_eq!((due.event.detail, due.skipped), (Detail::Mtu { old: 1_500, new: 9_000 }, 1));
@@ -114,13 +114,13 @@ fn an_mtu_run_tells_the_value_before_all_changes() {
 #[test]
 fn routes_gather_in_one_batch() {
     let mut queues = Queues::default();
-    queues.push(routes(1, [1, 2])).expect("room");
-    queues.push(routes(2, [3, 1])).expect("room");
+    queues.push(routes(1, [1, 2]), None).expect("room");
+    queues.push(routes(2, [3, 1]), None).expect("room");
     let due = queues.next().expect("due");
     assert_eq!((due.event.id.0, due.skipped, due.truncated), (1, 1, false));
     assert_eq!(due.event.detail, routes(0, [2, 3, 1]).detail);
     // What comes while it runs is the next batch, and far too much is cut and told.
-    queues.push(routes(3, 0..5_000)).expect("room");
+    queues.push(routes(3, 0..5_000), None).expect("room");
     queues.finished(due.event.link);
     let due = queues.next().expect("due");
     assert_eq!((due.event.id.0, due.skipped, due.truncated), (3, 904, true));
@@ -130,7 +130,7 @@ fn routes_gather_in_one_batch() {
 fn links_take_turns() {
     let mut queues = Queues::default();
     for (id, link) in [(1, 1), (2, 1), (3, 2), (4, 2), (5, 3)] {
-        queues.push(event(id, EventKind::AddressAdded, link)).expect("room");
+        queues.push(event(id, EventKind::AddressAdded, link), None).expect("room");
     }
     let order: Vec<u64> = drain(&mut queues).into_iter().map(|(id, ..)| id).collect();
     assert_eq!(order, [1, 3, 5, 2, 4]);
@@ -142,7 +142,7 @@ fn edges_are_bounded_per_link_and_in_all_and_states_still_get_in() {
     let mut id = 0;
     let mut push = |queues: &mut Queues, kind, link| {
         id += 1;
-        queues.push(event(id, kind, link))
+        queues.push(event(id, kind, link), None)
     };
     for _ in 0..EDGES_PER_LINK {
         push(&mut queues, EventKind::AddressAdded, 1).expect("room");
@@ -173,7 +173,7 @@ fn a_link_that_is_gone_keeps_its_last_values_until_its_queue_is_empty() {
     let last = Arc::new(crate::dispatch::tests::support::link(1));
     let mut queues = Queues::default();
     queues.link_gone(LinkId(1), Arc::clone(&last));
-    queues.push(event(1, EventKind::LinkRemoved, 1)).expect("room");
+    queues.push(event(1, EventKind::LinkRemoved, 1), None).expect("room");
     queues.forget_idle();
     let due = queues.next().expect("due");
     assert_eq!(due.last, Some(Arc::clone(&last)));
@@ -228,7 +228,7 @@ proptest! {
                         Class::Edge => edges.push(EventId(submitted)),
                         Class::Value | Class::Batch => {}
                     }
-                    queues.push(event(submitted, kind, link)).expect("far from full");
+                    queues.push(event(submitted, kind, link), None).expect("far from full");
                 }
                 Step::Start => if let Some(due) = queues.next() {
                     prop_assert!(!out.contains(&due.event.link), "two events of one link at a time");
@@ -274,10 +274,10 @@ fn who_stands_for_whom_is_told() {
     for (id, kind) in
         [(1, EventKind::Carrier), (2, EventKind::NoCarrier), (3, EventKind::Mtu), (4, EventKind::Mtu)]
     {
-        queues.push(event(id, kind, 1)).expect("room");
+        queues.push(event(id, kind, 1), None).expect("room");
     }
-    queues.push(routes(5, [1])).expect("room");
-    queues.push(routes(6, [2])).expect("room");
+    queues.push(routes(5, [1]), None).expect("room");
+    queues.push(routes(6, [2]), None).expect("room");
     let coalesced = |event, into| Note::Coalesced { event: EventId(event), into: EventId(into) };
     assert_eq!(queues.notes, [coalesced(1, 2), coalesced(3, 4), coalesced(6, 5)]);
 }

@@ -47,6 +47,8 @@ pub struct Counts {
     pub refused_scripts: u64,
     /// Events that found their queue full.
     pub refused_events: u64,
+    /// Events, and changes of routes, for which nothing ran by the word of a filter.
+    pub ignored_events: u64,
     /// Values that failed validation and were left out.
     pub rejected_values: u64,
 }

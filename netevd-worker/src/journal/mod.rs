@@ -96,6 +96,10 @@ impl Journal {
                 self.find(*event)?.fate = Fate::Lost;
                 *event
             }
+            Note::Judged { event, filters, is_ignored } => {
+                self.find(*event)?.judged(filters, *is_ignored);
+                *event
+            }
             Note::Begun { event, skipped } => {
                 let record = self.find(*event)?;
                 record.skipped = *skipped;

@@ -1,8 +1,9 @@
 //! One event of the ring, and its document.
 
 use crate::api::document::{
-    AddressDocument, EventDetails, EventDocument, MtuDocument, RouteChangeDocument, ScriptRun, UnitRun,
+    EventDetails, EventDocument, MtuDocument, RouteChangeDocument, ScriptRun, UnitRun,
 };
+use crate::api::view;
 use crate::config::Backend;
 use crate::dispatch::{Completion, Outcome};
 use crate::event::{Detail, Event, EventId, EventKind, RouteChange};
@@ -10,7 +11,6 @@ use crate::facts::Address;
 use crate::names;
 use crate::timestamp::rfc3339;
 use protocol::InterfaceName;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -28,6 +28,8 @@ pub(super) enum Fate {
     Nothing,
     Coalesced(EventId),
     Lost,
+    /// By a filter.
+    Ignored,
 }
 
 /// One event.
@@ -49,6 +51,7 @@ pub struct Record {
     detail: Kept,
     runs: Vec<Run>,
     units: Vec<UnitRun>,
+    filters: Vec<u32>,
 }
 
 /// What is kept of an event's detail.
@@ -101,6 +104,7 @@ impl Record {
             detail,
             runs: Vec::new(),
             units: Vec::new(),
+            filters: Vec::new(),
         }
     }
 
@@ -128,6 +132,20 @@ impl Record {
             changes.extend(more.into_iter().take(room));
             *count += more_count;
         }
+        self.add_filters(&newer.filters);
+    }
+
+    pub(super) fn judged(&mut self, filters: &[u32], is_ignored: bool) {
+        self.add_filters(filters);
+        if is_ignored {
+            self.fate = Fate::Ignored;
+        }
+    }
+
+    fn add_filters(&mut self, filters: &[u32]) {
+        self.filters.extend(filters);
+        self.filters.sort_unstable();
+        self.filters.dedup();
     }
 
     pub(super) fn started(&mut self, script: &Path, at: SystemTime) {
@@ -152,6 +170,9 @@ impl Record {
     }
 
     pub(super) fn over(&mut self) {
+        if self.fate == Fate::Ignored {
+            return;
+        }
         let ran = !self.runs.is_empty() || !self.units.is_empty();
         self.fate = if ran { Fate::Done } else { Fate::Nothing };
     }
@@ -182,6 +203,7 @@ impl Record {
             Fate::Nothing => "none",
             Fate::Coalesced(_) => "coalesced",
             Fate::Lost => "lost",
+            Fate::Ignored => "ignored",
         };
         EventDocument {
             id: self.id.0,
@@ -206,11 +228,12 @@ impl Record {
                 Fate::Coalesced(EventId(id)) => Some(id),
                 _ => None,
             },
+            filters: self.filters.clone(),
             ..EventDetails::default()
         };
         match &self.detail {
             Kept::Nothing => {}
-            Kept::Address(address) => details.address = Some(address_document(address)),
+            Kept::Address(address) => details.address = Some(view::address(address)),
             Kept::Routes(changes, count) => {
                 details.routes = changes.iter().map(route_change).collect();
                 details.route_changes = Some(*count);
@@ -266,24 +289,12 @@ pub(super) fn script_run(
     }
 }
 
-/// An address on the wire.
-pub(crate) fn address_document(address: &Address) -> AddressDocument {
-    let flags = names::address_flags(address.flags, address.ip.is_ipv4());
-    AddressDocument {
-        ip: address.ip,
-        prefix: address.prefix_length,
-        family: family(address.ip).to_owned(),
-        scope: names::scope(address.scope).into_owned(),
-        flags: flags.into_iter().map(str::to_owned).collect(),
-    }
-}
-
 fn route_change(change: &RouteChange) -> RouteChangeDocument {
     let is_default = change.destination.length() == 0;
     RouteChangeDocument {
         action: change.action.name().to_owned(),
         destination: if is_default { "default".to_owned() } else { change.destination.to_string() },
-        family: family(change.destination.address()).to_owned(),
+        family: names::family(change.destination.is_ipv4()).to_owned(),
         gateway: change.gateway,
         table: names::route_table(change.table).into_owned(),
         metric: change.metric,
@@ -291,8 +302,4 @@ fn route_change(change: &RouteChange) -> RouteChangeDocument {
         scope: names::scope(change.scope).into_owned(),
         kind: names::route_type(change.route_type).into_owned(),
     }
-}
-
-fn family(address: IpAddr) -> &'static str {
-    if address.is_ipv4() { "ipv4" } else { "ipv6" }
 }

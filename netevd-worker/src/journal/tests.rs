@@ -173,3 +173,35 @@ fn units_are_told_with_their_answer() {
     assert_eq!(document.units.len(), 1);
     assert_eq!(document.units[0].error.as_deref(), Some("not found"));
 }
+
+#[test]
+fn what_filters_said_is_part_of_the_event() {
+    let mut journal = Journal::new(UNIX_EPOCH);
+    let judged = |event, filters, is_ignored| Note::Judged { event: EventId(event), filters, is_ignored };
+    journal.hear(&event(1, EventKind::Mtu), eth0(), Backend::Kernel);
+    for note in
+        [Note::Begun { event: EventId(1), skipped: 2 }, judged(1, vec![1, 3], true), Note::Over(EventId(1))]
+    {
+        journal.note(&note);
+    }
+    let document = journal.event(EventId(1)).expect("there");
+    assert_eq!(
+        (document.action.as_str(), document.details.filters, document.details.skipped),
+        ("ignored", vec![1, 3], 2)
+    );
+    // A row of ignored changes of routes is one event.
+    for id in 2..=4 {
+        journal.hear(&route(id), eth0(), Backend::Kernel);
+        journal.note(&judged(id, vec![2], true));
+        let note = if id == 2 {
+            Note::Over(EventId(2))
+        } else {
+            Note::Coalesced { event: EventId(id), into: EventId(2) }
+        };
+        journal.note(&note);
+    }
+    let document = journal.event(EventId(2)).expect("there");
+    assert_eq!((document.action.as_str(), document.details.route_changes), ("ignored", Some(3)));
+    assert_eq!(document.details.filters, [2]);
+    assert!(journal.event(EventId(4)).is_none());
+}

@@ -12,6 +12,7 @@ mod hold;
 mod pass;
 mod plan;
 mod reconciler;
+mod rehearsal;
 #[cfg(test)]
 mod tests;
 mod wipe;
@@ -21,6 +22,7 @@ pub use diff::{Step, changes, everything};
 pub use done::Done;
 pub use helper::{Helper, HelperError};
 pub use hold::{HOLD, Hold};
-pub use plan::{Plan, PlannedTable, TableKey, desired};
+pub use plan::{Plan, PlannedTable, TableKey, desired, is_managed};
 pub use reconciler::{PassError, PassReport, Reconciler, Refused};
+pub use rehearsal::Rehearsal;
 pub use wipe::{WipeVerdict, WipeWatch};

@@ -62,7 +62,7 @@ pub fn desired(state: &State, policy: &Policy) -> Plan {
 }
 
 /// Listed by the policy, not loopback, not enslaved.
-fn is_managed(link: &LinkState, policy: &Policy) -> bool {
+pub fn is_managed(link: &LinkState, policy: &Policy) -> bool {
     policy.interfaces.matches(link.name.as_str())
         && link.flags & link_flag::LOOPBACK == 0
         && link.controller == 0

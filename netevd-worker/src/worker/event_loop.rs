@@ -1,9 +1,11 @@
 //! The loop: sources in, state in the middle, scripts and routing out. The one owner of it all.
 
+mod answers;
 mod managers;
 mod reload;
 mod start;
 
+use super::bell::Bell;
 use super::fatal::Fatal;
 use super::lock::Lock;
 use super::log::Log;
@@ -16,16 +18,22 @@ use super::routing_side::RoutingSide;
 use super::routing_task::RoutingNews;
 use super::services_side::{self, ServicesSide};
 use super::witness::Witness;
+use crate::api::ask::{Actor, Ask, Asker};
 use crate::audit::Entry;
 use crate::backend::Source;
 use crate::config::{Backend, Config};
 use crate::dispatch::Dispatcher;
 use crate::event::EventKind;
+use crate::journal::Journal;
 use crate::kernel::{Dump, KernelMessage, Multicast, Received};
+use crate::services::Demand;
 use crate::state::{Changes, Interest, LeaseWait, State, is_reported};
+use protocol::InterfaceName;
+use reload::InForce;
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 
 /// The pass that needs no reason, and the dump that heals what no message told.
 const PERIOD: Duration = Duration::from_secs(60);
@@ -58,9 +66,29 @@ pub(super) struct Worker {
     overruns: u64,
     witness: Witness,
     notify: Notify,
-    /// The last reload was refused.
-    stale: bool,
+    /// Recent events.
+    journal: Journal,
+    /// The manager, as far as it is there.
+    presence: Presence,
+    loaded: InForce,
+    /// Asks the launcher for new processes.
+    bell: Option<Bell>,
+    started: (Instant, SystemTime),
+    /// What the API wants to know.
+    asks: mpsc::Receiver<Ask>,
+    asker: Asker,
     _lock: Option<Lock>,
+}
+
+/// The manager of the network.
+#[derive(Debug, PartialEq, Eq)]
+enum Presence {
+    /// There is none: the kernel alone tells.
+    Alone,
+    /// It is there.
+    There,
+    /// It is not; why, for people.
+    Awaited(String),
 }
 
 /// What the process is told by signals.
@@ -96,8 +124,14 @@ impl Worker {
                     self.catch_up(&mut batch)?;
                     self.reported(report);
                 }
+                Some(ask) = self.asks.recv() => self.answer(ask),
                 outcome = self.services.outcome() => {
                     services_side::tell(&outcome);
+                    if let Demand::Unit { verb, unit, event, .. } = &outcome.demand {
+                        let error = outcome.result.as_ref().err().map(String::as_str);
+                        let result = if error.is_none() { "success" } else { "failure" };
+                        self.journal.unit(*event, unit, verb.name(), result, error);
+                    }
                     self.witness.audit.record(|| Entry::service(&outcome));
                 }
                 dump = self.resync.dump() => {
@@ -108,6 +142,7 @@ impl Worker {
                 }
                 completion = self.dispatcher.completed() => {
                     self.witness.ran(&completion);
+                    self.journal.ended(&completion);
                     self.pump();
                     self.notify.touch(Instant::now());
                 }
@@ -120,9 +155,11 @@ impl Worker {
                 () = tokio::time::sleep_until(wake.into()) => {}
                 _ = self.signals.terminate.recv() => break,
                 _ = self.signals.interrupt.recv() => break,
-                _ = self.signals.hang_up.recv() => self.reload(),
+                // What came of it is in the log.
+                _ = self.signals.hang_up.recv() => drop(self.reload(&Actor::Signal, false)),
             }
             self.do_what_is_due();
+            self.journal.publish();
         }
         self.stop().await;
         Ok(())
@@ -194,19 +231,26 @@ impl Worker {
             runs: counts.runs,
             failures: counts.failures + counts.timeouts + counts.not_started,
             routing: self.routing.as_ref().map_or("off", RoutingSide::status),
-            stale: self.stale,
+            stale: self.loaded.error.is_some(),
         }
     }
 
     /// Starts what may start, scripts and units.
     fn pump(&mut self) {
         self.dispatcher.pump(&self.state);
-        for note in self.dispatcher.notes() {
-            self.witness.note(&note);
-        }
         let begun = self.dispatcher.begun();
         if !begun.is_empty() {
-            self.services.begun(begun);
+            let journal = &mut self.journal;
+            self.services
+                .begun(begun, |event, unit, verb, result| journal.unit(event, unit, verb, result, None));
+        }
+        self.take_notes();
+    }
+
+    fn take_notes(&mut self) {
+        for note in self.dispatcher.notes() {
+            self.witness.note(&note);
+            self.journal.note(&note);
         }
     }
 
@@ -259,22 +303,26 @@ impl Worker {
         if !changes.events.is_empty() {
             self.save_at.get_or_insert(now + SAVE_AFTER);
         }
+        // Before the events: their filters and scripts see the last values.
+        for (link, last) in &changes.gone {
+            self.dispatcher.link_gone(*link, last.clone());
+            self.witness.metrics.interface_gone(last.name.as_str(), now);
+        }
         let mut news = Vec::new();
         let mut known = None;
         for event in changes.events.drain(..) {
             if known.as_ref().is_none_or(|(link, _)| *link != event.link) {
                 known = Some((event.link, news::name_of(&event, &self.state, &changes.gone)));
             }
-            let link = known.as_ref().and_then(|(_, name)| name.as_deref());
-            self.witness.heard(&event, link, self.backend.name());
+            let link = known.as_ref().and_then(|(_, name)| name.as_ref());
+            self.witness.heard(&event, link.map(InterfaceName::as_str), self.backend.name());
+            self.journal.hear(&event, link.cloned(), self.backend);
             if news::is_news(&event) {
                 news.push(event.clone());
             }
-            self.dispatcher.submit(event);
-        }
-        for (link, last) in &changes.gone {
-            self.dispatcher.link_gone(*link, last.clone());
-            self.witness.metrics.interface_gone(last.name.as_str(), now);
+            self.dispatcher.submit(event, &self.state);
+            // Before the next: what joins an event that waits is known by being the newest.
+            self.take_notes();
         }
         self.pump();
         // After the scripts have started: they are what is waited for.
@@ -314,6 +362,9 @@ impl Worker {
     }
 
     fn save(&self) {
+        if self.options.dry_run {
+            return;
+        }
         if let Err(error) = self.memory.save(&self.state) {
             tracing::warn!(
                 "the state is not saved ({error}): scripts would run for everything after a restart"

@@ -15,6 +15,8 @@ pub(super) enum Fatal {
     Descriptor(&'static str, io::Error),
     /// systemd's sockets.
     Activation(ActivationError),
+    /// The pipe to the launcher.
+    Bell(io::Error),
     /// The socket where the helper connects.
     Door(DoorError),
     /// The runtime directory is in use.
@@ -38,6 +40,7 @@ impl fmt::Display for Fatal {
                 write!(f, "{option}: {error}; the worker is started by `netevd start`, which opens it")
             }
             Fatal::Activation(error) => error.fmt(f),
+            Fatal::Bell(error) => write!(f, "the pipe to the launcher: {error}"),
             Fatal::Door(error) => error.fmt(f),
             Fatal::Lock(error) => error.fmt(f),
             Fatal::Multicast(error) => write!(f, "the netlink multicast socket failed: {error}"),

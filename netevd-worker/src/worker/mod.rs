@@ -1,6 +1,7 @@
 //! The worker as a process: options, confinement, log, and the loop that wires everything.
 
 mod activation;
+mod bell;
 mod confine;
 mod door;
 mod event_loop;
@@ -17,7 +18,7 @@ mod routing_task;
 mod services_side;
 mod witness;
 
-use crate::config::{Config, Source, load};
+use crate::config::{Loaded, Problem, Source, load};
 use event_loop::Worker;
 use options::{Command, Options};
 use std::collections::BTreeMap;
@@ -45,14 +46,16 @@ pub fn main() -> ExitCode {
 }
 
 fn run(options: Options) -> ExitCode {
-    let config = match read_config(&options) {
-        Ok(config) => config,
+    let loaded = match read_config(&options) {
+        Ok(loaded) => loaded,
         Err(problems) => {
-            eprint!("{problems}");
+            for problem in problems {
+                eprintln!("{problem}");
+            }
             return ExitCode::FAILURE;
         }
     };
-    let log = log::start(&config.system, options.json);
+    let log = log::start(&loaded.config.system, options.json);
     if let Err(error) = confine::confine() {
         tracing::error!("{error}");
         return ExitCode::FAILURE;
@@ -67,7 +70,7 @@ fn run(options: Options) -> ExitCode {
     // Script output is read by tasks that stay on this thread.
     let local = tokio::task::LocalSet::new();
     let result = local.block_on(&runtime, async {
-        let mut worker = Worker::start(options, config, log).await?;
+        let mut worker = Worker::start(options, loaded, log).await?;
         worker.run().await
     });
     match result {
@@ -79,15 +82,11 @@ fn run(options: Options) -> ExitCode {
     }
 }
 
-/// Reads the configuration anew; the error is the text for the administrator.
-fn read_config(options: &Options) -> Result<Config, String> {
+/// Reads the configuration anew.
+fn read_config(options: &Options) -> Result<Loaded, Vec<Problem>> {
     // A variable that is not UTF-8 is none of ours: ours have plain names and values.
     let variables =
         std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
     let environment: BTreeMap<String, String> = variables.collect();
-    match load(&Source::new(options.config.as_deref()), &environment) {
-        // Warnings were shown by whoever started us.
-        Ok(loaded) => Ok(loaded.config),
-        Err(problems) => Err(problems.iter().map(|problem| format!("{problem}\n")).collect()),
-    }
+    load(&Source::new(options.config.as_deref()), &environment)
 }

@@ -7,11 +7,13 @@ use std::path::PathBuf;
 /// Shown after a wrong option and by `--help`.
 pub(super) const USAGE: &str = "\
 usage: netevd-worker --runtime-dir DIR [--config FILE] [--log-format text|json]
-           [--channel FD] [--netlink FD] | --systemd
+           [--channel FD] [--netlink FD] [--bell FD] | --systemd | --dry-run [--rehearse-routing]
 
 Started by `netevd start`, which see, or by netevd.service. Without --channel there is no helper
 and no policy routing; without --netlink the worker opens its own multicast socket. With --systemd
-both sockets are those of netevd.socket, and the helper connects to the first.";
+both sockets are those of netevd.socket, and the helper connects to the first. A byte into --bell
+asks the launcher for a reload. With --dry-run nothing is run or changed, only logged; with
+--rehearse-routing that tells of rules and routes too.";
 
 /// What to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,6 +35,12 @@ pub(super) struct Options {
     pub(super) channel: Option<RawFd>,
     /// `--netlink`: the multicast socket.
     pub(super) netlink: Option<RawFd>,
+    /// `--bell`: the pipe by which the launcher is asked for a reload.
+    pub(super) bell: Option<RawFd>,
+    /// `--dry-run`: nothing is run or changed.
+    pub(super) dry_run: bool,
+    /// `--rehearse-routing`: a dry run tells what it would do to rules and routes.
+    pub(super) rehearse_routing: bool,
     /// `--log-format json`: one object a line on standard error, also where that is the journal.
     pub(super) json: bool,
     /// `--systemd`: sockets by LISTEN_FDS, and helpers that come and go.
@@ -55,6 +63,9 @@ pub(super) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command
             "--runtime-dir" => options.runtime_dir = value()?.into(),
             "--channel" => options.channel = Some(descriptor(&name, &value()?)?),
             "--netlink" => options.netlink = Some(descriptor(&name, &value()?)?),
+            "--bell" => options.bell = Some(descriptor(&name, &value()?)?),
+            "--dry-run" => options.dry_run = true,
+            "--rehearse-routing" => options.rehearse_routing = true,
             "--log-format" => {
                 options.json = match value()?.to_str() {
                     Some("text") => false,
@@ -69,8 +80,15 @@ pub(super) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command
     if options.runtime_dir.as_os_str().is_empty() {
         return Err("--runtime-dir is missing".to_owned());
     }
-    if options.channel.is_some() && options.channel == options.netlink {
-        return Err("--channel and --netlink name the same descriptor".to_owned());
+    let given: Vec<RawFd> = [options.channel, options.netlink, options.bell].into_iter().flatten().collect();
+    if given.iter().enumerate().any(|(place, number)| given[..place].contains(number)) {
+        return Err("--channel, --netlink and --bell name the same descriptor twice".to_owned());
+    }
+    if options.rehearse_routing && !options.dry_run {
+        return Err("--rehearse-routing is for --dry-run".to_owned());
+    }
+    if options.dry_run && (options.systemd || options.channel.is_some()) {
+        return Err("--dry-run has no helper: no --channel, no --systemd".to_owned());
     }
     if options.systemd && (options.channel.is_some() || options.netlink.is_some()) {
         return Err("--systemd takes its sockets from systemd: no --channel, no --netlink".to_owned());
@@ -99,11 +117,12 @@ mod tests {
             runtime_dir: "/run/netevd".into(),
             channel: Some(3),
             netlink: Some(4),
+            bell: Some(5),
             json: true,
-            systemd: false,
+            ..Options::default()
         };
         let line = "--config /etc/netevd/netevd.yaml --runtime-dir /run/netevd --log-format json \
-                    --channel 3 --netlink 4";
+                    --channel 3 --netlink 4 --bell 5";
         assert_eq!(read(line), Ok(Command::Run(expected)));
     }
 
@@ -120,6 +139,9 @@ mod tests {
             ("--runtime-dir", "--runtime-dir needs a value"),
             ("--runtime-dir /r --channel 2", "not a descriptor number above 2"),
             ("--runtime-dir /r --channel 3 --netlink 3", "the same descriptor"),
+            ("--runtime-dir /r --rehearse-routing", "for --dry-run"),
+            ("--runtime-dir /r --dry-run --channel 3", "has no helper"),
+            ("--runtime-dir /r --dry-run --systemd", "has no helper"),
             ("--runtime-dir /r --verbose", "unknown option"),
             ("--runtime-dir /r --log-format xml", "text or json"),
             ("--runtime-dir /r --systemd --channel 3", "from systemd"),

@@ -25,6 +25,8 @@ pub(super) struct Resync {
     running: Option<(Dumping, Instant)>,
     at: Option<Instant>,
     took: Duration,
+    /// Why the last one failed.
+    problem: Option<String>,
     /// The next dump, and the one under way, are for the sake of memory alone.
     quiet: (bool, bool),
 }
@@ -33,7 +35,14 @@ impl Resync {
     /// With a socket for dumps.
     pub(super) fn new() -> Result<Self, DumpError> {
         let dumper = Some(Dumper::new()?);
-        Ok(Self { dumper, running: None, at: None, took: Duration::ZERO, quiet: (false, false) })
+        Ok(Self {
+            dumper,
+            running: None,
+            at: None,
+            took: Duration::ZERO,
+            problem: None,
+            quiet: (false, false),
+        })
     }
 
     /// Now: messages were lost.
@@ -90,12 +99,19 @@ impl Resync {
         self.took = began.elapsed();
         self.dumper = Some(dumper);
         self.running = None;
+        self.problem = None;
         Ok(dump
             .inspect_err(|error| {
+                self.problem = Some(error.to_string());
                 tracing::warn!("{error}; trying again in {} s", RETRY.as_secs());
                 self.at = Some(Instant::now() + RETRY);
             })
             .ok())
+    }
+
+    /// Why the last dump failed, if it did.
+    pub(super) fn problem(&self) -> Option<&str> {
+        self.problem.as_deref()
     }
 
     /// How long the last one took.

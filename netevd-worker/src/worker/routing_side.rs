@@ -7,7 +7,7 @@ use super::routing_task::{Loss, Order, RoutingNews, RoutingTask};
 use crate::audit::{Audit, Entry};
 use crate::kernel::Dumper;
 use crate::metrics::Handle;
-use crate::routing::{Helper, Hold, PassReport, TableKey, WipeVerdict, WipeWatch, desired};
+use crate::routing::{Helper, Hold, PassReport, Plan, TableKey, WipeVerdict, WipeWatch, desired};
 use crate::state::{Changes, State};
 use protocol::{Policy, TableId};
 use std::collections::BTreeSet;
@@ -31,6 +31,10 @@ pub(super) struct RoutingSide {
     /// loss is the end.
     replaceable: bool,
     connected: bool,
+    /// A dry run: there is no helper, and none is wanted.
+    rehearsing: bool,
+    /// What was planned last.
+    plan: Arc<Plan>,
     at: Option<Instant>,
     /// The next pass has another reason than that objects of ours went.
     fresh: bool,
@@ -55,6 +59,13 @@ impl RoutingSide {
         Self { replaceable: true, ..Self::new(task, policy, tell) }
     }
 
+    /// Without a helper: what would be asked of one is told.
+    pub(super) fn rehearsing(dumper: Dumper, policy: Policy, tell: Tell) -> Self {
+        let task = RoutingTask::rehearsing(dumper, policy.clone(), tell.metrics.clone());
+        let at = Some(Instant::now());
+        Self { rehearsing: true, replaceable: true, connected: true, at, ..Self::new(task, policy, tell) }
+    }
+
     fn new(task: RoutingTask, policy: Policy, tell: Tell) -> Self {
         let Tell { metrics, audit } = tell;
         Self {
@@ -62,6 +73,8 @@ impl RoutingSide {
             policy,
             replaceable: false,
             connected: false,
+            rehearsing: false,
+            plan: Arc::default(),
             at: None,
             fresh: true,
             hold: Hold::default(),
@@ -105,8 +118,10 @@ impl RoutingSide {
             }
             self.notes.clone_from(&plan.notes);
         }
+        self.plan = Arc::new(plan);
+        let plan = Arc::clone(&self.plan);
         let lists = self.audit.is_enabled();
-        self.task.begin(Order { plan: Arc::new(plan), fresh: std::mem::take(&mut self.fresh), lists });
+        self.task.begin(Order { plan, fresh: std::mem::take(&mut self.fresh), lists });
     }
 
     /// What the task has to tell. Cancel-safe.
@@ -171,21 +186,54 @@ impl RoutingSide {
         self.told = told;
     }
 
-    /// Another policy takes a helper that was started with it. False where there is one for good.
-    pub(super) fn follow_policy(&mut self, policy: &Policy) -> bool {
-        if self.policy == *policy {
-            return true;
-        }
-        if self.replaceable {
+    /// Another policy takes a helper that was started with it, and there is one for good.
+    pub(super) fn is_stuck_with_another(&self, policy: &Policy) -> bool {
+        self.policy != *policy && !self.replaceable
+    }
+
+    /// From now on this policy. Not where [`RoutingSide::is_stuck_with_another`].
+    pub(super) fn follow_policy(&mut self, policy: &Policy) {
+        if self.policy != *policy {
             self.policy = policy.clone();
             self.task.set_policy(policy.clone());
+            self.fresh = true;
+            if self.rehearsing {
+                self.at = Some(Instant::now());
+            }
         }
-        self.replaceable
     }
 
     /// In a word, for people.
     pub(super) fn status(&self) -> &'static str {
-        if self.connected { "on" } else { "waiting for the helper" }
+        match (self.rehearsing, self.connected) {
+            (true, _) => "dry run",
+            (false, true) => "on",
+            (false, false) => "waiting for the helper",
+        }
+    }
+
+    /// `connected`, `waiting` or `none`.
+    pub(super) fn helper(&self) -> &'static str {
+        match (self.rehearsing, self.connected) {
+            (true, _) => "none",
+            (false, true) => "connected",
+            (false, false) => "waiting",
+        }
+    }
+
+    /// The policy in force.
+    pub(super) fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// What was planned last.
+    pub(super) fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// What keeps routing from being as it should.
+    pub(super) fn complaints(&self) -> impl Iterator<Item = &String> {
+        self.told.iter().chain(&self.notes)
     }
 
     fn retry(&mut self) {

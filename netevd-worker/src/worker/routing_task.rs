@@ -7,7 +7,7 @@
 use super::door::Door;
 use crate::kernel::{DumpError, Dumper};
 use crate::metrics::Handle;
-use crate::routing::{Helper, HelperError, PassError, PassReport, Plan, Reconciler};
+use crate::routing::{Helper, HelperError, PassError, PassReport, Plan, Reconciler, Rehearsal};
 use protocol::Policy;
 use std::fmt;
 use std::sync::Arc;
@@ -76,6 +76,22 @@ impl RoutingTask {
             let mut reconciler = Reconciler::new(helper, dumper, policy);
             let Ok(loss) = task.serve(&mut reconciler).await else { return };
             let _ = task.news.send(RoutingNews::Lost(loss)).await;
+        });
+        own
+    }
+
+    /// Without any helper: passes are only told.
+    pub(super) fn rehearsing(dumper: Dumper, policy: Policy, metrics: Handle) -> Self {
+        let (own, mut task) = Self::new(policy, false, metrics);
+        tokio::spawn(async move {
+            let mut rehearsal = Rehearsal::new(dumper);
+            while let Some(order) = task.plans.recv().await {
+                let policy = task.policy.borrow_and_update().clone();
+                let report = rehearsal.pass(order.plan, &policy).await;
+                if task.tell(RoutingNews::Passed(report)).await.is_err() {
+                    return;
+                }
+            }
         });
         own
     }

@@ -3,6 +3,7 @@
 
 use crate::config::{Config, Dhclient, UnitRule};
 use crate::dispatch::{Begun, is_host_name};
+use crate::event::EventId;
 use crate::services::{Demand, Outcome, Services};
 use crate::state::State;
 use protocol::{Ifindex, InterfaceName};
@@ -20,6 +21,8 @@ struct Resolver {
 /// What the loop knows of other services.
 pub(super) struct ServicesSide {
     services: Services,
+    /// Nothing is asked of anybody, only told.
+    dry_run: bool,
     settings: Dhclient,
     units: Vec<UnitRule>,
     resolvers: BTreeMap<Ifindex, Resolver>,
@@ -28,9 +31,10 @@ pub(super) struct ServicesSide {
 
 impl ServicesSide {
     /// Nothing is asked of anybody yet.
-    pub(super) fn new(config: &Config) -> Self {
+    pub(super) fn new(config: &Config, dry_run: bool) -> Self {
         Self {
             services: Services::start(),
+            dry_run,
             settings: config.backends.dhclient.clone(),
             units: config.units.clone(),
             resolvers: BTreeMap::new(),
@@ -100,8 +104,14 @@ impl ServicesSide {
         }
     }
 
-    /// Starts, stops, restarts or reloads what the configuration says for these events.
-    pub(super) fn begun(&mut self, events: Vec<Begun>) {
+    /// Starts, stops, restarts or reloads what the configuration says for these events. Each is told to
+    /// `asked`: the event, the unit, the verb, and whether it was asked for at all.
+    pub(super) fn begun(
+        &mut self,
+        events: Vec<Begun>,
+        mut asked: impl FnMut(EventId, &str, &'static str, &'static str),
+    ) {
+        let result = if self.dry_run { "dry-run" } else { "asked" };
         for Begun { id, kind, link } in events {
             let name = link.as_ref().map(InterfaceName::as_str);
             let rules = self.units.iter().filter(|rule| rule.is_triggered(kind, name));
@@ -114,12 +124,19 @@ impl ServicesSide {
                 })
                 .collect();
             for demand in demands {
+                if let Demand::Unit { verb, unit, event, .. } = &demand {
+                    asked(*event, unit, verb.name(), result);
+                }
                 self.submit(demand);
             }
         }
     }
 
     fn submit(&mut self, demand: Demand) {
+        if self.dry_run {
+            let (link, what) = describe(&demand);
+            return tracing::info!(link, "dry run: would do: {what}");
+        }
         if let Err(full) = self.services.submit(demand) {
             tracing::error!("{full}");
         }
@@ -134,26 +151,30 @@ impl ServicesSide {
 /// Says what became of a demand.
 pub(super) fn tell(outcome: &Outcome) {
     let Outcome { demand, result } = outcome;
-    let (link, what) = match demand {
+    let (link, what) = describe(demand);
+    if let Demand::Unit { event, .. } = demand {
+        return match result {
+            Ok(remark) => {
+                tracing::info!(link, event_id = event.0, "{what}: asked{}", aside(remark.as_ref()));
+            }
+            Err(why) => tracing::warn!(link, event_id = event.0, "{what}: {why}"),
+        };
+    }
+    match result {
+        Ok(remark) => tracing::info!(link, "{what}: done{}", aside(remark.as_ref())),
+        Err(why) => tracing::warn!(link, "{what}: {why}"),
+    }
+}
+
+/// The link, and what is to be done, for the log.
+fn describe(demand: &Demand) -> (&str, String) {
+    match demand {
         Demand::Resolve { link, .. } => {
             (link.as_str(), "name servers and domains to systemd-resolved".to_owned())
         }
         Demand::Revert { link, .. } => (link.as_str(), "name servers and domains taken back".to_owned()),
         Demand::HostName { name, link } => (link.as_str(), format!("host name {name} to systemd-hostnamed")),
-        Demand::Unit { verb, unit, link, event } => {
-            let what = format!("{} {unit}", verb.name());
-            match result {
-                Ok(remark) => {
-                    tracing::info!(link, event_id = event.0, "{what}: asked{}", aside(remark.as_ref()));
-                }
-                Err(why) => tracing::warn!(link, event_id = event.0, "{what}: {why}"),
-            }
-            return;
-        }
-    };
-    match result {
-        Ok(remark) => tracing::info!(link, "{what}: done{}", aside(remark.as_ref())),
-        Err(why) => tracing::warn!(link, "{what}: {why}"),
+        Demand::Unit { verb, unit, link, .. } => (link.as_str(), format!("{} {unit}", verb.name())),
     }
 }
 

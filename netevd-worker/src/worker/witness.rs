@@ -56,10 +56,12 @@ impl Witness {
                     self.metrics.event_finished(event.kind, event.read.elapsed());
                 }
             }
-            Note::Coalesced { event, .. } | Note::Lost(event) => {
+            Note::Coalesced { event, .. }
+            | Note::Lost(event)
+            | Note::Judged { event, is_ignored: true, .. } => {
                 self.under_way.remove(event);
             }
-            Note::WouldRun { .. } => {}
+            Note::Judged { .. } | Note::WouldRun { .. } => {}
         }
     }
 

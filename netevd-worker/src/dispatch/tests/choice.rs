@@ -131,7 +131,7 @@ fn a_full_queue_is_told_once_and_counted() {
     let Some(mut bench) = Bench::new("full") else { return };
     let (log, _guard) = Log::take();
     for id in 0..10_000 {
-        bench.dispatcher.submit(event(id, EventKind::AddressAdded, 2));
+        bench.dispatcher.submit(event(id, EventKind::AddressAdded, 2), &bench.facts);
     }
     assert_eq!(bench.dispatcher.pending(), 8_192);
     assert_eq!(bench.dispatcher.counts().refused_events, 10_000 - 8_192);

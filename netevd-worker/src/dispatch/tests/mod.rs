@@ -5,6 +5,7 @@
 //! scripts say so and pass.
 
 mod choice;
+mod filters;
 mod input;
 mod processes;
 pub(super) mod support;

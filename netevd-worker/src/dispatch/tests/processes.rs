@@ -176,7 +176,7 @@ fn no_more_processes_than_allowed_and_links_take_turns() {
     bench.script("etc/address-added.d/a", "#!/bin/sh\nsleep 0.03\n");
     local(async {
         for id in 0..9 {
-            bench.dispatcher.submit(event(id, EventKind::AddressAdded, 1 + id / 3));
+            bench.dispatcher.submit(event(id, EventKind::AddressAdded, 1 + id / 3), &bench.facts);
         }
         bench.dispatcher.pump(&bench.facts);
         let (mut most, mut done) = (0, Vec::new());
@@ -271,7 +271,7 @@ fn a_wait_for_completions_may_be_cancelled() {
     bench.script("etc/address-added.d/a", "#!/bin/sh\n:\n");
     local(async {
         for id in 0..20 {
-            bench.dispatcher.submit(event(id, EventKind::AddressAdded, 1 + id % 4));
+            bench.dispatcher.submit(event(id, EventKind::AddressAdded, 1 + id % 4), &bench.facts);
         }
         bench.dispatcher.pump(&bench.facts);
         let mut ran = Vec::new();

@@ -104,7 +104,7 @@ impl Bench {
     }
 
     pub(super) fn submit(&mut self, event: Event) {
-        self.dispatcher.submit(event);
+        self.dispatcher.submit(event, &self.facts);
         self.dispatcher.pump(&self.facts);
     }
 

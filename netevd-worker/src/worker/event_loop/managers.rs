@@ -1,6 +1,6 @@
 //! The loop's side of the backend: when its reports count, and what they mean to the loop itself.
 
-use super::Worker;
+use super::{Presence, Worker};
 use crate::backend::Report;
 use crate::config::Backend;
 use crate::kernel::KernelMessage;
@@ -100,10 +100,17 @@ impl Worker {
             Report::Chosen(backend) => {
                 tracing::info!("backend auto: {}", backend.name());
                 self.backend = *backend;
+                self.presence = Presence::at_first(*backend);
                 self.settle_backend();
             }
-            Report::Synced => tracing::info!("{} is there", self.backend.name()),
-            Report::Away(reason) => tracing::warn!("{}: {reason}", self.backend.name()),
+            Report::Synced => {
+                self.presence = Presence::There;
+                tracing::info!("{} is there", self.backend.name());
+            }
+            Report::Away(reason) => {
+                self.presence = Presence::Awaited(reason.clone());
+                tracing::warn!("{}: {reason}", self.backend.name());
+            }
             Report::Link(_) | Report::Host(_) | Report::LeasesPending | Report::Leases(_) => {}
         }
     }

@@ -1,46 +1,103 @@
-//! Another configuration, while everything runs on.
+//! Another configuration, while everything runs on. All or nothing.
 
-use super::Worker;
+use super::{Presence, Worker};
+use crate::api::ask::{Actor, Refused};
+use crate::api::document::{ProblemDocument, Reload};
+use crate::audit::Entry;
 use crate::backend::{Report, Source};
-use crate::config::Config;
+use crate::config::{Backend, Config, Loaded, Problem};
 use crate::state::{Changes, Interest};
+use crate::worker::bell;
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
+
+/// The configuration in force, and how it got there.
+pub(super) struct InForce {
+    pub(super) files: Vec<String>,
+    pub(super) at: SystemTime,
+    /// Why the last reload was refused, if it was.
+    pub(super) error: Option<String>,
+}
+
+impl InForce {
+    /// Read just now.
+    pub(super) fn new(loaded: &Loaded) -> Self {
+        Self { files: files(loaded), at: SystemTime::now(), error: None }
+    }
+}
 
 impl Worker {
-    /// The manager waits for the end of what it is told has begun.
-    pub(super) fn reload(&mut self) {
+    /// Reads the configuration again, and takes it or says why not. With `dry_run` it is only checked.
+    pub(super) fn reload(&mut self, actor: &Actor, dry_run: bool) -> Result<Reload, Refused> {
+        if dry_run {
+            return crate::worker::read_config(&self.options)
+                .map(|loaded| self.told("checked", &loaded))
+                .map_err(|problems| refused(&problems));
+        }
+        // The service manager waits for the end of what it is told has begun.
         self.notify.reloading();
-        self.stale = !self.read_again();
-        self.witness.reloaded(!self.stale);
+        let outcome = self.read_again();
+        self.loaded.error = outcome.as_ref().err().map(|refused| {
+            let first = refused.problems.iter().find(|problem| problem.severity == "error");
+            first.map(one_line).unwrap_or_default()
+        });
+        self.witness.reloaded(outcome.is_ok());
+        self.witness.audit.record(|| Entry::reload(actor, &outcome));
         let status = self.status();
         self.notify.ready(&status, Instant::now());
+        outcome
     }
 
-    /// All or nothing; false when the old configuration stays.
-    fn read_again(&mut self) -> bool {
-        let config = match crate::worker::read_config(&self.options) {
-            Ok(config) => config,
+    fn read_again(&mut self) -> Result<Reload, Refused> {
+        let loaded = match crate::worker::read_config(&self.options) {
+            Ok(loaded) => loaded,
             Err(problems) => {
-                tracing::error!("the configuration is not reloaded, the old one stays:\n{problems}");
-                return false;
+                let text: String = problems.iter().map(|problem| format!("{problem}\n")).collect();
+                tracing::error!("the configuration is not reloaded, the old one stays:\n{text}");
+                return Err(refused(&problems));
             }
         };
-        if self.routing.as_mut().is_some_and(|routing| !routing.follow_policy(&config.routing)) {
+        for warning in &loaded.warnings {
+            tracing::warn!("{warning}");
+        }
+        let is_stuck = self
+            .routing
+            .as_ref()
+            .is_some_and(|routing| routing.is_stuck_with_another(&loaded.config.routing));
+        if is_stuck && self.bell.as_ref().is_some_and(bell::Bell::ring) {
+            tracing::info!("the routing policy changed: the launcher starts both processes again");
+            return Ok(self.told("restarting", &loaded));
+        }
+        if is_stuck {
             tracing::warn!(
                 "routing: changed, which takes a helper with the new policy: send SIGHUP to netevd, not to \
                  its worker"
             );
         }
+        let told = self.told("reloaded", &loaded);
+        self.loaded = InForce::new(&loaded);
+        self.take_over(loaded.config, is_stuck);
+        tracing::info!("configuration reloaded");
+        Ok(told)
+    }
+
+    fn take_over(&mut self, config: Config, keeps_policy: bool) {
+        if let Some(routing) = self.routing.as_mut().filter(|_| !keeps_policy) {
+            routing.follow_policy(&config.routing);
+        }
         self.log.reconfigure(&config.system);
-        self.witness.audit.reconfigure(&config.audit);
+        if !self.options.dry_run {
+            self.witness.audit.reconfigure(&config.audit);
+        }
         self.dispatcher.reconfigure(config.scripts.clone());
+        self.dispatcher.set_filters(config.filters.clone());
         let mut changes = Changes::default();
         let source = |config: &Config| (config.system.backend, config.backends.dhclient.lease_files.clone());
         if source(&config) != source(&self.config) {
             self.state.report(Report::Away("another one is configured".to_owned()), &mut changes);
             self.state.report(Report::Leases(BTreeMap::new()), &mut changes);
             self.backend = config.system.backend;
+            self.presence = Presence::at_first(self.backend);
             self.source = Source::start(self.backend, &config.backends.dhclient);
         }
         self.config = config;
@@ -50,7 +107,58 @@ impl Worker {
         let interest = Interest { monitors: &|name| config.monitors(name), routes: self.routes_wanted };
         self.state.reconsider(&interest, &mut changes);
         self.follow(changes);
-        tracing::info!("configuration reloaded");
-        true
     }
+
+    fn told(&self, result: &str, loaded: &Loaded) -> Reload {
+        Reload {
+            result: result.to_owned(),
+            files: files(loaded),
+            changed: changed(&self.config, &loaded.config).map(str::to_owned).collect(),
+            warnings: loaded.warnings.iter().map(ProblemDocument::from).collect(),
+        }
+    }
+}
+
+impl Presence {
+    /// Of a backend that has just begun.
+    pub(super) fn at_first(backend: Backend) -> Self {
+        match backend {
+            Backend::Kernel => Presence::Alone,
+            _ => Presence::Awaited("it has not told its state yet".to_owned()),
+        }
+    }
+}
+
+fn files(loaded: &Loaded) -> Vec<String> {
+    loaded.files.iter().map(|file| file.display().to_string()).collect()
+}
+
+/// The sections that differ.
+fn changed(old: &Config, new: &Config) -> impl Iterator<Item = &'static str> {
+    let sections = [
+        ("system", old.system != new.system),
+        ("monitoring", old.monitoring != new.monitoring),
+        ("routing", old.routing != new.routing),
+        ("scripts", old.scripts != new.scripts),
+        ("units", old.units != new.units),
+        ("filters", old.filters != new.filters),
+        ("backends", old.backends != new.backends),
+        ("api", old.api != new.api),
+        ("metrics", old.metrics != new.metrics),
+        ("audit", old.audit != new.audit),
+    ];
+    sections.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name)
+}
+
+fn refused(problems: &[Problem]) -> Refused {
+    Refused { problems: problems.iter().map(ProblemDocument::from).collect() }
+}
+
+/// `/etc/netevd/netevd.yaml:3:3: unknown key`
+fn one_line(problem: &ProblemDocument) -> String {
+    let place = match (problem.line, problem.column) {
+        (Some(line), Some(column)) => format!(":{line}:{column}"),
+        _ => String::new(),
+    };
+    format!("{}{place}: {}", problem.origin, problem.message)
 }

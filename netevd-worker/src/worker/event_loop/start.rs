@@ -1,14 +1,18 @@
 //! From the options to a worker that has told what there is.
 
-use super::{PERIOD, Signals, Worker};
-use crate::audit::Audit;
+use super::reload::InForce;
+use super::{PERIOD, Presence, Signals, Worker};
+use crate::api::ask::QUESTIONS;
+use crate::audit::{Audit, Entry};
 use crate::backend::{Source, bus};
-use crate::config::Config;
+use crate::config::Loaded;
 use crate::dispatch::{Dispatcher, ScriptRoots, TrustedOwner};
+use crate::journal::Journal;
 use crate::kernel::{Dumper, Multicast};
 use crate::metrics::Metrics;
 use crate::routing::Helper;
 use crate::worker::activation;
+use crate::worker::bell::Bell;
 use crate::worker::door::Door;
 use crate::worker::fatal::Fatal;
 use crate::worker::lock::Lock;
@@ -21,11 +25,12 @@ use crate::worker::routing_side::{RoutingSide, Tell};
 use crate::worker::services_side::ServicesSide;
 use crate::worker::witness::Witness;
 use std::os::fd::OwnedFd;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
+use tokio::sync::mpsc;
 
 impl Worker {
     /// Opens everything, reads the kernel's state, and runs the first events and the first pass.
-    pub(in crate::worker) async fn start(options: Options, config: Config, log: Log) -> Result<Self, Fatal> {
+    pub(in crate::worker) async fn start(options: Options, loaded: Loaded, log: Log) -> Result<Self, Fatal> {
         // A signal that comes before its handler would end the process.
         let signals = Signals::new().map_err(Fatal::Signals)?;
         let sockets =
@@ -50,10 +55,19 @@ impl Worker {
         metrics.reloaded(true);
         bus::count_in(metrics.handle());
         let audit = Audit::new(metrics.handle());
-        audit.reconfigure(&config.audit);
+        let in_force = InForce::new(&loaded);
+        let config = loaded.config;
+        if !options.dry_run {
+            audit.reconfigure(&config.audit);
+            audit.record(|| Entry::start(&in_force.files));
+        }
         let tell = Tell { metrics: metrics.handle(), audit: audit.clone() };
         let policy = config.routing.clone();
         let routing = match (channel, door) {
+            (None, None) if options.rehearse_routing => {
+                let dumper = Dumper::new().map_err(Fatal::Dump)?;
+                Some(RoutingSide::rehearsing(dumper, policy, tell))
+            }
             (None, None) => None,
             (Some(channel), _) => {
                 let helper = Helper::connect(channel).await.map_err(Fatal::Helper)?;
@@ -70,12 +84,17 @@ impl Worker {
         let owner = if routing.is_some() { TrustedOwner::ROOT } else { TrustedOwner::user(user) };
         let memory = Memory::new(&options.runtime_dir);
         let backend = config.system.backend;
+        let bell = inherited("--bell", options.bell)?.map(Bell::new).transpose().map_err(Fatal::Bell)?;
+        let (asker, asks) = mpsc::channel(QUESTIONS);
+        // A dry run tells what a start would do here: its own directory remembers nothing.
+        let remembered = if options.dry_run { None } else { memory.recall() };
+        let started = (now, SystemTime::now());
         let mut worker = Self {
-            state: memory.recall().unwrap_or_default(),
+            state: remembered.unwrap_or_default(),
             backend,
             source: Source::start(backend, &config.backends.dhclient),
             dispatcher: Dispatcher::new(ScriptRoots::default(), config.scripts.clone(), owner, backend),
-            services: ServicesSide::new(&config),
+            services: ServicesSide::new(&config, options.dry_run),
             resync: Resync::new().map_err(Fatal::Dump)?,
             routes_wanted: false,
             save_at: None,
@@ -84,7 +103,13 @@ impl Worker {
             overruns: 0,
             witness: Witness::new(metrics, audit),
             notify: Notify::new(now),
-            stale: false,
+            journal: Journal::new(started.1),
+            presence: Presence::at_first(backend),
+            loaded: in_force,
+            bell,
+            started,
+            asks,
+            asker,
             _lock: lock,
             options,
             config,
@@ -94,6 +119,10 @@ impl Worker {
             routing,
             memory,
         };
+        worker.dispatcher.set_filters(worker.config.filters.clone());
+        if worker.options.dry_run {
+            worker.dispatcher.only_tell();
+        }
         worker.first_look().await?;
         Ok(worker)
     }

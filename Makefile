@@ -8,7 +8,7 @@ export RUST_TEST_THREADS
 HOST := $(shell rustc -vV | sed -n 's/^host: //p')
 
 .DEFAULT_GOAL := help
-.PHONY: help build release man install uninstall demo test test-boot bench lint audit deny packages clean
+.PHONY: help build release man install uninstall demo test test-boot test-api bench lint audit deny packages clean
 
 help: ## Print this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
@@ -94,6 +94,15 @@ test: packages build ## Install what the tests need, then run all of them
 test-boot: build ## The services under systemd as process 1, on Debian's systemd 252 and 257 (root)
 	@[ "$$(id -u)" != 0 ] || tests/support/packages.sh ip:iproute2 unshare:util-linux mmdebstrap:mmdebstrap
 	NETEVD_BOOT=1 $(CARGO) test --locked --test boot -- --test-threads=1
+
+# A program of its own, from PyPI, kept below target/.
+SCHEMATHESIS = target/schemathesis/bin/schemathesis
+$(SCHEMATHESIS):
+	python3 -m venv target/schemathesis
+	target/schemathesis/bin/pip install --quiet --disable-pip-version-check schemathesis==4.32.5
+
+test-api: build $(SCHEMATHESIS) ## Requests made up from openapi.yaml, legal and illegal, against a running daemon
+	NETEVD_SCHEMATHESIS=$(CURDIR)/$(SCHEMATHESIS) $(CARGO) test --locked --test it api_holds -- --nocapture
 
 packages: ## Install the Debian packages that the tests need and that are missing (root)
 	@tests/support/packages.sh ip:iproute2 unshare:util-linux ping:iputils-ping sysctl:procps cc:gcc \

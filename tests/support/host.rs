@@ -142,6 +142,16 @@ impl Host {
         nsenter
     }
 
+    /// Options of nsenter(1) for the machine's network alone, with the files of this one.
+    pub(crate) fn network(&self) -> Vec<String> {
+        let mut options = vec![format!("--target={}", self.init), "--net".to_owned()];
+        if !self.users {
+            options.extend(["--user".to_owned(), "--preserve-credentials".to_owned()]);
+        }
+        options.push("--".to_owned());
+        options
+    }
+
     /// Runs a command to its end.
     pub(crate) fn run<S: AsRef<OsStr>>(&self, command: &[S]) -> Output {
         let done = self.command(command).output().expect("nsenter (util-linux) is installed");

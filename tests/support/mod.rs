@@ -7,6 +7,7 @@
 
 mod daemon;
 mod host;
+mod http;
 mod kernel;
 mod links;
 mod managers;
@@ -15,6 +16,7 @@ mod wait;
 
 pub(crate) use daemon::Daemon;
 pub(crate) use host::{Host, Output};
+pub(crate) use http::{Answer, SOCKET, request};
 pub(crate) use links::{ETH1_MANAGED, eth1_complete, rules};
 pub(crate) use managers::Manager;
 pub(crate) use record::{Record, recorder};

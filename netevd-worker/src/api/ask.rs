@@ -151,6 +151,8 @@ pub struct Change {
 pub struct Followed {
     /// The life of the worker that answers; another one than asked for means: from the beginning.
     pub instance: u64,
+    /// The number of the last change, also where that is not told: what comes next is later.
+    pub revision: u64,
     /// What changed since, in order.
     pub missed: Vec<Change>,
     /// What changes from now on, seamlessly.

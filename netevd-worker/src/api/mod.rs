@@ -7,4 +7,5 @@
 pub mod ask;
 pub mod document;
 mod problem;
+pub mod server;
 pub(crate) mod view;

@@ -214,7 +214,7 @@ impl Journal {
         let mut missed: Vec<&Record> = self.ring.iter().filter(|record| record.revision > from).collect();
         missed.sort_by_key(|record| record.revision);
         let missed = missed.into_iter().map(|record| self.change(record)).collect();
-        Followed { instance: self.instance, missed, changes }
+        Followed { instance: self.instance, revision: self.revision, missed, changes }
     }
 
     /// Numbers what changed, and tells the readers. Call it when the work of a turn is done.

@@ -10,6 +10,7 @@ mod message;
 mod multicast;
 mod route;
 mod rule;
+mod view;
 
 pub use dump::{Dump, DumpError, Dumper, ManagedDump};
 pub use extra::{LinkExtra, Statistics};
@@ -18,3 +19,4 @@ pub use message::{KernelMessage, parse};
 pub use multicast::{Multicast, Received};
 pub use route::{COPYABLE_PROTOCOLS, Hop, Route, RouteKey, UNICAST, UNREACHABLE};
 pub use rule::Rule;
+pub use view::{RouteWish, SeenHop, SeenRoute, SeenRule, View};

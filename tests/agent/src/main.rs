@@ -6,17 +6,22 @@
 //! - `sniff`: which echo request or reply crossed which link, and in which direction.
 //! - `relay`: stands between worker and helper, and kills at the n-th request.
 //! - `reach`: what a process of the worker's user can reach of netevd.
+//! - `raw`, `requests`, `hold`: clients of the API: one that says anything, a steady one, bad ones.
 //! - `poke`, `roundtrip`, `starts`: what the benchmark times.
 //!
 //! It is a test tool: a failing step ends it with a message, which fails the test.
 #![allow(clippy::expect_used, clippy::panic, reason = "a test tool that cannot go on has to say why and end")]
 
+mod hold;
+mod http;
 mod lookup;
 mod networkd;
 mod poke;
+mod raw;
 mod reach;
 mod record;
 mod relay;
+mod requests;
 mod roundtrip;
 mod sniff;
 mod starts;
@@ -30,6 +35,9 @@ fn main() {
         Some("record") => record::run(&role[1..], &arguments[1..]),
         Some("lookup") => lookup::run(&arguments[1..]),
         Some("networkd") => networkd::run(&arguments[1..]),
+        Some("raw") => raw::run(&arguments[1..]),
+        Some("requests") => requests::run(&arguments[1..]),
+        Some("hold") => hold::run(&arguments[1..]),
         Some("sniff") => sniff::run(),
         Some("relay") => relay::run(&arguments[1..]),
         Some("poke") => poke::run(&arguments[1..]),
@@ -38,7 +46,8 @@ fn main() {
         Some("starts") => starts::run(&arguments[1..]),
         _ => {
             eprintln!(
-                "usage: netevd-test-agent record|lookup|networkd|sniff|relay|poke|reach|roundtrip|starts ..."
+                "usage: netevd-test-agent record|lookup|networkd|sniff|relay|poke|raw|reach|requests|hold|\
+                 roundtrip|starts ..."
             );
             std::process::exit(2);
         }

@@ -1,0 +1,58 @@
+//! What every handler can reach: the loop by questions, the kernel by looks, and what the server
+//! itself knows.
+
+use super::Orders;
+use super::answer::Refusal;
+use super::look::Looker;
+use crate::api::ask::{Ask, Asker};
+use crate::api::document::Listener;
+use crate::audit::Audit;
+use crate::dispatch::TrustedOwner;
+use crate::metrics::Handle;
+use std::time::Duration;
+use tokio::sync::{oneshot, watch};
+use tokio::time::timeout;
+
+/// How long an answer of the loop is waited for: it answers between two events.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(super) struct Context {
+    pub(super) asker: Asker,
+    pub(super) metrics: Handle,
+    pub(super) audit: Audit,
+    /// An ordinary user's daemon, and whose.
+    pub(super) own_uid: Option<u32>,
+    pub(super) looker: Looker,
+    pub(super) orders: watch::Receiver<Orders>,
+    pub(super) listeners: watch::Receiver<Vec<Listener>>,
+}
+
+impl Context {
+    /// Asks the loop.
+    pub(super) async fn ask<T>(&self, make: impl FnOnce(oneshot::Sender<T>) -> Ask) -> Result<T, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        let question = make(reply);
+        let asking = async {
+            self.asker.send(question).await.ok()?;
+            answer.await.ok()
+        };
+        match timeout(PATIENCE, asking).await {
+            Ok(Some(answer)) => Ok(answer),
+            Ok(None) => Err(Refusal::unavailable("the daemon is ending")),
+            Err(_) => Err(Refusal::unavailable(format!(
+                "the daemon did not answer within {} s; its log says what it is at",
+                PATIENCE.as_secs()
+            ))),
+        }
+    }
+
+    /// `/metrics` is served.
+    pub(super) fn has_metrics(&self) -> bool {
+        self.orders.borrow().metrics_enabled
+    }
+
+    /// Whose scripts run.
+    pub(super) fn trusted(&self) -> TrustedOwner {
+        self.own_uid.map_or(TrustedOwner::ROOT, TrustedOwner::user)
+    }
+}

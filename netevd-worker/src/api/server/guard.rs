@@ -1,0 +1,123 @@
+//! A connection's bytes, and the patience with them: the head of a request must be complete within
+//! ten seconds of its first byte, and who reads an answer must take some of it within thirty.
+//!
+//! Timers exist only while something is half-way. Waiting for the next request is hyper's to limit.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
+
+/// From the first byte of a request to the end of its head.
+pub(super) const HEAD: Duration = Duration::from_secs(10);
+/// For so much of an answer to be taken.
+pub(super) const STALL: Duration = Duration::from_secs(30);
+const SOME: usize = 16 * 1024;
+
+/// One connection.
+pub(super) struct Guard<S> {
+    stream: S,
+    /// Heads that were complete, as whoever serves them counts.
+    heads: Arc<AtomicU32>,
+    seen: u32,
+    head_until: Option<Pin<Box<Sleep>>>,
+    /// Since when the far end does not take all of what it is offered, and what it took since.
+    stalled: Option<(Pin<Box<Sleep>>, usize)>,
+}
+
+impl<S> Guard<S> {
+    pub(super) fn new(stream: S, heads: Arc<AtomicU32>) -> Self {
+        Self { stream, heads, seen: 0, head_until: None, stalled: None }
+    }
+
+    /// After a write of which so much was taken.
+    fn took(&mut self, taken: usize, offered: usize) {
+        if taken == offered {
+            self.stalled = None;
+        } else if let Some((_, sum)) = &mut self.stalled {
+            *sum += taken;
+            if *sum >= SOME {
+                self.stalled = None;
+            }
+        }
+    }
+
+    /// Nothing could be written.
+    fn stall(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let (until, _) = self.stalled.get_or_insert_with(|| (Box::pin(sleep(STALL)), 0));
+        ready!(until.as_mut().poll(cx));
+        Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, "the far end reads too slowly"))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        let heads = this.heads.load(Ordering::Relaxed);
+        if heads != this.seen {
+            this.seen = heads;
+            this.head_until = None;
+        }
+        let before = buffer.filled().len();
+        if let Poll::Ready(result) = Pin::new(&mut this.stream).poll_read(cx, buffer) {
+            if buffer.filled().len() > before && this.head_until.is_none() {
+                this.head_until = Some(Box::pin(sleep(HEAD)));
+            }
+            return Poll::Ready(result);
+        }
+        match &mut this.head_until {
+            None => Poll::Pending,
+            Some(until) => {
+                ready!(until.as_mut().poll(cx));
+                Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the request comes too slowly")))
+            }
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Guard<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match Pin::new(&mut self.stream).poll_write(cx, bytes) {
+            Poll::Ready(result) => {
+                self.took(*result.as_ref().unwrap_or(&0), bytes.len());
+                Poll::Ready(result)
+            }
+            Poll::Pending => self.stall(cx).map(Err),
+        }
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match Pin::new(&mut self.stream).poll_write_vectored(cx, slices) {
+            Poll::Ready(result) => {
+                self.took(*result.as_ref().unwrap_or(&0), slices.iter().map(|slice| slice.len()).sum());
+                Poll::Ready(result)
+            }
+            Poll::Pending => self.stall(cx).map(Err),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,202 @@
+//! Looks at the kernel's tables on request. One at a time; whoever asks meanwhile shares the next
+//! one, so that many requests do not become many dumps.
+//!
+//! Routes are filtered and counted as they come by: of a million none is kept but those asked for.
+
+use super::answer::Refusal;
+use crate::kernel::{DumpError, RouteWish, SeenRoute, SeenRule, Statistics, View};
+use protocol::{Family, TableId};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+
+/// Questions that may wait; beyond that the asking connections wait.
+const QUESTIONS: usize = 64;
+/// A dump that changes disturbed is repeated so often, where that costs little.
+const REPEATS: usize = 3;
+const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
+
+/// Counters by ifindex.
+pub(super) type Counters = HashMap<u32, Statistics>;
+type Reply<T> = oneshot::Sender<Result<T, Arc<DumpError>>>;
+
+/// Which routes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct RouteQuery {
+    /// Of one family.
+    pub(super) family: Option<Family>,
+    /// Of this table.
+    pub(super) table: Option<u32>,
+    /// With this protocol number.
+    pub(super) protocol: Option<u8>,
+    /// By this link.
+    pub(super) oif: Option<u32>,
+    /// At most so many; all are counted.
+    pub(super) limit: usize,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(super) struct RoutesFound {
+    /// The first of them.
+    pub(super) routes: Vec<SeenRoute>,
+    /// All that match, by table.
+    pub(super) tables: BTreeMap<u32, u64>,
+}
+
+enum Question {
+    Routes(RouteQuery, Reply<RoutesFound>),
+    Rules(Reply<Arc<Vec<SeenRule>>>),
+    Counters(Reply<Arc<Counters>>),
+}
+
+/// The asking side.
+#[derive(Clone)]
+pub(super) struct Looker(mpsc::Sender<Question>);
+
+/// The looking side ends when nobody can ask any more.
+pub(super) fn start() -> Looker {
+    let (sender, receiver) = mpsc::channel(QUESTIONS);
+    tokio::spawn(work(receiver));
+    Looker(sender)
+}
+
+impl Looker {
+    pub(super) async fn routes(&self, query: RouteQuery) -> Result<RoutesFound, Refusal> {
+        self.ask(|reply| Question::Routes(query, reply)).await
+    }
+
+    /// IPv4, then IPv6, each in the kernel's order.
+    pub(super) async fn rules(&self) -> Result<Arc<Vec<SeenRule>>, Refusal> {
+        self.ask(Question::Rules).await
+    }
+
+    pub(super) async fn counters(&self) -> Result<Arc<Counters>, Refusal> {
+        self.ask(Question::Counters).await
+    }
+
+    async fn ask<T>(&self, make: impl FnOnce(Reply<T>) -> Question) -> Result<T, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        if self.0.send(make(reply)).await.is_err() {
+            return Err(Refusal::unavailable("the daemon is ending"));
+        }
+        match answer.await {
+            Ok(Ok(found)) => Ok(found),
+            Ok(Err(error)) => Err(Refusal::internal(format!("the kernel's tables cannot be read: {error}"))),
+            Err(_) => Err(Refusal::unavailable("the daemon is ending")),
+        }
+    }
+}
+
+impl RoutesFound {
+    /// All that match.
+    pub(super) fn count(&self) -> u64 {
+        self.tables.values().sum()
+    }
+
+    fn take(&mut self, route: &SeenRoute, limit: usize) {
+        *self.tables.entry(route.table).or_default() += 1;
+        if self.routes.len() < limit {
+            self.routes.push(route.clone());
+        }
+    }
+}
+
+impl RouteQuery {
+    fn matches(&self, route: &SeenRoute) -> bool {
+        self.table.is_none_or(|table| route.table == table)
+            && self.protocol.is_none_or(|protocol| route.protocol == protocol)
+            && self.oif.is_none_or(|oif| route.hops.iter().any(|hop| hop.oif == Some(oif)))
+    }
+
+    /// What the kernel itself can leave out.
+    fn wish(&self) -> (Option<u32>, Option<u8>) {
+        (self.table, self.protocol)
+    }
+}
+
+async fn work(mut questions: mpsc::Receiver<Question>) {
+    while let Some(first) = questions.recv().await {
+        let mut routes: HashMap<_, Vec<(RouteQuery, RoutesFound, Reply<RoutesFound>)>> = HashMap::new();
+        let (mut rules, mut counters) = (Vec::new(), Vec::new());
+        let mut next = Some(first);
+        while let Some(question) = next {
+            match question {
+                Question::Routes(query, reply) => {
+                    routes.entry(query.wish()).or_default().push((query, RoutesFound::default(), reply));
+                }
+                Question::Rules(reply) => rules.push(reply),
+                Question::Counters(reply) => counters.push(reply),
+            }
+            next = questions.try_recv().ok();
+        }
+        if !rules.is_empty() {
+            share(look_at_rules().await.map(Arc::new).map_err(Arc::new), rules);
+        }
+        if !counters.is_empty() {
+            share(look_at_counters().await.map(Arc::new).map_err(Arc::new), counters);
+        }
+        for (wish, mut asked) in routes {
+            // Whoever has gone meanwhile needs no look.
+            asked.retain(|(_, _, reply)| !reply.is_closed());
+            let looked = look_at_routes(wish, &mut asked).await.map_err(Arc::new);
+            for (_, found, reply) in asked {
+                // Fails when the asking connection has ended.
+                let _ = reply.send(looked.clone().map(|()| found));
+            }
+        }
+    }
+}
+
+fn share<T: Clone>(found: Result<T, Arc<DumpError>>, replies: Vec<Reply<T>>) {
+    for reply in replies {
+        // Fails when the asking connection has ended.
+        let _ = reply.send(found.clone());
+    }
+}
+
+async fn look_at_rules() -> Result<Vec<SeenRule>, DumpError> {
+    let mut rules = Vec::new();
+    for family in FAMILIES {
+        let begin = rules.len();
+        for _ in 0..REPEATS {
+            rules.truncate(begin);
+            if View::new()?.rules(family, |rule| rules.push(rule)).await? {
+                break;
+            }
+        }
+    }
+    Ok(rules)
+}
+
+async fn look_at_counters() -> Result<Counters, DumpError> {
+    let mut counters = Counters::new();
+    View::new()?
+        .counters(|ifindex, statistics| {
+            counters.insert(ifindex, statistics);
+        })
+        .await?;
+    Ok(counters)
+}
+
+/// Not repeated when disturbed: on a router whose routes change without end no dump is ever clean.
+async fn look_at_routes(
+    (table, protocol): (Option<u32>, Option<u8>),
+    asked: &mut [(RouteQuery, RoutesFound, Reply<RoutesFound>)],
+) -> Result<(), DumpError> {
+    let wish = RouteWish { table: table.map(TableId), protocol };
+    for family in FAMILIES {
+        if !asked.iter().any(|(query, ..)| query.family.is_none_or(|wanted| wanted == family)) {
+            continue;
+        }
+        let each = |route: SeenRoute| {
+            for (query, found, _) in asked.iter_mut() {
+                if query.family.is_none_or(|wanted| wanted == family) && query.matches(&route) {
+                    found.take(&route, query.limit);
+                }
+            }
+        };
+        View::new()?.routes(family, wish, each).await?;
+    }
+    Ok(())
+}

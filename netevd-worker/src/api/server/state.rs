@@ -1,0 +1,246 @@
+//! What the event loop knows, and the kernel's counters beside it: status, interfaces, events,
+//! scripts, health, metrics; and the one change that can be asked for, a reload.
+
+use super::answer::{Answer, Refusal, document, document_with, text};
+use super::connection::Caller;
+use super::context::Context;
+use super::look::{Counters, RouteQuery, RoutesFound};
+use super::query::{Parameters, bad, digits, shown};
+use super::tables::{route_document, rule_document};
+use crate::api::ask::{Ask, EventQuery, Since};
+use crate::api::document::{
+    Check, Events, InterfaceDetail, InterfaceDocument, Interfaces, ScriptDocument, Scripts,
+    StatisticsDocument, StrayDocument,
+};
+use crate::dispatch::{Identity, ScriptRoots, Verdict, survey};
+use crate::journal::EVENTS;
+use crate::metrics::{Gauges, OPENMETRICS, TEXT, wants_openmetrics};
+use crate::names;
+use crate::timestamp::parse_rfc3339;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Extension, Path, State};
+use hyper::header::ACCEPT;
+use hyper::{HeaderMap, StatusCode, Uri};
+use protocol::{InterfaceName, PROTOCOL};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Events in one answer, unless more are asked for.
+const EVENTS_LISTED: usize = 100;
+/// Routes of one link that its document lists.
+const ROUTES_LISTED: usize = 1_000;
+/// Routes of ours: counted, not listed.
+const OURS: RouteQuery =
+    RouteQuery { family: None, table: None, protocol: Some(PROTOCOL), oif: None, limit: 0 };
+
+type FromPath = Result<Path<String>, PathRejection>;
+
+/// `GET /api/v1/status`
+pub(super) async fn status(State(context): State<Arc<Context>>, uri: Uri) -> Answer {
+    Parameters::of(&uri, &[])?;
+    let mut status = context.ask(Ask::Status).await?;
+    let (rules, routes) = ours(&context).await?;
+    (status.rules_managed, status.routes_managed) = (rules, routes.count());
+    status.listeners = context.listeners.borrow().clone();
+    document(&status)
+}
+
+async fn ours(context: &Context) -> Result<(u64, RoutesFound), Refusal> {
+    let rules = context.looker.rules().await?;
+    let rules = rules.iter().filter(|rule| rule.protocol == PROTOCOL).count();
+    Ok((u64::try_from(rules).unwrap_or(u64::MAX), context.looker.routes(OURS).await?))
+}
+
+/// `GET /api/v1/interfaces`
+pub(super) async fn interfaces(State(context): State<Arc<Context>>, uri: Uri) -> Answer {
+    let parameters = Parameters::of(&uri, &["state", "type", "statistics"])?;
+    let (state, kind) = (parameters.open_word("state")?, parameters.open_word("type")?);
+    let has_statistics = parameters.flag("statistics")?;
+    let mut interfaces = context.ask(Ask::Interfaces).await?;
+    interfaces.retain(|link| {
+        state.is_none_or(|state| link.state == state) && kind.is_none_or(|kind| link.kind == kind)
+    });
+    if has_statistics {
+        let counters = context.looker.counters().await?;
+        interfaces.iter_mut().for_each(|link| add_statistics(link, &counters));
+    }
+    document(&Interfaces { count: u64::try_from(interfaces.len()).unwrap_or(u64::MAX), interfaces })
+}
+
+/// Null stays where the link has gone meanwhile.
+fn add_statistics(link: &mut InterfaceDocument, counters: &Counters) {
+    link.statistics = counters.get(&link.index).map(|counters| StatisticsDocument {
+        rx_bytes: counters.rx_bytes,
+        tx_bytes: counters.tx_bytes,
+        rx_packets: counters.rx_packets,
+        tx_packets: counters.tx_packets,
+        rx_errors: counters.rx_errors,
+        tx_errors: counters.tx_errors,
+        rx_dropped: counters.rx_dropped,
+        tx_dropped: counters.tx_dropped,
+        multicast: counters.multicast,
+        collisions: counters.collisions,
+    });
+}
+
+/// `GET /api/v1/interfaces/{name}`
+pub(super) async fn interface(State(context): State<Arc<Context>>, name: FromPath, uri: Uri) -> Answer {
+    Parameters::of(&uri, &[])?;
+    let name = part(name)?;
+    let none = || Refusal::not_found(format!("there is no interface {}", shown(&name)));
+    let asked = InterfaceName::new(&name).map_err(|_| none())?;
+    let detail = context.ask(|reply| Ask::Interface(asked, reply)).await?;
+    let mut detail: Box<InterfaceDetail> = detail.ok_or_else(none)?;
+    let names = context.ask(Ask::Names).await?;
+    add_statistics(&mut detail.interface, &*context.looker.counters().await?);
+    let query =
+        RouteQuery { oif: Some(detail.interface.index), limit: ROUTES_LISTED, ..RouteQuery::default() };
+    let found = context.looker.routes(query).await?;
+    detail.routes = found.routes.into_iter().map(|route| route_document(route, &names)).collect();
+    let rules = context.looker.rules().await?;
+    let link = Some(detail.interface.name.as_str());
+    detail.rules = rules
+        .iter()
+        .filter(|rule| rule.protocol == PROTOCOL)
+        .map(|rule| rule_document(rule, &names))
+        .filter(|rule| rule.interface.as_deref() == link)
+        .collect();
+    document(&detail)
+}
+
+fn part(part: FromPath) -> Result<String, Refusal> {
+    let Path(part) = part.map_err(|error| Refusal::bad(format!("the path cannot be read: {error}")))?;
+    Ok(part)
+}
+
+/// `GET /api/v1/events`
+pub(super) async fn events(State(context): State<Arc<Context>>, uri: Uri) -> Answer {
+    let parameters = Parameters::of(&uri, &["limit", "interface", "event_type", "since"])?;
+    let query = EventQuery {
+        limit: parameters.number("limit", 1..=EVENTS)?.unwrap_or(EVENTS_LISTED),
+        interface: parameters.interface()?.map(|name| name.as_str().to_owned()),
+        kinds: parameters.kinds()?,
+        since: parameters.one("since")?.map(since).transpose()?,
+    };
+    let page = context.ask(|reply| Ask::Events(query, reply)).await?;
+    let count = u64::try_from(page.events.len()).unwrap_or(u64::MAX);
+    document(&Events { events: page.events, count, has_more: page.has_more })
+}
+
+fn since(text: &str) -> Result<Since, Refusal> {
+    let id = digits(text).and_then(|digits| digits.parse().ok()).map(Since::Id);
+    id.or_else(|| parse_rfc3339(text).map(Since::Time)).ok_or_else(|| {
+        bad("since", text, "an event's id, or a time as 2026-03-01T09:30:00Z (write + as %2B)")
+    })
+}
+
+/// `GET /api/v1/events/{id}`
+pub(super) async fn event(State(context): State<Arc<Context>>, id: FromPath, uri: Uri) -> Answer {
+    Parameters::of(&uri, &[])?;
+    let text = part(id)?;
+    let id = digits(&text).and_then(|digits| digits.parse().ok());
+    let id = id.ok_or_else(|| bad("id", &text, "an event's id, a whole number"))?;
+    let event = context.ask(|reply| Ask::Event(id, reply)).await?;
+    let none = || Refusal::not_found(format!("event {id} is not among the newest {EVENTS}"));
+    document(&event.ok_or_else(none)?)
+}
+
+/// `GET /api/v1/scripts`
+pub(super) async fn scripts(State(context): State<Arc<Context>>, uri: Uri) -> Answer {
+    Parameters::of(&uri, &[])?;
+    let runs = context.ask(Ask::Runs).await?;
+    let mut runs: HashMap<_, _> = runs.into_iter().map(|runs| (runs.path.clone(), runs)).collect();
+    let found = survey(&ScriptRoots::default(), context.trusted(), &Identity::current());
+    let scripts: Vec<_> = found
+        .entries
+        .into_iter()
+        .map(|entry| {
+            let (verdict, reason) = match entry.verdict {
+                Verdict::Runs => ("runs", None),
+                Verdict::Masked { by } => ("masked", Some(format!("by {}", by.display()))),
+                Verdict::Skipped(reason) => ("skipped", Some(reason.to_string())),
+                Verdict::Refused { component, found, cure } => {
+                    ("refused", Some(format!("{} {found}; to mend it: {cure}", component.display())))
+                }
+            };
+            let known = runs.remove(&entry.path);
+            ScriptDocument {
+                path: entry.path.display().to_string(),
+                event_type: entry.kind.name().to_owned(),
+                verdict: verdict.to_owned(),
+                reason,
+                runs: known.as_ref().map_or(0, |known| known.runs),
+                failures: known.as_ref().map_or(0, |known| known.failures),
+                last_run: known.map(|known| known.last),
+            }
+        })
+        .collect();
+    let strays = found.strays.into_iter().map(|stray| StrayDocument {
+        path: stray.path.display().to_string(),
+        nearest: stray.nearest.map(str::to_owned),
+    });
+    let count = u64::try_from(scripts.len()).unwrap_or(u64::MAX);
+    document(&Scripts { scripts, count, strays: strays.collect() })
+}
+
+/// `GET /health`
+pub(super) async fn health(State(context): State<Arc<Context>>, uri: Uri) -> Answer {
+    Parameters::of(&uri, &[])?;
+    let health = context.ask(Ask::Health).await?;
+    let is_healthy = health.status == "healthy";
+    document_with(if is_healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, &health)
+}
+
+/// `GET /metrics`
+pub(super) async fn metrics(State(context): State<Arc<Context>>, headers: HeaderMap, uri: Uri) -> Answer {
+    Parameters::of(&uri, &[])?;
+    if !context.has_metrics() {
+        return Err(Refusal::not_found("metrics are off: metrics.enabled is false in the configuration"));
+    }
+    let status = context.ask(Ask::Status).await?;
+    let checks = context.ask(Ask::Health).await?.checks;
+    let (routing_rules, routes) = ours(&context).await?;
+    // What is not needed here fails nobody.
+    let is_good = |check: &Check| check.status != "failed";
+    let gauges = Gauges {
+        uptime: Duration::try_from_secs_f64(status.uptime_seconds).unwrap_or_default(),
+        interfaces: status.interfaces_total,
+        script_queue_length: status.events_waiting,
+        routing_rules,
+        routes: routes
+            .tables
+            .into_iter()
+            .map(|(table, count)| (names::route_table(table).into_owned(), count))
+            .collect(),
+        checks: vec![
+            ("netlink", is_good(&checks.netlink)),
+            ("dbus", is_good(&checks.dbus)),
+            ("config", is_good(&checks.config)),
+            ("backend", is_good(&checks.backend)),
+            ("helper", is_good(&checks.helper)),
+        ],
+    };
+    let accepted = headers.get_all(ACCEPT).iter().filter_map(|accept| accept.to_str().ok());
+    let is_open = accepted.into_iter().any(wants_openmetrics);
+    let kind = if is_open { OPENMETRICS } else { TEXT };
+    Ok(text(StatusCode::OK, kind, context.metrics.encode(&gauges, is_open)))
+}
+
+/// `POST /api/v1/reload`
+pub(super) async fn reload(
+    State(context): State<Arc<Context>>,
+    Extension(caller): Extension<Caller>,
+    uri: Uri,
+) -> Answer {
+    caller.changing?;
+    let dry_run = Parameters::of(&uri, &["dry_run"])?.flag("dry_run")?;
+    let actor = caller.actor;
+    match context.ask(|reply| Ask::Reload { dry_run, actor, reply }).await? {
+        Ok(reload) => document(&reload),
+        Err(refused) => Err(Refusal::invalid_configuration(
+            "the configuration is faulty; the one before stays in force",
+            serde_json::json!({ "problems": refused.problems }),
+        )),
+    }
+}

@@ -182,13 +182,6 @@ impl Host {
         assert!(force || output.status == 0, "{lines}\n{}", output.stderr);
     }
 
-    /// What `GET /api/v1/PATH` answers at the daemon of this runtime directory.
-    pub(crate) fn api(&self, runtime: &str, path: &str) -> Value {
-        let text =
-            self.sh(&format!("curl -sS --unix-socket {runtime}/api.sock 'http://localhost/api/v1/{path}'"));
-        serde_json::from_str(&text).unwrap_or_else(|e| panic!("{path}: {e}\n{text}"))
-    }
-
     /// The value that `ip -j` prints for these words.
     pub(crate) fn ip_json(&self, words: &str) -> Value {
         let text = self.ip(&format!("-j {words}"));

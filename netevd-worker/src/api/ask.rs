@@ -6,7 +6,6 @@
 
 use super::document::{EventDocument, Health, InterfaceDetail, InterfaceDocument, Reload, Status};
 use crate::event::EventKind;
-use crate::metrics::Gauges;
 use protocol::{Ifindex, InterfaceName, Policy};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -43,8 +42,6 @@ pub enum Ask {
     Follow(Option<Place>, oneshot::Sender<Followed>),
     /// The last run of each script.
     Runs(oneshot::Sender<Vec<ScriptRuns>>),
-    /// Values of `/metrics` that are read at a scrape; rules and routes are the server's to fill in.
-    Gauges(oneshot::Sender<Gauges>),
     /// `/health`
     Health(oneshot::Sender<Health>),
     /// Read the configuration again.

@@ -18,7 +18,8 @@ use super::routing_side::RoutingSide;
 use super::routing_task::RoutingNews;
 use super::services_side::{self, ServicesSide};
 use super::witness::Witness;
-use crate::api::ask::{Actor, Ask, Asker};
+use crate::api::ask::{Actor, Ask};
+use crate::api::server::Server;
 use crate::audit::Entry;
 use crate::backend::Source;
 use crate::config::{Backend, Config};
@@ -76,7 +77,8 @@ pub(super) struct Worker {
     started: (Instant, SystemTime),
     /// What the API wants to know.
     asks: mpsc::Receiver<Ask>,
-    asker: Asker,
+    /// `None` only while the worker stops.
+    server: Option<Server>,
     _lock: Option<Lock>,
 }
 
@@ -168,6 +170,7 @@ impl Worker {
     async fn stop(&mut self) {
         self.notify.stopping();
         tracing::info!("stopping: {} scripts running", self.dispatcher.running());
+        self.stop_serving().await;
         // What has not run yet is for the next start.
         let unrun = self.dispatcher.has_unrun();
         for completion in self.dispatcher.shutdown(GRACE).await {
@@ -177,6 +180,18 @@ impl Worker {
             self.save();
         }
         self.witness.audit.stop().await;
+    }
+
+    /// Streams end in good order; what was asked before is answered.
+    async fn stop_serving(&mut self) {
+        let Some(server) = self.server.take() else { return };
+        let mut stopped = std::pin::pin!(server.stop());
+        loop {
+            tokio::select! {
+                () = &mut stopped => return,
+                Some(ask) = self.asks.recv() => self.answer(ask),
+            }
+        }
     }
 
     fn next_wake(&self) -> Instant {

@@ -32,7 +32,9 @@ fn input_a_dry_run_tells_all_and_does_nothing() {
     assert!(host.records().is_empty(), "no script");
     assert_eq!((host.ours(), host.foreign()), (ours, foreign), "rules and routes are as before");
     assert!(!host.path("/var/log/audit-of-netevd").exists(), "what did not happen is in no audit log");
-    let status: Value = host.api("/run/netevd-dry-run", "status");
+    let status =
+        host.sh("/opt/netevd/netevd status --endpoint unix:/run/netevd-dry-run/api.sock --format json");
+    let status: Value = serde_json::from_str(&status).expect("a document");
     assert_eq!((&status["dry_run"], &status["helper"]["state"]), (&true.into(), &"none".into()));
     let stopped = daemon.stop();
     assert_eq!(stopped.status, 0, "{}", stopped.log);

@@ -58,12 +58,8 @@ fn input_reload_takes_up_scripts_and_monitoring() {
 
 /// By the API: `POST /api/v1/reload` from root.
 fn reload(host: &Host, query: &str) -> (String, Value) {
-    let text = host.sh(&format!(
-        "curl -sS -w '\\n%{{http_code}}' -X POST --unix-socket /run/netevd/api.sock \\
-         'http://localhost/api/v1/reload{query}'"
-    ));
-    let (body, status) = text.rsplit_once('\n').expect("a status");
-    (status.to_owned(), serde_json::from_str(body).unwrap_or_else(|e| panic!("{e}: {body}")))
+    let answer = host.ask("POST", &format!("/api/v1/reload{query}"), "");
+    (answer.status.to_string(), answer.json())
 }
 
 #[test]
@@ -73,7 +69,7 @@ fn input_a_reload_by_the_api_is_all_or_nothing() {
     host.recorder("mtu", "10-note", "");
     let daemon = host.start_daemon();
     let in_metrics = || {
-        let metrics = host.sh("curl -sS --unix-socket /run/netevd/api.sock http://localhost/metrics");
+        let metrics = String::from_utf8_lossy(&host.get("/metrics").body).into_owned();
         let line = metrics.lines().find(|line| line.starts_with("netevd_config_last_reload_successful"));
         line.unwrap_or_default().to_owned()
     };
@@ -92,7 +88,7 @@ fn input_a_reload_by_the_api_is_all_or_nothing() {
     assert_eq!((&problem["line"], &problem["column"]), (&lines.into(), &21.into()), "{refused}");
     daemon.await_log(&[&format!("netevd.yaml:{lines}:21")]);
     assert!(in_metrics().ends_with(" 0"), "{}", in_metrics());
-    let told = host.api("/run/netevd", "status");
+    let told = host.api("/api/v1/status");
     assert_eq!(
         (&told["status"], &told["config"]["last_reload_successful"]),
         (&"degraded".into(), &false.into())
@@ -107,12 +103,12 @@ fn input_a_reload_by_the_api_is_all_or_nothing() {
         (status.as_str(), &checked["result"], &checked["changed"][0]),
         ("200", &"checked".into(), &"monitoring".into())
     );
-    assert_eq!(host.api("/run/netevd", "interfaces")["interfaces"][1]["monitored"], true, "as before");
+    assert_eq!(host.api("/api/v1/interfaces")["interfaces"][1]["monitored"], true, "as before");
     let (status, taken) = reload(&host, "");
     assert_eq!((status.as_str(), &taken["result"]), ("200", &"reloaded".into()), "{taken}");
     assert!(in_metrics().ends_with(" 1"), "{}", in_metrics());
     let monitored = |name: &str| {
-        let all = host.api("/run/netevd", "interfaces");
+        let all = host.api("/api/v1/interfaces");
         let links = all["interfaces"].as_array().expect("a list").clone();
         links.iter().find(|link| link["name"] == name).expect("there")["monitored"].clone()
     };
@@ -126,7 +122,7 @@ fn input_a_reload_by_the_api_brings_a_new_policy() {
     host.two_uplinks();
     let daemon = host.start_daemon();
     host.await_ours("eth1 is complete", &eth1_complete());
-    let before = host.api("/run/netevd", "status")["instance"].clone();
+    let before = host.api("/api/v1/status")["instance"].clone();
     host.config("system: { backend: kernel }\nrouting: { policy_rules: [eth1], table_base: 1000 }\n");
     let (status, taken) = reload(&host, "");
     assert_eq!((status.as_str(), &taken["result"]), ("200", &"restarting".into()), "{taken}");
@@ -136,13 +132,7 @@ fn input_a_reload_by_the_api_brings_a_new_policy() {
         "another worker answers",
         || daemon.log(),
         || {
-            let asked = host.run(&[
-                "curl",
-                "-s",
-                "--unix-socket",
-                "/run/netevd/api.sock",
-                "http://localhost/api/v1/status",
-            ]);
+            let asked = host.run(&["/opt/netevd/netevd", "status", "--format", "json"]);
             serde_json::from_str(&asked.stdout).is_ok_and(|status: Value| status["instance"] != before)
         },
     );

@@ -10,7 +10,6 @@ use crate::api::view::{self, Managing};
 use crate::backend::bus;
 use crate::config::Backend;
 use crate::event::EventId;
-use crate::metrics::Gauges;
 use crate::routing::Plan;
 use crate::timestamp::rfc3339;
 use crate::worker::routing_side::RoutingSide;
@@ -31,7 +30,6 @@ impl Worker {
             Ask::Event(id, reply) => drop(reply.send(self.journal.event(EventId(id)).map(Box::new))),
             Ask::Follow(place, reply) => drop(reply.send(self.journal.follow(place))),
             Ask::Runs(reply) => drop(reply.send(self.journal.runs())),
-            Ask::Gauges(reply) => drop(reply.send(self.gauges())),
             Ask::Health(reply) => drop(reply.send(self.health())),
             Ask::Reload { dry_run, actor, reply } => drop(reply.send(self.reload(&actor, dry_run))),
         }
@@ -189,24 +187,6 @@ impl Worker {
             None => off(),
             Some(Ok(())) => ok(),
             Some(Err(why)) => failed(format!("{why}; it is tried again until it answers")),
-        }
-    }
-
-    fn gauges(&self) -> Gauges {
-        let checks = self.health().checks;
-        let good = |check: &Check| check.status != "failed";
-        Gauges {
-            uptime: self.started.0.elapsed(),
-            interfaces: number(self.state.links().count()),
-            script_queue_length: number(self.dispatcher.pending()),
-            checks: vec![
-                ("netlink", good(&checks.netlink)),
-                ("dbus", good(&checks.dbus)),
-                ("config", good(&checks.config)),
-                ("backend", good(&checks.backend)),
-                ("helper", good(&checks.helper)),
-            ],
-            ..Gauges::default()
         }
     }
 }

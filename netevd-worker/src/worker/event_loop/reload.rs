@@ -100,6 +100,9 @@ impl Worker {
             self.presence = Presence::at_first(self.backend);
             self.source = Source::start(self.backend, &config.backends.dhclient);
         }
+        if let Some(server) = self.server.as_ref().filter(|_| !self.options.dry_run) {
+            server.reconfigure(config.api.clone(), config.metrics.enabled);
+        }
         self.config = config;
         self.settle_backend();
         self.services.reconfigure(&self.config, &self.state);

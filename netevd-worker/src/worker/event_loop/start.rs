@@ -3,9 +3,10 @@
 use super::reload::InForce;
 use super::{PERIOD, Presence, Signals, Worker};
 use crate::api::ask::QUESTIONS;
+use crate::api::server::{Server, Settings};
 use crate::audit::{Audit, Entry};
 use crate::backend::{Source, bus};
-use crate::config::Loaded;
+use crate::config::{Api, Loaded};
 use crate::dispatch::{Dispatcher, ScriptRoots, TrustedOwner};
 use crate::journal::Journal;
 use crate::kernel::{Dumper, Multicast};
@@ -86,6 +87,22 @@ impl Worker {
         let backend = config.system.backend;
         let bell = inherited("--bell", options.bell)?.map(Bell::new).transpose().map_err(Fatal::Bell)?;
         let (asker, asks) = mpsc::channel(QUESTIONS);
+        let server = Server::start(
+            asker,
+            Settings {
+                runtime_dir: options.runtime_dir.clone(),
+                // Beside a daemon a dry run has no port of its own.
+                api: if options.dry_run {
+                    Api { enabled: false, ..config.api.clone() }
+                } else {
+                    config.api.clone()
+                },
+                metrics_enabled: config.metrics.enabled,
+                own_uid_may_change: routing.is_none(),
+                metrics: metrics.handle(),
+                audit: audit.clone(),
+            },
+        );
         // A dry run tells what a start would do here: its own directory remembers nothing.
         let remembered = if options.dry_run { None } else { memory.recall() };
         let started = (now, SystemTime::now());
@@ -109,7 +126,7 @@ impl Worker {
             bell,
             started,
             asks,
-            asker,
+            server: Some(server),
             _lock: lock,
             options,
             config,
@@ -156,6 +173,9 @@ impl Worker {
             None => {
                 tracing::warn!("policy routing is off: no helper, so routing.policy_rules is without effect");
             }
+        }
+        if let Some(server) = &self.server {
+            server.listening().await;
         }
         tracing::info!(
             "ready: {} of {} links monitored, host {}, policy routing {}",

@@ -10,6 +10,7 @@ mod support;
 
 mod audit;
 mod auto;
+mod cli;
 mod demo;
 mod dhclient;
 mod filters;

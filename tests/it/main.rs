@@ -11,6 +11,7 @@ mod support;
 mod api;
 mod audit;
 mod auto;
+mod cli;
 mod demo;
 mod dhclient;
 mod filters;

@@ -15,6 +15,7 @@ mod dhclient;
 mod input;
 mod machine;
 mod managers;
+mod metrics;
 mod networkd;
 mod networkmanager;
 mod overrun;

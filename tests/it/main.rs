@@ -18,6 +18,7 @@ mod filters;
 mod input;
 mod machine;
 mod managers;
+mod metrics;
 mod networkd;
 mod networkmanager;
 mod overrun;

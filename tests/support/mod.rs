@@ -5,6 +5,7 @@
 //! wrote; nothing here knows how netevd works inside.
 #![allow(dead_code, unused_imports, reason = "each of the binaries that include this uses a part of it")]
 
+mod browser;
 mod daemon;
 mod host;
 mod kernel;
@@ -13,6 +14,7 @@ mod managers;
 mod record;
 mod wait;
 
+pub(crate) use browser::Browser;
 pub(crate) use daemon::Daemon;
 pub(crate) use host::Host;
 pub(crate) use links::{ETH1_MANAGED, eth1_complete, rules};

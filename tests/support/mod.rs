@@ -5,6 +5,7 @@
 //! wrote; nothing here knows how netevd works inside.
 #![allow(dead_code, unused_imports, reason = "each of the binaries that include this uses a part of it")]
 
+mod browser;
 mod daemon;
 mod host;
 mod http;
@@ -14,6 +15,7 @@ mod managers;
 mod record;
 mod wait;
 
+pub(crate) use browser::Browser;
 pub(crate) use daemon::Daemon;
 pub(crate) use host::{Host, Output};
 pub(crate) use http::{Answer, SOCKET, request};

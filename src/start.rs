@@ -97,6 +97,8 @@ fn reload(
         Ok(loaded) => loaded.config,
         Err(_) => {
             say("reload: the configuration has problems, so the old one stays");
+            // It refuses it too, and its API and metrics say so.
+            kill(crate::children::pid(&children.worker), Signal::SIGHUP).map_err(std::io::Error::from)?;
             return Ok(());
         }
     };

@@ -354,7 +354,8 @@ impl Worker {
     }
 
     fn update_interest(&mut self) {
-        let wanted = self.dispatcher.wanted(EventKind::Routes);
+        let of_units = || self.config.units.iter().any(|rule| rule.on.contains(&EventKind::Routes));
+        let wanted = self.dispatcher.wanted(EventKind::Routes) || of_units();
         if wanted != self.routes_wanted {
             self.routes_wanted = wanted;
             self.state.remember_all_routes(wanted);

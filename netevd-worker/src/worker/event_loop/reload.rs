@@ -105,6 +105,7 @@ impl Worker {
         }
         self.config = config;
         self.settle_backend();
+        self.update_interest();
         self.services.reconfigure(&self.config, &self.state);
         let config = &self.config;
         let interest = Interest { monitors: &|name| config.monitors(name), routes: self.routes_wanted };

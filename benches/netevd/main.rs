@@ -18,6 +18,7 @@ mod leases;
 mod network1;
 mod promises;
 mod signals;
+mod watching;
 
 use figures::{Figures, Goal};
 use serde_json::{Value, json};
@@ -43,12 +44,13 @@ fn main() {
     if wanted("signals") {
         signals(&mut report, floor.as_ref());
     }
-    let others: [(&str, Part); 5] = [
+    let others: [(&str, Part); 6] = [
         ("leases", leases),
         ("requests", requests),
         ("starts", starts),
         ("promises", promises),
         ("memory", memory),
+        ("watching", watching),
     ];
     for (_, run) in others.into_iter().filter(|(part, _)| wanted(part)) {
         run(&mut report);
@@ -173,6 +175,38 @@ fn promises(report: &mut Report) {
         figures.row(what, None, Some(Goal::Microseconds(goal)));
         report.insert(key.to_owned(), figures.json());
     }
+}
+
+/// The command line, a scrape, and requests in a storm; then what the worker's memory is after it.
+fn watching(report: &mut Report) {
+    let host = machine("bench: watching");
+    host.recorder("manager", "10-note", "");
+    let daemon = host.start_daemon();
+    host.await_run("manager", "");
+    println!();
+    let figures = Figures::new(watching::status(&host));
+    figures.row("netevd status, the whole process", None, Some(Goal::Microseconds(15_000.0)));
+    report.insert("status_process".to_owned(), figures.json());
+    let pid = daemon.child("netevd-worker").expect("it runs");
+    let status = || host.read(&format!("/proc/{pid}/status"));
+    resident(report, "after-status", &status(), 5_800);
+    for (key, what, seen, goal) in [
+        ("scrape", "a full scrape of /metrics, 50 links", watching::scrape(&host), 5.0),
+        ("storm", "1,000 requests/s while 10,000 routes change", watching::storm(&host), 250.0),
+    ] {
+        let ms = |name: &str| seen[name].as_f64().expect("a number");
+        let slowest = if key == "scrape" { ms("p50_ms") } else { ms("slowest_ms") };
+        println!(
+            "{what}: p50 {:.2} ms, p99 {:.2} ms, slowest {:.1} ms, {:.0}/s   goal {goal} ms {}",
+            ms("p50_ms"),
+            ms("p99_ms"),
+            ms("slowest_ms"),
+            ms("per_second"),
+            if slowest <= goal { "reached" } else { "MISSED" }
+        );
+        report.insert(format!("api_{key}"), seen);
+    }
+    resident(report, "after-storm", &status(), 8_000);
 }
 
 /// Resident memory once everything at start has been done.

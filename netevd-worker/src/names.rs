@@ -15,6 +15,7 @@ pub fn family(is_ipv4: bool) -> &'static str {
 /// `rtm_protocol`: include/uapi/linux/rtnetlink.h, /etc/iproute2/rt_protos; else the number.
 pub fn route_protocol(protocol: u8) -> Cow<'static, str> {
     let name = match protocol {
+        0 => "unspec",
         1 => "redirect",
         2 => "kernel",
         3 => "boot",

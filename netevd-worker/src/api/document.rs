@@ -155,7 +155,7 @@ pub struct AddressDocument {
     pub family: String,
     /// `global`, `link`, `host`.
     pub scope: String,
-    /// `tentative`, `deprecated`, `dynamic` … as ip(8) words them.
+    /// `permanent`, `tentative`, `deprecated` … as for scripts.
     pub flags: Vec<String>,
 }
 

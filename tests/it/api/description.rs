@@ -9,7 +9,8 @@ const TEXT: &str = include_str!("../../../netevd-worker/src/api/openapi.yaml");
 const TOKEN: &str = "0123456789abcdef";
 
 /// Members that this machine has no way to show: systemd, NetworkManager and leases are not here.
-const ELSEWHERE: [&str; 6] = [
+const ELSEWHERE: [&str; 7] = [
+    "EventDetails.connectivity",
     "EventDetails.reason",
     "EventDetails.lease",
     "UnitRun.unit",
@@ -197,8 +198,7 @@ fn requests(method: &str, path: &str, parameters: &Value) -> Vec<(String, String
 
 /// Sends it; of a stream the head is enough.
 fn ask(host: &Host, method: &str, path: &str, headers: &str) -> Answer {
-    let is_stream = path.contains("/stream");
-    if is_stream {
+    if method == "GET" && path.contains("/stream") {
         let by_head = host.ask_as(0, TCP, &request("HEAD", path, headers)).expect("an answer");
         if by_head.status == 200 {
             return by_head;
@@ -210,27 +210,36 @@ fn ask(host: &Host, method: &str, path: &str, headers: &str) -> Answer {
 #[test]
 fn api_is_as_openapi_describes_it() {
     let config = CONFIG.replace("{ enabled: true }", "{ enabled: true, token_file: /etc/netevd/token }")
-        + "filters:\n  - match: { interface: dummy0, event: mtu }\n    action: ignore\n";
+        + "filters:\n  - match: { interface: br9, event: mtu }\n    action: ignore\n";
     let Some(host) = machine("api_is_as_openapi_describes_it", &config) else { return };
     host.write("/etc/netevd/token", TOKEN, 0o600);
     host.sh("chown netevd: /etc/netevd/token || true");
     host.recorder("mtu", "10-note", "");
+    host.recorder("routes", "10-note", "");
     host.script("mtu", "20-dies", "#!/bin/sh\nkill -KILL $$\n");
     host.script("mtu", "30-nothing", "#!/no/such/interpreter\n");
     host.write("/etc/netevd/mtu.d/40-open", "#!/bin/sh\n", 0o777);
+    // Those of the start do not wait.
+    host.sh("touch /out/go");
     host.script("address-added", "10-slow", "#!/bin/sh\nuntil [ -e /out/go ]; do sleep 0.02; done\n");
+    host.veth("eth2", 20);
     host.sh("mkdir -p /etc/netevd/routabel.d
-         ip link add name br0 type bridge; ip link add name dummy0 type dummy; ip link set dummy0 master br0
+         ip link add name br9 type bridge; ip link set eth2 master br9
          ip route add 203.0.113.0/24 table 4242 nexthop via 192.0.2.1 dev eth0 nexthop via 198.51.100.1 dev eth1
          ip rule add priority 100 iif eth0 lookup 4242");
     let daemon = host.start_daemon();
     host.ip("link set eth1 mtu 1400");
-    host.ip("link set dummy0 mtu 1400");
+    host.ip("link set br9 mtu 1400");
     host.ip("route add 10.0.0.0/8 via 198.51.100.1");
     host.await_run("mtu", "eth1");
+    host.await_run("routes", "eth1");
+    host.sh("rm /out/go");
     // Its script goes on while the documents are read: the queue has all its members.
     host.ip("addr add 198.51.100.7/24 dev eth1");
     host.ip("addr add 198.51.100.8/24 dev eth1");
+    // The second stands for the first.
+    host.ip("link set eth1 mtu 1401");
+    host.ip("link set eth1 mtu 1402");
     await_document(&host, "/api/v1/interfaces/eth1", "a script runs", |eth1| {
         !eth1["queue"]["script"].is_null()
     });
@@ -258,6 +267,16 @@ fn api_is_as_openapi_describes_it() {
             &format!("Host: {TCP}\r\nAuthorization: Bearer {TOKEN}\r\n"),
         );
         assert_eq!(answer.status, 405, "{other} {path}");
+    }
+
+    // A body that is too long, and one that does not come.
+    let operation = described.root["paths"]["/api/v1/reload"]["post"].clone();
+    for (length, expected) in [(100_000, 413), (10, 408)] {
+        let text = request("POST", "/api/v1/reload?dry_run=true", &format!("Content-Length: {length}\r\n"));
+        let answer = Answer::parse(&host.exchange(text.as_bytes()));
+        assert_eq!(answer.status, expected);
+        described.check_answer(&operation, &answer, "a body");
+        statuses.entry("POST /api/v1/reload".to_owned()).or_default().insert(expected.to_string());
     }
 
     // The stream's messages are events.

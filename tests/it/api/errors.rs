@@ -20,7 +20,7 @@ fn api_errors_say_what_is_possible() {
         ("/api/v1/routes?interface=a%2Fb", ["interface", "name"]),
         ("/api/v1/events?limit=1001", ["limit", "1000"]),
         ("/api/v1/events?event_type=routabel", ["event_type", "routable"]),
-        ("/api/v1/events?since=yesterday", ["since", "RFC 3339"]),
+        ("/api/v1/events?since=yesterday", ["since", "2026-"]),
         ("/api/v1/events?limit=1&limit=2", ["limit", "once"]),
         ("/api/v1/events/x", ["x", "number"]),
         ("/api/v1/events/stream?tail=x", ["tail", "1000"]),
@@ -32,6 +32,8 @@ fn api_errors_say_what_is_possible() {
         let message = answer.message();
         assert!(parts.iter().all(|part| message.contains(part)), "{path}: {message}");
     }
+    let example = host.get("/api/v1/routes?family=6").text();
+    assert!(include_str!("../../../docs/api.md").contains(&example), "docs/api.md does not have {example}");
     for path in ["/api/v1/interface", "/api/v2/status", "/x", "/api/v1/events/999999999", "/api/v1/routes/"] {
         let answer = host.get(path);
         assert_eq!((answer.status, answer.code().as_str()), (404, "not_found"), "{path}");
@@ -102,7 +104,7 @@ fn api_malformed_requests_end_their_own_connection() {
         text.into_bytes()
     };
     let chunked = request("POST", "/api/v1/reload?dry_run=true", "Transfer-Encoding: chunked\r\n");
-    let both = request("GET", "/health", "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n");
+    let both = request("GET", "/health", "Content-Length: 3\r\nContent-Length: 4\r\n");
     let cases: Vec<(&str, Vec<u8>, Option<u16>)> = vec![
         ("no HTTP", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n".to_vec(), Some(400)),
         ("no version", b"GET /health\r\n\r\n".to_vec(), Some(400)),
@@ -125,11 +127,12 @@ fn api_malformed_requests_end_their_own_connection() {
         ("a small body", body(1_000, 1_000), Some(200)),
         ("endless chunks", [chunked.as_bytes(), b"4000\r\n".as_ref(), &vec![b'x'; 200_000]].concat(), None),
         ("two lengths", both.into_bytes(), None),
-        ("another protocol", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), Some(400)),
+        ("another protocol", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), None),
     ];
     for (what, bytes, expected) in cases {
         let answer = host.exchange(&bytes);
         if let Some(expected) = expected {
+            assert!(!answer.is_empty(), "{what}: no answer");
             let status = Answer::parse(&answer).status;
             assert_eq!(status, expected, "{what}: {}", String::from_utf8_lossy(&answer));
         } else if !answer.is_empty() {

@@ -18,13 +18,16 @@ fn api_holds_against_made_up_requests() {
     let daemon = host.start_daemon();
     host.ip("link set eth0 mtu 1400");
     host.await_run("mtu", "eth0");
-    let description = Path::new(env!("CARGO_MANIFEST_DIR")).join("netevd-worker/src/api/openapi.yaml");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let description = root.join("netevd-worker/src/api/openapi.yaml");
     let directory = std::env::temp_dir().join(format!("netevd-schemathesis-{}", std::process::id()));
     std::fs::create_dir_all(&directory).expect("a directory");
     // In the machine's network, with this machine's files.
     let output = Command::new("nsenter")
         .args(host.network())
         .arg(&program)
+        .arg("--config-file")
+        .arg(root.join("tests/support/schemathesis.toml"))
         .arg("run")
         .arg(&description)
         .args(["--url", &format!("http://{TCP}"), "--header", &format!("Authorization: Bearer {TOKEN}")])

@@ -4,10 +4,12 @@
 use crate::api::document::{ErrorBody, ErrorDocument};
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
+use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
 use hyper::{HeaderMap, StatusCode};
 use serde::Serialize;
 use serde_json::Value;
+use tokio::sync::OwnedSemaphorePermit;
 
 /// How browsers and other clients are told to show the token.
 const CHALLENGES: [&str; 2] = [r#"Bearer realm="netevd""#, r#"Basic realm="netevd", charset="UTF-8""#];
@@ -119,6 +121,29 @@ pub(super) fn document_with<T: Serialize>(status: StatusCode, document: &T) -> A
     match serde_json::to_string(document) {
         Ok(json) => Ok(text(status, "application/json", json)),
         Err(error) => Err(Refusal::internal(format!("the answer cannot be written: {error}"))),
+    }
+}
+
+/// A document that takes memory until its reader has it, from the reader's share.
+pub(super) fn long_document<T: Serialize>(mut share: OwnedSemaphorePermit, document: &T) -> Answer {
+    let json = serde_json::to_string(document)
+        .map_err(|error| Refusal::internal(format!("the answer cannot be written: {error}")))?;
+    let needed = json.len().div_ceil(1_024);
+    // What it turned out not to need is for the next one.
+    drop(share.split(share.num_permits().saturating_sub(needed)));
+    let kept = Bytes::from_owner(Kept { json, _share: share });
+    Ok(text(StatusCode::OK, "application/json", Body::from(kept)))
+}
+
+/// An answer and what it takes of somebody's share; both go when the connection has it.
+struct Kept {
+    json: String,
+    _share: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Kept {
+    fn as_ref(&self) -> &[u8] {
+        self.json.as_bytes()
     }
 }
 

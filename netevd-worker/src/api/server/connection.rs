@@ -23,6 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -36,6 +37,8 @@ const BODY_BYTES: usize = 64 * 1024;
 const BODY_TIME: Duration = Duration::from_secs(10);
 /// What the end of the server leaves to answers on their way.
 const FAREWELL: Duration = Duration::from_secs(2);
+/// For a share of memory to become free.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Of a path, for the audit log.
 const PATH: usize = 256;
 
@@ -48,6 +51,20 @@ pub(super) struct Caller {
     pub(super) changing: Result<(), Refusal>,
     /// When streams end.
     pub(super) closing: CancellationToken,
+    share: Arc<Semaphore>,
+}
+
+impl Caller {
+    /// Takes so many KiB for an answer from what one user or one host may have on its way at a time;
+    /// waits for those who do not read the answers before.
+    pub(super) async fn reserve(&self, size: usize) -> Result<OwnedSemaphorePermit, Refusal> {
+        let size = u32::try_from(size).unwrap_or(u32::MAX);
+        let waiting = timeout(PATIENCE, Arc::clone(&self.share).acquire_many_owned(size));
+        match waiting.await {
+            Ok(Ok(share)) => Ok(share),
+            _ => Err(Refusal::unavailable("too many long answers are on their way to you; read them first")),
+        }
+    }
 }
 
 /// What all requests of one connection share.
@@ -57,6 +74,8 @@ pub(super) struct Desk {
     pub(super) router: Router,
     pub(super) peer: Peer,
     pub(super) closing: CancellationToken,
+    /// Of what this user or host may have on its way.
+    pub(super) share: Arc<Semaphore>,
 }
 
 /// Serves one connection to its end.
@@ -106,6 +125,7 @@ impl Desk {
                     actor: admission.actor.clone(),
                     changing: admission.changing,
                     closing: self.closing.clone(),
+                    share: Arc::clone(&self.share),
                 };
                 self.routed(head, body, caller).await
             }

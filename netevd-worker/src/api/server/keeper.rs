@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::{Id, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -176,8 +176,8 @@ impl Keeper {
             Ok((from, stream)) => {
                 let peer = Peer::Local { uid: from.uid(), pid: from.pid().unwrap_or(0) };
                 match self.seats.take(Who::of(&peer)) {
-                    true => self.seat(stream, peer, self.stop.clone()),
-                    false => drop(stream.try_write(full().as_bytes())),
+                    Some(share) => self.seat(stream, peer, self.stop.clone(), share),
+                    None => drop(stream.try_write(full().as_bytes())),
                 }
             }
         }
@@ -195,17 +195,18 @@ impl Keeper {
         let peer = Peer::Remote { far, near, gate: Arc::clone(&tcp.gate) };
         let closing = tcp.closing.clone();
         match self.seats.take(Who::of(&peer)) {
-            true => self.seat(stream, peer, closing),
-            false => drop(stream.try_write(full().as_bytes())),
+            Some(share) => self.seat(stream, peer, closing, share),
+            None => drop(stream.try_write(full().as_bytes())),
         }
     }
 
-    fn seat<S>(&mut self, stream: S, peer: Peer, closing: CancellationToken)
+    fn seat<S>(&mut self, stream: S, peer: Peer, closing: CancellationToken, share: Arc<Semaphore>)
     where
         S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
     {
         let who = Who::of(&peer);
-        let desk = Desk { context: Arc::clone(&self.context), router: self.router.clone(), peer, closing };
+        let desk =
+            Desk { context: Arc::clone(&self.context), router: self.router.clone(), peer, closing, share };
         let id = self.connections.spawn(serve(stream, desk)).id();
         self.seated.insert(id, who);
     }

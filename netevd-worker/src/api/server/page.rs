@@ -1,5 +1,5 @@
-//! The dashboard, and the policy by which a browser runs its one script and its one style and loads
-//! nothing from elsewhere.
+//! What is served as it was written: the API's description, and the dashboard with the policy by which a
+//! browser runs its one script and its one style and loads nothing from elsewhere.
 
 use super::answer::{Answer, text};
 use super::base64;
@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use std::sync::LazyLock;
 
 const PAGE: &str = include_str!("../page/index.html");
+const DESCRIPTION: &str = include_str!("../openapi.yaml");
 
 /// Names script and style by their hashes, so that no other text in the page can become code.
 static POLICY: LazyLock<Option<HeaderValue>> = LazyLock::new(|| {
@@ -36,4 +37,10 @@ pub(super) async fn dashboard(uri: Uri) -> Answer {
         response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy.clone());
     }
     Ok(response)
+}
+
+/// `GET /api/v1/openapi.yaml`
+pub(super) async fn description(uri: Uri) -> Answer {
+    Parameters::of(&uri, &[])?;
+    Ok(text(StatusCode::OK, "application/yaml", DESCRIPTION))
 }

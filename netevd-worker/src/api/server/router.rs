@@ -13,8 +13,10 @@ use std::sync::Arc;
 pub(super) fn new(context: Arc<Context>) -> Router {
     Router::new()
         .route("/", get(page::dashboard))
+        .route("/openapi.yaml", get(page::description))
         .route("/health", get(state::health))
         .route("/metrics", get(state::metrics))
+        .route("/api/v1/openapi.yaml", get(page::description))
         .route("/api/v1/status", get(state::status))
         .route("/api/v1/interfaces", get(state::interfaces))
         .route("/api/v1/interfaces/{name}", get(state::interface))

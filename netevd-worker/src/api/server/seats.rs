@@ -1,13 +1,18 @@
-//! How many may be connected, and how many of them one user or one host may be.
+//! How many may be connected, how many of them one user or one host may be, and what memory for long
+//! answers each of these has.
 
 use super::access::Peer;
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 /// All connections; each stream is one.
 pub(super) const ALL: usize = 576;
 /// Of these one user's or one host's.
 pub(super) const SHARE: usize = 512;
+/// KiB of long answers that are on their way to one user or one host. More than the longest one.
+pub(super) const KIB: usize = 8 * 1_024;
 /// Of all: kept free for root at the unix socket.
 pub(super) const FOR_ROOT: usize = 32;
 
@@ -23,7 +28,7 @@ pub(super) enum Who {
 /// Who is connected.
 #[derive(Debug, Default)]
 pub(super) struct Seats {
-    taken: HashMap<Who, usize>,
+    taken: HashMap<Who, (usize, Arc<Semaphore>)>,
     all: usize,
 }
 
@@ -40,20 +45,21 @@ impl Who {
 }
 
 impl Seats {
-    /// False when there is none for this one.
-    pub(super) fn take(&mut self, who: Who) -> bool {
+    /// With the share of memory of all who are this one; `None` when there is no seat.
+    pub(super) fn take(&mut self, who: Who) -> Option<Arc<Semaphore>> {
         let all = if who == Who::User(0) { ALL } else { ALL - FOR_ROOT };
-        if self.all >= all || self.taken.get(&who).is_some_and(|taken| *taken >= SHARE) {
-            return false;
+        if self.all >= all || self.taken.get(&who).is_some_and(|(taken, _)| *taken >= SHARE) {
+            return None;
         }
         self.all += 1;
-        *self.taken.entry(who).or_default() += 1;
-        true
+        let (taken, share) = self.taken.entry(who).or_insert_with(|| (0, Arc::new(Semaphore::new(KIB))));
+        *taken += 1;
+        Some(Arc::clone(share))
     }
 
     /// A connection has ended.
     pub(super) fn free(&mut self, who: Who) {
-        if let Some(taken) = self.taken.get_mut(&who) {
+        if let Some((taken, _)) = self.taken.get_mut(&who) {
             self.all -= 1;
             *taken -= 1;
             if *taken == 0 {
@@ -70,13 +76,13 @@ mod tests {
     #[test]
     fn nobody_takes_every_seat() {
         let mut seats = Seats::default();
-        let take = |seats: &mut Seats, who| (0..ALL).take_while(|_| seats.take(who)).count();
+        let take = |seats: &mut Seats, who| (0..ALL).take_while(|_| seats.take(who).is_some()).count();
         assert_eq!(take(&mut seats, Who::User(1_000)), SHARE);
         assert_eq!(take(&mut seats, Who::User(1_001)), ALL - FOR_ROOT - SHARE);
         assert_eq!(take(&mut seats, Who::User(0)), FOR_ROOT);
         seats.free(Who::User(1_000));
-        assert!(!seats.take(Who::User(1_002)), "what is free is root's");
-        assert!(seats.take(Who::User(0)));
+        assert!(seats.take(Who::User(1_002)).is_none(), "what is free is root's");
+        assert!(seats.take(Who::User(0)).is_some());
         for _ in 0..SHARE {
             seats.free(Who::User(1_000));
         }

@@ -1,7 +1,7 @@
 //! What the event loop knows, and the kernel's counters beside it: status, interfaces, events,
 //! scripts, health, metrics; and the one change that can be asked for, a reload.
 
-use super::answer::{Answer, Refusal, document, document_with, text};
+use super::answer::{Answer, Refusal, document, document_with, long_document, text};
 use super::connection::Caller;
 use super::context::Context;
 use super::look::{Counters, RouteQuery, RoutesFound};
@@ -30,6 +30,8 @@ use std::time::Duration;
 const EVENTS_LISTED: usize = 100;
 /// Routes of one link that its document lists.
 const ROUTES_LISTED: usize = 1_000;
+/// KiB of an answer with all links, or with one and all that belongs to it.
+const LINKS_SIZE: usize = 512;
 /// Routes of ours: counted, not listed.
 const OURS: RouteQuery =
     RouteQuery { family: None, table: None, protocol: Some(PROTOCOL), oif: None, limit: 0 };
@@ -43,6 +45,10 @@ pub(super) async fn status(State(context): State<Arc<Context>>, uri: Uri) -> Ans
     let (rules, routes) = ours(&context).await?;
     (status.rules_managed, status.routes_managed) = (rules, routes.count());
     status.listeners = context.listeners.borrow().clone();
+    status.problems.extend(status.listeners.iter().filter_map(|listener| listener.error.clone()));
+    if !status.problems.is_empty() {
+        "degraded".clone_into(&mut status.status);
+    }
     document(&status)
 }
 
@@ -53,10 +59,15 @@ async fn ours(context: &Context) -> Result<(u64, RoutesFound), Refusal> {
 }
 
 /// `GET /api/v1/interfaces`
-pub(super) async fn interfaces(State(context): State<Arc<Context>>, uri: Uri) -> Answer {
+pub(super) async fn interfaces(
+    State(context): State<Arc<Context>>,
+    Extension(caller): Extension<Caller>,
+    uri: Uri,
+) -> Answer {
     let parameters = Parameters::of(&uri, &["state", "type", "statistics"])?;
     let (state, kind) = (parameters.open_word("state")?, parameters.open_word("type")?);
     let has_statistics = parameters.flag("statistics")?;
+    let share = caller.reserve(LINKS_SIZE).await?;
     let mut interfaces = context.ask(Ask::Interfaces).await?;
     interfaces.retain(|link| {
         state.is_none_or(|state| link.state == state) && kind.is_none_or(|kind| link.kind == kind)
@@ -65,7 +76,10 @@ pub(super) async fn interfaces(State(context): State<Arc<Context>>, uri: Uri) ->
         let counters = context.looker.counters().await?;
         interfaces.iter_mut().for_each(|link| add_statistics(link, &counters));
     }
-    document(&Interfaces { count: u64::try_from(interfaces.len()).unwrap_or(u64::MAX), interfaces })
+    long_document(
+        share,
+        &Interfaces { count: u64::try_from(interfaces.len()).unwrap_or(u64::MAX), interfaces },
+    )
 }
 
 /// Null stays where the link has gone meanwhile.
@@ -85,11 +99,17 @@ fn add_statistics(link: &mut InterfaceDocument, counters: &Counters) {
 }
 
 /// `GET /api/v1/interfaces/{name}`
-pub(super) async fn interface(State(context): State<Arc<Context>>, name: FromPath, uri: Uri) -> Answer {
+pub(super) async fn interface(
+    State(context): State<Arc<Context>>,
+    Extension(caller): Extension<Caller>,
+    name: FromPath,
+    uri: Uri,
+) -> Answer {
     Parameters::of(&uri, &[])?;
     let name = part(name)?;
     let none = || Refusal::not_found(format!("there is no interface {}", shown(&name)));
     let asked = InterfaceName::new(&name).map_err(|_| none())?;
+    let share = caller.reserve(LINKS_SIZE).await?;
     let detail = context.ask(|reply| Ask::Interface(asked, reply)).await?;
     let mut detail: Box<InterfaceDetail> = detail.ok_or_else(none)?;
     let names = context.ask(Ask::Names).await?;
@@ -106,7 +126,7 @@ pub(super) async fn interface(State(context): State<Arc<Context>>, name: FromPat
         .map(|rule| rule_document(rule, &names))
         .filter(|rule| rule.interface.as_deref() == link)
         .collect();
-    document(&detail)
+    long_document(share, &detail)
 }
 
 fn part(part: FromPath) -> Result<String, Refusal> {
@@ -115,7 +135,11 @@ fn part(part: FromPath) -> Result<String, Refusal> {
 }
 
 /// `GET /api/v1/events`
-pub(super) async fn events(State(context): State<Arc<Context>>, uri: Uri) -> Answer {
+pub(super) async fn events(
+    State(context): State<Arc<Context>>,
+    Extension(caller): Extension<Caller>,
+    uri: Uri,
+) -> Answer {
     let parameters = Parameters::of(&uri, &["limit", "interface", "event_type", "since"])?;
     let query = EventQuery {
         limit: parameters.number("limit", 1..=EVENTS)?.unwrap_or(EVENTS_LISTED),
@@ -123,15 +147,21 @@ pub(super) async fn events(State(context): State<Arc<Context>>, uri: Uri) -> Ans
         kinds: parameters.kinds()?,
         since: parameters.one("since")?.map(since).transpose()?,
     };
+    // Most events take less than a KiB.
+    let share = caller.reserve(query.limit + 64).await?;
     let page = context.ask(|reply| Ask::Events(query, reply)).await?;
     let count = u64::try_from(page.events.len()).unwrap_or(u64::MAX);
-    document(&Events { events: page.events, count, has_more: page.has_more })
+    long_document(share, &Events { events: page.events, count, has_more: page.has_more })
 }
 
 fn since(text: &str) -> Result<Since, Refusal> {
     let id = digits(text).and_then(|digits| digits.parse().ok()).map(Since::Id);
     id.or_else(|| parse_rfc3339(text).map(Since::Time)).ok_or_else(|| {
-        bad("since", text, "an event's id, or a time as 2026-03-01T09:30:00Z (write + as %2B)")
+        bad(
+            "since",
+            text,
+            "an event's id, or a time by RFC 3339, such as 2026-03-01T09:30:00Z (write + as %2B)",
+        )
     })
 }
 
@@ -203,16 +233,13 @@ pub(super) async fn metrics(State(context): State<Arc<Context>>, headers: Header
     let (routing_rules, routes) = ours(&context).await?;
     // What is not needed here fails nobody.
     let is_good = |check: &Check| check.status != "failed";
+    let by_table = routes.tables.into_iter();
     let gauges = Gauges {
         uptime: Duration::try_from_secs_f64(status.uptime_seconds).unwrap_or_default(),
         interfaces: status.interfaces_total,
         script_queue_length: status.events_waiting,
         routing_rules,
-        routes: routes
-            .tables
-            .into_iter()
-            .map(|(table, count)| (names::route_table(table).into_owned(), count))
-            .collect(),
+        routes: by_table.map(|(table, count)| (names::route_table(table).into_owned(), count)).collect(),
         checks: vec![
             ("netlink", is_good(&checks.netlink)),
             ("dbus", is_good(&checks.dbus)),

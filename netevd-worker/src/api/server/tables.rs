@@ -1,29 +1,40 @@
 //! Routes and rules as documents: what the kernel has now, with the names that people know.
 
-use super::answer::{Answer, Refusal, document};
+use super::answer::{Answer, Refusal, document, long_document};
+use super::connection::Caller;
 use super::context::Context;
-use super::look::RouteQuery;
+use super::look::{RouteQuery, leads_nowhere};
 use super::query::{Parameters, bad, digits};
 use crate::api::ask::{Ask, Names};
 use crate::api::document::{NextHopDocument, RouteDocument, Routes, RuleDocument, Rules};
 use crate::kernel::{SeenRoute, SeenRule};
 use crate::names;
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use hyper::Uri;
 use protocol::{Family, Ifindex, PROTOCOL, Prefix, TableId};
 use std::sync::Arc;
 
+/// KiB of an answer with so many routes or rules.
+const fn size(routes: usize) -> usize {
+    routes / 3 + 64
+}
+
 /// Routes in one answer: by default, and at most.
 const LIMIT: usize = 1_000;
-const LIMITS: std::ops::RangeInclusive<usize> = 0..=10_000;
+const LIMITS: std::ops::RangeInclusive<usize> = 1..=10_000;
 
 /// `GET /api/v1/routes`
-pub(super) async fn routes(State(context): State<Arc<Context>>, uri: Uri) -> Answer {
+pub(super) async fn routes(
+    State(context): State<Arc<Context>>,
+    Extension(caller): Extension<Caller>,
+    uri: Uri,
+) -> Answer {
     let parameters = Parameters::of(&uri, &["interface", "table", "family", "limit"])?;
     let family = parameters.word("family", &[("ipv4", Family::V4), ("ipv6", Family::V6)])?;
     let table = parameters.one("table")?.map(table_of).transpose()?;
     let limit = parameters.number("limit", LIMITS)?.unwrap_or(LIMIT);
     let interface = parameters.interface()?;
+    let share = caller.reserve(size(limit)).await?;
     let names = context.ask(Ask::Names).await?;
     let oif = match interface {
         None => None,
@@ -37,16 +48,21 @@ pub(super) async fn routes(State(context): State<Arc<Context>>, uri: Uri) -> Ans
     let count = found.count();
     let routes: Vec<_> = found.routes.into_iter().map(|route| route_document(route, &names)).collect();
     let has_more = u64::try_from(routes.len()).is_ok_and(|listed| listed < count);
-    document(&Routes { routes, count, has_more })
+    long_document(share, &Routes { routes, count, has_more })
 }
 
 /// `GET /api/v1/rules`
-pub(super) async fn rules(State(context): State<Arc<Context>>, uri: Uri) -> Answer {
+pub(super) async fn rules(
+    State(context): State<Arc<Context>>,
+    Extension(caller): Extension<Caller>,
+    uri: Uri,
+) -> Answer {
     Parameters::of(&uri, &[])?;
+    let share = caller.reserve(size(LIMIT)).await?;
     let names = context.ask(Ask::Names).await?;
     let rules: Vec<_> =
         context.looker.rules().await?.iter().map(|rule| rule_document(rule, &names)).collect();
-    document(&Rules { count: u64::try_from(rules.len()).unwrap_or(u64::MAX), rules })
+    long_document(share, &Rules { count: u64::try_from(rules.len()).unwrap_or(u64::MAX), rules })
 }
 
 /// A table's number, or one of the kernel's three names.
@@ -76,7 +92,7 @@ pub(super) fn route_document(route: SeenRoute, names: &Names) -> RouteDocument {
         family: family(Family::of(route.destination.address())).to_owned(),
         kind: names::route_type(route.kind).into_owned(),
         gateway: first.gateway,
-        interface: link(first.oif),
+        interface: if leads_nowhere(&route) { None } else { link(first.oif) },
         metric: route.metric,
         table: names::route_table(route.table).into_owned(),
         protocol: names::route_protocol(route.protocol).into_owned(),

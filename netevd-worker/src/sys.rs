@@ -72,3 +72,14 @@ pub(crate) fn inherited(number: RawFd) -> io::Result<OwnedFd> {
     // SAFETY: the number is open, and nothing else in the process knows it.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
+
+/// Gives freed memory back to the kernel: after a storm the allocator keeps what it had.
+#[cfg(target_env = "gnu")]
+pub(crate) fn give_back() {
+    // SAFETY: an integer; the call takes the allocator's own locks.
+    unsafe { libc::malloc_trim(0) };
+}
+
+/// Other allocators than glibc's do so by themselves.
+#[cfg(not(target_env = "gnu"))]
+pub(crate) fn give_back() {}

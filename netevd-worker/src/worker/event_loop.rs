@@ -209,6 +209,7 @@ impl Worker {
         if self.period_at <= now {
             self.period_at = now + PERIOD;
             self.resync.routinely(now);
+            crate::sys::give_back();
             self.witness.metrics.tend(now);
             if let Some(routing) = &mut self.routing {
                 routing.routinely(now);

@@ -84,12 +84,14 @@ pub struct SeenRule {
 }
 
 /// Which routes the kernel is to tell of; it need not obey but for the family.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct RouteWish {
     /// Of this table alone.
     pub table: Option<TableId>,
     /// With this protocol number alone.
     pub protocol: Option<u8>,
+    /// By the link of this ifindex alone.
+    pub oif: Option<u32>,
 }
 
 impl View {
@@ -117,6 +119,7 @@ impl View {
         request.header.address_family = address_family(family);
         request.header.protocol = wish.protocol.unwrap_or_default().into();
         request.attributes.extend(wish.table.map(|table| RouteAttribute::Table(table.0)));
+        request.attributes.extend(wish.oif.map(RouteAttribute::Oif));
         self.dump("routes", RouteNetlinkMessage::GetRoute(request), |message| {
             if let RouteNetlinkMessage::NewRoute(message) = message {
                 // A kernel without IPv6 answers with the families that it has.
@@ -216,8 +219,13 @@ fn finished(what: &'static str, code: i32, clean: bool) -> Result<bool, DumpErro
     match code {
         0 => Ok(clean),
         code => match io::Error::from_raw_os_error(-code) {
-            // No such table: it is empty.
-            error if error.kind() == io::ErrorKind::NotFound => Ok(clean),
+            // No such table, or no such link any more: there are none.
+            error
+                if [Some(Errno::ENOENT as i32), Some(Errno::ENODEV as i32)]
+                    .contains(&error.raw_os_error()) =>
+            {
+                Ok(clean)
+            }
             error => Err(DumpError::Refused(what, error)),
         },
     }

@@ -13,7 +13,7 @@ fn api_errors_say_what_is_possible() {
         ("/api/v1/interfaces?statistics=1", ["statistics", "true"]),
         ("/api/v1/interfaces?state=a%20b", ["state", "word"]),
         ("/api/v1/routes?family=6", ["family", "ipv6"]),
-        ("/api/v1/routes?limit=0", ["limit", "10000"]),
+        ("/api/v1/routes?limit=x", ["limit", "10000"]),
         ("/api/v1/routes?limit=10001", ["limit", "10000"]),
         ("/api/v1/routes?table=nothing", ["table", "main"]),
         ("/api/v1/routes?table=0", ["table", "main"]),

@@ -117,8 +117,8 @@ impl RouteQuery {
     }
 
     /// What the kernel itself can leave out.
-    fn wish(&self) -> (Option<u32>, Option<u8>) {
-        (self.table, self.protocol)
+    fn wish(&self) -> RouteWish {
+        RouteWish { table: self.table.map(TableId), protocol: self.protocol, oif: self.oif }
     }
 }
 
@@ -188,10 +188,9 @@ async fn look_at_counters() -> Result<Counters, DumpError> {
 
 /// Not repeated when disturbed: on a router whose routes change without end no dump is ever clean.
 async fn look_at_routes(
-    (table, protocol): (Option<u32>, Option<u8>),
+    wish: RouteWish,
     asked: &mut [(RouteQuery, RoutesFound, Reply<RoutesFound>)],
 ) -> Result<(), DumpError> {
-    let wish = RouteWish { table: table.map(TableId), protocol };
     for family in FAMILIES {
         if !asked.iter().any(|(query, ..)| query.family.is_none_or(|wanted| wanted == family)) {
             continue;

@@ -53,9 +53,9 @@ pub(super) async fn status(State(context): State<Arc<Context>>, uri: Uri) -> Ans
 }
 
 async fn ours(context: &Context) -> Result<(u64, RoutesFound), Refusal> {
-    let rules = context.looker.rules().await?;
+    let (rules, routes) = tokio::try_join!(context.looker.rules(), context.looker.routes(OURS))?;
     let rules = rules.iter().filter(|rule| rule.protocol == PROTOCOL).count();
-    Ok((u64::try_from(rules).unwrap_or(u64::MAX), context.looker.routes(OURS).await?))
+    Ok((u64::try_from(rules).unwrap_or(u64::MAX), routes))
 }
 
 /// `GET /api/v1/interfaces`
@@ -113,12 +113,13 @@ pub(super) async fn interface(
     let detail = context.ask(|reply| Ask::Interface(asked, reply)).await?;
     let mut detail: Box<InterfaceDetail> = detail.ok_or_else(none)?;
     let names = context.ask(Ask::Names).await?;
-    add_statistics(&mut detail.interface, &*context.looker.counters().await?);
     let query =
         RouteQuery { oif: Some(detail.interface.index), limit: ROUTES_LISTED, ..RouteQuery::default() };
-    let found = context.looker.routes(query).await?;
+    // Together, so that they share a turn.
+    let looker = &context.looker;
+    let (counters, found, rules) = tokio::try_join!(looker.counters(), looker.routes(query), looker.rules())?;
+    add_statistics(&mut detail.interface, &counters);
     detail.routes = found.routes.into_iter().map(|route| route_document(route, &names)).collect();
-    let rules = context.looker.rules().await?;
     let link = Some(detail.interface.name.as_str());
     detail.rules = rules
         .iter()

@@ -422,7 +422,9 @@ async fn a_listener_that_fails_is_told_and_tried_again() {
     let stage = Stage::new("taken", api.clone()).await;
     let [problem] = stage.server.problems().try_into().expect("one problem");
     assert!(problem.contains("in use") && problem.contains("ss -ltnp"), "{problem}");
-    assert_eq!(stage.get("/api/v1/status").await.json()["listeners"][1]["state"], "failed");
+    let status = stage.get("/api/v1/status").await.json();
+    assert_eq!((&status["listeners"][1]["state"], &status["status"]), (&json!("failed"), &json!("degraded")));
+    assert_eq!(status["problems"], json!([problem]));
     drop(taken);
     let mut idle = stage.unix().await;
     stage.server.reconfigure(api, true);

@@ -8,6 +8,7 @@ use crate::kernel::{DumpError, RouteWish, SeenRoute, SeenRule, Statistics, View}
 use protocol::{Family, TableId};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot};
 
 /// Questions that may wait; beyond that the asking connections wait.
@@ -50,41 +51,47 @@ enum Question {
     Counters(Reply<Arc<Counters>>),
 }
 
-/// The asking side.
+/// The asking side. Counters have a way of their own, because they may take long.
 #[derive(Clone)]
-pub(super) struct Looker(mpsc::Sender<Question>);
+pub(super) struct Looker {
+    tables: mpsc::Sender<Question>,
+    counters: mpsc::Sender<Question>,
+}
 
 /// The looking side ends when nobody can ask any more.
 pub(super) fn start() -> Looker {
-    let (sender, receiver) = mpsc::channel(QUESTIONS);
-    tokio::spawn(work(receiver));
-    Looker(sender)
+    let begin = || {
+        let (sender, receiver) = mpsc::channel(QUESTIONS);
+        tokio::spawn(work(receiver));
+        sender
+    };
+    Looker { tables: begin(), counters: begin() }
 }
 
 impl Looker {
     pub(super) async fn routes(&self, query: RouteQuery) -> Result<RoutesFound, Refusal> {
-        self.ask(|reply| Question::Routes(query, reply)).await
+        ask(&self.tables, |reply| Question::Routes(query, reply)).await
     }
 
     /// IPv4, then IPv6, each in the kernel's order.
     pub(super) async fn rules(&self) -> Result<Arc<Vec<SeenRule>>, Refusal> {
-        self.ask(Question::Rules).await
+        ask(&self.tables, Question::Rules).await
     }
 
     pub(super) async fn counters(&self) -> Result<Arc<Counters>, Refusal> {
-        self.ask(Question::Counters).await
+        ask(&self.counters, Question::Counters).await
     }
+}
 
-    async fn ask<T>(&self, make: impl FnOnce(Reply<T>) -> Question) -> Result<T, Refusal> {
-        let (reply, answer) = oneshot::channel();
-        if self.0.send(make(reply)).await.is_err() {
-            return Err(Refusal::unavailable("the daemon is ending"));
-        }
-        match answer.await {
-            Ok(Ok(found)) => Ok(found),
-            Ok(Err(error)) => Err(Refusal::internal(format!("the kernel's tables cannot be read: {error}"))),
-            Err(_) => Err(Refusal::unavailable("the daemon is ending")),
-        }
+async fn ask<T>(way: &mpsc::Sender<Question>, make: impl FnOnce(Reply<T>) -> Question) -> Result<T, Refusal> {
+    let (reply, answer) = oneshot::channel();
+    if way.send(make(reply)).await.is_err() {
+        return Err(Refusal::unavailable("the daemon is ending"));
+    }
+    match answer.await {
+        Ok(Ok(found)) => Ok(found),
+        Ok(Err(error)) => Err(Refusal::internal(format!("the kernel's tables cannot be read: {error}"))),
+        Err(_) => Err(Refusal::unavailable("the daemon is ending")),
     }
 }
 
@@ -141,7 +148,7 @@ async fn work(mut questions: mpsc::Receiver<Question>) {
             share(look_at_rules().await.map(Arc::new).map_err(Arc::new), rules);
         }
         if !counters.is_empty() {
-            share(look_at_counters().await.map(Arc::new).map_err(Arc::new), counters);
+            share(counters_aside().await.map(Arc::new).map_err(Arc::new), counters);
         }
         for (wish, mut asked) in routes {
             // Whoever has gone meanwhile needs no look.
@@ -174,6 +181,16 @@ async fn look_at_rules() -> Result<Vec<SeenRule>, DumpError> {
         }
     }
     Ok(rules)
+}
+
+/// The kernel tells of links under its one lock for all networks (rtnl), which the end of a namespace
+/// may hold for long: a thread waits for it, and not the loop. It ends when it was idle for 10 s.
+async fn counters_aside() -> Result<Counters, DumpError> {
+    let looking = tokio::task::spawn_blocking(|| {
+        let runtime = Builder::new_current_thread().enable_io().build().map_err(DumpError::Socket)?;
+        runtime.block_on(look_at_counters())
+    });
+    looking.await.unwrap_or(Err(DumpError::Incomplete("links")))
 }
 
 async fn look_at_counters() -> Result<Counters, DumpError> {

@@ -64,13 +64,16 @@ fn each_child_has_its_own_identity_and_only_what_it_needs() {
     assert_eq!((status(worker, "Umask"), status(helper, "Umask")), ("0022".to_owned(), "0077".to_owned()));
 
     // Until sleep(1) has replaced its shell and loaded its libraries there are more.
-    let only_five = |pid| descriptors(pid).iter().map(|(number, _)| *number).eq(0..5);
-    await_that("each has five descriptors", || only_five(worker) && only_five(helper));
+    let has_only = |pid, count| descriptors(pid).iter().map(|(number, _)| *number).eq(0..count);
+    await_that("the worker has six descriptors, the helper five", || {
+        has_only(worker, 6) && has_only(helper, 5)
+    });
     let (worker_has, helper_has) = (descriptors(worker), descriptors(helper));
     assert!(
         worker_has[3].1.starts_with("socket:") && worker_has[4].1.starts_with("socket:"),
         "{worker_has:?}"
     );
+    assert!(worker_has[5].1.starts_with("pipe:"), "the bell: {worker_has:?}");
     assert!(helper_has[3].1.starts_with("socket:"), "{helper_has:?}");
     assert!(helper_has[4].1.starts_with("/memfd:netevd-policy"), "{helper_has:?}");
     let policy = fs::read_to_string(format!("/proc/{helper}/fd/4")).expect("readable");
@@ -85,7 +88,7 @@ fn each_child_has_its_own_identity_and_only_what_it_needs() {
         environment.split(|b| *b == 0).filter(|v| !v.is_empty() && !v.starts_with(b"PWD=")).count(),
         1
     );
-    assert!(place.log().contains("--channel 3 --netlink 4"), "{}", place.log());
+    assert!(place.log().contains("--channel 3 --netlink 4 --bell 5"), "{}", place.log());
     assert!(place.log().contains(&format!("--runtime-dir {}", place.at("run").display())));
     let owner = std::os::unix::fs::MetadataExt::uid(&fs::metadata(place.at("run")).expect("made"));
     assert_eq!(Some(owner.to_string().as_str()), worker_uid.split_whitespace().next());

@@ -50,7 +50,9 @@ fn audit_survives_a_full_disk() {
     }
     daemon.await_log(&["audit.log cannot be written", "No space left"]);
     let told = daemon.log().matches("No space left").count();
-    assert_eq!(told, 1, "once");
+    // What is left of the file's last page takes a short record now and then, so it may be well again
+    // for a moment; but it is not told for each of the thirty events.
+    assert!((1..=3).contains(&told), "{told} times");
     host.sh(&format!("rm {DIRECTORY}/filler"));
     until(&host, "what is missing is told", missing);
     daemon.await_log(&["is written again"]);

@@ -3,6 +3,7 @@
 mod changes;
 mod keys;
 mod looks;
+mod picture;
 mod source;
 mod strangers;
 mod tokens;

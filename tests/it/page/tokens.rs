@@ -24,4 +24,6 @@ fn page_beyond_loopback_wants_the_token_and_says_so_when_it_changes() {
     daemon.signal("HUP");
     browser.await_text("#verdict-line", "This daemon wants its token");
     browser.await_text("#verdict-list", "api.token_file");
+    browser.open("http://anybody:another-one-of-the-tokens@192.0.2.2:9090/");
+    browser.await_text("#verdict-line", "The network is well");
 }

@@ -5,7 +5,7 @@ use crate::api::document::{ErrorBody, ErrorDocument};
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use hyper::body::Bytes;
-use hyper::header::{CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
 use hyper::{HeaderMap, StatusCode};
 use serde::Serialize;
 use serde_json::Value;
@@ -108,6 +108,19 @@ impl IntoResponse for Refusal {
     }
 }
 
+/// Leaves the challenge by Basic to whoever opens an address. A browser answers it with a dialogue and
+/// holds the request back until somebody has filled that in; a page's script that asks every second
+/// could neither say that the token changed nor stop asking. Such a script takes a document or a stream
+/// by name. (`Sec-Fetch-Mode` would tell too, but browsers send it to hosts beyond loopback by TLS alone.)
+pub(super) fn spare_dialogue(asked: &HeaderMap, answer: &mut HeaderMap) {
+    let is_script = asked.get(ACCEPT).is_some_and(|kind| {
+        ["application/json", "text/event-stream"].iter().any(|name| kind.as_bytes() == name.as_bytes())
+    });
+    if is_script && answer.contains_key(WWW_AUTHENTICATE) {
+        answer.insert(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGES[0]));
+    }
+}
+
 /// What handlers give back.
 pub(super) type Answer = Result<Response, Refusal>;
 
@@ -165,5 +178,33 @@ pub(super) fn harden(headers: &mut HeaderMap) {
     ] {
         // The dashboard has a policy of its own.
         headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_opens_an_address_is_asked_by_a_dialogue_and_a_script_is_not() {
+        for (accept, expected) in [
+            (None, 2),
+            (Some("*/*"), 2),
+            (Some("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"), 2),
+            (Some("application/json"), 1),
+            (Some("text/event-stream"), 1),
+        ] {
+            let mut asked = HeaderMap::new();
+            if let Some(accept) = accept {
+                asked.insert(ACCEPT, HeaderValue::from_static(accept));
+            }
+            let mut response = Refusal::unauthorized("the token is wrong").into_response();
+            spare_dialogue(&asked, response.headers_mut());
+            let challenges: Vec<_> = response.headers().get_all(WWW_AUTHENTICATE).iter().collect();
+            assert_eq!(challenges, CHALLENGES[..expected], "{accept:?}");
+            let mut good = text(StatusCode::OK, "text/plain", "");
+            spare_dialogue(&asked, good.headers_mut());
+            assert!(!good.headers().contains_key(WWW_AUTHENTICATE));
+        }
     }
 }

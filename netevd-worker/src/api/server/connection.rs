@@ -2,7 +2,7 @@
 //! what changes or is refused told to the audit log.
 
 use super::access::{Peer, admit};
-use super::answer::{Refusal, harden};
+use super::answer::{Refusal, harden, spare_dialogue};
 use super::context::Context;
 use super::guard::Guard;
 use crate::api::ask::Actor;
@@ -119,7 +119,11 @@ impl Desk {
         let noted = (head.method.clone(), head.uri.path().chars().take(PATH).collect::<String>());
         let is_head = head.method == Method::HEAD;
         let mut response = match admission.reading {
-            Err(refusal) => refusal.into_response(),
+            Err(refusal) => {
+                let mut response = refusal.into_response();
+                spare_dialogue(&head.headers, response.headers_mut());
+                response
+            }
             Ok(()) => {
                 let caller = Caller {
                     actor: admission.actor.clone(),

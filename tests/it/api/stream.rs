@@ -5,6 +5,10 @@ use crate::support::{Host, request, wait_for};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+/// For what hangs.
+const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Reads one stream.
 pub(super) struct Reader {
@@ -31,7 +35,10 @@ impl Reader {
     /// The next message; `None` at the stream's end. Frames of the transfer fall between its lines.
     pub(super) fn next(&mut self) -> Option<(String, Value)> {
         let (mut id, mut event) = (String::new(), String::new());
+        let began = Instant::now();
         loop {
+            // The comments that keep it alive would keep a test waiting for ever.
+            assert!(began.elapsed() < PATIENCE, "no message within {PATIENCE:?}: {:?}", self.messages.last());
             let mut line = String::new();
             if self.lines.read_line(&mut line).expect("the stream goes on") == 0 {
                 return None;

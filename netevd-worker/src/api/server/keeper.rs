@@ -26,6 +26,8 @@ use tokio_util::sync::CancellationToken;
 const RETRY: Duration = Duration::from_secs(60);
 /// After accept(2) failed for want of descriptors or memory.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Between two words about that.
+const PAUSE_TOLD: Duration = Duration::from_secs(60);
 /// For connections to end when the server does.
 const FAREWELL: Duration = Duration::from_secs(3);
 
@@ -47,6 +49,7 @@ pub(super) struct Keeper {
     seated: HashMap<Id, Who>,
     /// Nobody is let in before.
     paused: Option<Instant>,
+    pause_told: Option<Instant>,
     retry: Option<Instant>,
 }
 
@@ -74,6 +77,7 @@ impl Keeper {
             connections: JoinSet::new(),
             seated: HashMap::new(),
             paused: None,
+            pause_told: None,
             retry: None,
         };
         keeper.open_tcp();
@@ -217,8 +221,12 @@ impl Keeper {
         if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::NotConnected) {
             return;
         }
-        tracing::warn!("the API lets nobody in for a second: {error}");
-        self.paused = Some(Instant::now() + PAUSE);
+        let now = Instant::now();
+        if self.pause_told.is_none_or(|told| now.duration_since(told) >= PAUSE_TOLD) {
+            self.pause_told = Some(now);
+            tracing::warn!("the API lets nobody in, trying again each second: {error}; raise LimitNOFILE=");
+        }
+        self.paused = Some(now + PAUSE);
     }
 }
 

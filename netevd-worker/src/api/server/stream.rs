@@ -18,6 +18,7 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -28,6 +29,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const TAIL: usize = crate::journal::EVENTS;
 
 struct Reader {
+    /// While a backlog waits to be sent: its share of what its reader may have on its way.
+    share: Option<OwnedSemaphorePermit>,
+    caller: Caller,
     context: Arc<Context>,
     closing: CancellationToken,
     /// Up to where it was told, once nothing is missed any more.
@@ -63,6 +67,8 @@ pub(super) async fn stream(
     // A place of no life of the worker: the whole ring.
     const BEGINNING: Place = Place { instance: 0, revision: 0 };
     let from = after.or(tail.map(|_| BEGINNING));
+    // Before it is made, as much as it can be; an event is reckoned at a KiB.
+    let mut share = if from.is_some() { Some(caller.reserve(TAIL).await?) } else { None };
     let followed = context.ask(|reply| Ask::Follow(from, reply)).await?;
     let now = Place { instance: followed.instance, revision: followed.revision };
     let Followed { missed, changes, .. } = followed;
@@ -71,7 +77,10 @@ pub(super) async fn stream(
         missed.drain(..missed.len().saturating_sub(tail));
         missed.shrink_to_fit();
     }
-    let reader = Reader { context, closing: caller.closing, place: now, missed, changes };
+    // What it does not have is free for others.
+    drop(share.as_mut().and_then(|share| share.split(TAIL.saturating_sub(missed.len()))));
+    let closing = caller.closing.clone();
+    let reader = Reader { share, caller, context, closing, place: now, missed, changes };
     // Said at once, so that the other side knows that it listens.
     let greeting = futures_util::stream::once(async { frame(": netevd\n\n".to_owned()) });
     let messages = futures_util::StreamExt::chain(
@@ -96,11 +105,10 @@ impl Reader {
                 return None;
             }
             if let Some(change) = self.missed.pop_front() {
-                if self.missed.is_empty() {
-                    self.missed.shrink_to_fit();
-                }
                 return Some(message(&change));
             }
+            self.missed.shrink_to_fit();
+            self.share = None;
             let received = tokio::select! {
                 () = self.closing.cancelled() => return None,
                 received = timeout(KEEP_ALIVE, self.changes.recv()) => received,
@@ -114,6 +122,7 @@ impl Reader {
                 Ok(Err(RecvError::Closed)) => return None,
                 Ok(Err(RecvError::Lagged(_))) => {
                     let place = Some(self.place);
+                    self.share = Some(self.caller.reserve(TAIL).await.ok()?);
                     let followed = self.context.ask(|reply| Ask::Follow(place, reply)).await.ok()?;
                     self.place = Place { instance: followed.instance, revision: followed.revision };
                     (self.missed, self.changes) = (followed.missed.into(), followed.changes);

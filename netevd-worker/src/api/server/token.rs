@@ -43,10 +43,11 @@ impl Token {
         if !found.is_file() {
             return Err(format!("api.token_file {name} is no regular file"));
         }
-        if found.mode() & 0o006 != 0 {
+        // Scripts have the worker's group: who may write may choose.
+        if found.mode() & 0o026 != 0 {
             return Err(format!(
-                "api.token_file {name} has mode {:04o}, so that everybody may read or write it; to mend it: \
-                 chmod o-rwx {name}, and put another token into it",
+                "api.token_file {name} has mode {:04o}, so that others may read or write it; to mend it: \
+                 chmod 0640 {name}, and put another token into it",
                 found.mode() & 0o7777
             ));
         }
@@ -114,9 +115,11 @@ mod tests {
             |mode| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("mode");
         mode(0o640);
         assert!(Token::read(&path).is_ok());
+        mode(0o660);
+        assert!(Token::read(&path).is_err(), "the group may choose it");
         mode(0o644);
         let fault = Token::read(&path).err().expect("refused");
-        assert!(fault.contains("0644") && fault.contains("chmod o-rwx"), "{fault}");
+        assert!(fault.contains("0644") && fault.contains("chmod 0640"), "{fault}");
         assert!(!fault.contains("0123456789"));
         std::fs::remove_file(&path).expect("removed");
         assert!(Token::read(&path).err().expect("gone").contains("is not there"));

@@ -2,6 +2,7 @@
 
 use caps::{CapSet, Capability};
 use nix::sys::prctl;
+use nix::sys::signal::{SigSet, Signal};
 use std::fmt;
 
 /// Why the worker does not start.
@@ -16,6 +17,22 @@ pub(super) enum ConfineError {
 /// Keeps other processes of the same user out: no ptrace, no /proc/PID/fd, no pidfd_getfd.
 pub(super) fn hide() -> nix::Result<()> {
     prctl::set_dumpable(false)
+}
+
+/// SIGHUP that comes before its handler would end the process; it waits until it is permitted.
+pub(super) fn hold_hang_up() -> nix::Result<()> {
+    hang_up().thread_block()
+}
+
+/// From now on; the handler is there.
+pub(super) fn permit_hang_up() -> nix::Result<()> {
+    hang_up().thread_unblock()
+}
+
+fn hang_up() -> SigSet {
+    let mut set = SigSet::empty();
+    set.add(Signal::SIGHUP);
+    set
 }
 
 /// No capability now or after any exec, no gain by exec, and the root directory as a place that

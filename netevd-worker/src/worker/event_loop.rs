@@ -6,6 +6,7 @@ mod reload;
 mod start;
 
 use super::bell::Bell;
+use super::confine;
 use super::fatal::Fatal;
 use super::lock::Lock;
 use super::log::Log;
@@ -102,11 +103,13 @@ struct Signals {
 
 impl Signals {
     fn new() -> io::Result<Self> {
-        Ok(Self {
+        let signals = Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hang_up: signal(SignalKind::hangup())?,
-        })
+        };
+        confine::permit_hang_up()?;
+        Ok(signals)
     }
 }
 

@@ -32,6 +32,10 @@ pub fn main() -> ExitCode {
         eprintln!("netevd-worker: cannot become undumpable: {error}");
         return ExitCode::FAILURE;
     }
+    if let Err(error) = confine::hold_hang_up() {
+        eprintln!("netevd-worker: cannot hold SIGHUP back: {error}");
+        return ExitCode::FAILURE;
+    }
     match options::parse(std::env::args_os().skip(1)) {
         Ok(Command::Print(text)) => {
             println!("{text}");

@@ -22,6 +22,36 @@ fn tour_of_the_documentation_is_true() {
     walk(&host, &page("docs/tour.md"));
 }
 
+/// The machine of the README: two uplinks in one subnet, a bridge of containers, the names of the
+/// installed `rt_protos.d`.
+#[test]
+fn tour_of_the_readme_is_true() {
+    let Some(host) = Host::new("tour_of_the_readme_is_true") else { return };
+    host.isp();
+    host.veth("eth0", 2);
+    host.veth("eth1", 3);
+    host.peer(
+        "ip link add br0 up type bridge; ip link set eth0p master br0; ip link set eth1p master br0
+         ip addr add 192.0.2.1/24 dev br0",
+    );
+    host.sh(
+        "ip addr add 192.0.2.2/24 dev eth0; ip addr add 192.0.2.3/24 dev eth1
+         ip route add default via 192.0.2.1 dev eth0 metric 100
+         ip route add default via 192.0.2.1 dev eth1 metric 200
+         ip link add docker0 up type bridge; ip addr add 172.17.0.1/16 dev docker0",
+    );
+    let text = page("README.md");
+    let yaml = text.split("```yaml\n").find(|block| block.contains("policy_rules: [eth1]")).expect("a block");
+    let yaml = yaml.split("```").next().expect("its end");
+    host.config(&format!("system: {{ backend: kernel }}\n{yaml}"));
+    host.write("/etc/iproute2/rt_protos.d/netevd.conf", &page("systemd/rt_protos.d/netevd.conf"), 0o644);
+    let daemon = host.start_daemon();
+    let steps = steps(&text);
+    assert!(steps.len() > 3, "the page has steps");
+    steps.iter().for_each(|step| take(&host, step));
+    assert_eq!(daemon.stop().status, 0);
+}
+
 fn page(name: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).expect("the page")
 }

@@ -74,6 +74,11 @@ fn prepare(confinement: Confinement, given: [Option<RawFd>; GIVEN_MAX], parent: 
     // SAFETY: an integer; it cannot fail.
     unsafe { libc::umask(confinement.umask) };
     unblock_signals()?;
+    if confinement.own_session {
+        // Who starts the launcher by nohup(1) means the launcher.
+        // SAFETY: no handler is installed, only the default put back.
+        unsafe { libc::signal(libc::SIGHUP, libc::SIG_DFL) };
+    }
     let mut next = CHANNEL;
     for descriptor in given.into_iter().flatten() {
         // SAFETY: an open descriptor; the number is one of the placeholders of `reserve_descriptors`.

@@ -34,12 +34,10 @@ fn tour_of_the_readme_is_true() {
         "ip link add br0 up type bridge; ip link set eth0p master br0; ip link set eth1p master br0
          ip addr add 192.0.2.1/24 dev br0",
     );
-    host.sh(
-        "ip addr add 192.0.2.2/24 dev eth0; ip addr add 192.0.2.3/24 dev eth1
+    host.sh("ip addr add 192.0.2.2/24 dev eth0; ip addr add 192.0.2.3/24 dev eth1
          ip route add default via 192.0.2.1 dev eth0 metric 100
          ip route add default via 192.0.2.1 dev eth1 metric 200
-         ip link add docker0 up type bridge; ip addr add 172.17.0.1/16 dev docker0",
-    );
+         ip link add docker0 up type bridge; ip addr add 172.17.0.1/16 dev docker0");
     let text = page("README.md");
     let yaml = text.split("```yaml\n").find(|block| block.contains("policy_rules: [eth1]")).expect("a block");
     let yaml = yaml.split("```").next().expect("its end");

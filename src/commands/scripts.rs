@@ -8,9 +8,9 @@ use crate::client::{Client, ClientError, Target};
 use crate::identity::{self, Powers};
 use crate::output::Format;
 use crate::{Failure, load, output, say, views};
-use netevd_worker::api::document::{ScriptDocument, Scripts, StrayDocument};
+use netevd_worker::api::document::Scripts;
 use netevd_worker::config::Backend;
-use netevd_worker::dispatch::{Identity, ScriptRoots, Survey, TrustedOwner, Verdict, survey};
+use netevd_worker::dispatch::{Identity, ScriptRoots, TrustedOwner, survey};
 use std::io::Write;
 
 /// Shows them. A refused script makes the command fail, so that it can stand in a check.
@@ -20,7 +20,7 @@ pub(crate) fn run(options: &ScriptsOptions) -> Result<(), Failure> {
         load(options.config.file.as_deref()).map_or(Backend::Auto, |loaded| loaded.config.system.backend);
     let (owner, identity) = judged_for(options)?;
     let roots = ScriptRoots::default();
-    let mut scripts = document(survey(&roots, owner, &identity));
+    let mut scripts = Scripts::from(survey(&roots, owner, &identity));
     if let Some(known) = asked(&options.asking.daemon)? {
         add_runs(&mut scripts, known);
     }
@@ -39,37 +39,6 @@ pub(crate) fn run(options: &ScriptsOptions) -> Result<(), Failure> {
         0 => Ok(()),
         n => Err(Failure::line(format!("{n} script{} will not run", if n == 1 { "" } else { "s" }))),
     }
-}
-
-fn document(found: Survey) -> Scripts {
-    let scripts: Vec<_> = found
-        .entries
-        .into_iter()
-        .map(|entry| {
-            let (verdict, reason) = match entry.verdict {
-                Verdict::Runs => ("runs", None),
-                Verdict::Masked { by } => ("masked", Some(format!("by {}", by.display()))),
-                Verdict::Skipped(reason) => ("skipped", Some(reason.to_string())),
-                Verdict::Refused { component, found, cure } => {
-                    ("refused", Some(format!("{} {found}; to mend it: {cure}", component.display())))
-                }
-            };
-            ScriptDocument {
-                path: entry.path.display().to_string(),
-                event_type: entry.kind.name().to_owned(),
-                verdict: verdict.to_owned(),
-                reason,
-                runs: 0,
-                failures: 0,
-                last_run: None,
-            }
-        })
-        .collect();
-    let strays = found.strays.into_iter().map(|stray| StrayDocument {
-        path: stray.path.display().to_string(),
-        nearest: stray.nearest.map(str::to_owned),
-    });
-    Scripts { count: u64::try_from(scripts.len()).unwrap_or(u64::MAX), scripts, strays: strays.collect() }
 }
 
 /// What a daemon knows. One that is not there is no error, but where it was named.

@@ -331,7 +331,7 @@ pub struct EventDocument {
     pub interface: Option<String>,
     /// What became of it: `waiting`, `running`, `done` (something ran), `none` (nothing waits for such
     /// an event), `coalesced` (another event's run stands for it), `ignored` (by a filter), `lost`
-    /// (its queue was full), `dropped` (the daemon ended first).
+    /// (its queue was full).
     pub action: String,
     /// What belongs to it.
     pub details: EventDetails,

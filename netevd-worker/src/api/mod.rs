@@ -7,5 +7,6 @@
 pub mod ask;
 pub mod document;
 mod problem;
+mod scripts;
 pub mod server;
 pub(crate) mod view;

@@ -13,8 +13,6 @@ mod scripts;
 #[cfg(test)]
 mod tests;
 
-pub use record::Record;
-
 use crate::api::ask::{Change, EventPage, EventQuery, Followed, Place, STREAM_BEHIND, ScriptRuns, Since};
 use crate::api::document::{EventDocument, LastEvent};
 use crate::config::Backend;
@@ -22,7 +20,7 @@ use crate::dispatch::{Completion, Note};
 use crate::event::{Event, EventId, EventKind};
 use crate::timestamp::rfc3339;
 use protocol::InterfaceName;
-use record::Fate;
+use record::{Fate, Record};
 use scripts::Scripts;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -81,9 +79,16 @@ impl Journal {
         self.dirty.push_back(event.id);
     }
 
-    /// Takes note of what became of an event. The record, if it is still there.
-    pub fn note(&mut self, note: &Note) -> Option<&Record> {
-        let event = match note {
+    /// Takes note of what became of an event; one that is forgotten stays so.
+    pub fn note(&mut self, note: &Note) {
+        if let Some(event) = self.noted(note) {
+            self.touch(event);
+        }
+    }
+
+    /// The event that changed by it, if it is still there.
+    fn noted(&mut self, note: &Note) -> Option<EventId> {
+        Some(match note {
             Note::Coalesced { event, into } => {
                 if self.join_routes(*event, *into) {
                     *into
@@ -119,9 +124,7 @@ impl Journal {
                 self.find(*event)?.over();
                 *event
             }
-        };
-        self.touch(event);
-        self.get(event)
+        })
     }
 
     /// A script has ended.

@@ -34,7 +34,7 @@ pub(super) enum Fate {
 
 /// One event.
 #[derive(Debug)]
-pub struct Record {
+pub(super) struct Record {
     pub(super) id: EventId,
     pub(super) time: SystemTime,
     pub(super) kind: EventKind,
@@ -106,21 +106,6 @@ impl Record {
             units: Vec::new(),
             filters: Vec::new(),
         }
-    }
-
-    /// When the worker read it.
-    pub fn time(&self) -> SystemTime {
-        self.time
-    }
-
-    /// What it is.
-    pub fn kind(&self) -> EventKind {
-        self.kind
-    }
-
-    /// How many scripts were started for it.
-    pub fn runs(&self) -> usize {
-        self.runs.len()
     }
 
     /// More changes of routes for the same run.

@@ -9,10 +9,9 @@ use super::query::{Parameters, bad, digits, shown};
 use super::tables::{route_document, rule_document};
 use crate::api::ask::{Ask, EventQuery, Since};
 use crate::api::document::{
-    Check, Events, InterfaceDetail, InterfaceDocument, Interfaces, ScriptDocument, Scripts,
-    StatisticsDocument, StrayDocument,
+    Check, Events, InterfaceDetail, InterfaceDocument, Interfaces, Scripts, StatisticsDocument,
 };
-use crate::dispatch::{Identity, ScriptRoots, Verdict, survey};
+use crate::dispatch::{Identity, ScriptRoots, survey};
 use crate::journal::EVENTS;
 use crate::metrics::{Gauges, OPENMETRICS, TEXT, wants_openmetrics};
 use crate::names;
@@ -181,38 +180,16 @@ pub(super) async fn event(State(context): State<Arc<Context>>, id: FromPath, uri
 pub(super) async fn scripts(State(context): State<Arc<Context>>, uri: Uri) -> Answer {
     Parameters::of(&uri, &[])?;
     let runs = context.ask(Ask::Runs).await?;
-    let mut runs: HashMap<_, _> = runs.into_iter().map(|runs| (runs.path.clone(), runs)).collect();
+    let mut runs: HashMap<_, _> =
+        runs.into_iter().map(|runs| (runs.path.display().to_string(), runs)).collect();
     let found = survey(&ScriptRoots::default(), context.trusted(), &Identity::current());
-    let scripts: Vec<_> = found
-        .entries
-        .into_iter()
-        .map(|entry| {
-            let (verdict, reason) = match entry.verdict {
-                Verdict::Runs => ("runs", None),
-                Verdict::Masked { by } => ("masked", Some(format!("by {}", by.display()))),
-                Verdict::Skipped(reason) => ("skipped", Some(reason.to_string())),
-                Verdict::Refused { component, found, cure } => {
-                    ("refused", Some(format!("{} {found}; to mend it: {cure}", component.display())))
-                }
-            };
-            let known = runs.remove(&entry.path);
-            ScriptDocument {
-                path: entry.path.display().to_string(),
-                event_type: entry.kind.name().to_owned(),
-                verdict: verdict.to_owned(),
-                reason,
-                runs: known.as_ref().map_or(0, |known| known.runs),
-                failures: known.as_ref().map_or(0, |known| known.failures),
-                last_run: known.map(|known| known.last),
-            }
-        })
-        .collect();
-    let strays = found.strays.into_iter().map(|stray| StrayDocument {
-        path: stray.path.display().to_string(),
-        nearest: stray.nearest.map(str::to_owned),
-    });
-    let count = u64::try_from(scripts.len()).unwrap_or(u64::MAX);
-    document(&Scripts { scripts, count, strays: strays.collect() })
+    let mut scripts = Scripts::from(found);
+    for script in &mut scripts.scripts {
+        if let Some(known) = runs.remove(&script.path) {
+            (script.runs, script.failures, script.last_run) = (known.runs, known.failures, Some(known.last));
+        }
+    }
+    document(&scripts)
 }
 
 /// `GET /health`

@@ -3,14 +3,17 @@
 // Helpers of tests, which the permission for tests in clippy.toml does not reach.
 #![allow(clippy::expect_used, clippy::panic)]
 
+mod netlink;
+mod random;
+mod view;
 mod world;
 
 mod connect;
 mod defaults;
+mod hostile;
 mod limits;
 mod lockdown;
 mod networks;
 mod races;
 mod rules;
 mod sync;
-mod violations;

@@ -13,6 +13,7 @@ mod defaults;
 mod hostile;
 mod limits;
 mod lockdown;
+mod model;
 mod networks;
 mod races;
 mod rules;

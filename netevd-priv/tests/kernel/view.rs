@@ -7,6 +7,7 @@ use crate::netlink::{Message, Netlink, attributes, number};
 use protocol::{Family, PROTOCOL, Prefix, Selector};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::time::Instant;
 
 /// `IFF_UP`
 pub(crate) const UP: u32 = 1;
@@ -16,10 +17,18 @@ pub(crate) const LOOPBACK: u32 = 8;
 pub(crate) const POINT_TO_POINT: u32 = 16;
 /// `IFF_RUNNING`, `IFF_LOWER_UP` and `IFF_DORMANT`: the carrier's, which comes when it comes.
 const CARRIER: u32 = 0x40 | 0x1_0000 | 0x2_0000;
+/// `IFF_LOWER_UP`: it has a carrier.
+const LOWER_UP: u32 = 0x1_0000;
+/// `IFA_F_TENTATIVE`
+const TENTATIVE: u32 = 0x40;
+/// `RTN_LOCAL`
+const LOCAL: u8 = 2;
 /// `RTN_UNICAST`
 pub(crate) const UNICAST: u8 = 1;
-/// `RTN_LOCAL`
-pub(crate) const LOCAL: u8 = 2;
+/// Table main.
+pub(crate) const MAIN_TABLE: u32 = 254;
+/// Table local.
+pub(crate) const LOCAL_TABLE: u32 = 255;
 /// `RTN_UNREACHABLE`
 const UNREACHABLE: u8 = 7;
 
@@ -33,6 +42,8 @@ pub(crate) struct View {
     /// Everything that does not carry our protocol number: what it is, and its bytes. Rules in
     /// their order, all else sorted.
     pub(crate) foreign: Vec<(&'static str, Vec<u8>)>,
+    /// What the kernel makes for IPv6 addresses when it finds the time.
+    late: Vec<(&'static str, Vec<u8>)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,8 +76,14 @@ pub(crate) struct Route {
     pub(crate) kind: u8,
     /// Several for a multipath route, none for an unreachable one.
     pub(crate) ways: Vec<Way>,
-    /// A source prefix, TOS, nexthop object, preferred source, onlink flag: nothing that we set.
-    pub(crate) more: bool,
+    /// Of IPv4: 0 for universe, 253 for link.
+    pub(crate) scope: u8,
+    /// `RTNH_F_ONLINK`: the gateway was taken on trust.
+    pub(crate) onlink: bool,
+    /// A preferred source.
+    pub(crate) source: bool,
+    /// A TOS, source prefix, encapsulation, nexthop object: what is not kept here.
+    pub(crate) special: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -100,18 +117,27 @@ impl Ours {
         Self::Rule(Rule { ipv4, priority, from, to, table, protocol: PROTOCOL, more: false })
     }
 
-    /// A unicast route of the family's own metric, and nothing more.
+    /// A unicast route of the family's own metric and the way's scope, and nothing more.
     pub(crate) fn route(table: u32, destination: Prefix, way: Way) -> Self {
-        let metric = if destination.is_ipv4() { 0 } else { 1024 };
-        let (kind, ways) = (UNICAST, vec![way]);
-        Self::Route(Route { table, destination, metric, protocol: PROTOCOL, kind, ways, more: false })
+        let ipv4 = destination.is_ipv4();
+        Self::Route(Route {
+            table,
+            destination,
+            metric: if ipv4 { 0 } else { 1024 },
+            protocol: PROTOCOL,
+            kind: UNICAST,
+            ways: vec![way],
+            scope: if ipv4 && way.1.is_none() { 253 } else { 0 },
+            onlink: false,
+            source: false,
+            special: false,
+        })
     }
 
     /// `unreachable default metric 4294967295`
     pub(crate) fn fallback(table: u32, family: Family) -> Self {
-        let (destination, metric) = (everything(family), u32::MAX);
-        let (kind, ways) = (UNREACHABLE, Vec::new());
-        Self::Route(Route { table, destination, metric, protocol: PROTOCOL, kind, ways, more: false })
+        let Self::Route(route) = Self::route(table, everything(family), (0, None)) else { unreachable!() };
+        Self::Route(Route { metric: u32::MAX, kind: UNREACHABLE, scope: 0, ways: Vec::new(), ..route })
     }
 }
 
@@ -156,6 +182,7 @@ impl View {
             view.foreign.push(("netconf", message.payload));
         }
         view.foreign.sort();
+        view.late.sort();
         for family in [2, 10] {
             let mut header = [0; 12];
             header[0] = family;
@@ -170,15 +197,47 @@ impl View {
         view
     }
 
+    /// The view once the kernel has done what it does later: it puts IPv6 addresses into service
+    /// from a queue, even those without a duplicate check.
+    pub(crate) fn settled(netlink: &mut Netlink) -> Self {
+        let began = Instant::now();
+        loop {
+            let view = Self::of(netlink);
+            if view.is_settled() {
+                return view;
+            }
+            assert!(began.elapsed().as_secs() < 60, "an address is never in service: {:?}", view.addresses);
+            std::thread::yield_now();
+        }
+    }
+
+    fn is_settled(&self) -> bool {
+        let mut addresses = self.addresses.iter().filter(|a| a.address.is_ipv6());
+        addresses.all(|a| {
+            let flags = self.links.iter().find(|link| link.index == a.index).map_or(0, |link| link.flags);
+            let host = Prefix::host(a.address);
+            let served = |r: &Route| r.table == LOCAL_TABLE && r.destination == host && r.kind == LOCAL;
+            // Without a carrier a duplicate check never ends.
+            if a.flags & TENTATIVE != 0 {
+                flags & LOWER_UP == 0
+            } else {
+                flags & UP == 0 || self.routes.iter().any(served)
+            }
+        })
+    }
+
     fn route(&mut self, message: &Message) {
         let Some(route) = Route::read(&message.payload) else { return };
-        // IPv6 makes some of its own when the carrier comes: not ours to judge.
-        let own = route.protocol == 2 && !route.destination.is_ipv4() && route.kind == 5;
-        if route.protocol != PROTOCOL && !own {
-            let mut bytes = without(message, 12, &[12]);
-            // RTNH_F_DEAD and RTNH_F_LINKDOWN follow the carrier.
-            bytes[8] &= !17;
-            self.foreign.push(("route", bytes));
+        // RTNH_F_DEAD and RTNH_F_LINKDOWN follow the carrier.
+        let mut bytes = without(message, 12, &[12]);
+        bytes[8] &= !17;
+        let late = route.protocol == 2 && route.table == LOCAL_TABLE && !route.destination.is_ipv4();
+        match route.protocol {
+            PROTOCOL => {}
+            // RTN_MULTICAST: an interface's, when its carrier comes.
+            _ if late && route.kind == 5 => {}
+            _ if late => self.late.push(("route", bytes)),
+            _ => self.foreign.push(("route", bytes)),
         }
         self.routes.push(route);
     }
@@ -196,12 +255,12 @@ impl View {
 
     /// Panics with the differences unless everything foreign is as it was.
     pub(crate) fn nothing_foreign_changed(&self, before: &Self, context: &str) {
-        if self.foreign == before.foreign {
+        if self.foreign == before.foreign && self.late == before.late {
             return;
         }
         let counts = |view: &Self| {
             let mut counts = BTreeMap::new();
-            for object in &view.foreign {
+            for object in view.foreign.iter().chain(&view.late) {
                 *counts.entry(object.clone()).or_insert(0) += 1;
             }
             counts
@@ -286,8 +345,10 @@ impl Route {
             protocol: payload[5],
             kind: payload[7],
             ways: Vec::new(),
-            // RTNH_F_ONLINK
-            more: payload[2] != 0 || payload[3] != 0 || payload[8] & 4 != 0,
+            scope: payload[6],
+            onlink: payload[8] & 4 != 0,
+            source: false,
+            special: payload[2] != 0 || payload[3] != 0,
         };
         for (kind, value) in attributes(payload, 12) {
             match kind {
@@ -298,9 +359,10 @@ impl Route {
                 6 => route.metric = number(value),
                 9 => route.ways = several(value),
                 15 => route.table = number(value),
+                7 => route.source = true,
                 // Cache data; the preference of routers, always medium.
                 12 | 20 => {}
-                _ => route.more = true,
+                _ => route.special = true,
             }
         }
         route.destination = Prefix::containing(destination, payload[1]).ok()?;

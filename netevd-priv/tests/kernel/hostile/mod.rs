@@ -90,7 +90,7 @@ impl Target {
         let world = World::new()?;
         world.ip(SCENE);
         let mut netlink = world.netlink();
-        let before = View::of(&mut netlink);
+        let before = View::settled(&mut netlink);
         let eth1 = Ifindex::try_from(41).expect("valid");
         Some(Self { world, netlink, eth1, before })
     }

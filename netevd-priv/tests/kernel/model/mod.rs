@@ -1,0 +1,190 @@
+//! Random sessions on a changing kernel: after each step the real helper on the real kernel and a
+//! model of it, written from its description, agree.
+//!
+//! `NETEVD_TEST_SEED=N` runs the session of a failure again; what is printed is its last steps as
+//! requests and as lines of ip(8).
+
+mod admin;
+mod facts;
+mod oracle;
+mod requests;
+
+use crate::netlink::Netlink;
+use crate::random::Random;
+use crate::view::View;
+use crate::world::{Helper, World, address, policy};
+use admin::Console;
+use oracle::Memory;
+use protocol::{Fallback, GatewayCheck, InterfaceName, Limits, Policy, Reply, Request};
+use std::collections::BTreeMap;
+
+/// Of each of the four tests.
+const STEPS: usize = 2_500;
+/// How much of the way to a failure is shown.
+const SHOWN: usize = 40;
+
+struct Session {
+    world: World,
+    netlink: Netlink,
+    console: Console,
+    random: Random,
+    policy: Policy,
+    helper: Helper,
+    memory: Memory,
+    syncing: bool,
+    view: View,
+    history: Vec<String>,
+    granted: usize,
+}
+
+impl Session {
+    fn new(seed: u64) -> Option<Self> {
+        let world = World::new()?;
+        let (mut netlink, mut console) = (world.netlink(), Console::new(&world));
+        let mut random = Random::new(seed);
+        world.ip(admin::SCENE);
+        for _ in 0..100 {
+            console.run(&world, &admin::happening(&mut random));
+        }
+        let policy = a_policy(&mut random);
+        let helper = world.helper(&policy);
+        let view = View::settled(&mut netlink);
+        let history = vec![policy.to_string()];
+        let (memory, syncing, granted) = (Memory::default(), false, 0);
+        Some(Self {
+            world,
+            netlink,
+            console,
+            random,
+            policy,
+            helper,
+            memory,
+            syncing,
+            view,
+            history,
+            granted,
+        })
+    }
+
+    fn step(&mut self) {
+        match self.random.below(100) {
+            0 => self.restart(),
+            1..=30 => self.happen(),
+            _ => self.request(),
+        }
+    }
+
+    /// Another worker, another helper, and perhaps another policy; what stands stays.
+    fn restart(&mut self) {
+        self.policy = a_policy(&mut self.random);
+        self.history.push(format!("a new helper with\n{}", self.policy));
+        let helper = self.world.helper(&self.policy);
+        let end = std::mem::replace(&mut self.helper, helper).end();
+        assert_eq!(end.status, 0, "{}", end.log);
+        (self.memory, self.syncing) = (Memory::default(), false);
+        let after = View::of(&mut self.netlink);
+        assert!(after.foreign == self.view.foreign, "a new helper changes nothing");
+        assert_eq!(after.ours(), self.view.ours(), "a new helper changes nothing");
+        self.view = after;
+    }
+
+    fn happen(&mut self) {
+        let commands = admin::happening(&mut self.random);
+        // The helper counts what it makes. What others make by its number it sees at its start.
+        if self.policy.limits.objects < 100 && commands.contains(" add ") && commands.contains("110") {
+            return;
+        }
+        self.console.run(&self.world, &commands);
+        let after = View::settled(&mut self.netlink);
+        // The kernel takes routes of an interface that goes; the helper does nothing by itself.
+        if !commands.contains("110") && !after.ours().is_subset(&self.view.ours()) {
+            self.fail(&format!(
+                "unasked: {:?}",
+                after.ours().difference(&self.view.ours()).collect::<Vec<_>>()
+            ));
+        }
+        self.history.push(commands);
+        self.view = after;
+    }
+
+    fn request(&mut self) {
+        let request = requests::a_request(&mut self.random, self.syncing);
+        let expected = self.memory.expect(&self.policy, &self.view, &request);
+        let reply = self.helper.ask(request);
+        self.history.push(format!("{request:?} -> {reply:?}"));
+        let after = View::of(&mut self.netlink);
+        if let Err(fault) = expected.agrees(reply, &self.view.ours(), &after.ours()) {
+            self.fail(&fault);
+        }
+        if after.foreign != self.view.foreign {
+            println!("{}", self.told());
+            after.nothing_foreign_changed(&self.view, &format!("{request:?}"));
+        }
+        self.memory.learn(&request, &expected, reply);
+        match request {
+            Request::SyncBegin => self.syncing = true,
+            Request::SyncEnd => self.syncing = false,
+            _ => self.granted += usize::from(matches!(reply, Reply::Ok)),
+        }
+        self.view = after;
+    }
+
+    fn told(&self) -> String {
+        let last = self.history.len().saturating_sub(SHOWN);
+        self.history[last..].join("\n")
+    }
+
+    fn fail(&self, fault: &str) -> ! {
+        panic!("after\n{}\n{fault}\nbefore it stood {:#?}", self.told(), self.view.ours());
+    }
+}
+
+fn a_policy(random: &mut Random) -> Policy {
+    let small = Limits { addresses: 2, local_networks: 2, objects: 7, writes_per_second: 1_000_000 };
+    let name = InterfaceName::new("eth1").expect("a name");
+    Policy {
+        fallback: random.of(&[Fallback::Main, Fallback::Unreachable]),
+        gateway_check: random.of(&[GatewayCheck::Known, GatewayCheck::Known, GatewayCheck::OnLink]),
+        local_networks: random.below(8) > 0,
+        gateways: if random.below(2) == 0 {
+            BTreeMap::from([(name, vec![address("10.0.2.8"), address("fe80::8")])])
+        } else {
+            BTreeMap::new()
+        },
+        limits: if random.below(4) == 0 {
+            small
+        } else {
+            Limits { writes_per_second: 1_000_000, ..Limits::default() }
+        },
+        ..policy(&["eth*", "!eth0"])
+    }
+}
+
+fn sessions(seed: u64) {
+    let Some(mut session) = Session::new(seed) else { return };
+    for _ in 0..STEPS {
+        session.step();
+    }
+    println!("{} of {STEPS} steps changed something", session.granted);
+    assert!(session.granted > STEPS / 20, "{} requests were granted", session.granted);
+}
+
+#[test]
+fn the_helper_does_what_its_model_does_1() {
+    sessions(1);
+}
+
+#[test]
+fn the_helper_does_what_its_model_does_2() {
+    sessions(2);
+}
+
+#[test]
+fn the_helper_does_what_its_model_does_3() {
+    sessions(3);
+}
+
+#[test]
+fn the_helper_does_what_its_model_does_4() {
+    sessions(4);
+}

@@ -1,0 +1,334 @@
+//! The helper as DESIGN describes it, and not as it is written: what a request may be answered,
+//! and what of ours stands then, given what stands in the kernel.
+//!
+//! Pure: a view and a request in, an expectation out. A request is granted if no reason speaks
+//! against it; which of several reasons is told is left open.
+
+use super::facts::Facts;
+use crate::view::{Address, Ours, Route, UNICAST, View, everything};
+use protocol::{Family, Ifindex, NextHop, Policy, Prefix, Refusal, Reply, Request, RouteKind, Selector};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+type Set = BTreeSet<Ours>;
+
+/// What identifies an object of ours: a rule by all that it is, a route by where it stands.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    Rule(Ours),
+    Route(u32, Prefix, u32),
+}
+
+/// The helper's memory, which is only what has been named between SyncBegin and SyncEnd.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Memory {
+    naming: bool,
+    named: BTreeSet<Key>,
+    /// Named or not: the request failed on its way.
+    perhaps: BTreeSet<Key>,
+}
+
+/// What may come of a request.
+#[derive(Clone, Debug)]
+pub(crate) struct Expected {
+    /// Any of these, if there is one, is the answer.
+    pub(crate) refusals: BTreeSet<Refusal>,
+    /// The answer otherwise, and what of ours stands then.
+    pub(crate) granted: (Reply, Set),
+    /// What need not stand, though it is among the above.
+    pub(crate) uncertain: Set,
+    /// The kernel may refuse as well: the interface is down.
+    pub(crate) may_fail: bool,
+    /// What may have gone in before it was refused or failed.
+    pub(crate) first: Option<Ours>,
+    keys: Vec<Key>,
+}
+
+impl Memory {
+    /// What may become of this request, by this policy, before this view.
+    pub(crate) fn expect(&self, policy: &Policy, view: &View, request: &Request) -> Expected {
+        let facts = Facts { policy, view };
+        let ours = view.ours();
+        match *request {
+            Request::Hello { .. } | Request::Ping | Request::SyncBegin => Expected::plain(Reply::Ok, ours),
+            Request::AddRule { ifindex, selector, address } => {
+                self.add_rule(&facts, ours, ifindex, selector, address)
+            }
+            Request::AddSubnet { ifindex, address } => self.add_subnet(&facts, ours, ifindex, address),
+            Request::AddLocal { ifindex, destination } => self.add_local(&facts, ours, ifindex, destination),
+            Request::SetDefault { ifindex, family, next_hop } => {
+                self.set_default(&facts, ours, ifindex, family, next_hop)
+            }
+            Request::DelRule { ifindex, selector, address } => {
+                let rule = facts.rule(ifindex, selector, address);
+                deletion(ours, |object| *object == rule)
+            }
+            Request::DelRoute { ifindex, family, route } => {
+                let (destination, last) = match route {
+                    RouteKind::Default => (everything(family), false),
+                    RouteKind::Fallback => (everything(family), true),
+                    RouteKind::Subnet(prefix) | RouteKind::Local(prefix) => (prefix, false),
+                };
+                if Family::of(destination.address()) != family {
+                    return Expected {
+                        refusals: [Refusal::Family].into(),
+                        ..Expected::plain(Reply::Ok, ours)
+                    };
+                }
+                let table = facts.table(ifindex);
+                deletion(ours, |object| {
+                    matches!(object, Ours::Route(r)
+                        if r.table == table && r.destination == destination && (r.metric == u32::MAX) == last)
+                })
+            }
+            Request::Purge { ifindex } => {
+                let table = facts.table(ifindex);
+                deletion(ours, |object| match object {
+                    Ours::Rule(rule) => rule.table == table,
+                    Ours::Route(route) => route.table == table,
+                })
+            }
+            Request::SyncEnd => {
+                let uncertain = ours.iter().filter(|o| self.perhaps.contains(&key(o))).cloned().collect();
+                let stays = |o: &Ours| self.named.contains(&key(o)) || self.perhaps.contains(&key(o));
+                let left = ours.into_iter().filter(stays).collect();
+                Expected { uncertain, ..Expected::plain(Reply::Ok, left) }
+            }
+        }
+    }
+
+    /// What the helper remembers after this reply.
+    pub(crate) fn learn(&mut self, request: &Request, expected: &Expected, reply: Reply) {
+        match (request, reply) {
+            (Request::SyncBegin, _) => *self = Self { naming: true, ..Self::default() },
+            (Request::SyncEnd, _) => *self = Self::default(),
+            (_, Reply::Ok | Reply::Exists) if self.naming => self.named.extend(expected.keys.iter().cloned()),
+            (_, Reply::Refused(Refusal::Limit) | Reply::Kernel(_)) if self.naming => {
+                self.perhaps.extend(expected.keys.iter().cloned());
+            }
+            _ => {}
+        }
+    }
+
+    fn add_rule(
+        &self,
+        facts: &Facts<'_>,
+        ours: Set,
+        ifindex: Ifindex,
+        selector: Selector,
+        a: IpAddr,
+    ) -> Expected {
+        let (family, rule) = (Family::of(a), facts.rule(ifindex, selector, a));
+        let mut refusals = facts.against_link(ifindex);
+        refusals.extend(facts.against_source(ifindex, a).err());
+        refusals.extend(facts.conflicts(ifindex, family));
+        if !facts.local_precedes(family) {
+            refusals.insert(Refusal::LocalRule);
+        }
+        let table = facts.table(ifindex);
+        let mut addresses: BTreeSet<IpAddr> = ours.iter().filter_map(|o| host_of(o, table)).collect();
+        addresses.insert(a);
+        if !ours.contains(&rule) && over(addresses.len(), facts.policy.limits.addresses) {
+            refusals.insert(Refusal::Limit);
+        }
+        self.addition(facts, ours, facts.fallback(ifindex, family), rule, refusals)
+    }
+
+    fn add_subnet(&self, facts: &Facts<'_>, ours: Set, ifindex: Ifindex, address: IpAddr) -> Expected {
+        let family = Family::of(address);
+        let mut refusals = facts.against_link(ifindex);
+        let subnet = match facts.against_source(ifindex, address) {
+            Ok(found) => found.subnet,
+            Err(refusal) => {
+                refusals.insert(refusal);
+                Prefix::host(address)
+            }
+        };
+        if subnet == Prefix::host(address) {
+            return Expected { refusals, ..Expected::plain(Reply::Exists, ours) };
+        }
+        if !facts.is_network(subnet) {
+            refusals.insert(Refusal::RouteNotCopyable);
+        }
+        refusals.extend(facts.conflicts(ifindex, family));
+        let route = Ours::route(facts.table(ifindex), subnet, (ifindex.get(), None));
+        let expected = self.addition(facts, ours, facts.fallback(ifindex, family), route, refusals);
+        Expected { may_fail: facts.is_down(ifindex.get()), ..expected }
+    }
+
+    fn add_local(&self, facts: &Facts<'_>, ours: Set, ifindex: Ifindex, destination: Prefix) -> Expected {
+        let (family, table) = (Family::of(destination.address()), facts.table(ifindex));
+        let mut refusals = facts.against_link(ifindex);
+        let own = |a: &Address| a.index == ifindex.get() && a.subnet == destination;
+        if !facts.policy.local_networks
+            || !facts.is_network(destination)
+            || facts.view.addresses.iter().any(own)
+        {
+            refusals.insert(Refusal::RouteNotCopyable);
+        }
+        refusals.extend(facts.conflicts(ifindex, family));
+        let copy = match facts.local_network(destination) {
+            Ok(original) => {
+                let Ours::Route(plain) = Ours::route(table, destination, original.ways[0]) else {
+                    unreachable!("it is a route")
+                };
+                Ours::Route(Route { scope: original.scope, onlink: original.onlink, ..plain })
+            }
+            Err(refusal) => {
+                refusals.insert(refusal);
+                Ours::route(table, destination, (0, None))
+            }
+        };
+        let is_copy = |o: &&Ours| {
+            matches!(o, Ours::Route(r) if r.table == table && r.kind == UNICAST
+                && r.ways.iter().all(|way| way.0 != ifindex.get()))
+        };
+        let copies: BTreeSet<Key> = ours.iter().filter(is_copy).chain([&copy]).map(key).collect();
+        if over(copies.len(), facts.policy.limits.local_networks) {
+            refusals.insert(Refusal::Limit);
+        }
+        // It alone brings no fallback: a copy leads where main leads as well.
+        self.addition(facts, ours, None, copy, refusals)
+    }
+
+    fn set_default(
+        &self,
+        facts: &Facts<'_>,
+        ours: Set,
+        ifindex: Ifindex,
+        family: Family,
+        hop: NextHop,
+    ) -> Expected {
+        let mut refusals = facts.against_link(ifindex);
+        let gateway = match hop {
+            NextHop::Gateway(gateway) => {
+                if Family::of(gateway) != family {
+                    refusals.insert(Refusal::Family);
+                }
+                refusals.extend(facts.against_gateway(ifindex, gateway));
+                Some(gateway)
+            }
+            NextHop::PointToPoint => {
+                if !facts.needs_no_gateway(ifindex, family) {
+                    refusals.insert(Refusal::NotPointToPoint);
+                }
+                None
+            }
+        };
+        refusals.extend(facts.conflicts(ifindex, family));
+        let route = Ours::route(facts.table(ifindex), everything(family), (ifindex.get(), gateway));
+        let expected = self.addition(facts, ours, facts.fallback(ifindex, family), route, refusals);
+        Expected { may_fail: facts.is_down(ifindex.get()), ..expected }
+    }
+
+    /// The object goes in, and before it the policy's fallback, if it is one that brings it.
+    fn addition(
+        &self,
+        facts: &Facts<'_>,
+        ours: Set,
+        first: Option<Ours>,
+        object: Ours,
+        refusals: BTreeSet<Refusal>,
+    ) -> Expected {
+        let mut refusals = refusals;
+        let keys: Vec<Key> = first.iter().chain([&object]).map(key).collect();
+        let standing: BTreeSet<Key> = ours.iter().map(key).collect();
+        let new = keys.iter().filter(|key| !standing.contains(key)).count();
+        let named = self.named.iter().chain(&keys).collect::<BTreeSet<_>>().len();
+        let limit = facts.policy.limits.objects;
+        if (new > 0 && over(ours.len() + new, limit)) || (self.naming && over(named, limit)) {
+            refusals.insert(Refusal::Limit);
+        }
+        let reply = if ours.contains(&object) { Reply::Exists } else { Reply::Ok };
+        let mut after = ours;
+        for object in first.iter().chain([&object]) {
+            put(&mut after, object);
+        }
+        Expected { refusals, granted: (reply, after), uncertain: Set::new(), may_fail: false, first, keys }
+    }
+}
+
+impl Expected {
+    fn plain(reply: Reply, after: Set) -> Self {
+        Self {
+            refusals: BTreeSet::new(),
+            granted: (reply, after),
+            uncertain: Set::new(),
+            may_fail: false,
+            first: None,
+            keys: Vec::new(),
+        }
+    }
+
+    /// Whether this reply, with these objects of ours before and after, is as expected.
+    pub(crate) fn agrees(&self, reply: Reply, before: &Set, after: &Set) -> Result<(), String> {
+        let partly = |after: &Set| {
+            let mut with = before.clone();
+            self.first.iter().for_each(|object| put(&mut with, object));
+            after == before || *after == with
+        };
+        match reply {
+            Reply::Refused(refusal) if self.refusals.contains(&refusal) => {
+                // What a limit ends has begun.
+                if after == before || (refusal == Refusal::Limit && partly(after)) {
+                    return Ok(());
+                }
+                Err(format!("refused, and yet changed: {}", difference(before, after)))
+            }
+            Reply::Kernel(_) if self.may_fail && partly(after) => Ok(()),
+            _ if !self.refusals.is_empty() => Err(format!("expected one of {:?}", self.refusals)),
+            _ if reply != self.granted.0 => Err(format!("expected {:?}", self.granted.0)),
+            _ => {
+                let needed: Set = self.granted.1.difference(&self.uncertain).cloned().collect();
+                if needed.is_subset(after) && after.is_subset(&self.granted.1) {
+                    return Ok(());
+                }
+                Err(format!("expected, and what is instead: {}", difference(&self.granted.1, after)))
+            }
+        }
+    }
+}
+
+fn deletion(ours: Set, meant: impl Fn(&Ours) -> bool) -> Expected {
+    let count = ours.len();
+    let left: Set = ours.into_iter().filter(|object| !meant(object)).collect();
+    Expected::plain(if left.len() < count { Reply::Ok } else { Reply::Absent }, left)
+}
+
+fn key(object: &Ours) -> Key {
+    match object {
+        Ours::Rule(_) => Key::Rule(object.clone()),
+        Ours::Route(r) => Key::Route(r.table, r.destination, r.metric),
+    }
+}
+
+/// In the place of what has its key.
+fn put(set: &mut Set, object: &Ours) {
+    set.retain(|other| key(other) != key(object));
+    set.insert(object.clone());
+}
+
+/// The one address that a rule of ours into this table is about.
+fn host_of(object: &Ours, table: u32) -> Option<IpAddr> {
+    match object {
+        Ours::Rule(rule) if rule.table == table && !rule.more => match (rule.from, rule.to) {
+            (Some(prefix), None) | (None, Some(prefix)) => {
+                (prefix == Prefix::host(prefix.address())).then_some(prefix.address())
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn over(count: usize, limit: u32) -> bool {
+    u64::try_from(count).expect("small") > u64::from(limit)
+}
+
+fn difference(was: &Set, is: &Set) -> String {
+    format!(
+        "less {:?}, more {:?}",
+        was.difference(is).collect::<Vec<_>>(),
+        is.difference(was).collect::<Vec<_>>()
+    )
+}

@@ -29,17 +29,27 @@ impl Console {
 
     /// Runs these commands, one a line. One that fails is one that there was no occasion for.
     pub(crate) fn run(&mut self, world: &World, commands: &str) {
-        // It says nothing of a success; so the last is one that fails, and names itself.
-        writeln!(self.input, "{commands}\nlink show dev enough").expect("it reads");
+        // It says nothing of a success; so the last is one that fails, and names itself. A nexthop
+        // by an interface that is not there ends it, batch or not.
+        for command in commands.lines() {
+            if !self.does(command) {
+                *self = Self::new(world);
+            }
+        }
+    }
+
+    fn does(&mut self, command: &str) -> bool {
+        if writeln!(self.input, "{command}\nlink show dev enough").is_err() {
+            return false;
+        }
         let mut line = String::new();
         while !line.contains("\"enough\" does not exist") {
             line.clear();
             if self.errors.read_line(&mut line).expect("UTF-8") == 0 {
-                // A nexthop by an interface that is not there ends it, batch or not.
-                *self = Self::new(world);
-                return;
+                return false;
             }
         }
+        true
     }
 }
 
@@ -182,12 +192,17 @@ const SUDDEN: [&str; 12] = [
 
 /// One thing that happens. A `110` in it says that it makes something of ours.
 pub(crate) fn happening(random: &mut Random) -> String {
-    let (line, there) = match random.below(10) {
-        0..=5 => (random.of(&COMMON), random.below(4) > 0),
-        6 => (random.of(&RARE), random.below(4) == 0),
-        7 => (random.of(&RARE), false),
-        8 => (random.of(&STALE), random.below(2) == 0),
-        _ => (random.of(&SUDDEN), true),
+    let (line, there) = match random.below(20) {
+        0..=9 => (random.of(&COMMON), random.below(4) > 0),
+        10..=11 => (random.of(&RARE), random.below(8) == 0),
+        12..=13 => (random.of(&RARE), false),
+        14..=15 => (random.of(&STALE), random.below(2) == 0),
+        16 => (random.of(&SUDDEN), true),
+        // A manager that puts everything right.
+        _ => {
+            let up = "link set eth1 up\nlink set eth2 up\nlink set docker0 up\n".to_owned();
+            return up + &COMMON.join("\n").replace('~', "add");
+        }
     };
     match (line, there) {
         ("link set eth2 ~master", true) => "link set eth2 master br0".to_owned(),

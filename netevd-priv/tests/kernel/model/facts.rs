@@ -1,7 +1,7 @@
 //! What DESIGN 2.3 asks of the kernel, answered from a view of it. Pure.
 
 use crate::view::{
-    Address, LOCAL_TABLE, LOOPBACK, Link, MAIN_TABLE, Ours, POINT_TO_POINT, Route, UNICAST, UP, View,
+    Address, LOCAL_TABLE, LOOPBACK, Link, MAIN_TABLE, Ours, POINT_TO_POINT, Route, UNICAST, UP, View, Way,
 };
 use protocol::{Fallback, Family, GatewayCheck, Ifindex, PROTOCOL, Policy, Prefix, Refusal, Selector};
 use std::collections::BTreeSet;
@@ -121,6 +121,12 @@ impl Facts<'_> {
         best.is_some_and(|r| {
             r.kind == UNICAST && r.ways == [(index, None)] && !is_default_like(r.destination)
         })
+    }
+
+    /// The gateway of this route, if it has one that the kernel asks about, is on-link.
+    pub(crate) fn reaches_gateway(&self, route: &Route) -> bool {
+        let reached = |way: &Way| way.1.is_none_or(|gateway| self.is_on_link(way.0, gateway));
+        route.onlink || route.ways.iter().all(reached)
     }
 
     pub(crate) fn needs_no_gateway(&self, ifindex: Ifindex, family: Family) -> bool {

@@ -15,7 +15,7 @@ use crate::view::View;
 use crate::world::{Helper, World, address, policy};
 use admin::Console;
 use oracle::Memory;
-use protocol::{Fallback, GatewayCheck, InterfaceName, Limits, Policy, Reply, Request};
+use protocol::{Fallback, GatewayCheck, InterfaceName, Limits, Policy, Refusal, Request};
 use std::collections::BTreeMap;
 
 /// Of each of the four tests.
@@ -34,7 +34,8 @@ struct Session {
     syncing: bool,
     view: View,
     history: Vec<String>,
-    granted: usize,
+    /// How often each kind of request got each kind of reply.
+    tally: BTreeMap<String, usize>,
 }
 
 impl Session {
@@ -50,20 +51,8 @@ impl Session {
         let helper = world.helper(&policy);
         let view = View::settled(&mut netlink);
         let history = vec![policy.to_string()];
-        let (memory, syncing, granted) = (Memory::default(), false, 0);
-        Some(Self {
-            world,
-            netlink,
-            console,
-            random,
-            policy,
-            helper,
-            memory,
-            syncing,
-            view,
-            history,
-            granted,
-        })
+        let (memory, syncing, tally) = (Memory::default(), false, BTreeMap::new());
+        Some(Self { world, netlink, console, random, policy, helper, memory, syncing, view, history, tally })
     }
 
     fn step(&mut self) {
@@ -108,7 +97,13 @@ impl Session {
     }
 
     fn request(&mut self) {
-        let request = requests::a_request(&mut self.random, self.syncing);
+        let standing: Vec<_> = self.view.ours().into_iter().collect();
+        let one = (!standing.is_empty()).then(|| &standing[self.random.below(standing.len())]);
+        let withdrawn = one.and_then(|object| requests::withdrawal(object, self.policy.table_base));
+        let request = match withdrawn {
+            Some(request) if !self.syncing && self.random.below(16) == 0 => request,
+            _ => requests::a_request(&mut self.random, self.syncing),
+        };
         let expected = self.memory.expect(&self.policy, &self.view, &request);
         let reply = self.helper.ask(request);
         self.history.push(format!("{request:?} -> {reply:?}"));
@@ -124,8 +119,9 @@ impl Session {
         match request {
             Request::SyncBegin => self.syncing = true,
             Request::SyncEnd => self.syncing = false,
-            _ => self.granted += usize::from(matches!(reply, Reply::Ok)),
+            _ => {}
         }
+        *self.tally.entry(format!("{} {reply:?}", request.name())).or_default() += 1;
         self.view = after;
     }
 
@@ -165,8 +161,16 @@ fn sessions(seed: u64) {
     for _ in 0..STEPS {
         session.step();
     }
-    println!("{} of {STEPS} steps changed something", session.granted);
-    assert!(session.granted > STEPS / 20, "{} requests were granted", session.granted);
+    println!("{:#?}", session.tally);
+    // Each kind of addition and deletion was done many times, and most reasons spoke.
+    for name in ["AddRule", "AddSubnet", "AddLocal", "SetDefault", "DelRule", "DelRoute", "SyncEnd"] {
+        let done = session.tally.get(&format!("{name} Ok")).copied().unwrap_or_default();
+        assert!(done >= 10, "{name} was done {done} times");
+    }
+    let reasons = Refusal::ALL
+        .iter()
+        .filter(|refusal| session.tally.keys().any(|key| key.ends_with(&format!("Refused({refusal:?})"))));
+    assert!(reasons.count() >= 14);
 }
 
 #[test]

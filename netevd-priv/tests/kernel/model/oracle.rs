@@ -37,8 +37,10 @@ pub(crate) struct Expected {
     pub(crate) granted: (Reply, Set),
     /// What need not stand, though it is among the above.
     pub(crate) uncertain: Set,
-    /// The kernel may refuse as well: the interface is down.
+    /// The kernel may refuse as well: an interface is down, a gateway out of reach.
     pub(crate) may_fail: bool,
+    /// For this reason it may be refused, and need not.
+    pub(crate) may_be_refused: Option<Refusal>,
     /// What may have gone in before it was refused or failed.
     pub(crate) first: Option<Ours>,
     keys: Vec<Key>,
@@ -167,8 +169,11 @@ impl Memory {
             refusals.insert(Refusal::RouteNotCopyable);
         }
         refusals.extend(facts.conflicts(ifindex, family));
+        let mut may_fail = false;
         let copy = match facts.local_network(destination) {
             Ok(original) => {
+                // Its gateway was reachable when main's route was made, and need not be now.
+                may_fail = facts.is_down(original.ways[0].0) || !facts.reaches_gateway(original);
                 let Ours::Route(plain) = Ours::route(table, destination, original.ways[0]) else {
                     unreachable!("it is a route")
                 };
@@ -188,7 +193,7 @@ impl Memory {
             refusals.insert(Refusal::Limit);
         }
         // It alone brings no fallback: a copy leads where main leads as well.
-        self.addition(facts, ours, None, copy, refusals)
+        Expected { may_fail, ..self.addition(facts, ours, None, copy, refusals) }
     }
 
     fn set_default(
@@ -234,17 +239,27 @@ impl Memory {
         let keys: Vec<Key> = first.iter().chain([&object]).map(key).collect();
         let standing: BTreeSet<Key> = ours.iter().map(key).collect();
         let new = keys.iter().filter(|key| !standing.contains(key)).count();
-        let named = self.named.iter().chain(&keys).collect::<BTreeSet<_>>().len();
+        let named = self.named.iter().chain(&keys).collect::<BTreeSet<_>>();
+        let perhaps = named.iter().copied().chain(&self.perhaps).collect::<BTreeSet<_>>().len();
         let limit = facts.policy.limits.objects;
-        if (new > 0 && over(ours.len() + new, limit)) || (self.naming && over(named, limit)) {
+        if (new > 0 && over(ours.len() + new, limit)) || (self.naming && over(named.len(), limit)) {
             refusals.insert(Refusal::Limit);
         }
+        let may_be_refused = (self.naming && over(perhaps, limit)).then_some(Refusal::Limit);
         let reply = if ours.contains(&object) { Reply::Exists } else { Reply::Ok };
         let mut after = ours;
         for object in first.iter().chain([&object]) {
             put(&mut after, object);
         }
-        Expected { refusals, granted: (reply, after), uncertain: Set::new(), may_fail: false, first, keys }
+        Expected {
+            refusals,
+            granted: (reply, after),
+            uncertain: Set::new(),
+            may_fail: false,
+            may_be_refused,
+            first,
+            keys,
+        }
     }
 }
 
@@ -255,6 +270,7 @@ impl Expected {
             granted: (reply, after),
             uncertain: Set::new(),
             may_fail: false,
+            may_be_refused: None,
             first: None,
             keys: Vec::new(),
         }
@@ -268,7 +284,9 @@ impl Expected {
             after == before || *after == with
         };
         match reply {
-            Reply::Refused(refusal) if self.refusals.contains(&refusal) => {
+            Reply::Refused(refusal)
+                if self.refusals.contains(&refusal) || self.may_be_refused == Some(refusal) =>
+            {
                 // What a limit ends has begun.
                 if after == before || (refusal == Refusal::Limit && partly(after)) {
                     return Ok(());

@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used, clippy::panic)]
 
 mod netlink;
+mod objects;
 mod random;
 mod view;
 mod world;

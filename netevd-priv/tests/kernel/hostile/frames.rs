@@ -30,6 +30,31 @@ fn each_ends(target: &mut Target, frames: &[Vec<u8>]) {
 }
 
 #[test]
+fn the_log_says_what_was_wrong() {
+    let Some(mut target) = Target::new() else { return };
+    let ours = target.serve();
+    let good = encode_request(&add_rule(target.eth1, Selector::From, "10.0.2.5"));
+    let destination = "10.0.2.0/24".parse().expect("a prefix");
+    let mut host_bits = encode_request(&Request::AddLocal { ifindex: target.eth1, destination });
+    let last = host_bits.len() - 2;
+    host_bits[last] = 1;
+    let long = [&good[..], &[0]].concat();
+    let frames: [(&[u8], &str); 6] = [
+        (&good[..good.len() - 1], "malformed"),
+        (&long, "trailing"),
+        (&[0xff; 4], "malformed"),
+        (&host_bits, "malformed"),
+        (&[0; MAX_FRAME], "trailing"),
+        (&[0; MAX_FRAME + 1], "more than 256"),
+    ];
+    for (frame, words) in frames {
+        let mut helper = target.helper();
+        helper.say(frame);
+        target.ended(helper, words, &ours);
+    }
+}
+
+#[test]
 fn garbage_of_every_length_ends_it() {
     let Some(mut target) = Target::new() else { return };
     let mut random = Random::new(20_261_124);

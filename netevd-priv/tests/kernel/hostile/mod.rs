@@ -11,7 +11,8 @@ mod states;
 mod values;
 
 use crate::netlink::Netlink;
-use crate::view::{Ours, View};
+use crate::objects::Ours;
+use crate::view::View;
 use crate::world::{Helper, World, add_local, add_rule, add_subnet, address, policy, via};
 use protocol::{Family, Ifindex, Policy, Reply, Request, RouteKind, Selector, VERSION};
 use std::collections::BTreeSet;

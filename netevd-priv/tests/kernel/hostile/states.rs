@@ -63,14 +63,15 @@ fn another_version_is_refused_and_serves_nothing() {
     let ours = target.serve();
     for version in [0, VERSION + 1, u16::MAX] {
         let mut helper = target.stranger();
-        // As often as one likes: each is a question of its own.
-        for _ in 0..3 {
+        // As often as one likes; the log is told ten times, and in the end how often more.
+        for _ in 0..500 {
             let reply = helper.ask(Request::Hello { version });
             assert_eq!(reply, Reply::Refused(Refusal::Version));
         }
         helper.say(&encode_request(&Request::Ping));
         let end = helper.wait();
-        assert_eq!(end.status, 2);
+        assert_eq!((end.status, end.log.lines().count()), (2, 12), "{}", end.log);
+        assert!(end.log.contains("490 times"), "{}", end.log);
         assert!(end.log.contains("Ping is not permitted while Fresh"), "{}", end.log);
         assert_eq!(target.ours("another version"), ours);
     }

@@ -2,8 +2,8 @@
 //! may be asked is refused, and what stands afterwards is of that list.
 
 use super::Target;
+use crate::objects::{Ours, everything};
 use crate::random::Random;
-use crate::view::{Ours, everything};
 use crate::world::{World, address};
 use protocol::{Family, Ifindex, NextHop, Prefix, Reply, Request, RouteKind, Selector};
 use std::collections::BTreeSet;

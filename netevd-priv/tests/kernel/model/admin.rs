@@ -131,7 +131,7 @@ const COMMON: [&str; 34] = [
 ];
 
 /// What is in the way of something: mostly not there.
-const RARE: [&str; 24] = [
+const RARE: [&str; 26] = [
     "addr ~ 169.254.7.7/16 dev eth1",
     "addr ~ 10.0.6.77/24 dev eth1 scope link",
     "addr ~ 1.2.3.4/0 dev eth1",
@@ -155,6 +155,8 @@ const RARE: [&str; 24] = [
     "link set eth2 ~master",
     "link ~ eth3",
     "local ~",
+    "local ~",
+    "local ~",
     "name ~ eth1",
 ];
 
@@ -175,7 +177,9 @@ const STALE: [&str; 12] = [
 ];
 
 /// What happens at once: links that go down and up, managers that clean up.
-const SUDDEN: [&str; 12] = [
+const SUDDEN: [&str; 14] = [
+    "link set eth0 down",
+    "link set eth0 up",
     "link set eth1 down",
     "link set eth1 up",
     "link set eth1 up",
@@ -200,7 +204,7 @@ pub(crate) fn happening(random: &mut Random) -> String {
         16 => (random.of(&SUDDEN), true),
         // A manager that puts everything right.
         _ => {
-            let up = "link set eth1 up\nlink set eth2 up\nlink set docker0 up\n".to_owned();
+            let up = "link set eth0 up\nlink set eth1 up\nlink set eth2 up\nlink set docker0 up\n".to_owned();
             return up + &COMMON.join("\n").replace('~', "add");
         }
     };

@@ -5,7 +5,8 @@
 //! against it; which of several reasons is told is left open.
 
 use super::facts::Facts;
-use crate::view::{Address, Ours, Route, UNICAST, View, everything};
+use crate::objects::{Address, Ours, Route, UNICAST, everything};
+use crate::view::View;
 use protocol::{Family, Ifindex, NextHop, Policy, Prefix, Refusal, Reply, Request, RouteKind, Selector};
 use std::collections::BTreeSet;
 use std::net::IpAddr;

@@ -1,7 +1,7 @@
 //! Requests as a worker might make them, right and wrong, in states that permit them.
 
+use crate::objects::Ours;
 use crate::random::Random;
-use crate::view::Ours;
 use crate::world::address;
 use protocol::{Family, Ifindex, NextHop, Prefix, Request, RouteKind, Selector};
 use std::net::IpAddr;

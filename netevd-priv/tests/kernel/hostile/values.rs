@@ -239,7 +239,7 @@ fn nothing_but_its_own_state_can_be_asked_for() {
         if number % 100 == 0 || reply == Reply::Ok {
             let ours = target.ours(&format!("at {request:?} or less than 100 before"));
             assert!(ours.is_subset(&full) && ours.len() <= left, "{ours:?}");
-            assert_eq!(reply == Reply::Ok && ours.len() == left, false, "{request:?} deleted nothing");
+            assert!(reply != Reply::Ok || ours.len() < left, "{request:?} deleted nothing");
             left = ours.len();
         }
     }

@@ -5,6 +5,7 @@
 
 mod netlink;
 mod objects;
+mod ours;
 mod random;
 mod view;
 mod world;

@@ -4,7 +4,8 @@
 //! (counters, timers, the carrier). It changes nothing and knows nothing of requests.
 
 use crate::netlink::{Message, Netlink, attributes, number};
-use crate::objects::{Address, LOCAL_TABLE, Link, Ours, Route, Rule, UP};
+use crate::objects::{Address, LOCAL_TABLE, Link, Route, Rule, UP};
+use crate::ours::Ours;
 use protocol::{PROTOCOL, Prefix};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;

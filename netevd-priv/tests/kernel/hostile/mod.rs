@@ -7,11 +7,12 @@
 mod channel;
 mod flood;
 mod frames;
+mod reach;
 mod states;
 mod values;
 
 use crate::netlink::Netlink;
-use crate::objects::Ours;
+use crate::ours::Ours;
 use crate::view::View;
 use crate::world::{Helper, World, add_local, add_rule, add_subnet, address, policy, via};
 use protocol::{Family, Ifindex, Policy, Reply, Request, RouteKind, Selector, VERSION};

@@ -1,12 +1,9 @@
-//! Every value that a request can carry, each with each: what is not on the short list of what
-//! may be asked is refused, and what stands afterwards is of that list.
+//! Interfaces, addresses and prefixes, good and bad, in every request that can carry them; and, by
+//! hand, which of these may be granted. What they do to a helper stands in reach.rs.
 
-use super::Target;
-use crate::objects::{Ours, everything};
-use crate::random::Random;
-use crate::world::{World, address};
-use protocol::{Family, Ifindex, NextHop, Prefix, Reply, Request, RouteKind, Selector};
-use std::collections::BTreeSet;
+use crate::ours::{Ours, everything};
+use crate::world::address;
+use protocol::{Family, Ifindex, NextHop, Prefix, Request, RouteKind, Selector};
 
 /// eth1 (41) may be served, and wan4 (44) as far as it has anything. The others: lo; not listed;
 /// a slave; never there; there in another namespace; whose plain table would be 253 to 255, or
@@ -109,7 +106,7 @@ const PREFIXES: [&str; 34] = [
 ];
 
 /// By hand: what may be asked for, and what stands then. Everything else is refused.
-fn granted() -> Vec<(Request, Ours)> {
+pub(super) fn granted() -> Vec<(Request, Ours)> {
     let eth1 = ifindex(41);
     let mut granted = Vec::new();
     for (text, subnet) in [("10.0.2.5", "10.0.2.0/24"), ("2001:db8:2::5", "2001:db8:2::/64")] {
@@ -140,16 +137,16 @@ fn granted() -> Vec<(Request, Ours)> {
     granted
 }
 
-fn ifindex(index: u32) -> Ifindex {
+pub(super) fn ifindex(index: u32) -> Ifindex {
     Ifindex::try_from(index).expect("valid")
 }
 
-fn prefix(text: &str) -> Prefix {
+pub(super) fn prefix(text: &str) -> Prefix {
     text.parse().expect("a prefix")
 }
 
 /// All that can be asked for with these values.
-fn additions() -> Vec<Request> {
+pub(super) fn additions() -> Vec<Request> {
     let mut all = Vec::new();
     for ifindex in INTERFACES.map(ifindex) {
         for address in ADDRESSES.map(address) {
@@ -170,7 +167,7 @@ fn additions() -> Vec<Request> {
 }
 
 /// All that can be deleted with these values.
-fn deletions() -> Vec<Request> {
+pub(super) fn deletions() -> Vec<Request> {
     let mut all = Vec::new();
     for ifindex in INTERFACES.map(ifindex) {
         all.push(Request::Purge { ifindex });
@@ -188,104 +185,4 @@ fn deletions() -> Vec<Request> {
         }
     }
     all
-}
-
-fn shuffled(mut requests: Vec<Request>, random: &mut Random) -> Vec<Request> {
-    for last in (1..requests.len()).rev() {
-        requests.swap(last, random.below(last + 1));
-    }
-    requests
-}
-
-#[test]
-fn nothing_but_its_own_state_can_be_asked_for() {
-    let Some(mut target) = Target::new() else { return };
-    let Some(other) = World::new() else { return };
-    other
-        .ip("link add wan7 index 77 type veth peer name p7\nlink set wan7 up\naddr add 10.0.2.5/24 dev wan7");
-    let mut random = Random::new(5);
-    let granted = granted();
-    let possible: BTreeSet<&Ours> = granted.iter().map(|(_, object)| object).collect();
-    let mut helper = target.helper();
-    let additions = shuffled(additions(), &mut random);
-    let mut met = 0;
-    for (number, request) in additions.iter().enumerate() {
-        let reply = helper.ask(*request);
-        if granted.iter().any(|(legal, _)| legal == request) {
-            assert!(matches!(reply, Reply::Ok | Reply::Exists), "{request:?}: {reply:?}");
-            met += 1;
-        } else {
-            assert!(matches!(reply, Reply::Refused(_)), "{request:?}: {reply:?}");
-        }
-        if number % 100 == 0 {
-            let ours = target.ours(&format!("at {request:?} or less than 100 before"));
-            assert!(ours.iter().all(|object| possible.contains(object)), "{ours:?}");
-        }
-    }
-    assert_eq!(met, granted.len());
-    let full = target.ours("all that can be asked for");
-    // Of each family one of the gateways stands, all else at once.
-    assert_eq!(full.len(), granted.len() - 1, "{full:?}");
-    assert!(full.iter().all(|object| possible.contains(object)), "{full:?}");
-    // Withdrawn: in any order, and nothing else goes.
-    let mut left = full.len();
-    for (number, request) in shuffled(deletions(), &mut random).iter().enumerate() {
-        let reply = helper.ask(*request);
-        let wrong_family = matches!(request, Request::DelRoute { family, route, .. }
-            if matches!(route, RouteKind::Subnet(p) | RouteKind::Local(p)
-                if Family::of(p.address()) != *family));
-        assert_eq!(matches!(reply, Reply::Refused(_)), wrong_family, "{request:?}: {reply:?}");
-        assert!(matches!(reply, Reply::Ok | Reply::Absent | Reply::Refused(_)), "{request:?}: {reply:?}");
-        if number % 100 == 0 || reply == Reply::Ok {
-            let ours = target.ours(&format!("at {request:?} or less than 100 before"));
-            assert!(ours.is_subset(&full) && ours.len() <= left, "{ours:?}");
-            assert!(reply != Reply::Ok || ours.len() < left, "{request:?} deleted nothing");
-            left = ours.len();
-        }
-    }
-    assert_eq!(helper.end().status, 0);
-    assert_eq!(target.ours("withdrawn").len(), 0);
-}
-
-/// Whatever an interface is enslaved to, where the kernel has that kind.
-#[test]
-fn no_slave_of_any_kind_is_served() {
-    let Some(mut target) = Target::new() else { return };
-    let mut tried = 0;
-    for (kind, more) in [("bridge", ""), ("bond", ""), ("vrf", "table 77"), ("team", "")] {
-        let mut command = target.world.command("ip");
-        command.args(["link", "add", "m9", "type", kind]).args(more.split_whitespace());
-        let made = command.output().expect("nsenter(1)").status.success();
-        if !made {
-            eprintln!("SKIPPED: no slave of a {kind}: this kernel has none");
-            continue;
-        }
-        tried += 1;
-        // A bond takes none that is up.
-        target.world.ip("link add wan9 index 49 type veth peer name p9
-             link set wan9 addrgenmode none
-             link set p9 addrgenmode none
-             link set wan9 master m9
-             link set p9 up
-             link set wan9 up
-             link set m9 up
-             addr add 10.0.77.5/24 dev wan9");
-        target.before = target.view();
-        let mut helper = target.helper();
-        let wan9 = ifindex(49);
-        for request in super::legal(wan9).into_iter().chain([
-            Request::AddSubnet { ifindex: wan9, address: address("10.0.77.5") },
-            Request::AddRule { ifindex: wan9, selector: Selector::From, address: address("10.0.77.5") },
-        ]) {
-            assert_eq!(
-                helper.ask(request),
-                Reply::Refused(protocol::Refusal::Enslaved),
-                "{kind} {request:?}"
-            );
-        }
-        assert_eq!(helper.end().status, 0);
-        assert!(target.ours(kind).is_empty());
-        target.world.ip("link del wan9\nlink del m9");
-    }
-    assert!(tried > 0, "not even a bridge");
 }

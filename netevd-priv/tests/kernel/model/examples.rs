@@ -1,9 +1,8 @@
 //! What the model says of a few situations that can be judged by hand. No kernel, no helper.
 
 use super::oracle::Memory;
-use crate::objects::{
-    Address, LOCAL_TABLE, Link, MAIN_TABLE, Ours, Route, Rule, UNICAST, UP, Way, everything,
-};
+use crate::objects::{Address, LOCAL_TABLE, Link, MAIN_TABLE, Route, Rule, UNICAST, UP, Way};
+use crate::ours::{Ours, everything};
 use crate::view::View;
 use crate::world::{add_local, add_rule, add_subnet, address, policy, via};
 use protocol::{

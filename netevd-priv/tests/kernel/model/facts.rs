@@ -1,8 +1,9 @@
 //! What DESIGN 2.3 asks of the kernel, answered from a view of it. Pure.
 
 use crate::objects::{
-    Address, LOCAL_TABLE, LOOPBACK, Link, MAIN_TABLE, Ours, POINT_TO_POINT, Route, UNICAST, UP, Way,
+    Address, LOCAL_TABLE, LOOPBACK, Link, MAIN_TABLE, POINT_TO_POINT, Route, UNICAST, UP, Way,
 };
+use crate::ours::Ours;
 use crate::view::View;
 use protocol::{Fallback, Family, GatewayCheck, Ifindex, PROTOCOL, Policy, Prefix, Refusal, Selector};
 use std::collections::BTreeSet;

@@ -6,6 +6,7 @@
 
 mod admin;
 mod examples;
+mod expected;
 mod facts;
 mod oracle;
 mod requests;

@@ -4,21 +4,14 @@
 //! Pure: a view and a request in, an expectation out. A request is granted if no reason speaks
 //! against it; which of several reasons is told is left open.
 
+use super::expected::{Expected, Key, Set, key, put};
 use super::facts::Facts;
-use crate::objects::{Address, Ours, Route, UNICAST, everything};
+use crate::objects::{Address, Route, UNICAST};
+use crate::ours::{Ours, everything};
 use crate::view::View;
 use protocol::{Family, Ifindex, NextHop, Policy, Prefix, Refusal, Reply, Request, RouteKind, Selector};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-
-type Set = BTreeSet<Ours>;
-
-/// What identifies an object of ours: a rule by all that it is, a route by where it stands.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Key {
-    Rule(Ours),
-    Route(u32, Prefix, u32),
-}
 
 /// The helper's memory, which is only what has been named between SyncBegin and SyncEnd.
 #[derive(Clone, Debug, Default)]
@@ -27,24 +20,6 @@ pub(crate) struct Memory {
     named: BTreeSet<Key>,
     /// Named or not: the request failed on its way.
     perhaps: BTreeSet<Key>,
-}
-
-/// What may come of a request.
-#[derive(Clone, Debug)]
-pub(crate) struct Expected {
-    /// Any of these, if there is one, is the answer.
-    pub(crate) refusals: BTreeSet<Refusal>,
-    /// The answer otherwise, and what of ours stands then.
-    pub(crate) granted: (Reply, Set),
-    /// What need not stand, though it is among the above.
-    pub(crate) uncertain: Set,
-    /// The kernel may refuse as well: an interface is down, a gateway out of reach.
-    pub(crate) may_fail: bool,
-    /// For this reason it may be refused, and need not.
-    pub(crate) may_be_refused: Option<Refusal>,
-    /// What may have gone in before it was refused or failed.
-    pub(crate) first: Option<Ours>,
-    keys: Vec<Key>,
 }
 
 impl Memory {
@@ -64,7 +39,7 @@ impl Memory {
             }
             Request::DelRule { ifindex, selector, address } => {
                 let rule = facts.rule(ifindex, selector, address);
-                deletion(ours, |object| *object == rule)
+                Expected::deletion(ours, |object| *object == rule)
             }
             Request::DelRoute { ifindex, family, route } => {
                 let (destination, last) = match route {
@@ -79,14 +54,14 @@ impl Memory {
                     };
                 }
                 let table = facts.table(ifindex);
-                deletion(ours, |object| {
+                Expected::deletion(ours, |object| {
                     matches!(object, Ours::Route(r)
                         if r.table == table && r.destination == destination && (r.metric == u32::MAX) == last)
                 })
             }
             Request::Purge { ifindex } => {
                 let table = facts.table(ifindex);
-                deletion(ours, |object| match object {
+                Expected::deletion(ours, |object| match object {
                     Ours::Rule(rule) => rule.table == table,
                     Ours::Route(route) => route.table == table,
                 })
@@ -264,69 +239,6 @@ impl Memory {
     }
 }
 
-impl Expected {
-    fn plain(reply: Reply, after: Set) -> Self {
-        Self {
-            refusals: BTreeSet::new(),
-            granted: (reply, after),
-            uncertain: Set::new(),
-            may_fail: false,
-            may_be_refused: None,
-            first: None,
-            keys: Vec::new(),
-        }
-    }
-
-    /// Whether this reply, with these objects of ours before and after, is as expected.
-    pub(crate) fn agrees(&self, reply: Reply, before: &Set, after: &Set) -> Result<(), String> {
-        let partly = |after: &Set| {
-            let mut with = before.clone();
-            self.first.iter().for_each(|object| put(&mut with, object));
-            after == before || *after == with
-        };
-        match reply {
-            Reply::Refused(refusal)
-                if self.refusals.contains(&refusal) || self.may_be_refused == Some(refusal) =>
-            {
-                // What a limit ends has begun.
-                if after == before || (refusal == Refusal::Limit && partly(after)) {
-                    return Ok(());
-                }
-                Err(format!("refused, and yet changed: {}", difference(before, after)))
-            }
-            Reply::Kernel(_) if self.may_fail && partly(after) => Ok(()),
-            _ if !self.refusals.is_empty() => Err(format!("expected one of {:?}", self.refusals)),
-            _ if reply != self.granted.0 => Err(format!("expected {:?}", self.granted.0)),
-            _ => {
-                let needed: Set = self.granted.1.difference(&self.uncertain).cloned().collect();
-                if needed.is_subset(after) && after.is_subset(&self.granted.1) {
-                    return Ok(());
-                }
-                Err(format!("expected, and what is instead: {}", difference(&self.granted.1, after)))
-            }
-        }
-    }
-}
-
-fn deletion(ours: Set, meant: impl Fn(&Ours) -> bool) -> Expected {
-    let count = ours.len();
-    let left: Set = ours.into_iter().filter(|object| !meant(object)).collect();
-    Expected::plain(if left.len() < count { Reply::Ok } else { Reply::Absent }, left)
-}
-
-fn key(object: &Ours) -> Key {
-    match object {
-        Ours::Rule(_) => Key::Rule(object.clone()),
-        Ours::Route(r) => Key::Route(r.table, r.destination, r.metric),
-    }
-}
-
-/// In the place of what has its key.
-fn put(set: &mut Set, object: &Ours) {
-    set.retain(|other| key(other) != key(object));
-    set.insert(object.clone());
-}
-
 /// The one address that a rule of ours into this table is about.
 fn host_of(object: &Ours, table: u32) -> Option<IpAddr> {
     match object {
@@ -342,12 +254,4 @@ fn host_of(object: &Ours, table: u32) -> Option<IpAddr> {
 
 fn over(count: usize, limit: u32) -> bool {
     u64::try_from(count).expect("small") > u64::from(limit)
-}
-
-fn difference(was: &Set, is: &Set) -> String {
-    format!(
-        "less {:?}, more {:?}",
-        was.difference(is).collect::<Vec<_>>(),
-        is.difference(was).collect::<Vec<_>>()
-    )
 }

@@ -1,6 +1,6 @@
 //! Requests as a worker might make them, right and wrong, in states that permit them.
 
-use crate::objects::Ours;
+use crate::ours::Ours;
 use crate::random::Random;
 use crate::world::address;
 use protocol::{Family, Ifindex, NextHop, Prefix, Request, RouteKind, Selector};

@@ -9,9 +9,10 @@ use std::time::Instant;
 const REQUESTS: usize = 100_000;
 /// After these it has seen one of each kind, and has all the memory that it will ever need.
 const FIRST: usize = 1_000;
-const LIMITS: Limits = Limits { addresses: 4, local_networks: 4, objects: 64, writes_per_second: 200 };
-/// What an allocator may take without a request's being the reason, in KiB.
-const SLACK: u64 = 64;
+const LIMITS: Limits = Limits { addresses: 4, local_networks: 4, objects: 64, writes_per_second: 20 };
+/// How much more is no growth, in KiB: the kernel counts resident pages for each processor and adds
+/// them up now and then (`percpu_counter`); anonymous memory it adds up when asked.
+const SLACK: [u64; 3] = [512, 512, 64];
 /// `RTMGRP_IPV4_ROUTE`, `_IPV4_RULE`, `_IPV6_ROUTE`, `_IPV6_RULE`
 const GROUPS: u32 = 0x40 | 0x80 | 0x400 | 0x4_0000;
 
@@ -54,16 +55,17 @@ fn is_ours(message: &Message) -> bool {
     }
 }
 
-/// Resident, its peak, and what is private to the process, in KiB; 0 where that cannot be seen.
+/// Resident, its peak, and what is anonymous (heap and stack), in KiB; the last is 0 where it
+/// cannot be seen. 100,000 requests that kept 16 bytes each would show in all three.
 fn memory(helper: &Helper) -> [u64; 3] {
     let status = helper.proc("status").expect("its status");
     let field = |text: &str, name: &str| {
-        let lines = text.lines().filter_map(|line| line.strip_prefix(name));
-        lines.map(|rest| rest.split_whitespace().next().expect("a number").parse::<u64>().expect("KiB")).sum()
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        let value = line.and_then(|rest| rest.split_whitespace().next());
+        value.map_or(0, |value| value.parse::<u64>().expect("KiB"))
     };
     let smaps = helper.proc("smaps_rollup").unwrap_or_default();
-    let private = field(&smaps, "Private_Clean:") + field(&smaps, "Private_Dirty:");
-    [field(&status, "VmRSS:"), field(&status, "VmHWM:"), private]
+    [field(&status, "VmRSS:"), field(&status, "VmHWM:"), field(&smaps, "Anonymous:")]
 }
 
 /// Root alone may look at the descriptors of a process that is not dumpable.
@@ -112,8 +114,9 @@ fn a_hundred_thousand_requests_leave_no_trace() {
     let took = began.elapsed();
     came += monitor.heard().iter().filter(|message| is_ours(message)).count();
     println!("{REQUESTS} requests in {took:?}: {granted} writes, {busy} put off, KiB {before:?} {after:?}");
-    for (before, after) in before.into_iter().zip(after) {
-        assert!(after <= before + SLACK, "rss, peak, private: {before:?} KiB, then {after:?}");
+    assert!(before[0] > 0 && before[1] > 0, "{before:?}");
+    for ((before, after), slack) in before.into_iter().zip(after).zip(SLACK) {
+        assert!(after <= before + slack, "rss, peak, anonymous: {before:?} KiB, then {after:?}");
     }
     assert_eq!(descriptors(&helper), open);
     // Each write was granted, and no more of them than the bucket held and earned.

@@ -5,6 +5,7 @@ use super::values::{additions, deletions, granted, ifindex};
 use super::{Target, legal};
 use crate::ours::Ours;
 use crate::random::Random;
+use crate::view::View;
 use crate::world::{World, address};
 use protocol::{Family, Refusal, Reply, Request, RouteKind, Selector};
 use std::collections::BTreeSet;
@@ -83,13 +84,14 @@ fn no_slave_of_any_kind_is_served() {
         // A bond takes none that is up.
         target.world.ip("link add wan9 index 49 type veth peer name p9
              link set wan9 addrgenmode none
+             link set m9 addrgenmode none
              link set p9 addrgenmode none
              link set wan9 master m9
              link set p9 up
              link set wan9 up
              link set m9 up
              addr add 10.0.77.5/24 dev wan9");
-        target.before = target.view();
+        target.before = View::settled(&mut target.netlink);
         let mut helper = target.helper();
         let wan9 = ifindex(49);
         for request in legal(wan9).into_iter().chain([

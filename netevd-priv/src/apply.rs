@@ -169,13 +169,17 @@ impl Helper {
 
     fn check_gateway(&mut self, place: &Place, link: &Link, gateway: IpAddr) -> Result<(), Stop> {
         let (ifindex, family) = (place.ifindex, place.family);
-        if matches!(gateway, IpAddr::V6(a) if a.is_unicast_link_local()) {
-            // On-link by its nature, and possibly one of ours. A look-up answers for one interface only; two of ours may share a segment.
+        let link_local = matches!(gateway, IpAddr::V6(a) if a.is_unicast_link_local());
+        // A look-up of a link-local address answers for one interface only, and two of ours may share a
+        // segment. Where table local does not come first, a `to` rule of ours answers for an own address.
+        if link_local || check::local_precedes(place).is_err() {
             let own = self.kernel.addresses(None, family)?;
             if own.iter().any(|a| a.address == gateway) {
                 return Err(Refusal::GatewayOwn.into());
             }
-        } else {
+        }
+        // Link-local is on-link by its nature.
+        if !link_local {
             // Without an interface, for it may be an address of any of ours.
             check::gateway_not_own(self.kernel.look_up(gateway, None)?.as_ref())?;
             check::gateway_on_link(self.kernel.look_up(gateway, Some(ifindex))?.as_ref(), ifindex)?;

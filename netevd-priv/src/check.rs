@@ -103,7 +103,7 @@ pub(crate) fn gateway_not_own(way: Option<&Route>) -> Verdict {
 /// gateway, out of that interface, and more than a default route.
 ///
 /// Our own tables cannot have answered. The look-up has no source, so no `from` rule of ours
-/// matches; a `to` rule matches own addresses only, which table local answers first; and a
+/// matches; a `to` rule matches own addresses only, which have been refused before; and a
 /// foreign rule that leads into our table is a conflict that refuses the request.
 pub(crate) fn gateway_on_link(way: Option<&Route>, ifindex: Ifindex) -> Verdict {
     let on_link = way.is_some_and(|route| {

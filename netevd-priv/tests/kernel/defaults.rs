@@ -1,8 +1,9 @@
 //! Default routes: the checks of the gateway, the replacement, the fallback.
 
-use crate::world::{HOST, World, address, policy, via};
+use crate::world::{HOST, World, add_rule, add_subnet, address, policy, via};
 use protocol::{
     Fallback, Family, GatewayCheck, InterfaceName, NextHop, Policy, Refusal, Reply, Request, RouteKind,
+    Selector,
 };
 use std::collections::BTreeMap;
 
@@ -62,6 +63,28 @@ fn refuses_every_gateway_that_is_none() {
     };
     assert_eq!(helper.ask(mixed), Reply::Refused(Refusal::Family));
     assert_eq!(world.everything(), before);
+}
+
+#[test]
+fn an_own_address_is_no_gateway_also_where_table_local_comes_late() {
+    let Some(world) = World::new() else { return };
+    world.ip(HOST);
+    let eth1 = world.ifindex("eth1");
+    let mut helper = world.helper(&on_link(&["eth1"]));
+    for text in ["10.0.2.5", "2001:db8:2::5"] {
+        assert_eq!(helper.ask(add_subnet(eth1, text)), Reply::Ok);
+        assert_eq!(helper.ask(add_rule(eth1, Selector::To, text)), Reply::Ok);
+    }
+    // Behind our rules, which now answer for these addresses from the interface's own table.
+    for family in ["-4", "-6"] {
+        world.ip(&format!("{family} rule add lookup local priority 32500\n{family} rule del priority 0"));
+    }
+    let before = world.everything();
+    for text in ["10.0.2.5", "2001:db8:2::5", "10.0.1.5"] {
+        assert_eq!(helper.ask(via(eth1, text)), Reply::Refused(Refusal::GatewayOwn), "{text}");
+    }
+    assert_eq!(world.everything(), before);
+    assert_eq!(helper.ask(via(eth1, "10.0.2.8")), Reply::Ok);
 }
 
 #[test]

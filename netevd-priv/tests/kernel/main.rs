@@ -3,15 +3,21 @@
 // Helpers of tests, which the permission for tests in clippy.toml does not reach.
 #![allow(clippy::expect_used, clippy::panic)]
 
+mod netlink;
+mod objects;
+mod ours;
+mod random;
+mod view;
 mod world;
 
 mod calls;
 mod connect;
 mod defaults;
+mod hostile;
 mod limits;
 mod lockdown;
+mod model;
 mod networks;
 mod races;
 mod rules;
 mod sync;
-mod violations;

@@ -174,25 +174,30 @@ impl World {
     /// A greeted helper under this policy.
     pub(crate) fn helper(&self, policy: &Policy) -> Helper {
         let mut helper = self.stranger(&policy.to_string());
-        assert_eq!(helper.ask(Request::Hello { version: VERSION }), Reply::Ok);
+        helper.greet();
         helper
     }
 
     /// A helper under this text as policy, not greeted.
     pub(crate) fn stranger(&self, policy: &str) -> Helper {
-        self.start(&["sh"], policy)
+        self.start(&["sh"], policy, |_| ())
+    }
+
+    /// The same, with its end of the channel changed before it gets it.
+    pub(crate) fn stranger_with(&self, policy: &str, change: impl FnOnce(&OwnedFd)) -> Helper {
+        self.start(&["sh"], policy, change)
     }
 
     /// The same, started without a capability (by its name for setpriv(1)).
     pub(crate) fn stranger_without(&self, capability: &str, policy: &str) -> Helper {
         let drop = format!("-{}", capability.trim_start_matches("cap_"));
-        self.start(&["setpriv", "--inh-caps", &drop, "--bounding-set", &drop, "sh"], policy)
+        self.start(&["setpriv", "--inh-caps", &drop, "--bounding-set", &drop, "sh"], policy, |_| ())
     }
 
     /// The same, with a system call that fails as strace(1) is told (`inject=`).
     pub(crate) fn stranger_with_fault(&self, fault: &str, policy: &str) -> Helper {
         let inject = format!("inject={fault}");
-        self.start(&["strace", "-f", "-o", "/dev/null", "-e", &inject, "sh"], policy)
+        self.start(&["strace", "-f", "-o", "/dev/null", "-e", &inject, "sh"], policy, |_| ())
     }
 
     /// A helper under this text as policy, not greeted, and the file in which strace(1) writes down
@@ -200,15 +205,16 @@ impl World {
     pub(crate) fn traced(&self, policy: &str) -> (Helper, PathBuf) {
         let trace = scratch("trace");
         let file = trace.to_str().expect("a path in UTF-8");
-        (self.start(&["strace", "-f", "-o", file, "sh"], policy), trace)
+        (self.start(&["strace", "-f", "-o", file, "sh"], policy, |_| ()), trace)
     }
 
-    fn start(&self, shell: &[&str], policy: &str) -> Helper {
+    fn start(&self, shell: &[&str], policy: &str, change: impl FnOnce(&OwnedFd)) -> Helper {
         let path = scratch("policy");
         File::create(&path).and_then(|mut f| f.write_all(policy.as_bytes())).expect("a policy file");
         let (ours, theirs) =
             socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
                 .expect("a pair");
+        change(&theirs);
         // A helper that should have ended or answered fails its test, and does not hang it. Other
         // namespaces' ends hold the kernel's one lock for many seconds on a busy machine.
         setsockopt(&ours, sockopt::ReceiveTimeout, &TimeVal::seconds(120)).expect("set");
@@ -245,9 +251,19 @@ impl Helper {
         send(self.channel(), bytes, MsgFlags::MSG_NOSIGNAL).expect("sent");
     }
 
+    /// Says who asks, as every session begins.
+    pub(crate) fn greet(&mut self) {
+        assert_eq!(self.ask(Request::Hello { version: VERSION }), Reply::Ok);
+    }
+
     /// Asks, and returns what is answered.
     pub(crate) fn ask(&mut self, request: Request) -> Reply {
         self.say(&encode_request(&request));
+        self.reply(&request)
+    }
+
+    /// The next reply, to this request.
+    pub(crate) fn reply(&mut self, request: &Request) -> Reply {
         let mut buffer = [0; 300];
         match received(self.channel(), &mut buffer) {
             Ok(length) if length > 0 => decode_reply(&buffer[..length]).expect("a reply"),
@@ -259,6 +275,11 @@ impl Helper {
                 panic!("no answer to {request:?} but {other:?}, helper {ended:?}: {log}")
             }
         }
+    }
+
+    /// What this file of /proc says of it; of a process that is not dumpable, to root only.
+    pub(crate) fn proc(&self, file: &str) -> std::io::Result<String> {
+        std::fs::read_to_string(format!("/proc/{}/{file}", self.child.id()))
     }
 
     /// Closes the channel and waits.
@@ -308,7 +329,7 @@ impl Drop for Helper {
 
 /// Receives. A call with a timeout is interrupted when the process is stopped and goes on, also
 /// without a handler, signal(7): a machine that is frozen for a moment fails no test.
-fn received(channel: i32, buffer: &mut [u8]) -> Result<usize, Errno> {
+pub(crate) fn received(channel: i32, buffer: &mut [u8]) -> Result<usize, Errno> {
     loop {
         match recv(channel, buffer, MsgFlags::empty()) {
             Err(Errno::EINTR) => {}

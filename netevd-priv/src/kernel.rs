@@ -64,11 +64,7 @@ impl Kernel {
         let mut message = AddressMessage::default();
         message.header.family = address_family(family);
         message.header.index = ifindex.map_or(0, Ifindex::get);
-        match self.netlink.dump(&Message::GetAddress(message), read_address) {
-            // The interface went away since the link was asked for.
-            Err(Errno::ENODEV) => Ok(Vec::new()),
-            other => other,
-        }
+        none_if_gone(self.netlink.dump(&Message::GetAddress(message), read_address))
     }
 
     /// All rules of both families: the kernel has no filter for them.
@@ -89,20 +85,17 @@ impl Kernel {
         })
     }
 
-    /// Every route that carries our protocol number, in whatever table.
-    pub(crate) fn our_routes(&mut self, family: Family) -> Found<Route> {
-        self.routes(family, |filter| filter.header.protocol = RouteProtocol::Other(PROTOCOL))
+    /// Every route that carries our protocol number, of both families and in whatever table.
+    pub(crate) fn our_routes(&mut self) -> Found<Route> {
+        let ours = |filter: &mut RouteMessage| filter.header.protocol = RouteProtocol::Other(PROTOCOL);
+        Ok([self.routes(Family::V4, ours)?, self.routes(Family::V6, ours)?].concat())
     }
 
     fn routes(&mut self, family: Family, filter: impl FnOnce(&mut RouteMessage)) -> Found<Route> {
         let mut message = RouteMessage::default();
         message.header.address_family = address_family(family);
         filter(&mut message);
-        match self.netlink.dump(&Message::GetRoute(message), Route::read) {
-            // "FIB table does not exist", and a filter's interface that has just gone.
-            Err(Errno::ENOENT | Errno::ENODEV) => Ok(Vec::new()),
-            other => other,
-        }
+        none_if_gone(self.netlink.dump(&Message::GetRoute(message), Route::read))
     }
 
     /// The route that the kernel would take to `address`, by interface `oif` if one is named, and
@@ -149,6 +142,11 @@ impl Kernel {
     pub(crate) fn delete_route(&mut self, route: &Route) -> Result<bool, Errno> {
         absent(self.netlink.change(Message::DelRoute(route.message()), 0))
     }
+}
+
+/// "FIB table does not exist", and a filter's interface that has just gone.
+fn none_if_gone<T>(found: Found<T>) -> Found<T> {
+    if matches!(found, Err(Errno::ENOENT | Errno::ENODEV)) { Ok(Vec::new()) } else { found }
 }
 
 fn absent(deleted: Result<(), Errno>) -> Result<bool, Errno> {

@@ -2,6 +2,7 @@
 //!
 //! Blocking, one exchange at a time. It knows messages, not what they mean; nothing here decides.
 
+use crate::start::log;
 use netlink_packet_core::{
     DecodeError, NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_MULTIPART, NLM_F_REQUEST, NLMSG_DONE,
     NLMSG_ERROR, NLMSG_NOOP, NLMSG_OVERRUN, NetlinkBuffer, NetlinkHeader, NetlinkMessage, NetlinkPayload,
@@ -16,7 +17,7 @@ use nix::sys::time::{TimeVal, TimeValLike};
 use std::io;
 
 /// What a burst of answers needs: the default of 208 KiB was overrun by 300 acknowledgements.
-pub(crate) const RECEIVE_BUFFER: usize = 4 << 20;
+const RECEIVE_BUFFER: usize = 4 << 20;
 /// The kernel fills at most 32 KiB a read, whatever is offered (`netlink_recvmsg`).
 const READ: usize = 32 << 10;
 /// How often a dump is repeated that the kernel calls inconsistent.
@@ -40,8 +41,11 @@ impl Netlink {
     pub(crate) fn open() -> io::Result<Self> {
         let mut socket = Socket::new(NETLINK_ROUTE)?;
         if setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER).is_err() {
-            // In a user namespace only the system's own limit is to be had; the start says so.
-            socket.set_rx_buf_sz(i32::try_from(RECEIVE_BUFFER).unwrap_or(i32::MAX))?;
+            // In a user namespace only the system's own limit is to be had.
+            setsockopt(&socket, sockopt::RcvBuf, &RECEIVE_BUFFER)?;
+            log(
+                "the netlink receive buffer is not forced, as in a user namespace: large dumps may be repeated",
+            );
         }
         // A refused filter is an error then, and not a dump of everything.
         socket.set_netlink_get_strict_chk(true)?;

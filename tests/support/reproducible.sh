@@ -21,7 +21,7 @@ rm -rf "$work"
 
 # once NAME JOBS DIRECTORY: a build of its own; the sources below it are a copy.
 once() (
-    tree=$work/$1/$3
+    tree=$work/$1/tree/$3
     mkdir -p "$tree" "$work/$1/home/cargo"
     tar -c --exclude=./target --exclude=./.git . | tar -x -C "$tree"
     # The crates as downloaded; what is built of them is each build's own.

@@ -25,7 +25,8 @@ fn forms(code: &str) -> String {
     let forms = code.split("&[").skip(1).map(|form| form.trim_end_matches([' ', ',', ']']));
     let forms = forms.filter(|form| !form.is_empty()).map(|form| {
         // `int(0, X)` has a comma of its own.
-        let whole = form.replace("), ", ")\n").replace("NO_ADDRESS, ", "NO_ADDRESS\n").replace("WRITE, ", "WRITE\n");
+        let whole =
+            form.replace("), ", ")\n").replace("NO_ADDRESS, ", "NO_ADDRESS\n").replace("WRITE, ", "WRITE\n");
         whole.lines().map(argument).collect::<Vec<_>>().join(", ")
     });
     let forms: Vec<String> = forms.collect();

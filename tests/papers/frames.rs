@@ -134,7 +134,8 @@ fn the_states_that_are_shown_are_the_table_s() {
             continue;
         }
         names.push(request.name());
-        let next = |state| permit(state, &request).map_or("ends the helper".to_owned(), |next| format!("{next:?}"));
+        let next =
+            |state| permit(state, &request).map_or("ends the helper".to_owned(), |next| format!("{next:?}"));
         let _ = writeln!(
             table,
             "| `{}` | {} | {} | {} |",

@@ -9,4 +9,5 @@ mod frames;
 mod helper;
 mod named;
 mod source;
+mod supply;
 mod surface;

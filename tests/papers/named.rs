@@ -5,8 +5,7 @@
 use crate::document::{file, text};
 use std::collections::BTreeSet;
 
-const PAPERS: [&str; 4] =
-    ["SECURITY.md", "docs/audit-guide.md", "docs/protocol.md", "docs/threat-model.md"];
+const PAPERS: [&str; 4] = ["SECURITY.md", "docs/audit-guide.md", "docs/protocol.md", "docs/threat-model.md"];
 
 /// What stands in backticks, outside blocks of code.
 fn quoted(text: &str) -> Vec<&str> {
@@ -49,7 +48,8 @@ fn every_file_that_a_paper_names_is_there() {
         let text = text(paper);
         for word in quoted(&text) {
             let first = word.split('/').next().unwrap_or_default();
-            let ours = ["docs", "examples", "netevd-priv", "netevd-worker", "protocol", "src", "systemd", "tests"];
+            let ours =
+                ["docs", "examples", "netevd-priv", "netevd-worker", "protocol", "src", "systemd", "tests"];
             if word.contains('/') && ours.contains(&first) && !word.contains("::") && !word.contains(' ') {
                 assert!(file(word).exists(), "{paper} names {word}");
             }
@@ -76,9 +76,9 @@ fn every_make_target_that_a_paper_names_is_there() {
     for paper in PAPERS.into_iter().chain(["CONTRIBUTING.md", "README.md"]) {
         let text = text(paper);
         let lines = text.split('\n').map(|line| line.trim_start_matches("$ "));
-        let commands = lines.filter_map(|line| line.strip_prefix("make ")).chain(
-            quoted(&text).into_iter().filter_map(|word| word.strip_prefix("make ")),
-        );
+        let commands = lines
+            .filter_map(|line| line.strip_prefix("make "))
+            .chain(quoted(&text).into_iter().filter_map(|word| word.strip_prefix("make ")));
         for target in commands.filter_map(|rest| rest.split([' ', '`']).next()).filter(|t| !t.contains('=')) {
             assert!(targets.contains(target), "{paper}: make {target}");
         }

@@ -136,9 +136,12 @@ fn declared() -> Vec<(String, String)> {
 fn states(request: &Request) -> String {
     let all = [SessionState::Fresh, SessionState::Serving, SessionState::Syncing];
     let permitted = all.into_iter().filter_map(|state| Some((state, permit(state, request).ok()?)));
-    let words = permitted.map(|(state, next)| {
-        if state == next { format!("{state:?}") } else { format!("{state:?}, then {next:?}") }
-    });
+    let words =
+        permitted.map(
+            |(state, next)| {
+                if state == next { format!("{state:?}") } else { format!("{state:?}, then {next:?}") }
+            },
+        );
     words.collect::<Vec<_>>().join("; ")
 }
 
@@ -222,6 +225,19 @@ fn the_checks_in_the_guide_are_the_code_s() {
     is_made(GUIDE, "checks", &table);
 }
 
+/// Neither bytes for the kernel nor text, which could be a path: everything is a number of a certain kind, an
+/// address or a choice of few.
+#[test]
+fn no_request_carries_text_or_bytes() {
+    let known = ["u16", "Ifindex", "Selector", "Family", "IpAddr", "Prefix", "NextHop", "RouteKind"];
+    for (name, fields) in declared() {
+        for field in fields.split(", ").filter(|field| !field.is_empty()) {
+            let kind = field.split(": ").nth(1).expect("a type");
+            assert!(known.contains(&kind), "{name}: {field}");
+        }
+    }
+}
+
 /// A refusal that no request can come to would be dead, or hidden from this table.
 #[test]
 fn every_refusal_belongs_to_a_request() {
@@ -238,8 +254,9 @@ fn every_refusal_belongs_to_a_request() {
 #[test]
 fn the_kernel_s_side_in_the_guide_is_the_code_s() {
     let helper = Helper::read();
-    let mut table =
-        String::from("| function of `kernel.rs` | what | message | flags beside REQUEST |\n|---|---|---|---|\n");
+    let mut table = String::from(
+        "| function of `kernel.rs` | what | message | flags beside REQUEST |\n|---|---|---|---|\n",
+    );
     for ((module, name), function) in &helper.0 {
         if *module != "kernel" || name == "routes" {
             continue;

@@ -12,12 +12,8 @@ use std::error::Error;
 /// because a daemon restarts. The same on an error: the channel failed, or carried what is no
 /// request or is not permitted; then it does not serve on.
 ///
-/// What `report` still holds back is the caller's to write.
-pub(crate) fn serve(
-    channel: &Channel,
-    helper: &mut Helper,
-    report: &mut Report,
-) -> Result<(), Box<dyn Error>> {
+/// What `told` still holds back is the caller's to write.
+pub(crate) fn serve(channel: &Channel, helper: &mut Helper, told: &mut Report) -> Result<(), Box<dyn Error>> {
     let mut state = SessionState::Fresh;
     let mut buffer = [0; MAX_FRAME];
     loop {
@@ -32,9 +28,9 @@ pub(crate) fn serve(
         if reply == Reply::Ok || state != SessionState::Fresh {
             state = next;
         }
-        let sum = report.close(monotonic(), false);
+        let sum = told.close(monotonic(), false);
         let explanation = helper.kernel.netlink.explanation.take();
-        let line = report.reply(monotonic(), &request, reply, explanation.as_deref());
+        let line = told.reply(monotonic(), &request, reply, explanation.as_deref());
         for line in sum.iter().chain(&line) {
             log(line);
         }

@@ -8,7 +8,7 @@ use crate::lockdown::lock_down;
 use crate::netlink::Netlink;
 use crate::report::Report;
 use crate::{session, sys};
-use protocol::{Policy, PolicyError};
+use protocol::PolicyError;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -40,9 +40,7 @@ pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         ["--version"] => return say(&format!("netevd-priv {}", env!("CARGO_PKG_VERSION"))),
         ["--help"] => return say(&format!("{USAGE}\n\n{HELP}")),
         _ => {
-            log("wrong arguments");
-            // A usage line, for people.
-            let _ = writeln!(io::stderr(), "{USAGE}");
+            log(&format!("wrong arguments\n{USAGE}"));
             return ExitCode::from(2);
         }
     };
@@ -78,7 +76,11 @@ fn start(paths: Option<(&str, &str)>) -> Result<(Channel, Helper), StartError> {
             || StartError::new("descriptor 4 is not open; `netevd start` passes the policy there");
         (channel, sys::inherited(POLICY).ok_or_else(no_policy)?.into())
     };
-    let policy = read_policy(policy)?;
+    let mut text = String::new();
+    // One byte more than is allowed, so that the reader sees that it is too long.
+    policy.take(POLICY_MAX + 1).read_to_string(&mut text).map_err(cannot("read the policy"))?;
+    let faulty = |error: PolicyError| StartError::new(format!("{error}; write it anew with `netevd policy`"));
+    let policy = text.parse().map_err(faulty)?;
     let failed = cannot("open a netlink socket");
     let netlink = Netlink::open().map_err(&failed)?;
     // The lowest free number (the standard library opens 0, 1 and 2 if they are closed).
@@ -87,14 +89,6 @@ fn start(paths: Option<(&str, &str)>) -> Result<(Channel, Helper), StartError> {
     }
     lock_down()?;
     Ok((channel, Helper::new(Kernel { netlink }, policy)))
-}
-
-fn read_policy(file: File) -> Result<Policy, StartError> {
-    let mut text = String::new();
-    // One byte more than is allowed, so that the reader sees that it is too long.
-    file.take(POLICY_MAX + 1).read_to_string(&mut text).map_err(cannot("read the policy"))?;
-    text.parse()
-        .map_err(|error: PolicyError| StartError::new(format!("{error}; write it anew with `netevd policy`")))
 }
 
 /// Writes one line to standard error. A log that is gone must not end the helper.

@@ -58,9 +58,10 @@ impl Helper {
                 way.refusals.push(word.to_owned());
             }
         }
-        for (_, word) in words_after(text, "Message::") {
-            if !way.messages.iter().any(|known| known == word) {
-                way.messages.push(word.to_owned());
+        for (_, word) in words_after(text, "RTM_") {
+            let message = format!("RTM_{word}");
+            if !way.messages.contains(&message) {
+                way.messages.push(message);
             }
         }
         for (_, to, word) in calls {
@@ -152,11 +153,6 @@ fn code_words(words: &[String]) -> String {
     words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" ")
 }
 
-/// `GetRoute` is `RTM_GETROUTE` (rtnetlink(7)).
-fn rtm(message: &str) -> String {
-    format!("RTM_{}", message.to_ascii_uppercase())
-}
-
 impl Way {
     /// The checks, without those that only serve others.
     fn checks(&self, helper: &Helper) -> Vec<String> {
@@ -165,9 +161,7 @@ impl Way {
     }
 
     fn split(&self) -> (Vec<String>, Vec<String>) {
-        let (asked, changed): (Vec<_>, Vec<_>) =
-            self.messages.iter().partition(|message| message.starts_with("Get"));
-        (asked.into_iter().map(|m| rtm(m)).collect(), changed.into_iter().map(|m| rtm(m)).collect())
+        self.messages.iter().cloned().partition(|message| message.starts_with("RTM_GET"))
     }
 }
 
@@ -272,13 +266,15 @@ fn the_kernel_s_side_in_the_guide_is_the_code_s() {
         } else if bodies.contains("netlink.change(") {
             flags.push("NLM_F_ACK".to_owned());
         }
-        let messages: Vec<String> = way.messages.iter().map(|m| rtm(m)).collect();
         // What reads an answer sends nothing.
-        if messages.is_empty() {
+        if !bodies.contains("self.netlink.") {
             continue;
         }
+        assert_eq!(way.messages.len(), 1, "kernel::{name} sends one kind of message");
+        let messages = code_words(&way.messages);
         let doc = &function.doc;
-        let _ = writeln!(table, "| `{name}` | {doc} | {} | {} |", code_words(&messages), code_words(&flags));
+        let _ = writeln!(table, "| `{name}` | {doc} | {messages} | {} |", code_words(&flags));
     }
+    assert_eq!(table.matches("NLM_F_CREATE").count(), 2, "a rule and a route:\n{table}");
     is_made(GUIDE, "kernel", &table);
 }

@@ -34,9 +34,10 @@ release-helper:
 		$(CARGO) build -p netevd-priv --locked --release --target $(HOST)
 	install -D -m 755 target/$(HOST)/release/netevd-priv target/release/netevd-priv
 
-man: ## Write manual pages, schema and tables of keys anew from the program's options and keys
+man: ## Write anew what is made from code: manual pages, schema, tables of keys, the papers of an audit
 	NETEVD_WRITE_MANUAL=1 $(CARGO) test --locked --bin netevd manual
 	NETEVD_WRITE_MANUAL=1 $(CARGO) test --locked -p netevd-worker --lib config::
+	NETEVD_WRITE_MANUAL=1 $(CARGO) test --locked --test papers
 
 # Where things go, as packagers expect it: DESTDIR is put in front of everything and is named in no
 # file. What the administrator writes is in SYSCONFDIR; nothing there is replaced or removed.

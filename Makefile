@@ -7,27 +7,37 @@ export RUST_TEST_THREADS
 
 HOST := $(shell rustc -vV | sed -n 's/^host: //p')
 
+# A program says where its code stood (panics do). Said of the building machine's directories, that would
+# be different on each, and nobody's business: the names of the crates remain.
+REMAP = --remap-path-prefix=$(CURDIR)=/netevd \
+	--remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo \
+	--remap-path-prefix=$(shell rustc --print sysroot)/lib/rustlib/src/rust=/rustc/$(shell rustc -vV | sed -n 's/^commit-hash: //p')
+
 .DEFAULT_GOAL := help
-.PHONY: help build release man install uninstall demo test test-boot test-api bench lint audit deny packages clean
+.PHONY: help build release man install uninstall demo test test-boot test-api bench lint audit deny sbom reproducible packages clean
 
 help: ## Print this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
-		printf '  make %-10s %s\n' "$$name" "$$text"; done
+		printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 build: ## Build the three programs and the test agent (debug)
 	$(CARGO) build --workspace --locked
 
+release: release-helper ## Build optimised programs into target/release, the helper statically linked
+	RUSTFLAGS="$(RUSTFLAGS) $(REMAP)" $(CARGO) build --workspace --exclude netevd-priv --locked --release
+
 # The helper is linked statically: no loader, no library that could be replaced, a third of the
 # memory. Only with --target does the flag spare the compiler's own plug-ins.
-release: ## Build optimised programs into target/release, the helper statically linked
-	$(CARGO) build --workspace --exclude netevd-priv --locked --release
-	RUSTFLAGS="$(RUSTFLAGS) -C target-feature=+crt-static" \
+.PHONY: release-helper
+release-helper:
+	RUSTFLAGS="$(RUSTFLAGS) $(REMAP) -C target-feature=+crt-static" \
 		$(CARGO) build -p netevd-priv --locked --release --target $(HOST)
-	install -m 755 target/$(HOST)/release/netevd-priv target/release/netevd-priv
+	install -D -m 755 target/$(HOST)/release/netevd-priv target/release/netevd-priv
 
-man: ## Write manual pages, schema and tables of keys anew from the program's options and keys
+man: ## Write anew what is made from code: manual pages, schema, tables of keys, the papers of an audit
 	NETEVD_WRITE_MANUAL=1 $(CARGO) test --locked --bin netevd manual
 	NETEVD_WRITE_MANUAL=1 $(CARGO) test --locked -p netevd-worker --lib config::
+	NETEVD_WRITE_MANUAL=1 $(CARGO) test --locked --test papers
 
 # Where things go, as packagers expect it: DESTDIR is put in front of everything and is named in no
 # file. What the administrator writes is in SYSCONFDIR; nothing there is replaced or removed.
@@ -120,11 +130,27 @@ lint: ## Formatting and lints, as CI demands them
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 
-audit: ## The helper's budget: lines of code, and the crates that are linked into it
+audit: ## The helper's budget (lines of code, crates), and the licences of all dependencies
+	@tests/support/packages.sh python3:python3
 	@tests/support/audit.sh
+	@tests/support/licences.py
 
-deny: ## Licences, advisories and sources of all dependencies (needs cargo-deny)
-	$(CARGO) deny check
+# A program of its own, from crates.io, kept below target/. Building it takes minutes.
+DENY = target/tools/bin/cargo-deny
+$(DENY):
+	$(CARGO) install --quiet --locked --version 0.20.2 --root target/tools cargo-deny
+
+deny: $(DENY) ## Licences, sources, bans and advisories of all dependencies (installs cargo-deny below target/)
+	$(DENY) --locked check
+
+sbom: ## Bills of materials (CycloneDX) of the three programs into target/sbom
+	@tests/support/packages.sh python3:python3
+	@tests/support/sbom.py
+
+# WHAT=helper builds the helper alone, which takes a minute and not twenty.
+WHAT ?= all
+reproducible: ## Build the release twice, in other places and surroundings, and compare byte for byte
+	@tests/support/reproducible.sh $(WHAT)
 
 clean: ## Remove everything that was built
 	$(CARGO) clean

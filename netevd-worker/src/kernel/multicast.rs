@@ -104,3 +104,36 @@ impl Multicast {
 fn is(error: &io::Error, errno: Errno) -> bool {
     error.raw_os_error() == Some(errno as i32)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::AsFd as _;
+
+    /// RTM_NEWLINK for interface 1 without any attribute (rtnetlink(7)): a header of 16 bytes, and one of 16.
+    fn forged() -> Vec<u8> {
+        let mut message = vec![0; 32];
+        message[0] = 32;
+        message[4] = 16;
+        message[20] = 1;
+        message
+    }
+
+    /// CVE-2009-1185, CVE-2012-3520: daemons that took what other processes sent for the kernel's.
+    #[tokio::test]
+    async fn what_no_kernel_sent_is_nothing() {
+        let mut own = Socket::new(NETLINK_ROUTE).expect("a socket");
+        let address = own.bind_auto().expect("bound");
+        let same = own.as_fd().try_clone_to_owned().expect("a descriptor");
+        let mut multicast = Multicast::new(Some(same)).expect("a runtime");
+        let forger = Socket::new(NETLINK_ROUTE).expect("a socket");
+        if let Err(error) = forger.send_to(&forged(), &address, 0) {
+            // The kernel itself permits it to CAP_NET_ADMIN alone.
+            assert!(is(&error, Errno::EPERM), "{error}");
+            return;
+        }
+        let mut taken = 0;
+        let received = multicast.receive(|_| taken += 1).await.expect("readable");
+        assert_eq!((received, taken), (Received::Messages { faults: 0 }, 0));
+    }
+}

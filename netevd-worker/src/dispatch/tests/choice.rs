@@ -76,6 +76,23 @@ fn a_refused_script_is_told_once_and_masks_all_the_same() {
     assert_eq!(bench.dispatcher.counts(), Counts { runs: 1, refused_scripts: 4, ..Counts::default() });
 }
 
+/// CVE-2022-29800: between the discovery of scripts and their run one could be exchanged.
+#[test]
+fn what_is_exchanged_after_its_discovery_is_judged_as_it_is_then() {
+    let Some(mut bench) = Bench::new("exchanged") else { return };
+    let exchange = "#!/bin/sh\ncd @DIR@/etc/routable.d && chmod o+w 20-second && mv 30-third ../../aside &&
+        ln -s ../../aside 30-third\n";
+    bench.script("etc/routable.d/10-first", exchange);
+    for name in ["20-second", "30-third", "40-fourth"] {
+        bench.script(&format!("etc/routable.d/{name}"), TELL);
+    }
+    local(async {
+        bench.submit(event(1, EventKind::Routable, 2));
+        assert_eq!(names(&bench.finish().await), ["10-first", "40-fourth"]);
+    });
+    assert_eq!(bench.dispatcher.counts(), Counts { runs: 2, refused_scripts: 2, ..Counts::default() });
+}
+
 #[test]
 fn a_survey_names_every_file_and_every_stray_directory() {
     let Some(bench) = Bench::new("survey") else { return };

@@ -1,0 +1,161 @@
+//! docs/protocol.md: each frame that it shows decodes to what stands beside it and is the encoding of it, and
+//! each that it calls a violation is refused for the reason given.
+
+use crate::document::{is_made, part};
+use protocol::{
+    Family, Ifindex, MAX_FRAME, NextHop, Prefix, Refusal, Reply, Request, RouteKind, Selector, SessionState,
+    VERSION, decode_reply, decode_request, encode_reply, encode_request, permit,
+};
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+const PROTOCOL: &str = "docs/protocol.md";
+
+fn hex(frame: &[u8]) -> String {
+    frame.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
+}
+
+/// The frames of a part's table, each with the cell beside it.
+fn shown(name: &str) -> Vec<(Vec<u8>, String)> {
+    let part = part(PROTOCOL, name);
+    let rows = part.lines().skip(2).map(|row| {
+        let cells: Vec<&str> = row.split('|').map(|cell| cell.trim().trim_matches('`')).collect();
+        let bytes = cells[2].split(' ').filter(|text| !text.is_empty());
+        let bytes = bytes.map(|byte| u8::from_str_radix(byte, 16).expect("hexadecimal")).collect();
+        (bytes, cells[1].to_owned())
+    });
+    rows.collect()
+}
+
+fn address(text: &str) -> IpAddr {
+    text.parse().expect("an address")
+}
+
+fn prefix(text: &str) -> Prefix {
+    text.parse().expect("a prefix")
+}
+
+/// Each request, and each form that a field of it can have.
+fn requests() -> Vec<Request> {
+    let ifindex = Ifindex::try_from(3).expect("valid");
+    let (v4, v6) = (Family::V4, Family::V6);
+    let del = |family, route| Request::DelRoute { ifindex, family, route };
+    vec![
+        Request::Hello { version: VERSION },
+        Request::AddRule { ifindex, selector: Selector::From, address: address("192.0.2.3") },
+        Request::AddRule { ifindex, selector: Selector::To, address: address("2001:db8::3") },
+        Request::DelRule { ifindex, selector: Selector::From, address: address("192.0.2.3") },
+        Request::SetDefault { ifindex, family: v4, next_hop: NextHop::Gateway(address("192.0.2.1")) },
+        Request::SetDefault { ifindex, family: v6, next_hop: NextHop::PointToPoint },
+        Request::AddSubnet { ifindex, address: address("192.0.2.3") },
+        Request::AddLocal { ifindex, destination: prefix("172.17.0.0/16") },
+        del(v4, RouteKind::Default),
+        del(v4, RouteKind::Subnet(prefix("192.0.2.0/24"))),
+        del(v6, RouteKind::Local(prefix("fd00::/64"))),
+        del(v6, RouteKind::Fallback),
+        Request::Purge { ifindex },
+        Request::SyncBegin,
+        Request::SyncEnd,
+        Request::Ping,
+    ]
+}
+
+#[test]
+fn the_requests_that_are_shown_are_frames() {
+    let mut table = String::from("| request | frame |\n|---|---|\n");
+    for request in requests() {
+        let _ = writeln!(table, "| `{request:?}` | `{}` |", hex(&encode_request(&request)));
+    }
+    is_made(PROTOCOL, "requests", &table);
+    for (frame, words) in shown("requests") {
+        let request = decode_request(&frame).unwrap_or_else(|error| panic!("{words}: {error}"));
+        assert_eq!(format!("{request:?}"), words);
+        assert_eq!(encode_request(&request), frame, "{words}");
+    }
+}
+
+#[test]
+fn the_replies_that_are_shown_are_frames() {
+    let mut table = String::from("| reply | frame | meaning |\n|---|---|---|\n");
+    let plain = [
+        (Reply::Ok, "done"),
+        (Reply::Exists, "it was there already, and is netevd's"),
+        (Reply::Absent, "there was nothing of netevd's to delete"),
+        (Reply::Kernel(17), "the kernel answered this errno, here EEXIST"),
+        (Reply::Busy, "the write budget is used up; ask again in a tenth of a second"),
+    ];
+    for (reply, meaning) in plain {
+        let _ = writeln!(table, "| `{reply:?}` | `{}` | {meaning} |", hex(&encode_reply(&reply)));
+    }
+    for refusal in Refusal::ALL {
+        let reply = Reply::Refused(refusal);
+        let _ = writeln!(table, "| `{reply:?}` | `{}` | {refusal} |", hex(&encode_reply(&reply)));
+    }
+    is_made(PROTOCOL, "replies", &table);
+    for (frame, words) in shown("replies") {
+        let reply = decode_reply(&frame).unwrap_or_else(|error| panic!("{words}: {error}"));
+        assert_eq!(format!("{reply:?}"), words);
+        assert_eq!(encode_reply(&reply), frame, "{words}");
+    }
+}
+
+#[test]
+fn the_violations_that_are_shown_are_refused() {
+    let ifindex = Ifindex::try_from(3).expect("valid");
+    let purge = encode_request(&Request::Purge { ifindex });
+    let mut zero = purge.clone();
+    zero[4] = 0;
+    let mut local = encode_request(&Request::AddLocal { ifindex, destination: prefix("192.0.2.0/24") });
+    let last = local.len() - 1;
+    local[last] = 16;
+    let frames: [(&str, Vec<u8>); 7] = [
+        ("cut short", purge[..7].to_vec()),
+        ("one byte more", [&purge[..], &[0]].concat()),
+        ("no such request", vec![11, 0, 0, 0]),
+        ("ifindex 0", zero),
+        ("192.0.2.0/16, with bits beyond the length", local),
+        ("big-endian", vec![0, 0, 0, 7, 0, 0, 0, 3]),
+        ("an empty frame", Vec::new()),
+    ];
+    let mut table = String::from("| what | frame | refused as |\n|---|---|---|\n");
+    for (what, frame) in &frames {
+        let error = decode_request(frame).expect_err(what);
+        let _ = writeln!(table, "| {what} | `{}` | {error} |", hex(frame));
+    }
+    is_made(PROTOCOL, "violations", &table);
+}
+
+#[test]
+fn the_states_that_are_shown_are_the_table_s() {
+    let mut table = String::from("| request | Fresh | Serving | Syncing |\n|---|---|---|---|\n");
+    let mut names = Vec::new();
+    for request in requests() {
+        if names.contains(&request.name()) {
+            continue;
+        }
+        names.push(request.name());
+        let next =
+            |state| permit(state, &request).map_or("ends the helper".to_owned(), |next| format!("{next:?}"));
+        let _ = writeln!(
+            table,
+            "| `{}` | {} | {} | {} |",
+            request.name(),
+            next(SessionState::Fresh),
+            next(SessionState::Serving),
+            next(SessionState::Syncing)
+        );
+    }
+    is_made(PROTOCOL, "states", &table);
+}
+
+/// The figures that the text gives.
+#[test]
+fn the_limits_that_are_said_hold() {
+    let text = crate::document::text(PROTOCOL);
+    assert!(text.contains(&format!("at most {MAX_FRAME} bytes")));
+    assert!(text.contains(&format!("version {VERSION}")));
+    let longest = requests().iter().map(|request| encode_request(request).len()).max().expect("some");
+    assert!(text.contains(&format!("longest request is {longest} bytes")), "it is {longest}");
+    let longest = encode_reply(&Reply::Refused(Refusal::Limit)).len();
+    assert!(text.contains(&format!("longest reply {longest}")), "it is {longest}");
+}

@@ -8,7 +8,7 @@ export RUST_TEST_THREADS
 HOST := $(shell rustc -vV | sed -n 's/^host: //p')
 
 .DEFAULT_GOAL := help
-.PHONY: help build release man install uninstall demo test test-boot test-api bench lint audit deny packages clean
+.PHONY: help build release man install uninstall demo test test-boot test-api bench lint audit exposure deny packages clean
 
 help: ## Print this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
@@ -122,6 +122,10 @@ lint: ## Formatting and lints, as CI demands them
 
 audit: ## The helper's budget: lines of code, and the crates that are linked into it
 	@tests/support/audit.sh
+
+exposure: ## What systemd-analyze says of the units, against the most that each may show
+	@[ "$$(id -u)" != 0 ] || tests/support/packages.sh systemd-analyze:systemd
+	@tests/support/exposure.sh
 
 deny: ## Licences, advisories and sources of all dependencies (needs cargo-deny)
 	$(CARGO) deny check

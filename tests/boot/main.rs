@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends so when it fails")]
 
 mod confinement;
+mod directives;
 mod journal;
 mod lifecycle;
 mod machine;

@@ -41,9 +41,7 @@ fn call(name: &str) -> std::io::Result<i64> {
         // A user's name space alone needs no capability.
         // 8: Linux, 32 bits.
         "personality" => sys::call(libc::SYS_personality, flag(8)),
-        "realtime" => {
-            sys::call(libc::SYS_sched_setscheduler, [0, i64::from(libc::SCHED_FIFO), 0, 0, 0, 0])
-        }
+        "realtime" => sys::call(libc::SYS_sched_setscheduler, [0, i64::from(libc::SCHED_FIFO), 0, 0, 0, 0]),
         "nice" => sys::call(libc::SYS_setpriority, [0, 0, 5, 0, 0, 0]),
         "trace-me" => sys::call(libc::SYS_ptrace, flag(0)),
         "adjtimex" => sys::call(libc::SYS_adjtimex, [0; 6]),

@@ -4,6 +4,7 @@
 //! only when asked for: `make test-boot`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends so when it fails")]
 
+mod churn;
 mod confinement;
 mod directives;
 mod journal;

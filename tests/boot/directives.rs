@@ -83,13 +83,14 @@ const PREPARE: &str = r"
     echo outside >/tmp/outside
     mknod -m 666 /srv/device c 10 237
     mknod -m 666 /srv/null c 1 3
+    mknod -m 666 /dev/given c 1 3
     sysctl -qw net.ipv4.ping_group_range='0 2147483647'
 ";
 
 /// A program of 32 bits that ends with 0.
 const ELF: &str = r"printf '\177\105\114\106\001\001\001\000\000\000\000\000\000\000\000\000\002\000\003\000\001\000\000\000\124\200\004\010\064\000\000\000\000\000\000\000\000\000\000\000\064\000\040\000\001\000\000\000\000\000\000\000\001\000\000\000\000\000\000\000\000\200\004\010\000\200\004\010\135\000\000\000\135\000\000\000\005\000\000\000\000\020\000\000\270\001\000\000\000\061\333\315\200'";
 
-/// What the units' own tests and the strict example's need in the machine.
+/// What the tests below need in the machine.
 fn files() -> Vec<(&'static str, &'static str, u32)> {
     vec![
         // Modules are kept out of sight where there are any.
@@ -98,12 +99,18 @@ fn files() -> Vec<(&'static str, &'static str, u32)> {
     ]
 }
 
+/// Puts it there.
+pub(crate) fn prepare(machine: &Machine) {
+    machine.sh(PREPARE);
+    machine.sh("cp /opt/netevd/netevd-test-agent /usr/lib/agent");
+    if cfg!(target_arch = "x86_64") {
+        machine.sh(&format!("{ELF} >/usr/lib/narrow; chmod 755 /usr/lib/narrow"));
+    }
+}
+
 /// Runs all probes of these units in this machine, and tells all that differ at once.
 fn check(machine: &Machine, units: &[(&str, &str, &[Row])]) {
-    machine.sh(PREPARE);
-    machine.sh(&format!(
-        "{ELF} >/usr/lib/narrow; chmod 755 /usr/lib/narrow; cp /opt/netevd/netevd-test-agent /usr/lib/agent"
-    ));
+    prepare(machine);
     let scripts: BTreeSet<&str> =
         units.iter().flat_map(|(.., rows)| *rows).flat_map(|(_, p)| *p).filter_map(script).collect();
     let scripts: Vec<&str> = scripts.into_iter().collect();

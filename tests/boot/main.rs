@@ -12,6 +12,7 @@ mod lifecycle;
 mod machine;
 mod recovery;
 mod reload;
+mod scripts;
 mod units;
 #[path = "../support/wait.rs"]
 #[allow(dead_code, reason = "the other tests use the rest")]

@@ -14,7 +14,7 @@ REMAP = --remap-path-prefix=$(CURDIR)=/netevd \
 	--remap-path-prefix=$(shell rustc --print sysroot)/lib/rustlib/src/rust=/rustc/$(shell rustc -vV | sed -n 's/^commit-hash: //p')
 
 .DEFAULT_GOAL := help
-.PHONY: help build release man install uninstall demo test test-boot test-api bench lint audit deny sbom reproducible packages clean
+.PHONY: help build release man install uninstall demo test test-boot test-api bench lint audit exposure deny sbom reproducible packages clean
 
 help: ## Print this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
@@ -151,6 +151,10 @@ sbom: ## Bills of materials (CycloneDX) of the three programs into target/sbom
 WHAT ?= all
 reproducible: ## Build the release twice, in other places and surroundings, and compare byte for byte
 	@tests/support/reproducible.sh $(WHAT)
+
+exposure: ## What systemd-analyze says of the units, against the most that each may show
+	@[ "$$(id -u)" != 0 ] || tests/support/packages.sh systemd-analyze:systemd
+	@tests/support/exposure.sh
 
 clean: ## Remove everything that was built
 	$(CARGO) clean

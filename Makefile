@@ -108,7 +108,7 @@ packages: ## Install the Debian packages that the tests need and that are missin
 	@tests/support/packages.sh ip:iproute2 unshare:util-linux ping:iputils-ping sysctl:procps cc:gcc \
 		dbus-daemon:dbus-daemon networkctl:systemd resolvectl:systemd-resolved pkcheck:polkitd \
 		NetworkManager:network-manager dhclient:isc-dhcp-client dnsmasq:dnsmasq-base nft:nftables \
-		promtool:prometheus python3:python3 chromium:chromium
+		promtool:prometheus strace:strace python3:python3 chromium:chromium
 
 # Without root the rows of D-Bus are left out: the bus wants users of its own.
 bench: release ## Measure against the floor of this machine; needs root or user namespaces

@@ -8,13 +8,13 @@ use crate::kernel::{Kernel, Link};
 use crate::route::Route;
 use crate::rule::{OurRule, Rule};
 use crate::sync::Named;
+use crate::sys::monotonic;
 use nix::errno::Errno;
 use protocol::{
     Fallback, Family, GatewayCheck, Ifindex, NextHop, Policy, Prefix, Refusal, Reply, Request, Selector,
     TableId,
 };
 use std::net::IpAddr;
-use std::time::Instant;
 
 /// The reply with which a request ends before it is done.
 struct Stop(Reply);
@@ -38,7 +38,6 @@ pub(crate) struct Helper {
     pub(crate) kernel: Kernel,
     policy: Policy,
     budget: Budget,
-    started: Instant,
     /// No more than this many objects of ours stand in the kernel: additions are counted, what
     /// goes is not. At the limit the kernel is asked for the true number (see `room`).
     objects: u32,
@@ -49,7 +48,7 @@ impl Helper {
     pub(crate) fn new(kernel: Kernel, policy: Policy) -> Self {
         let budget = Budget::new(policy.limits.writes_per_second, policy.limits.objects);
         // Unknown at first: the first addition counts.
-        Self { kernel, policy, budget, started: Instant::now(), objects: u32::MAX, named: None }
+        Self { kernel, policy, budget, objects: u32::MAX, named: None }
     }
 
     /// Does what is asked, or says why not. The session has already permitted it.
@@ -119,7 +118,7 @@ impl Helper {
             check::addresses_within(&place.rules, &rule, self.policy.limits.addresses)?;
         }
         self.ensure_fallback(&place)?;
-        self.name(|named| named.rule(rule))?;
+        self.name(|named| named.rules.insert(rule))?;
         if stands(&place.rules) {
             return Ok(Reply::Exists);
         }
@@ -149,7 +148,7 @@ impl Helper {
     }
 
     fn set_default(&mut self, ifindex: Ifindex, family: Family, next_hop: NextHop) -> Answer {
-        if let NextHop::Gateway(gateway) = next_hop {
+        if let Some(gateway) = next_hop.gateway() {
             if Family::of(gateway) != family {
                 return Err(Refusal::Family.into());
             }
@@ -184,7 +183,7 @@ impl Helper {
         let named = self.policy.gateways_of(&link.name);
         if self.policy.gateway_check == GatewayCheck::Known && !named.contains(&gateway) {
             let routes = self.kernel.routes_by(ifindex.get(), family)?;
-            check::gateway_known(place, gateway, &routes, named)?;
+            check::gateway_known(place, gateway, &routes)?;
         }
         Ok(())
     }
@@ -251,7 +250,7 @@ impl Helper {
 
     /// Puts a route into a table that holds nothing foreign.
     fn put(&mut self, place: &Place, route: &Route) -> Answer {
-        self.name(|named| named.route(route.key()))?;
+        self.name(|named| named.routes.insert(route.key()))?;
         match place.routes.iter().find(|r| r.key() == route.key()) {
             Some(present) if present == route => return Ok(Reply::Exists),
             Some(_) => {
@@ -272,10 +271,10 @@ impl Helper {
     }
 
     /// While the worker names its desired set: names an object that has passed its checks.
-    fn name(&mut self, name: impl FnOnce(&mut Named)) -> Result<(), Stop> {
+    fn name(&mut self, name: impl FnOnce(&mut Named) -> bool) -> Result<(), Stop> {
         if let Some(named) = &mut self.named {
             name(named);
-            if check::exceeds(named.len(), self.policy.limits.objects) {
+            if named.rules.len() + named.routes.len() > self.policy.limits.objects as usize {
                 return Err(Refusal::Limit.into());
             }
         }
@@ -287,9 +286,8 @@ impl Helper {
         let limit = self.policy.limits.objects;
         if self.objects >= limit {
             let rules = self.kernel.rules()?.iter().filter(|rule| rule.is_ours()).count();
-            let routes =
-                self.kernel.our_routes(Family::V4)?.len() + self.kernel.our_routes(Family::V6)?.len();
-            self.objects = u32::try_from(rules + routes).unwrap_or(u32::MAX);
+            let objects = rules + self.kernel.our_routes()?.len();
+            self.objects = u32::try_from(objects).unwrap_or(u32::MAX);
         }
         if self.objects >= limit {
             return Err(Refusal::Limit.into());
@@ -299,6 +297,6 @@ impl Helper {
 
     /// Additions and replacements are paid for; a delete was, when its object was added.
     fn pay(&mut self) -> Result<(), Stop> {
-        if self.budget.take(self.started.elapsed()) { Ok(()) } else { Err(Stop(Reply::Busy)) }
+        if self.budget.take(monotonic()) { Ok(()) } else { Err(Stop(Reply::Busy)) }
     }
 }

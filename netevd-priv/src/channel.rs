@@ -8,23 +8,11 @@ use nix::sys::socket::sockopt::{PeerCredentials, SockType as TypeOption};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr};
 use nix::sys::socket::{connect, getpeername, getsockopt, recvmsg, send, socket};
 use protocol::MAX_FRAME;
-use std::fmt;
-use std::io::IoSliceMut;
+use std::io::{self, IoSliceMut};
 use std::os::fd::{AsRawFd, OwnedFd};
 
 /// The connected socket.
 pub(crate) struct Channel(OwnedFd);
-
-/// Why nothing could be received.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ChannelError {
-    /// More than 256 bytes: the rest is lost.
-    Oversize,
-    /// A descriptor or credentials came along; the kernel has dropped them.
-    Ancillary,
-    /// The socket itself failed.
-    Socket(Errno),
-}
 
 impl Channel {
     /// Takes the descriptor if it is a connected `AF_UNIX SOCK_SEQPACKET` socket.
@@ -45,47 +33,41 @@ impl Channel {
         UnixAddr::new(path).and_then(|to| connect(own.as_raw_fd(), &to)).map_err(&failed)?;
         match getsockopt(&own, PeerCredentials).map_err(&failed)?.uid() {
             0 => Ok(Self(own)),
-            uid => Err(StartError::Listener(path.to_owned(), uid)),
+            uid => Err(StartError::new(format!(
+                "uid {uid} listens at {path}, not root: systemctl restart netevd.socket"
+            ))),
         }
     }
 
     /// The next frame's length in `buffer`; 0 when the other side is gone. An empty frame cannot
     /// be told from the end, unix(7), and is taken for it.
-    pub(crate) fn receive(&self, buffer: &mut [u8; MAX_FRAME]) -> Result<usize, ChannelError> {
+    pub(crate) fn receive(&self, buffer: &mut [u8; MAX_FRAME]) -> io::Result<usize> {
         let mut parts = [IoSliceMut::new(buffer)];
         // Without room for control data the kernel drops what was passed and says MSG_CTRUNC.
         // No signal handler is installed, so no call here is interrupted (signal(7)).
         match recvmsg::<()>(self.0.as_raw_fd(), &mut parts, None, MsgFlags::empty()) {
-            Ok(message) if message.flags.contains(MsgFlags::MSG_CTRUNC) => Err(ChannelError::Ancillary),
-            Ok(message) if message.flags.contains(MsgFlags::MSG_TRUNC) => Err(ChannelError::Oversize),
+            Ok(message) if message.flags.contains(MsgFlags::MSG_CTRUNC) => {
+                Err(io::Error::other("a frame with a descriptor or credentials"))
+            }
+            Ok(message) if message.flags.contains(MsgFlags::MSG_TRUNC) => {
+                Err(io::Error::other("a frame of more than 256 bytes"))
+            }
             Ok(message) => Ok(message.bytes),
             // It closed with a reply of ours unread.
             Err(Errno::ECONNRESET) => Ok(0),
-            Err(errno) => Err(ChannelError::Socket(errno)),
+            Err(errno) => Err(errno.into()),
         }
     }
 
     /// Sends one frame; false when the other side is gone.
-    pub(crate) fn send(&self, frame: &[u8]) -> Result<bool, ChannelError> {
+    pub(crate) fn send(&self, frame: &[u8]) -> io::Result<bool> {
         match send(self.0.as_raw_fd(), frame, MsgFlags::MSG_NOSIGNAL) {
             Ok(_) => Ok(true),
             Err(Errno::EPIPE | Errno::ECONNRESET) => Ok(false),
-            Err(errno) => Err(ChannelError::Socket(errno)),
+            Err(errno) => Err(errno.into()),
         }
     }
 }
-
-impl fmt::Display for ChannelError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ChannelError::Oversize => write!(f, "a frame of more than {MAX_FRAME} bytes"),
-            ChannelError::Ancillary => f.write_str("a frame with a descriptor or credentials"),
-            ChannelError::Socket(errno) => write!(f, "the channel failed: {errno}"),
-        }
-    }
-}
-
-impl std::error::Error for ChannelError {}
 
 #[cfg(test)]
 mod tests {
@@ -117,16 +99,17 @@ mod tests {
         say(b"abc");
         say(&[7; 256]);
         say(&[7; 257]);
-        assert_eq!(channel.receive(&mut buffer), Ok(3));
-        assert_eq!(channel.receive(&mut buffer), Ok(256));
-        assert_eq!(channel.receive(&mut buffer), Err(ChannelError::Oversize));
+        let mut receive = || channel.receive(&mut buffer).map_err(|error| error.to_string());
+        assert_eq!(receive(), Ok(3));
+        assert_eq!(receive(), Ok(256));
+        assert_eq!(receive(), Err("a frame of more than 256 bytes".to_owned()));
         let rights = [peer.as_raw_fd()];
         let control = [ControlMessage::ScmRights(&rights)];
         sendmsg::<()>(peer.as_raw_fd(), &[IoSlice::new(b"x")], &control, MsgFlags::empty(), None)
             .expect("sent");
-        assert_eq!(channel.receive(&mut buffer), Err(ChannelError::Ancillary));
+        assert_eq!(receive(), Err("a frame with a descriptor or credentials".to_owned()));
         drop(peer);
-        assert_eq!(channel.receive(&mut buffer), Ok(0));
-        assert_eq!(channel.send(b"x"), Ok(false));
+        assert_eq!(receive(), Ok(0));
+        assert!(!channel.send(b"x").expect("no error"));
     }
 }

@@ -114,10 +114,10 @@ pub(crate) fn gateway_on_link(way: Option<&Route>, ifindex: Ifindex) -> Verdict 
     refuse_if(!on_link, Refusal::GatewayOffLink)
 }
 
-/// One of `routes`, by that interface and not ours, goes by this gateway, or the policy names it.
-pub(crate) fn gateway_known(place: &Place, gateway: IpAddr, routes: &[Route], named: &[IpAddr]) -> Verdict {
+/// One of `routes`, by that interface and not ours, goes by this gateway.
+pub(crate) fn gateway_known(place: &Place, gateway: IpAddr, routes: &[Route]) -> Verdict {
     let held = routes.iter().any(|route| place.seen_elsewhere(route, Some(gateway)));
-    refuse_if(!held && !named.contains(&gateway), Refusal::GatewayUnknown)
+    refuse_if(!held, Refusal::GatewayUnknown)
 }
 
 /// A route without a gateway is right where the link has but one other end (IFF_POINTOPOINT), or
@@ -154,7 +154,7 @@ pub(crate) fn local_precedes(place: &Place) -> Verdict {
 pub(crate) fn addresses_within(rules: &[Rule], rule: &OurRule, limit: u32) -> Verdict {
     let ours = rules.iter().filter_map(Rule::as_ours).filter(|r| r.table == rule.table);
     let addresses: BTreeSet<IpAddr> = ours.map(|r| r.address).chain([rule.address]).collect();
-    refuse_if(exceeds(addresses.len(), limit), Refusal::Limit)
+    refuse_if(addresses.len() > limit as usize, Refusal::Limit)
 }
 
 /// With this copy no more than `limit` copies stand in the table (`routes`: both families). A
@@ -162,12 +162,7 @@ pub(crate) fn addresses_within(rules: &[Rule], rule: &OurRule, limit: u32) -> Ve
 pub(crate) fn copies_within(routes: &[Route], copy: &Route, ifindex: Ifindex, limit: u32) -> Verdict {
     let is_copy = |route: &&Route| route.kind == RouteType::Unicast && !route.leaves_by(ifindex.get());
     let copies: BTreeSet<_> = routes.iter().filter(is_copy).chain([copy]).map(Route::key).collect();
-    refuse_if(exceeds(copies.len(), limit), Refusal::Limit)
-}
-
-/// `count` is more than `limit`.
-pub(crate) fn exceeds(count: usize, limit: u32) -> bool {
-    u32::try_from(count).map_or(true, |count| count > limit)
+    refuse_if(copies.len() > limit as usize, Refusal::Limit)
 }
 
 /// A prefix that may be a subnet of ours: no default in disguise, no link-local, no multicast.

@@ -5,15 +5,17 @@
 use crate::netlink::Netlink;
 use crate::route::{Route, address_family};
 use crate::rule::{OurRule, Rule};
-use netlink_packet_core::{DecodeError, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, NlasIterator, Parseable};
-use netlink_packet_route::RouteNetlinkMessage as Message;
+use netlink_packet_core::{
+    DecodeError, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, NlasIterator, Parseable, parse_string, parse_u32,
+};
 use netlink_packet_route::address::{
     AddressAttribute, AddressFlags, AddressHeader, AddressMessage, AddressScope,
 };
-use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkFlags, LinkMessage};
+use netlink_packet_route::link::{LinkFlags, LinkHeader};
 use netlink_packet_route::route::{RouteAttribute, RouteFlags, RouteMessage, RouteProtocol, RouteType};
 use netlink_packet_route::rule::RuleMessage;
 use nix::errno::Errno;
+use nix::libc;
 use protocol::{Family, Ifindex, PROTOCOL, Prefix, TableId};
 use std::net::IpAddr;
 
@@ -48,11 +50,8 @@ pub(crate) struct Kernel {
 impl Kernel {
     /// The interface of this index.
     pub(crate) fn link(&mut self, ifindex: u32) -> Result<Option<Link>, Errno> {
-        let mut message = LinkMessage::default();
-        message.header.index = ifindex;
-        // Statistics are most of the answer otherwise.
-        message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
-        match self.netlink.get(Message::GetLink(message), read_link) {
+        let header = LinkHeader { index: ifindex, ..LinkHeader::default() };
+        match self.netlink.get(libc::RTM_GETLINK, &header, read_link) {
             Ok(link) => Ok(Some(link)),
             Err(Errno::ENODEV) => Ok(None),
             Err(errno) => Err(errno),
@@ -64,16 +63,12 @@ impl Kernel {
         let mut message = AddressMessage::default();
         message.header.family = address_family(family);
         message.header.index = ifindex.map_or(0, Ifindex::get);
-        match self.netlink.dump(&Message::GetAddress(message), read_address) {
-            // The interface went away since the link was asked for.
-            Err(Errno::ENODEV) => Ok(Vec::new()),
-            other => other,
-        }
+        none_if_gone(self.netlink.dump(libc::RTM_GETADDR, &message, read_address))
     }
 
     /// All rules of both families: the kernel has no filter for them.
     pub(crate) fn rules(&mut self) -> Found<Rule> {
-        self.netlink.dump(&Message::GetRule(RuleMessage::default()), Rule::read)
+        self.netlink.dump(libc::RTM_GETRULE, &RuleMessage::default(), Rule::read)
     }
 
     /// The routes of one table; none if there is no such table.
@@ -89,20 +84,17 @@ impl Kernel {
         })
     }
 
-    /// Every route that carries our protocol number, in whatever table.
-    pub(crate) fn our_routes(&mut self, family: Family) -> Found<Route> {
-        self.routes(family, |filter| filter.header.protocol = RouteProtocol::Other(PROTOCOL))
+    /// Every route that carries our protocol number, of both families and in whatever table.
+    pub(crate) fn our_routes(&mut self) -> Found<Route> {
+        let ours = |filter: &mut RouteMessage| filter.header.protocol = RouteProtocol::Other(PROTOCOL);
+        Ok([self.routes(Family::V4, ours)?, self.routes(Family::V6, ours)?].concat())
     }
 
     fn routes(&mut self, family: Family, filter: impl FnOnce(&mut RouteMessage)) -> Found<Route> {
         let mut message = RouteMessage::default();
         message.header.address_family = address_family(family);
         filter(&mut message);
-        match self.netlink.dump(&Message::GetRoute(message), Route::read) {
-            // "FIB table does not exist", and a filter's interface that has just gone.
-            Err(Errno::ENOENT | Errno::ENODEV) => Ok(Vec::new()),
-            other => other,
-        }
+        none_if_gone(self.netlink.dump(libc::RTM_GETROUTE, &message, Route::read))
     }
 
     /// The route that the kernel would take to `address`, by interface `oif` if one is named, and
@@ -114,7 +106,7 @@ impl Kernel {
         message.header.flags = RouteFlags::FibMatch;
         message.attributes.push(RouteAttribute::Destination(address.into()));
         message.attributes.extend(oif.map(|oif| RouteAttribute::Oif(oif.get())));
-        match self.netlink.get(Message::GetRoute(message), Route::read) {
+        match self.netlink.get(libc::RTM_GETROUTE, &message, Route::read) {
             Ok(route) => Ok(route),
             // No route; an unreachable, a prohibit, a blackhole route; no such interface.
             Err(Errno::ENETUNREACH | Errno::EHOSTUNREACH | Errno::EACCES | Errno::EINVAL | Errno::ENODEV) => {
@@ -126,29 +118,34 @@ impl Kernel {
 
     /// Adds a rule; EEXIST when the same one stands.
     pub(crate) fn add_rule(&mut self, rule: &OurRule) -> Result<(), Errno> {
-        self.netlink.change(Message::NewRule(rule.message()), NLM_F_CREATE | NLM_F_EXCL)
+        self.netlink.change(libc::RTM_NEWRULE, &rule.message(), NLM_F_CREATE | NLM_F_EXCL)
     }
 
     /// Deletes a rule; false when there is none.
     pub(crate) fn delete_rule(&mut self, message: RuleMessage) -> Result<bool, Errno> {
-        absent(self.netlink.change(Message::DelRule(message), 0))
+        absent(self.netlink.change(libc::RTM_DELRULE, &message, 0))
     }
 
     /// Adds a route; EEXIST when its destination and metric are taken.
     pub(crate) fn add_route(&mut self, route: &Route) -> Result<(), Errno> {
-        self.netlink.change(Message::NewRoute(route.message()), NLM_F_CREATE | NLM_F_EXCL)
+        self.netlink.change(libc::RTM_NEWROUTE, &route.message(), NLM_F_CREATE | NLM_F_EXCL)
     }
 
     /// Puts a route in the place of the one with its key, in one step. The kernel does not ask
     /// whose that was: the caller must have.
     pub(crate) fn replace_route(&mut self, route: &Route) -> Result<(), Errno> {
-        self.netlink.change(Message::NewRoute(route.message()), NLM_F_REPLACE)
+        self.netlink.change(libc::RTM_NEWROUTE, &route.message(), NLM_F_REPLACE)
     }
 
     /// Deletes a route; false when there is none.
     pub(crate) fn delete_route(&mut self, route: &Route) -> Result<bool, Errno> {
-        absent(self.netlink.change(Message::DelRoute(route.message()), 0))
+        absent(self.netlink.change(libc::RTM_DELROUTE, &route.message(), 0))
     }
+}
+
+/// "FIB table does not exist", and a filter's interface that has just gone.
+fn none_if_gone<T>(found: Found<T>) -> Found<T> {
+    if matches!(found, Err(Errno::ENOENT | Errno::ENODEV)) { Ok(Vec::new()) } else { found }
 }
 
 fn absent(deleted: Result<(), Errno>) -> Result<bool, Errno> {
@@ -159,19 +156,21 @@ fn absent(deleted: Result<(), Errno>) -> Result<bool, Errno> {
     }
 }
 
+/// Attribute by attribute: two of them are of interest, and some sixty there may be.
 fn read_link(payload: &[u8]) -> Result<Link, DecodeError> {
-    let message = LinkMessage::parse(payload)?;
-    let flags = message.header.flags;
+    const HEADER: usize = 16;
+    let flags = LinkHeader::parse(payload)?.flags;
     let mut link = Link {
         name: String::new(),
         loopback: flags.contains(LinkFlags::Loopback),
         enslaved: false,
         point_to_point: flags.contains(LinkFlags::Pointopoint),
     };
-    for attribute in message.attributes {
-        match attribute {
-            LinkAttribute::IfName(name) => link.name = name,
-            LinkAttribute::Controller(master) => link.enslaved = master != 0,
+    for attribute in NlasIterator::new(payload.get(HEADER..).unwrap_or_default()) {
+        let attribute = attribute?;
+        match attribute.kind() {
+            libc::IFLA_IFNAME => link.name = parse_string(attribute.value())?,
+            libc::IFLA_MASTER => link.enslaved = parse_u32(attribute.value())? != 0,
             _ => {}
         }
     }

@@ -1,5 +1,8 @@
 //! Giving up everything that the helper does not need. What fails here is a refusal to start.
 
+mod calls;
+mod sandbox;
+
 use crate::error::{StartError, cannot};
 use crate::sys;
 use caps::{CapSet, Capability, CapsHashSet};
@@ -19,7 +22,11 @@ pub(crate) fn lock_down() -> Result<(), StartError> {
     // No core image, no ptrace and no pidfd_getfd by processes of the same uid.
     prctl::set_dumpable(false).map_err(cannot("lock down, PR_SET_DUMPABLE"))?;
     prctl::set_no_new_privs().map_err(cannot("lock down, PR_SET_NO_NEW_PRIVS"))?;
-    limit_resources()
+    // Its descriptor is the last one: after the limits there is none to be had.
+    let landlock = sandbox::no_rule()?;
+    limit_resources()?;
+    sandbox::enforce(landlock)?;
+    sandbox::filter_calls()
 }
 
 fn drop_capabilities() -> Result<(), StartError> {
@@ -27,7 +34,7 @@ fn drop_capabilities() -> Result<(), StartError> {
     let failed = cannot("reduce the capabilities");
     let permitted = caps::read(None, CapSet::Permitted).map_err(&failed)?;
     if !permitted.contains(&Capability::CAP_NET_ADMIN) {
-        return Err(StartError::Capabilities(permitted));
+        return Err(not_alone(&permitted));
     }
     // While CAP_SETPCAP is there; without it no_new_privs alone keeps an exec from gaining any.
     if caps::has_cap(None, CapSet::Effective, Capability::CAP_SETPCAP).map_err(&failed)? {
@@ -39,7 +46,15 @@ fn drop_capabilities() -> Result<(), StartError> {
     caps::set(None, CapSet::Permitted, &only).map_err(&failed)?;
     // What counts is what the kernel says, not that the calls succeeded.
     let left = caps::read(None, CapSet::Permitted).map_err(&failed)?;
-    if left == only { Ok(()) } else { Err(StartError::Capabilities(left)) }
+    if left == only { Ok(()) } else { Err(not_alone(&left)) }
+}
+
+fn not_alone(found: &CapsHashSet) -> StartError {
+    let mut names: Vec<String> = found.iter().map(ToString::to_string).collect();
+    names.sort();
+    StartError::new(format!(
+        "exactly CAP_NET_ADMIN must be permitted, found: {names:?}; start it by `netevd start` as root"
+    ))
 }
 
 fn limit_resources() -> Result<(), StartError> {

@@ -2,12 +2,11 @@
 //!
 //! Blocking, one exchange at a time. It knows messages, not what they mean; nothing here decides.
 
+use crate::start::log;
 use netlink_packet_core::{
-    DecodeError, NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_MULTIPART, NLM_F_REQUEST, NLMSG_DONE,
-    NLMSG_ERROR, NLMSG_NOOP, NLMSG_OVERRUN, NetlinkBuffer, NetlinkHeader, NetlinkMessage, NetlinkPayload,
-    NlasIterator,
+    DecodeError, Emitable, NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_MULTIPART, NLM_F_REQUEST,
+    NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, NLMSG_OVERRUN, NetlinkBuffer, NetlinkHeader, NlasIterator,
 };
-use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use nix::errno::Errno;
 use nix::libc;
@@ -16,7 +15,7 @@ use nix::sys::time::{TimeVal, TimeValLike};
 use std::io;
 
 /// What a burst of answers needs: the default of 208 KiB was overrun by 300 acknowledgements.
-pub(crate) const RECEIVE_BUFFER: usize = 4 << 20;
+const RECEIVE_BUFFER: usize = 4 << 20;
 /// The kernel fills at most 32 KiB a read, whatever is offered (`netlink_recvmsg`).
 const READ: usize = 32 << 10;
 /// How often a dump is repeated that the kernel calls inconsistent.
@@ -25,7 +24,13 @@ const ATTEMPTS: usize = 5;
 const EXPLANATION: u16 = 1;
 /// An error's code and the header of the request, after which the attributes stand (with
 /// NETLINK_CAP_ACK, which leaves the rest of the request out).
-const ERROR: usize = 4 + 16;
+const ERROR: usize = 4 + HEADER;
+/// `struct nlmsghdr`
+const HEADER: usize = 16;
+
+/// A message's type, `RTM_*` (linux/rtnetlink.h).
+type Kind = u16;
+
 /// The socket, and the kernel's words on the last refusal.
 pub(crate) struct Netlink {
     pub(crate) socket: Socket,
@@ -40,8 +45,11 @@ impl Netlink {
     pub(crate) fn open() -> io::Result<Self> {
         let mut socket = Socket::new(NETLINK_ROUTE)?;
         if setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER).is_err() {
-            // In a user namespace only the system's own limit is to be had; the start says so.
-            socket.set_rx_buf_sz(i32::try_from(RECEIVE_BUFFER).unwrap_or(i32::MAX))?;
+            // In a user namespace only the system's own limit is to be had.
+            setsockopt(&socket, sockopt::RcvBuf, &RECEIVE_BUFFER)?;
+            log(
+                "the netlink receive buffer is not forced, as in a user namespace: large dumps may be repeated",
+            );
         }
         // A refused filter is an error then, and not a dump of everything.
         socket.set_netlink_get_strict_chk(true)?;
@@ -56,18 +64,19 @@ impl Netlink {
     }
 
     /// Sends a change and waits for its acknowledgement. `flags` beside REQUEST and ACK.
-    pub(crate) fn change(&mut self, message: RouteNetlinkMessage, flags: u16) -> Result<(), Errno> {
-        self.exchange(message, flags | NLM_F_ACK, &mut |_| Ok(()))
+    pub(crate) fn change(&mut self, kind: Kind, message: &dyn Emitable, flags: u16) -> Result<(), Errno> {
+        self.exchange(kind, message, flags | NLM_F_ACK, &mut |_| Ok(()))
     }
 
     /// Asks for one object, which `read` makes of the answer; an absent one is the kernel's errno.
     pub(crate) fn get<T>(
         &mut self,
-        message: RouteNetlinkMessage,
+        kind: Kind,
+        message: &dyn Emitable,
         read: impl Fn(&[u8]) -> Result<T, DecodeError>,
     ) -> Result<T, Errno> {
         let mut answer = None;
-        self.exchange(message, 0, &mut |payload| {
+        self.exchange(kind, message, 0, &mut |payload| {
             answer = Some(read(payload)?);
             Ok(())
         })?;
@@ -78,13 +87,14 @@ impl Netlink {
     /// or whose messages were lost, is worth nothing and is repeated.
     pub(crate) fn dump<T>(
         &mut self,
-        message: &RouteNetlinkMessage,
+        kind: Kind,
+        message: &dyn Emitable,
         read: impl Fn(&[u8]) -> Result<Option<T>, DecodeError>,
     ) -> Result<Vec<T>, Errno> {
         let mut result = Err(Errno::EAGAIN);
         for _ in 0..ATTEMPTS {
             let mut kept = Vec::new();
-            let exchanged = self.exchange(message.clone(), NLM_F_DUMP, &mut |payload| {
+            let exchanged = self.exchange(kind, message, NLM_F_DUMP, &mut |payload| {
                 kept.extend(read(payload)?);
                 Ok(())
             });
@@ -100,18 +110,20 @@ impl Netlink {
 
     fn exchange(
         &mut self,
-        message: RouteNetlinkMessage,
+        kind: Kind,
+        message: &dyn Emitable,
         flags: u16,
         each: &mut dyn FnMut(&[u8]) -> Result<(), DecodeError>,
     ) -> Result<(), Errno> {
         self.sequence = self.sequence.wrapping_add(1);
+        let mut bytes = vec![0; HEADER + message.buffer_len()];
         let mut header = NetlinkHeader::default();
+        header.length = u32::try_from(bytes.len()).map_err(|_| Errno::EMSGSIZE)?;
+        header.message_type = kind;
         header.flags = flags | NLM_F_REQUEST;
         header.sequence_number = self.sequence;
-        let mut packet = NetlinkMessage::new(header, NetlinkPayload::from(message));
-        packet.finalize();
-        let mut bytes = vec![0; packet.buffer_len()];
-        packet.serialize(&mut bytes);
+        header.emit(&mut bytes);
+        message.emit(&mut bytes[HEADER..]);
         self.socket.send(&bytes, 0).map_err(errno)?;
         let mut interrupted = false;
         loop {
@@ -185,10 +197,10 @@ mod tests {
         message.header.address_family = netlink_packet_route::AddressFamily::Inet;
         // Strict checking permits no scope in a dump request.
         message.header.scope = netlink_packet_route::route::RouteScope::Link;
-        let dump = netlink.dump(&RouteNetlinkMessage::GetRoute(message.clone()), |_| Ok(Some(())));
+        let dump = netlink.dump(libc::RTM_GETROUTE, &message, |_| Ok(Some(())));
         assert_eq!(dump, Err(Errno::EINVAL));
         assert!(netlink.explanation.take().is_none_or(|words| !words.is_empty()));
         message.header.scope = netlink_packet_route::route::RouteScope::Universe;
-        assert!(netlink.dump(&RouteNetlinkMessage::GetRoute(message), |_| Ok(Some(()))).is_ok());
+        assert!(netlink.dump(libc::RTM_GETROUTE, &message, |_| Ok(Some(()))).is_ok());
     }
 }

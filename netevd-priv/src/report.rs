@@ -4,7 +4,7 @@
 //! when the window is over. Pure: the clock is a parameter.
 
 use protocol::{Reply, Request};
-use std::fmt::Write as _;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 const WINDOW: Duration = Duration::from_secs(60);
@@ -16,7 +16,7 @@ pub(crate) struct Report {
     began: Duration,
     written: u32,
     /// How often each reason was not written.
-    held: Vec<(String, u32)>,
+    held: BTreeMap<String, u32>,
 }
 
 impl Report {
@@ -43,10 +43,7 @@ impl Report {
             let words = words.map(|words| format!(" ({words})")).unwrap_or_default();
             return Some(format!("{request:?} {reason}{words}"));
         }
-        match self.held.iter_mut().find(|(held, _)| *held == reason) {
-            Some((_, count)) => *count = count.saturating_add(1),
-            None => self.held.push((reason, 1)),
-        }
+        *self.held.entry(reason).or_default() += 1;
         None
     }
 
@@ -58,11 +55,8 @@ impl Report {
         }
         self.written = 0;
         let held = std::mem::take(&mut self.held);
-        let mut line = String::from("and more in the last minute:");
-        for (reason, count) in &held {
-            let _ = write!(line, " {count} times {reason};");
-        }
-        (!held.is_empty()).then(|| line.trim_end_matches(';').to_owned())
+        let sums: Vec<_> = held.iter().map(|(reason, count)| format!("{count} times {reason}")).collect();
+        (!sums.is_empty()).then(|| format!("and more in the last minute: {}", sums.join("; ")))
     }
 }
 

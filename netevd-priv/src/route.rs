@@ -9,7 +9,7 @@ use netlink_packet_route::route::{
     RouteScope, RouteType, RouteVia,
 };
 use protocol::{Family, Ifindex, NextHop, PROTOCOL, Prefix, TableId};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 /// Metric of the fallback route: the last of all.
 pub(crate) const FALLBACK_METRIC: u32 = u32::MAX;
@@ -69,11 +69,8 @@ impl Route {
     /// The default route of an interface's table. No preferred source: it would outlive its
     /// address and then answer ENETUNREACH.
     pub(crate) fn default_by(table: TableId, ifindex: Ifindex, family: Family, next_hop: NextHop) -> Self {
-        let gateway = match next_hop {
-            NextHop::Gateway(gateway) => Some(gateway),
-            NextHop::PointToPoint => None,
-        };
-        Self::ours(table, everything(family), Hop { oif: ifindex.get(), gateway, onlink: false })
+        let hop = Hop { oif: ifindex.get(), gateway: next_hop.gateway(), onlink: false };
+        Self::ours(table, Prefix::everything(family), hop)
     }
 
     /// A connected subnet.
@@ -89,7 +86,7 @@ impl Route {
             kind: RouteType::Unreachable,
             scope: RouteScope::Universe,
             hops: Vec::new(),
-            ..Self::ours(table, everything(family), nowhere)
+            ..Self::ours(table, Prefix::everything(family), nowhere)
         }
     }
 
@@ -108,11 +105,6 @@ impl Route {
         RouteKey { table: self.table, destination: self.destination, metric: self.metric }
     }
 
-    /// The family of its destination.
-    pub(crate) fn family(&self) -> Family {
-        Family::of(self.destination.address())
-    }
-
     /// Reads a kernel message; `None` for what is no IPv4 or IPv6 route.
     pub(crate) fn read(payload: &[u8]) -> Result<Option<Self>, DecodeError> {
         RouteMessage::parse(payload).map(|message| Self::of(&message))
@@ -124,7 +116,7 @@ impl Route {
         let mut single = Hop { oif: 0, gateway: None, onlink };
         let mut route = Self {
             table: TableId(header.table.into()),
-            destination: everything(family_of(header.address_family)?),
+            destination: Prefix::everything(family_of(header.address_family)?),
             metric: 0,
             kind: header.kind,
             protocol: header.protocol.into(),
@@ -163,7 +155,7 @@ impl Route {
     /// The message that adds, replaces or deletes it: always the full key, with the protocol.
     pub(crate) fn message(&self) -> RouteMessage {
         let mut message = RouteMessage::default();
-        message.header.address_family = address_family(self.family());
+        message.header.address_family = address_family(Family::of(self.destination.address()));
         message.header.destination_prefix_length = self.destination.length();
         message.header.protocol = RouteProtocol::from(self.protocol);
         message.header.scope = self.scope;
@@ -205,16 +197,6 @@ impl Hop {
             onlink: hop.flags.contains(RouteNextHopFlags::Onlink),
         }
     }
-}
-
-/// The prefix of a default route.
-pub(crate) fn everything(family: Family) -> Prefix {
-    let address = match family {
-        Family::V4 => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        Family::V6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-    };
-    // Length 0 fits every address.
-    Prefix::containing(address, 0).unwrap_or(Prefix::host(address))
 }
 
 /// The kernel's number of a family.

@@ -4,27 +4,16 @@ use crate::apply::Helper;
 use crate::channel::Channel;
 use crate::report::Report;
 use crate::start::log;
+use crate::sys::monotonic;
 use protocol::{MAX_FRAME, Reply, SessionState, decode_request, encode_reply, permit};
 use std::error::Error;
-use std::time::{Duration, Instant};
-
-/// The end of a session: the other side went, or a reason not to serve on.
-type Served = Result<(), Box<dyn Error>>;
 
 /// Serves until the other side is gone. What stands in the kernel stays: routing must not flap
 /// because a daemon restarts. The same on an error: the channel failed, or carried what is no
 /// request or is not permitted; then it does not serve on.
-pub(crate) fn serve(channel: &Channel, helper: &mut Helper) -> Served {
-    let mut report = Report::default();
-    let served = serve_until_end(channel, helper, &mut report);
-    if let Some(sum) = report.close(Duration::ZERO, true) {
-        log(&sum);
-    }
-    served
-}
-
-fn serve_until_end(channel: &Channel, helper: &mut Helper, report: &mut Report) -> Served {
-    let started = Instant::now();
+///
+/// What `told` still holds back is the caller's to write.
+pub(crate) fn serve(channel: &Channel, helper: &mut Helper, told: &mut Report) -> Result<(), Box<dyn Error>> {
     let mut state = SessionState::Fresh;
     let mut buffer = [0; MAX_FRAME];
     loop {
@@ -39,9 +28,9 @@ fn serve_until_end(channel: &Channel, helper: &mut Helper, report: &mut Report) 
         if reply == Reply::Ok || state != SessionState::Fresh {
             state = next;
         }
-        let sum = report.close(started.elapsed(), false);
+        let sum = told.close(monotonic(), false);
         let explanation = helper.kernel.netlink.explanation.take();
-        let line = report.reply(started.elapsed(), &request, reply, explanation.as_deref());
+        let line = told.reply(monotonic(), &request, reply, explanation.as_deref());
         for line in sum.iter().chain(&line) {
             log(line);
         }

@@ -9,26 +9,11 @@ use std::collections::BTreeSet;
 /// What was named, bounded by the policy's `objects`.
 #[derive(Default)]
 pub(crate) struct Named {
-    rules: BTreeSet<OurRule>,
-    routes: BTreeSet<RouteKey>,
+    pub(crate) rules: BTreeSet<OurRule>,
+    pub(crate) routes: BTreeSet<RouteKey>,
 }
 
 impl Named {
-    /// Names a rule.
-    pub(crate) fn rule(&mut self, rule: OurRule) {
-        self.rules.insert(rule);
-    }
-
-    /// Names a route.
-    pub(crate) fn route(&mut self, route: RouteKey) {
-        self.routes.insert(route);
-    }
-
-    /// How many objects were named.
-    pub(crate) fn len(&self) -> usize {
-        self.rules.len() + self.routes.len()
-    }
-
     /// Those of our rules that were not named: of whatever table and priority, so also what an
     /// earlier policy left.
     pub(crate) fn stale_rules(&self, rules: Vec<Rule>) -> Vec<Rule> {
@@ -82,9 +67,7 @@ mod tests {
     #[test]
     fn only_ours_and_only_the_unnamed_is_stale() {
         let mut named = Named::default();
-        named.route(routes()[0].key());
-        named.route(routes()[2].key());
-        assert_eq!(named.len(), 2);
+        named.routes.extend([routes()[0].key(), routes()[2].key()]);
         let mut foreign = routes()[1].clone();
         foreign.protocol = 4;
         let standing = routes().into_iter().chain([foreign]).collect();

@@ -1,4 +1,4 @@
-//! The unsafe operations of the helper: inherited descriptors, and closing the others.
+//! The unsafe operations of the helper: inherited descriptors, closing the others, the clock.
 //!
 //! Nothing else stands here; all else goes through the safe wrappers of nix and caps.
 
@@ -6,7 +6,9 @@
 
 use nix::errno::Errno;
 use nix::libc;
+use nix::sys::time::TimeSpec;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::time::Duration;
 
 /// The descriptor of this number, if the process was started with it open.
 ///
@@ -29,4 +31,16 @@ pub(crate) fn inherited(number: RawFd) -> Option<OwnedFd> {
 pub(crate) fn close_from(first: u32) -> Result<(), Errno> {
     // SAFETY: no memory is passed; the caller vouches that no value owns what is closed.
     Errno::result(unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0u32) }).map(drop)
+}
+
+/// The time since some fixed point, clock_gettime(2).
+///
+/// By the system call, which costs a tenth of a microsecond more than the C library's function:
+/// that one calls the kernel on some machines and not on others, and the seccomp filter must
+/// permit the same on all.
+pub(crate) fn monotonic() -> Duration {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the pointer is to a value of the type that the call fills in.
+    unsafe { libc::syscall(libc::SYS_clock_gettime, libc::CLOCK_MONOTONIC, &raw mut now) };
+    TimeSpec::from_timespec(now).into()
 }

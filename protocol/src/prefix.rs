@@ -1,8 +1,9 @@
 //! A network prefix in canonical form: no bit set beyond its length.
 
+use crate::Family;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 /// `address/length`; host bits are zero. A frame whose prefix is not canonical does not decode.
@@ -49,6 +50,15 @@ impl Prefix {
     /// The whole address as a prefix: /32 or /128.
     pub fn host(address: IpAddr) -> Self {
         Self { address, length: if address.is_ipv4() { 32 } else { 128 } }
+    }
+
+    /// The prefix of a default route: length 0.
+    pub fn everything(family: Family) -> Self {
+        let address = match family {
+            Family::V4 => Ipv4Addr::UNSPECIFIED.into(),
+            Family::V6 => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        Self { address, length: 0 }
     }
 
     /// The network address.

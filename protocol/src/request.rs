@@ -85,6 +85,16 @@ impl Family {
     }
 }
 
+impl NextHop {
+    /// The gateway, if there is one.
+    pub fn gateway(self) -> Option<IpAddr> {
+        match self {
+            NextHop::Gateway(gateway) => Some(gateway),
+            NextHop::PointToPoint => None,
+        }
+    }
+}
+
 impl fmt::Display for Family {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -1,10 +1,10 @@
 //! Deletions: always allowed, of our own objects only, also for an interface that is gone.
 
 use super::{Answer, Helper, Stop};
-use crate::route::{FALLBACK_METRIC, Route, everything};
+use crate::route::{FALLBACK_METRIC, Route};
 use crate::rule::{OurRule, Rule};
 use crate::sync::teardown;
-use protocol::{Family, Ifindex, Refusal, Reply, RouteKind};
+use protocol::{Family, Ifindex, Prefix, Refusal, Reply, RouteKind};
 
 impl Helper {
     /// One of the two rules of an address.
@@ -15,24 +15,21 @@ impl Helper {
     /// One route of the interface's table. Route kinds are names: prefix and metric tell which.
     pub(super) fn delete_route(&mut self, ifindex: Ifindex, family: Family, kind: RouteKind) -> Answer {
         let (destination, fallback) = match kind {
-            RouteKind::Default => (everything(family), false),
-            RouteKind::Fallback => (everything(family), true),
+            RouteKind::Default => (Prefix::everything(family), false),
+            RouteKind::Fallback => (Prefix::everything(family), true),
             RouteKind::Subnet(prefix) | RouteKind::Local(prefix) => (prefix, false),
         };
         if Family::of(destination.address()) != family {
             return Err(Refusal::Family.into());
         }
         let routes = self.kernel.table(self.table_of(ifindex), family)?;
-        let meant = |route: &&Route| {
+        let meant = |route: &Route| {
             route.is_ours()
                 && route.destination == destination
                 && (route.metric == FALLBACK_METRIC) == fallback
         };
-        let mut deleted = false;
-        for route in routes.iter().filter(meant) {
-            deleted |= self.kernel.delete_route(route)?;
-        }
-        Ok(ok_or_absent(deleted))
+        let routes = routes.into_iter().filter(meant).collect();
+        Ok(ok_or_absent(self.delete_all(Vec::new(), routes)?))
     }
 
     /// Everything of ours in the interface's table of either family, and our rules to it.
@@ -40,9 +37,8 @@ impl Helper {
         let table = self.table_of(ifindex);
         let mut rules = self.kernel.rules()?;
         rules.retain(|rule| rule.is_ours() && rule.table == Some(table));
-        let mut routes = self.kernel.table(table, Family::V4)?;
-        routes.extend(self.kernel.table(table, Family::V6)?);
-        routes.retain(Route::is_ours);
+        let mut routes = self.kernel.our_routes()?;
+        routes.retain(|route| route.table == table);
         Ok(ok_or_absent(self.delete_all(rules, teardown(routes))?))
     }
 
@@ -50,8 +46,7 @@ impl Helper {
     pub(super) fn end_sync(&mut self) -> Answer {
         let named = self.named.take().unwrap_or_default();
         let rules = named.stale_rules(self.kernel.rules()?);
-        let mut routes = self.kernel.our_routes(Family::V4)?;
-        routes.extend(self.kernel.our_routes(Family::V6)?);
+        let routes = self.kernel.our_routes()?;
         self.delete_all(rules, named.stale_routes(routes))?;
         Ok(Reply::Ok)
     }
@@ -59,18 +54,10 @@ impl Helper {
     /// Rules first, so that no rule leads into a half-empty table. One that cannot be deleted
     /// does not save the others; the first errno is told at the end.
     fn delete_all(&mut self, rules: Vec<Rule>, routes: Vec<Route>) -> Result<bool, Stop> {
-        let mut results = Vec::new();
-        for message in rules.iter().filter_map(Rule::deletion) {
-            results.push(self.kernel.delete_rule(message));
-        }
-        for route in routes {
-            results.push(self.kernel.delete_route(&route));
-        }
-        let mut any = false;
-        for result in results {
-            any |= result?;
-        }
-        Ok(any)
+        let rules = rules.iter().filter_map(Rule::deletion);
+        let mut results: Vec<_> = rules.map(|message| self.kernel.delete_rule(message)).collect();
+        results.extend(routes.iter().map(|route| self.kernel.delete_route(route)));
+        results.into_iter().try_fold(false, |any, deleted| Ok(any | deleted?))
     }
 }
 

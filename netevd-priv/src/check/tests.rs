@@ -129,12 +129,8 @@ fn known_gateways_and_bare_defaults() {
         (of_ours, false),
         (of_our_table, false),
     ] {
-        assert_eq!(
-            gateway_known(&place, ip("10.0.2.1"), std::slice::from_ref(&route), &[]).is_ok(),
-            known,
-            "{route:?}"
-        );
-        assert_eq!(gateway_known(&place, ip("10.0.2.1"), &[route], &[ip("10.0.2.1")]), Ok(()));
+        let verdict = gateway_known(&place, ip("10.0.2.1"), std::slice::from_ref(&route));
+        assert_eq!(verdict.is_ok(), known, "{route:?}");
     }
     let link =
         |point_to_point| Link { name: "ppp0".to_owned(), loopback: false, enslaved: false, point_to_point };

@@ -1,6 +1,7 @@
 //! What the helper has left once it serves, and how it refuses to start.
 
 use crate::world::{World, policy};
+use protocol::{Reply, Request, VERSION};
 use std::process::{Command, Stdio};
 
 #[test]
@@ -21,6 +22,8 @@ fn holds_net_admin_alone_and_five_descriptors() {
         ("CapAmb:", "0000000000000000"),
         ("CapBnd:", "0000000000000000"),
         ("NoNewPrivs:", "1"),
+        // SECCOMP_MODE_FILTER
+        ("Seccomp:", "2"),
         ("Threads:", "1"),
     ] {
         assert_eq!(field(name), value, "{name}");
@@ -91,4 +94,42 @@ fn refuses_to_start_without_net_admin_and_says_what_it_found() {
     assert_eq!(end.status, 1);
     let words = "exactly CAP_NET_ADMIN must be permitted, found: ";
     assert!(end.log.contains(words), "{}", end.log);
+}
+
+/// What strace(1) makes fail, and what the helper says then.
+fn start_without(world: &World, fault: &str) -> crate::world::Helper {
+    world.stranger_with_fault(fault, &policy(&["eth1"]).to_string())
+}
+
+#[test]
+fn refuses_to_start_when_a_step_of_the_lock_down_fails() {
+    let Some(world) = World::new() else { return };
+    for (fault, words) in [
+        ("close_range:error=EPERM", "cannot lock down, close_range: EPERM"),
+        ("capset:error=EPERM", "cannot reduce the capabilities: "),
+        // The first one asks for the version.
+        ("landlock_create_ruleset:error=ENOMEM:when=2", "cannot lock down, landlock_create_ruleset: "),
+        ("landlock_restrict_self:error=EPERM", "cannot lock down, landlock_restrict_self: "),
+        ("seccomp:error=EINVAL", "cannot lock down, seccomp: "),
+    ] {
+        let end = start_without(&world, fault).wait();
+        assert_eq!(end.status, 1, "{fault}: {}", end.log);
+        assert!(end.log.contains(words), "{fault}: {}", end.log);
+    }
+}
+
+#[test]
+fn says_which_guard_the_kernel_does_not_have_and_serves_without_it() {
+    let Some(world) = World::new() else { return };
+    for (fault, words) in [
+        ("landlock_create_ruleset:error=ENOSYS", "this kernel has no Landlock"),
+        ("landlock_create_ruleset:error=EOPNOTSUPP", "this kernel has no Landlock"),
+        ("seccomp:error=ENOSYS", "this kernel has no seccomp filters"),
+    ] {
+        let mut helper = start_without(&world, fault);
+        assert_eq!(helper.ask(Request::Hello { version: VERSION }), Reply::Ok, "{fault}");
+        let end = helper.end();
+        assert_eq!(end.status, 0, "{fault}: {}", end.log);
+        assert!(end.log.contains(words), "{fault}: {}", end.log);
+    }
 }

@@ -5,6 +5,7 @@
 
 mod world;
 
+mod calls;
 mod connect;
 mod defaults;
 mod limits;

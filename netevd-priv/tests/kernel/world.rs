@@ -93,6 +93,14 @@ impl World {
         }
     }
 
+    /// Runs all lines by one ip(8), where starting it for each would take long.
+    pub(crate) fn batch(&self, commands: &str) {
+        let mut child =
+            self.command("ip").args(["-batch", "-"]).stdin(Stdio::piped()).spawn().expect("nsenter(1)");
+        child.stdin.take().expect("piped").write_all(commands.as_bytes()).expect("written");
+        assert!(child.wait().expect("ended").success(), "ip -batch");
+    }
+
     /// What `ip -j` says; an absent table is an empty list.
     pub(crate) fn json(&self, arguments: &str) -> Vec<Value> {
         let output = self.run("ip", &format!("-j {arguments}"));
@@ -179,6 +187,20 @@ impl World {
     pub(crate) fn stranger_without(&self, capability: &str, policy: &str) -> Helper {
         let drop = format!("-{}", capability.trim_start_matches("cap_"));
         self.start(&["setpriv", "--inh-caps", &drop, "--bounding-set", &drop, "sh"], policy)
+    }
+
+    /// The same, with a system call that fails as strace(1) is told (`inject=`).
+    pub(crate) fn stranger_with_fault(&self, fault: &str, policy: &str) -> Helper {
+        let inject = format!("inject={fault}");
+        self.start(&["strace", "-f", "-o", "/dev/null", "-e", &inject, "sh"], policy)
+    }
+
+    /// A helper under this text as policy, not greeted, and the file in which strace(1) writes down
+    /// every system call that it makes.
+    pub(crate) fn traced(&self, policy: &str) -> (Helper, PathBuf) {
+        let trace = scratch("trace");
+        let file = trace.to_str().expect("a path in UTF-8");
+        (self.start(&["strace", "-f", "-o", file, "sh"], policy), trace)
     }
 
     fn start(&self, shell: &[&str], policy: &str) -> Helper {

@@ -234,10 +234,7 @@ fn run(plan: &Plan, mut actual: Actual, steps: &[super::Step]) -> Actual {
                 table.rules.remove(&(selector, address));
             }
             Request::SetDefault { next_hop, .. } => {
-                table.default = Some(own(match next_hop {
-                    NextHop::Gateway(gateway) => Some(gateway),
-                    NextHop::PointToPoint => None,
-                }));
+                table.default = Some(own(next_hop.gateway()));
             }
             Request::AddSubnet { address, .. } => {
                 let subnet = planned.subnets.iter().find(|(_, a)| **a == address).map(|(p, _)| *p);

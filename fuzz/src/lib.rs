@@ -2,7 +2,7 @@
 //! the policy. Each takes any bytes and fails where a promise does not hold.
 //!
 //! The helper is a program and no library, so its very sources are compiled in here; nothing of it is
-//! replaced but the netlink socket (`socket`), the channel and the log. `cargo test -p netevd-priv`
+//! replaced but the netlink socket (`socket`), the channel, the clock and the log. `cargo test -p netevd-priv`
 //! compiles this file as a test, which runs the whole corpus on any toolchain.
 
 #![allow(dead_code, unused_imports, reason = "of the helper's sources not all is called from here")]
@@ -42,6 +42,21 @@ pub use socket::{Socket, SocketAddr, protocols};
 mod start {
     pub(crate) fn log(line: &str) {
         assert!(!line.is_empty() && !line.contains('\n'), "{line:?} is no line");
+    }
+}
+
+/// A clock of its own: what is found is found again.
+mod sys {
+    use std::cell::Cell;
+    use std::time::Duration;
+
+    thread_local! {
+        pub(crate) static CLOCK: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+    }
+
+    pub(crate) fn monotonic() -> Duration {
+        CLOCK.set(CLOCK.get() + Duration::from_micros(20));
+        CLOCK.get()
     }
 }
 

@@ -7,6 +7,7 @@ use crate::kernel::Kernel;
 use crate::model::world::{Address, Hop, LOCAL, Link, MAIN, Route, Rule, World};
 use crate::model::{self, Model};
 use crate::netlink::Netlink;
+use crate::report::Report;
 use crate::socket::connect_to;
 use netlink_packet_route::route::{RouteScope, RouteType};
 use protocol::{
@@ -14,6 +15,7 @@ use protocol::{
     Prefix, Request, RouteKind, Selector, VERSION, decode_request, encode_request,
 };
 use std::net::IpAddr;
+use std::time::Duration;
 
 const LINKS: [(u32, &str); 8] = [
     (1, "lo"),
@@ -39,9 +41,14 @@ pub(crate) fn run(bytes: &[u8]) {
     model.judge.policy = policy.clone();
     let shared = model::set(model);
     connect_to(shared.clone());
+    crate::sys::CLOCK.set(Duration::ZERO);
     let netlink = Netlink::open().expect("a socket");
     let mut helper = Helper::new(Kernel { netlink }, policy);
-    let served = crate::session::serve(&Channel, &mut helper);
+    let mut report = Report::default();
+    let served = crate::session::serve(&Channel, &mut helper, &mut report);
+    if let Some(sum) = report.close(Duration::ZERO, true) {
+        crate::start::log(&sum);
+    }
     let mut model = shared.0.borrow_mut();
     let Model { world, judge, .. } = &mut *model;
     judge.finish(world, served.is_ok());

@@ -20,11 +20,13 @@ printf '%-16s %12s %8s %10s %8s\n' target executions per_s coverage corpus >"$ou
 for target in $targets; do
 	mkdir -p "$out/corpus/$target" "$out/found/$target"
 	echo "== $target"
-	dictionary=
+	dictionary= longest=4096
+	# A session is slow, and what goes wrong goes wrong early.
+	[ "$target" != session ] || longest=300
 	[ ! -f "dictionaries/$target" ] || dictionary=-dict=dictionaries/$target
 	# What is new goes to the first directory, below target/; the corpus of the tree is only read.
 	"$out/$host/release/$target" "$out/corpus/$target" "corpus/$target" $dictionary \
-		-max_total_time="$seconds" -timeout=10 -rss_limit_mb=512 -max_len=8192 -print_final_stats=1 \
+		-max_total_time="$seconds" -timeout=10 -rss_limit_mb=512 -max_len="$longest" -print_final_stats=1 \
 		-artifact_prefix="$out/found/$target/" >"$out/$target.log" 2>&1 || {
 		failed="$failed $target"
 		tail -n 60 "$out/$target.log" >&2

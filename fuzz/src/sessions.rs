@@ -249,7 +249,8 @@ pub(crate) fn change(world: &mut World, bytes: &mut Bytes) {
         }
         10 => {
             let number = usize::from(bytes.byte());
-            let foreign: Vec<usize> = (0..world.rules.len()).filter(|at| !world.rules[*at].is_ours()).collect();
+            let foreign: Vec<usize> =
+                (0..world.rules.len()).filter(|at| !world.rules[*at].is_ours()).collect();
             if !foreign.is_empty() {
                 world.rules.remove(foreign[number % foreign.len()]);
             }

@@ -2,7 +2,7 @@
 //! design, not from the helper's own checks.
 
 use super::wire;
-use super::world::{Address, Link, MAIN, LOCAL, Route, Rule, World};
+use super::world::{Address, LOCAL, Link, MAIN, Route, Rule, World};
 use netlink_packet_route::route::{RouteScope, RouteType};
 use protocol::{
     Fallback, Family, GatewayCheck, Ifindex, NextHop, PROTOCOL, Policy, Prefix, Refusal, Reply, Request,
@@ -146,7 +146,10 @@ impl Judge {
         self.place_is_ours(world, number, family);
         let local_first = world.rules.iter().any(|r| {
             let plain = r.from.is_none() && r.to.is_none() && r.mark.is_none() && !r.inverted;
-            r.family == family && r.table == Some(LOCAL) && plain && r.priority < self.policy.rule_priority + 2
+            r.family == family
+                && r.table == Some(LOCAL)
+                && plain
+                && r.priority < self.policy.rule_priority + 2
         });
         assert!(!self.is_calm || local_first, "before the rule for local");
         self.has_room(world);
@@ -170,7 +173,9 @@ impl Judge {
         let index = index_of(&request).expect("checked").get();
         let hop = match (route.kind, &route.hops[..]) {
             (RouteType::Unreachable, []) => {
-                assert!(everything && route.metric == u32::MAX && self.policy.fallback == Fallback::Unreachable);
+                assert!(
+                    everything && route.metric == u32::MAX && self.policy.fallback == Fallback::Unreachable
+                );
                 assert!(!matches!(request, Request::AddLocal { .. } | Request::DelRule { .. }));
                 return self.added_routes.push(route.clone());
             }
@@ -197,7 +202,9 @@ impl Judge {
                 }
             }
             Request::AddSubnet { address, .. } => {
-                assert!(hop.oif == index && hop.gateway.is_none() && !hop.onlink && !is_default_like(route.to));
+                assert!(
+                    hop.oif == index && hop.gateway.is_none() && !hop.onlink && !is_default_like(route.to)
+                );
                 if let Some(found) = self.usable(world, index, address) {
                     let all = world.addresses.iter().filter(|a| a.index == index && a.ip == found.ip);
                     assert!(!self.is_calm || all.into_iter().any(|a| a.subnet() == route.to));
@@ -232,13 +239,17 @@ impl Judge {
         let link_local = matches!(gateway, IpAddr::V6(a) if a.is_unicast_link_local());
         let direct = world.routes.iter().any(|r| {
             let by = matches!(&r.hops[..], [hop] if hop.oif == link.index && hop.gateway.is_none());
-            !r.is_ours() && r.kind == RouteType::Unicast && by && r.to.contains(gateway) && !is_default_like(r.to)
+            !r.is_ours()
+                && r.kind == RouteType::Unicast
+                && by
+                && r.to.contains(gateway)
+                && !is_default_like(r.to)
         });
         assert!(link_local || direct, "{gateway} is not on-link by {link:?}");
         let named = self.policy.gateways_of(link.name).contains(&gateway);
-        let known = self.foreign(world, route.table).any(|r| {
-            r.hops.iter().any(|hop| hop.oif == link.index && hop.gateway == Some(gateway))
-        });
+        let known = self
+            .foreign(world, route.table)
+            .any(|r| r.hops.iter().any(|hop| hop.oif == link.index && hop.gateway == Some(gateway)));
         let free = self.policy.gateway_check == GatewayCheck::OnLink;
         assert!(free || named || known, "nobody knows {gateway} for {link:?}");
     }
@@ -255,9 +266,10 @@ impl Judge {
         let oif = route.hops[0].oif;
         let out = world.link(oif).expect("it was main's");
         let uplink = self.policy.interfaces.matches(out.name)
-            || world.routes.iter().any(|r| {
-                r.table == MAIN && is_default_like(r.to) && r.hops.iter().any(|hop| hop.oif == oif)
-            });
+            || world
+                .routes
+                .iter()
+                .any(|r| r.table == MAIN && is_default_like(r.to) && r.hops.iter().any(|hop| hop.oif == oif));
         assert!(!uplink && !out.loopback, "{out:?}");
     }
 
@@ -299,9 +311,10 @@ impl Judge {
             assert!(there || (rule.is_none() && route.is_none()), "{rule:?} or {route:?} for {address}");
         }
         if !matches!(reply, Reply::Ok) {
-            let fallback_only = self.added_routes.iter().all(|r| {
-                r.kind == RouteType::Unreachable || !world.routes.contains(r)
-            });
+            let fallback_only = self
+                .added_routes
+                .iter()
+                .all(|r| r.kind == RouteType::Unreachable || !world.routes.contains(r));
             let no_rule = self.added_rules.iter().all(|rule| !world.rules.contains(rule));
             // Where the kernel itself failed within an undoing, nobody can undo.
             let failed = matches!(reply, Reply::Kernel(_));
@@ -340,7 +353,8 @@ impl Judge {
             assert!(wanted.iter().any(is_it), "{rule:?} was not named");
         }
         for route in world.routes.iter().filter(|route| route.is_ours()) {
-            let tables = wanted.iter().filter(|r| !matches!(r, Request::DelRule { .. } | Request::DelRoute { .. }));
+            let tables =
+                wanted.iter().filter(|r| !matches!(r, Request::DelRule { .. } | Request::DelRoute { .. }));
             let mut tables = tables.filter_map(index_of).map(|i| table(self.policy.table_base, i.get()));
             assert!(tables.any(|number| number == route.table), "{route:?} was not named");
         }
@@ -350,7 +364,9 @@ impl Judge {
     pub(crate) fn finish(&mut self, world: &World, served: bool) {
         if served {
             // An end at the reply is no violation.
-            return if self.reply.is_some() { self.end(world) };
+            return if self.reply.is_some() {
+                self.end(world)
+            };
         }
         assert!(self.reply.is_none() && self.exchanges == 0, "a violation was answered");
         assert_eq!(*world, self.before);

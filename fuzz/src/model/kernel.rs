@@ -249,9 +249,11 @@ impl Model {
             self.world.link(hop.oif).ok_or(ENODEV)?;
             let reached = |gateway| {
                 let by = |r: &&Route| {
-                    r.to.contains(gateway) && matches!(&r.hops[..], [h] if h.oif == hop.oif && h.gateway.is_none())
+                    r.to.contains(gateway)
+                        && matches!(&r.hops[..], [h] if h.oif == hop.oif && h.gateway.is_none())
                 };
-                let link_local = gateway.is_ipv6() && "fe80::/10".parse().is_ok_and(|p: protocol::Prefix| p.contains(gateway));
+                let link_local = gateway.is_ipv6()
+                    && "fe80::/10".parse().is_ok_and(|p: protocol::Prefix| p.contains(gateway));
                 link_local || self.world.routes.iter().any(|r| by(&r) && r.table != LOCAL)
             };
             if hop.gateway.is_some_and(|gateway| !hop.onlink && !reached(gateway)) {
@@ -259,9 +261,8 @@ impl Model {
             }
         }
         // The protocol is no part of the key.
-        let same = |r: &Route| {
-            (r.table, r.to, r.metric, r.tos) == (route.table, route.to, route.metric, route.tos)
-        };
+        let same =
+            |r: &Route| (r.table, r.to, r.metric, r.tos) == (route.table, route.to, route.metric, route.tos);
         let at = self.world.routes.iter().position(same);
         match (at, replace) {
             (Some(_), false) => return Err(EEXIST),

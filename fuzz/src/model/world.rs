@@ -94,8 +94,14 @@ impl Address {
         };
         let (metric, scope) =
             if self.ip.is_ipv4() { (0, RouteScope::Link) } else { (256, RouteScope::Universe) };
-        let connected =
-            Route { table: MAIN, to: self.subnet(), kind: RouteType::Unicast, metric, scope, ..local.clone() };
+        let connected = Route {
+            table: MAIN,
+            to: self.subnet(),
+            kind: RouteType::Unicast,
+            metric,
+            scope,
+            ..local.clone()
+        };
         if self.subnet() == local.to { vec![local] } else { vec![local, connected] }
     }
 }
@@ -157,8 +163,7 @@ impl World {
         {
             return Err(19);
         }
-        let mut rules: Vec<&Rule> =
-            self.rules.iter().filter(|rule| rule.family == Family::of(to)).collect();
+        let mut rules: Vec<&Rule> = self.rules.iter().filter(|rule| rule.family == Family::of(to)).collect();
         rules.sort_by_key(|rule| rule.priority);
         for rule in rules {
             let applies = rule.from.is_none_or(|from| from.length() == 0)
@@ -169,14 +174,15 @@ impl World {
             }
             let Some(table) = rule.table else { return Err(13) };
             let there = |route: &&Route| {
-                let leaves = oif.is_none_or(|oif| {
-                    route.hops.is_empty() || route.hops.iter().any(|hop| hop.oif == oif)
-                });
+                let leaves = oif
+                    .is_none_or(|oif| route.hops.is_empty() || route.hops.iter().any(|hop| hop.oif == oif));
                 route.table == table && route.to.contains(to) && route.tos == 0 && leaves
             };
-            let best = self.routes.iter().filter(there).min_by_key(|route| {
-                (u8::MAX - route.to.length(), route.metric)
-            });
+            let best = self
+                .routes
+                .iter()
+                .filter(there)
+                .min_by_key(|route| (u8::MAX - route.to.length(), route.metric));
             match best.map(|route| route.kind) {
                 None | Some(RouteType::Throw) => {}
                 Some(RouteType::Unreachable) => return Err(113),

@@ -25,10 +25,8 @@ pub(crate) fn files(bytes: &[u8]) -> Vec<LinkReport> {
     let (ifindex, now) = (protocol::Ifindex::try_from(2).expect("valid"), Instant::now());
     let mut book = Book::default();
     let word = |text: &Option<String>, name: &str| text.clone().map(|text| (name.to_owned(), Some(text)));
-    let properties = [
-        word(&link.operational, "OperationalState"),
-        word(&link.administrative, "AdministrativeState"),
-    ];
+    let properties =
+        [word(&link.operational, "OperationalState"), word(&link.administrative, "AdministrativeState")];
     let told = changes::of_link(&properties.into_iter().flatten().collect(), &[]);
     book.told(ifindex, 1, told, Some(Files { link, router }), now);
     book.described(ifindex, described, now);

@@ -175,4 +175,4 @@ pub(super) const ROWS: &[Row] = &[
 const CAPABILITIES: &str = "grep -E '^Cap(Bnd|Eff):' /proc/$P/status | cut -f2 | xargs";
 const PROC: &str = "grep -o hidepid=invisible /proc/$P/mountinfo";
 /// The helper's own filter is one.
-const FILTERS: &str = "awk '/Seccomp_filters/ { print $2 > 8 ? \"several\" : $2 }' /proc/$P/status";
+const FILTERS: &str = "awk '/Seccomp_filters/ { print ($2 > 8 ? \"several\" : $2) }' /proc/$P/status";

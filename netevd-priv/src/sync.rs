@@ -6,7 +6,7 @@ use crate::route::{FALLBACK_METRIC, Route, RouteKey};
 use crate::rule::{OurRule, Rule};
 use std::collections::BTreeSet;
 
-/// What was named, bounded by the policy's `objects`.
+/// What was named: no more than has passed its checks, so that there is that much in the kernel.
 #[derive(Default)]
 pub(crate) struct Named {
     pub(crate) rules: BTreeSet<OurRule>,

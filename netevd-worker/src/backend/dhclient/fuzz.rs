@@ -20,7 +20,7 @@ pub(crate) fn leases(bytes: &[u8]) -> LinkLeases {
     assert!(!file.is_missed_in(&file, SystemTime::UNIX_EPOCH));
     let newest = |family| {
         let found = file.newest.iter().filter(|((_, of), _)| *of == family);
-        found.filter_map(|(_, lease)| lease.clone()).last()
+        found.filter_map(|(_, lease)| lease.clone()).next_back()
     };
     LinkLeases { v4: newest(Family::V4), v6: newest(Family::V6) }
 }

@@ -19,8 +19,8 @@ pub(crate) fn leases(bytes: &[u8]) -> LinkLeases {
     assert!(file.newest.len() <= all.len());
     assert!(!file.is_missed_in(&file, SystemTime::UNIX_EPOCH));
     let newest = |family| {
-        let found = file.newest.iter().filter(|((_, of), _)| *of == family);
-        found.filter_map(|(_, lease)| lease.clone()).last()
+        let mut found = file.newest.iter().filter(|((_, of), _)| *of == family);
+        found.rfind(|(_, lease)| lease.is_some()).and_then(|(_, lease)| lease.clone())
     };
     LinkLeases { v4: newest(Family::V4), v6: newest(Family::V6) }
 }

@@ -13,6 +13,8 @@ PATH=$PATH:$PWD/../target/cargo-fuzz/bin
 command -v cargo-fuzz >/dev/null ||
 	cargo install --quiet --locked --root ../target/cargo-fuzz --version 0.13.2 cargo-fuzz
 cargo +nightly fuzz build --target-dir "$out"
+# What was freed is kept for a while, to catch uses of it; by default half of the limit.
+export ASAN_OPTIONS=quarantine_size_mb=32
 host=$(rustc +nightly -vV | sed -n 's/^host: //p')
 targets=${TARGETS:-$(sed -n 's|^path = "targets/\(.*\)\.rs"|\1|p' Cargo.toml)}
 failed=

@@ -14,7 +14,7 @@ REMAP = --remap-path-prefix=$(CURDIR)=/netevd \
 	--remap-path-prefix=$(shell rustc --print sysroot)/lib/rustlib/src/rust=/rustc/$(shell rustc -vV | sed -n 's/^commit-hash: //p')
 
 .DEFAULT_GOAL := help
-.PHONY: help build release man install uninstall demo test test-boot test-api bench lint audit deny sbom reproducible packages clean
+.PHONY: help build release man install uninstall demo test test-boot test-api fuzz miri bench lint audit exposure deny sbom reproducible packages clean
 
 help: ## Print this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
@@ -114,6 +114,20 @@ $(SCHEMATHESIS):
 test-api: build $(SCHEMATHESIS) ## Requests made up from openapi.yaml, legal and illegal, against a running daemon
 	NETEVD_SCHEMATHESIS=$(CURDIR)/$(SCHEMATHESIS) $(CARGO) test --locked --test it api_holds -- --nocapture
 
+# Nightly is for these two alone. What is found is in target/fuzz/found.
+FUZZ_SECONDS ?= 20
+fuzz: ## Fuzz every parser and whole sessions of the helper, FUZZ_SECONDS each (nightly; TARGETS=...)
+	FUZZ_SECONDS=$(FUZZ_SECONDS) TARGETS="$(TARGETS)" fuzz/run.sh
+
+# Under Miri a test takes a hundred times as long, and system calls are not to be had: those of the
+# pure parts, and few cases of each property.
+PURE = budget:: check:: kernel:: report:: route:: rule:: sync::
+miri: ## The tests of the pure parts of protocol and helper under Miri (nightly)
+	MIRIFLAGS=-Zmiri-disable-isolation PROPTEST_CASES=4 \
+		$(CARGO) +nightly miri test --locked -p netevd-protocol --lib
+	MIRIFLAGS=-Zmiri-disable-isolation PROPTEST_CASES=4 \
+		$(CARGO) +nightly miri test --locked -p netevd-priv --bin netevd-priv -- $(PURE)
+
 packages: ## Install the Debian packages that the tests need and that are missing (root)
 	@tests/support/packages.sh ip:iproute2 unshare:util-linux ping:iputils-ping sysctl:procps cc:gcc \
 		dbus-daemon:dbus-daemon networkctl:systemd resolvectl:systemd-resolved pkcheck:polkitd \
@@ -151,6 +165,10 @@ sbom: ## Bills of materials (CycloneDX) of the three programs into target/sbom
 WHAT ?= all
 reproducible: ## Build the release twice, in other places and surroundings, and compare byte for byte
 	@tests/support/reproducible.sh $(WHAT)
+
+exposure: ## What systemd-analyze says of the units, against the most that each may show
+	@[ "$$(id -u)" != 0 ] || tests/support/packages.sh systemd-analyze:systemd
+	@tests/support/exposure.sh
 
 clean: ## Remove everything that was built
 	$(CARGO) clean

@@ -14,6 +14,9 @@ pub mod facts;
 pub mod filter;
 #[cfg(test)]
 mod fixtures;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod journal;
 pub mod kernel;
 pub mod metrics;

@@ -83,3 +83,14 @@ pub(crate) fn give_back() {
 /// Other allocators than glibc's do so by themselves.
 #[cfg(not(target_env = "gnu"))]
 pub(crate) fn give_back() {}
+
+/// A message as the bus would send it, for fuzzing.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn bus_message(bytes: Vec<u8>) -> zbus::Result<zbus::Message> {
+    use zbus::wire::{Endian, serialized};
+    let endian = if bytes.first() == Some(&b'B') { Endian::Big } else { Endian::Little };
+    let data = serialized::Data::new(bytes, serialized::Context::new(endian, 0));
+    // SAFETY: the same reading and checking that what comes from a socket goes through; the value is
+    // only looked at, and sent nowhere.
+    unsafe { zbus::Message::from_bytes(data) }
+}

@@ -2,6 +2,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+/// 10000-01-01T00:00:00Z: a year has four digits.
+const YEAR_10000: u64 = 253_402_300_800;
+
 /// Times before 1970, which no clock of ours gives, show as 1970.
 pub fn rfc3339(time: SystemTime) -> String {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -25,7 +28,7 @@ fn civil(days: u64) -> (u64, u64, u64) {
     (era * 400 + year_of_era + u64::from(month <= 2), month, day)
 }
 
-/// Reads RFC 3339 in any zone, from 1970 on. A fraction is taken to the nanosecond.
+/// Reads RFC 3339 in any zone, from 1970 to 9999 in UTC, so that it can be written again. A fraction is taken to the nanosecond.
 pub fn parse_rfc3339(text: &str) -> Option<SystemTime> {
     let number = |range: std::ops::Range<usize>| {
         let digits = text.get(range)?;
@@ -68,7 +71,7 @@ pub fn parse_rfc3339(text: &str) -> Option<SystemTime> {
         }
         _ => return None,
     };
-    Some(UNIX_EPOCH + Duration::new(seconds, nanos))
+    (seconds < YEAR_10000).then(|| UNIX_EPOCH + Duration::new(seconds, nanos))
 }
 
 /// Days from 1970-01-01 to a date that exists; `None` for others.
@@ -118,6 +121,7 @@ mod tests {
         assert_eq!(parse_rfc3339("2026-03-01T10:30:00+01:00"), at(1_772_357_400));
         assert_eq!(parse_rfc3339("2026-03-01t04:00:00-05:30"), at(1_772_357_400));
         assert_eq!(parse_rfc3339("2000-02-29T00:00:00Z"), at(951_782_400));
+        assert_eq!(parse_rfc3339("9999-12-31T23:59:59Z"), at(253_402_300_799));
         for bad in [
             "",
             "2026",
@@ -132,6 +136,7 @@ mod tests {
             "2026-03-01T09:30:00+1:00",
             "2026-03-01T09:30:00+01-00",
             "2026-03-01T09:30:00Zx",
+            "9999-12-31T23:59:59-00:01",
             "+026-03-01T09:30:00Z",
             "2026-03-01T09:30:61Z",
             "2026-03-01T09:30:00é",

@@ -64,8 +64,10 @@ install -D -m 755 "$binaries/netevd-test-agent" "$root/opt/netevd/netevd-test-ag
 cp -a --no-preserve=ownership "$files/." "$root/"
 chroot "$root" systemd-sysusers netevd.conf
 chroot "$root" systemctl --quiet enable netevd.service 2>/dev/null
-mkdir -p "$root/out"
-chmod 1777 "$root/out"
+# Where scripts may write: a directory that the administrator gave to everybody.
+mkdir -p "$root/srv/out"
+ln -s srv/out "$root/out"
+chmod 1777 "$root/srv/out"
 : >"$root/out/records"
 chmod 666 "$root/out/records"
 

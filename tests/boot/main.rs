@@ -4,12 +4,15 @@
 //! only when asked for: `make test-boot`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends so when it fails")]
 
+mod churn;
 mod confinement;
+mod directives;
 mod journal;
 mod lifecycle;
 mod machine;
 mod recovery;
 mod reload;
+mod scripts;
 mod units;
 #[path = "../support/wait.rs"]
 #[allow(dead_code, reason = "the other tests use the rest")]

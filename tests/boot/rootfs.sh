@@ -15,6 +15,8 @@ stamp=$(cat "$here/rootfs.sh" | sha256sum | cut -d ' ' -f 1)
 
 packages=systemd,systemd-sysv,systemd-resolved,libpam-systemd,udev,dbus,polkitd,iproute2,dnsmasq-base
 packages=$packages,procps,passwd,libcap2-bin
+# What scripts of administrators call, to see that the units let them.
+packages=$packages,iputils-ping,curl,python3-minimal,luajit,bsdutils
 
 # The first deb line of this host's Debian, without its suite.
 mirror=${MIRROR:-}

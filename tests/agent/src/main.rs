@@ -5,6 +5,7 @@
 //! - `networkd`: says on the bus what the real networkd cannot be made to say.
 //! - `sniff`: which echo request or reply crossed which link, and in which direction.
 //! - `relay`: stands between worker and helper, and kills at the n-th request.
+//! - `try`: one system call that a unit forbids or permits.
 //! - `reach`: what a process of the worker's user can reach of netevd.
 //! - `raw`, `requests`, `hold`: clients of the API: one that says anything, a steady one, bad ones.
 //! - `poke`, `roundtrip`, `starts`: what the benchmark times.
@@ -12,6 +13,7 @@
 //! It is a test tool: a failing step ends it with a message, which fails the test.
 #![allow(clippy::expect_used, clippy::panic, reason = "a test tool that cannot go on has to say why and end")]
 
+mod attempt;
 mod hold;
 mod http;
 mod lookup;
@@ -35,6 +37,7 @@ fn main() {
         Some("record") => record::run(&role[1..], &arguments[1..]),
         Some("lookup") => lookup::run(&arguments[1..]),
         Some("networkd") => networkd::run(&arguments[1..]),
+        Some("try") => attempt::run(&arguments[1..]),
         Some("raw") => raw::run(&arguments[1..]),
         Some("requests") => requests::run(&arguments[1..]),
         Some("hold") => hold::run(&arguments[1..]),
@@ -47,7 +50,7 @@ fn main() {
         _ => {
             eprintln!(
                 "usage: netevd-test-agent record|lookup|networkd|sniff|relay|poke|raw|reach|requests|hold|\
-                 roundtrip|starts ..."
+                 roundtrip|starts|try ..."
             );
             std::process::exit(2);
         }

@@ -49,3 +49,17 @@ fn fresh(answer: libc::c_long) -> io::Result<OwnedFd> {
         _ => Err(io::Error::last_os_error()),
     }
 }
+
+/// Any system call, by numbers and [`address`]es.
+pub(crate) fn call(number: libc::c_long, arguments: [i64; 6]) -> io::Result<i64> {
+    let [a, b, c, d, e, f] = arguments;
+    // SAFETY: every caller passes numbers, null, or the address of a constant string that is only
+    // read; the kernel answers EFAULT to what is no memory of ours.
+    let answer = unsafe { libc::syscall(number, a, b, c, d, e, f) };
+    if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(answer) }
+}
+
+/// Where a constant string is.
+pub(crate) fn address(text: &'static std::ffi::CStr) -> i64 {
+    text.as_ptr().expose_provenance().cast_signed() as i64
+}

@@ -12,6 +12,8 @@ mod answer;
 mod base64;
 mod connection;
 mod context;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod guard;
 mod keeper;
 mod look;

@@ -51,7 +51,7 @@ impl LeaseFile {
         Ok(read)
     }
 
-    fn parse(text: &[u8], modified: SystemTime) -> Self {
+    pub(super) fn parse(text: &[u8], modified: SystemTime) -> Self {
         let mut newest = BTreeMap::new();
         let parsed = grammar::parse(text, |block| {
             let key = (block.interface, block.family);

@@ -8,6 +8,8 @@ mod date;
 mod eyes;
 mod file;
 mod files;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod grammar;
 mod lease;
 mod lexer;

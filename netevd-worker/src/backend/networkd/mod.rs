@@ -8,6 +8,8 @@ mod book;
 mod changes;
 mod describe;
 mod file;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod link;
 mod path;
 mod place;

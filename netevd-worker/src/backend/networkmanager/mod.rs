@@ -8,6 +8,8 @@
 //! order of a device's changes is kept and none is dropped.
 
 mod device;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod read;
 mod values;
 mod words;

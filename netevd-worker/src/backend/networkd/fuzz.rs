@@ -1,0 +1,64 @@
+//! What holds of any bytes that networkd's files, paths and messages may consist of.
+#![allow(clippy::expect_used, clippy::panic, reason = "a broken promise has to end the run")]
+
+use super::{book::Book, changes, describe, file, link::Files, path};
+use crate::backend::LinkReport;
+use std::time::{Duration, Instant};
+use zbus::Message;
+
+/// Reads the bytes as a link's state file, as its lease file, as a description and as a path.
+pub(crate) fn files(bytes: &[u8]) -> Vec<LinkReport> {
+    let link = file::parse(bytes);
+    assert!(link.dns.len() <= 256 && link.domains.len() <= 256 && link.ntp.len() <= 256);
+    let router = file::router(bytes);
+    assert!(router.is_none_or(|router| !router.is_unspecified()));
+    let text = String::from_utf8_lossy(bytes);
+    let described = describe::parse(&text);
+    for (_, value) in described.iter().flatten() {
+        assert!(!value.is_empty());
+    }
+    if let Some(ifindex) = path::link_of(&text) {
+        assert_eq!(path::link_of(&path::path_of(ifindex)), Some(ifindex));
+    }
+
+    // As the session does: a signal, the files beside it, the description after it.
+    let (ifindex, now) = (protocol::Ifindex::try_from(2).expect("valid"), Instant::now());
+    let mut book = Book::default();
+    let word = |text: &Option<String>, name: &str| text.clone().map(|text| (name.to_owned(), Some(text)));
+    let properties =
+        [word(&link.operational, "OperationalState"), word(&link.administrative, "AdministrativeState")];
+    let told = changes::of_link(&properties.into_iter().flatten().collect(), &[]);
+    book.told(ifindex, 1, told, Some(Files { link, router }), now);
+    book.described(ifindex, described, now);
+    drain(&mut book, now)
+}
+
+/// Understands a message as a signal about a link, about the host, and as an answer.
+pub(crate) fn message(message: &Message) -> Vec<LinkReport> {
+    let (mut book, now) = (Book::default(), Instant::now());
+    let body = message.body();
+    if let Ok((_, properties, invalidated)) = changes::of_signal(&body) {
+        let host = changes::of_host(&properties, &invalidated);
+        let link = changes::of_link(&properties, &invalidated);
+        assert!(link.faults.iter().chain(&host.faults).all(|text| !text.chars().any(char::is_control)));
+        let ifindex = message.header().path().and_then(|path| path::link_of(path.as_str()));
+        if let Some(ifindex) = ifindex {
+            book.told(ifindex, message.primary_header().serial_num().get(), link, None, now);
+        }
+    }
+    if let Ok(properties) = changes::of_answer(&body) {
+        changes::of_host(&properties, &[]);
+        changes::of_link(&properties, &[]);
+    }
+    let text: &str = body.deserialize().unwrap_or_default();
+    describe::parse(text);
+    drain(&mut book, now)
+}
+
+/// Every report, at the latest when nothing more is waited for.
+fn drain(book: &mut Book, now: Instant) -> Vec<LinkReport> {
+    let late = now + Duration::from_secs(10);
+    book.tick(late);
+    assert!(book.deadline().is_none_or(|deadline| deadline > late), "a report waits for ever");
+    std::iter::from_fn(|| book.next()).collect()
+}

@@ -18,12 +18,15 @@ export RUSTUP_HOME="${RUSTUP_HOME:-$HOME/.rustup}"
 rustc=$(rustc -V)
 work=$PWD/target/reproducible
 rm -rf "$work"
+mkdir -p "$work"
+# Once, so that both builds have the same whatever happens here meanwhile.
+tar -c --exclude=./target --exclude=./.git -f "$work/sources.tar" .
 
-# once NAME JOBS DIRECTORY: a build of its own; the sources below it are a copy.
+# once NAME JOBS DIRECTORY: a build of its own.
 once() (
     tree=$work/$1/tree/$3
     mkdir -p "$tree" "$work/$1/home/cargo"
-    tar -c --exclude=./target --exclude=./.git . | tar -x -C "$tree"
+    tar -x -C "$tree" -f "$work/sources.tar"
     # The crates as downloaded; what is built of them is each build's own.
     ln -s "$home/registry" "$work/$1/home/cargo/registry"
     export HOME="$work/$1/home" CARGO_HOME="$work/$1/home/cargo" CARGO_BUILD_JOBS="$2" CARGO_NET_OFFLINE=true

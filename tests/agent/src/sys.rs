@@ -49,3 +49,60 @@ fn fresh(answer: libc::c_long) -> io::Result<OwnedFd> {
         _ => Err(io::Error::last_os_error()),
     }
 }
+
+/// ptrace(2) with neither address nor data: PTRACE_ATTACH, PTRACE_SEIZE, PTRACE_TRACEME.
+pub(crate) fn ptrace(request: libc::c_uint, process: libc::pid_t) -> io::Result<()> {
+    let none = std::ptr::null_mut::<libc::c_void>();
+    // SAFETY: these requests read neither address nor data.
+    check(unsafe { libc::ptrace(request, process, none, none) })
+}
+
+/// process_vm_readv(2) or, when `write`, process_vm_writev(2) of the byte at `address` there.
+pub(crate) fn process_vm(process: libc::pid_t, address: usize, write: bool) -> io::Result<()> {
+    let mut byte = 0_u8;
+    let own = libc::iovec { iov_base: std::ptr::from_mut(&mut byte).cast(), iov_len: 1 };
+    let there = libc::iovec { iov_base: std::ptr::without_provenance_mut(address), iov_len: 1 };
+    // SAFETY: the local byte lives through the call; the remote address is the other process's matter.
+    check(unsafe {
+        match write {
+            true => libc::process_vm_writev(process, &raw const own, 1, &raw const there, 1, 0),
+            false => libc::process_vm_readv(process, &raw const own, 1, &raw const there, 1, 0),
+        }
+    } as libc::c_long)
+}
+
+/// kcmp(2): whether descriptor 0 of the other process is the same file as ours.
+pub(crate) fn kcmp(process: libc::pid_t) -> io::Result<()> {
+    const KCMP_FILE: libc::c_int = 0;
+    let own = std::process::id();
+    // SAFETY: integers alone.
+    check(unsafe { libc::syscall(libc::SYS_kcmp, own, process, KCMP_FILE, 0, 0) })
+}
+
+/// prlimit(2): reads another process's limit of descriptors.
+pub(crate) fn prlimit(process: libc::pid_t) -> io::Result<()> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: nothing is read by the null pointer, and the other is to memory of the right type.
+    check(unsafe { libc::prlimit(process, libc::RLIMIT_NOFILE, std::ptr::null(), &raw mut limit) }
+        as libc::c_long)
+}
+
+/// Makes the child give up its identity, ask to be traced, and keep `descriptor` open as 3.
+pub(crate) fn stop_at_exec(command: &mut Command, id: u32, descriptor: OwnedFd) {
+    let prepare = move || {
+        // SAFETY: integers, and a count of zero, so the pointer is not read; each is async-signal-safe.
+        unsafe {
+            check(libc::c_long::from(libc::dup2(descriptor.as_raw_fd(), 3)))?;
+            check(libc::c_long::from(libc::setgroups(0, std::ptr::null())))?;
+            check(libc::c_long::from(libc::setresgid(id, id, id)))?;
+            check(libc::c_long::from(libc::setresuid(id, id, id)))?;
+        }
+        ptrace(libc::PTRACE_TRACEME, 0)
+    };
+    // SAFETY: the closure makes async-signal-safe system calls alone.
+    unsafe { command.pre_exec(prepare) };
+}
+
+fn check(answer: libc::c_long) -> io::Result<()> {
+    if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}

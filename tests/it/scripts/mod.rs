@@ -4,6 +4,7 @@ mod bounds;
 mod directories;
 mod privileges;
 mod queues;
+mod reach;
 mod replay;
 mod trust;
 mod values;

@@ -11,6 +11,7 @@ mod machine;
 mod recovery;
 mod reload;
 mod units;
+mod users;
 #[path = "../support/wait.rs"]
 #[allow(dead_code, reason = "the other tests use the rest")]
 mod wait;

@@ -7,6 +7,7 @@ mod queues;
 mod reach;
 mod replay;
 mod trust;
+mod users;
 mod values;
 
 use crate::support::Host;

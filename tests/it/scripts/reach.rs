@@ -41,7 +41,7 @@ const REFUSED: [(&str, &str); 27] = [
     ("follow ns/net", "EACCES"),
 ];
 
-fn assert_refused(what: &str, found: &Value) {
+pub(super) fn assert_refused(what: &str, found: &Value) {
     let tries = found["tries"].as_object().expect("an object");
     let own = ["signal", "limits"];
     assert_eq!(tries.len(), REFUSED.len() + own.len(), "{what}: {tries:?}");
@@ -50,17 +50,17 @@ fn assert_refused(what: &str, found: &Value) {
     }
 }
 
-/// A script that trespasses on the worker, the helper and the launcher.
-fn trespasser(host: &Host) {
+/// A script that trespasses on the worker, the helper, the launcher, and `more`.
+pub(super) fn trespasser(host: &Host, more: &str) {
     let body = format!(
-        "#!/bin/sh\nexec {AGENT} trespass $(pidof netevd-worker) $(pidof netevd-priv) \
-         $(cat /run/netevd/lock) >/out/tries\n"
+        "#!/bin/sh\nexec {AGENT} trespass $(pgrep -x netevd-worker) $(pgrep -x netevd-priv) \
+         $(cat /run/netevd/lock) {more} >/out/tries\n"
     );
     host.script("configured", "10-trespass", &body);
 }
 
-fn await_tries(host: &Host) -> Vec<Value> {
-    wait_for("three processes tried", || host.log(), || host.read("/out/tries").lines().count() == 3);
+pub(super) fn await_tries(host: &Host, count: usize) -> Vec<Value> {
+    wait_for("all processes tried", || host.log(), || host.read("/out/tries").lines().count() == count);
     host.read("/out/tries").lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
 
@@ -69,10 +69,10 @@ fn scripts_can_look_into_no_process_of_netevd() {
     // With a single id, in a user namespace, files in /proc belong to that id again.
     let Some(host) = Host::with_users("scripts_can_look_into_no_process_of_netevd") else { return };
     prepare(&host);
-    trespasser(&host);
+    trespasser(&host, "");
     let daemon = host.start_daemon();
     host.ip("addr add 192.0.2.2/24 dev eth1");
-    let found = await_tries(&host);
+    let found = await_tries(&host, 3);
     let processes = ["netevd-worker", "netevd-priv"].map(|name| daemon.child(name).expect("it runs"));
     let expected = [processes[0], processes[1], daemon.pid];
     for ((process, name), found) in expected.iter().zip(["worker", "helper", "launcher"]).zip(&found) {

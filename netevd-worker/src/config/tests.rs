@@ -21,7 +21,7 @@ type Check = fn(&Config) -> bool;
 
 #[test]
 fn every_key_is_set() {
-    let cases: [(&str, Check); 46] = [
+    let cases: [(&str, Check); 47] = [
         ("system: {log_level: error}", |c| c.system.log_level == LogLevel::Error),
         ("system: {log_level: warn}", |c| c.system.log_level == LogLevel::Warn),
         ("system: {log_level: debug}", |c| c.system.log_level == LogLevel::Debug),

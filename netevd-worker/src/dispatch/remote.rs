@@ -106,7 +106,7 @@ impl Runner {
             Some(Report::Started(process)) => Ok(Run { control, process }),
             Some(Report::NotStarted(errno)) => Err(NotStarted::Errno(errno)),
             Some(Report::Ended(_)) => Err(NotStarted::Because("the runner answered out of turn".to_owned())),
-            None => Err(NotStarted::Because("the runner has gone; its log says why".to_owned())),
+            None => Err(NotStarted::Because("the runner does not answer, or has gone".to_owned())),
         }
     }
 

@@ -59,6 +59,12 @@ impl Control {
         if is_ours { Ok(Self(socket)) } else { Err(Fault::Violation("no socket for a program")) }
     }
 
+    /// The worker waits for this program no longer.
+    pub(super) fn is_given_up(&self) -> bool {
+        let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+        !matches!(recv(self.0.as_raw_fd(), &mut [0], flags), Ok(1..) | Err(Errno::EAGAIN))
+    }
+
     /// The worker may have gone, or not read: it is its own loss.
     fn say(&self, report: Report) {
         let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;

@@ -216,6 +216,9 @@ impl Runner {
         let [program, stdin, stdout, stderr, control] = given;
         let control = Control::new(control)?;
         let program = job::read(program)?;
+        if control.is_given_up() {
+            return Ok(true);
+        }
         if self.jobs.len() >= JOBS_MAX {
             control.not_started(&io::Error::from_raw_os_error(nix::libc::EAGAIN));
         } else if let Some(job) = Job::start(&program, [stdin, stdout, stderr], control)? {

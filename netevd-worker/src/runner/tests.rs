@@ -127,6 +127,20 @@ fn what_cannot_be_started_is_told() {
 }
 
 #[test]
+fn what_is_waited_for_no_longer_is_not_started() {
+    let bench = bench();
+    let (out, its_out) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).expect("a pipe");
+    let (control, its) = pair(SockType::SeqPacket);
+    drop(control);
+    let null: OwnedFd = File::open("/dev/null").expect("there").into();
+    bench.send(&START, &[&file(&shell("echo RAN")), &null, &its_out, &its_out, &its]);
+    drop((its_out, its));
+    assert_eq!(all(out), "");
+    let (_out, control) = bench.start(&shell("exit 0"));
+    started(&control);
+}
+
+#[test]
 fn orders_go_to_the_whole_group() {
     let bench = bench();
     let (out, control) =

@@ -62,13 +62,15 @@ pub(crate) fn process_vm(process: libc::pid_t, address: usize, write: bool) -> i
     let mut byte = 0_u8;
     let own = libc::iovec { iov_base: std::ptr::from_mut(&mut byte).cast(), iov_len: 1 };
     let there = libc::iovec { iov_base: std::ptr::without_provenance_mut(address), iov_len: 1 };
-    // SAFETY: the local byte lives through the call; the remote address is the other process's matter.
-    check(unsafe {
-        match write {
-            true => libc::process_vm_writev(process, &raw const own, 1, &raw const there, 1, 0),
-            false => libc::process_vm_readv(process, &raw const own, 1, &raw const there, 1, 0),
-        }
-    } as libc::c_long)
+    let (own, there) = (&raw const own, &raw const there);
+    let answer = if write {
+        // SAFETY: the local byte lives through the call; the remote address is the other's matter.
+        unsafe { libc::process_vm_writev(process, own, 1, there, 1, 0) }
+    } else {
+        // SAFETY: the same.
+        unsafe { libc::process_vm_readv(process, own, 1, there, 1, 0) }
+    };
+    if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 /// kcmp(2): whether descriptor 0 of the other process is the same file as ours.
@@ -90,13 +92,14 @@ pub(crate) fn prlimit(process: libc::pid_t) -> io::Result<()> {
 /// Makes the child give up its identity, ask to be traced, and keep `descriptor` open as 3.
 pub(crate) fn stop_at_exec(command: &mut Command, id: u32, descriptor: OwnedFd) {
     let prepare = move || {
-        // SAFETY: integers, and a count of zero, so the pointer is not read; each is async-signal-safe.
-        unsafe {
-            check(libc::c_long::from(libc::dup2(descriptor.as_raw_fd(), 3)))?;
-            check(libc::c_long::from(libc::setgroups(0, std::ptr::null())))?;
-            check(libc::c_long::from(libc::setresgid(id, id, id)))?;
-            check(libc::c_long::from(libc::setresuid(id, id, id)))?;
-        }
+        // SAFETY: integers, and async-signal-safe, as all of these.
+        check(libc::c_long::from(unsafe { libc::dup2(descriptor.as_raw_fd(), 3) }))?;
+        // SAFETY: a count of zero, so the pointer is not read.
+        check(libc::c_long::from(unsafe { libc::setgroups(0, std::ptr::null()) }))?;
+        // SAFETY: integers.
+        check(libc::c_long::from(unsafe { libc::setresgid(id, id, id) }))?;
+        // SAFETY: integers.
+        check(libc::c_long::from(unsafe { libc::setresuid(id, id, id) }))?;
         ptrace(libc::PTRACE_TRACEME, 0)
     };
     // SAFETY: the closure makes async-signal-safe system calls alone.

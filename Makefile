@@ -47,7 +47,7 @@ SYSCONFDIR ?= /etc
 # The directory of the built programs.
 BUILT ?= target/release
 LIBDIR = $(PREFIX)/lib/netevd
-UNITS = netevd.service netevd-priv.service netevd.socket
+UNITS = netevd.service netevd-priv.service netevd.socket netevd-scripts.service netevd-scripts.socket
 DOCDIR = $(PREFIX)/share/doc/netevd
 SHARE = $(PREFIX)/share
 MANUALS = $(notdir $(wildcard man/*.[578]))

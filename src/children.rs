@@ -1,9 +1,9 @@
-//! Starts the two processes with what they need and nothing else.
+//! Starts the processes with what they need and nothing else.
 
 use crate::bell::Bell;
 use crate::binaries::{Binaries, Program};
 use crate::identity::{Identities, Identity};
-use crate::sys::{self, CHANNEL, Confinement, SECOND, THIRD};
+use crate::sys::{self, CHANNEL, Confinement};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
@@ -39,6 +39,8 @@ pub(crate) struct Children {
     pub worker: Child,
     /// `netevd-priv`; an ordinary user's daemon has none.
     pub helper: Option<Child>,
+    /// Starts scripts as `scripts.user`, where there is one.
+    pub runner: Option<Child>,
     /// Rung by the worker when a reload needs this process. Only where there is a helper.
     pub bell: Option<Bell>,
 }
@@ -70,35 +72,68 @@ pub(crate) struct StartError {
 }
 
 impl Plan {
-    /// Starts both, the helper first: the worker says Hello at once.
-    pub(crate) fn start(&self, policy: &Policy) -> Result<Children, StartError> {
-        if !self.with_helper || self.dry_run {
-            return Ok(Children { worker: self.start_worker(None)?, helper: None, bell: None });
+    /// Starts them, the worker last: it says Hello at once. `scripts` is `scripts.user`.
+    pub(crate) fn start(&self, policy: &Policy, scripts: Option<Identity>) -> Result<Children, StartError> {
+        if self.dry_run {
+            return Ok(Children { worker: self.start_worker(&[])?, helper: None, runner: None, bell: None });
         }
-        let (for_worker, for_helper) = channel()?;
-        let mut helper = start_helper(&self.binaries.helper, self.helper_identity(), for_helper, policy)?;
-        let worker = multicast().and_then(|netlink| {
-            let (bell, rope) =
-                Bell::new().map_err(|error| StartError { action: "make the bell".to_owned(), error })?;
-            let given = [for_worker.as_fd(), netlink.as_fd(), rope.as_fd()];
-            Ok((self.start_worker(Some(given))?, bell))
-        });
-        match worker {
-            Ok((worker, bell)) => Ok(Children { worker, helper: Some(helper), bell: Some(bell) }),
-            Err(error) => {
-                // Its end of the channel closes with this function; it leaves by itself.
-                drop(for_worker);
-                let _ = helper.wait();
-                Err(error)
+        let mut started = Vec::new();
+        // When one cannot be started the others' channels close with this function, and they leave.
+        let children = self.start_all(policy, scripts, &mut started);
+        if children.is_err() {
+            for mut child in started {
+                let _ = child.wait();
             }
+            return children;
         }
+        let mut children = children?;
+        children.runner = scripts.and_then(|_| started.pop());
+        children.helper = started.pop();
+        Ok(children)
+    }
+
+    /// All but the worker are put into `started`, the runner behind the helper.
+    fn start_all(
+        &self,
+        policy: &Policy,
+        scripts: Option<Identity>,
+        started: &mut Vec<Child>,
+    ) -> Result<Children, StartError> {
+        let mut given: Vec<(&str, OwnedFd)> = Vec::new();
+        let mut bell = None;
+        if self.with_helper {
+            let (for_worker, for_helper) = channel()?;
+            started.push(start_helper(&self.binaries.helper, self.helper_identity(), for_helper, policy)?);
+            let (ours, rope) =
+                Bell::new().map_err(|error| StartError { action: "make the bell".to_owned(), error })?;
+            bell = Some(ours);
+            given.push(("--channel", for_worker));
+            given.push(("--netlink", multicast()?));
+            given.push(("--bell", rope));
+        }
+        if let Some(identity) = scripts {
+            let (for_worker, for_runner) = channel()?;
+            started.push(self.start_runner(identity, for_runner)?);
+            given.push(("--runner", for_worker));
+        }
+        Ok(Children { worker: self.start_worker(&given)?, helper: None, runner: None, bell })
+    }
+
+    /// Starts `netevd-worker` as what runs scripts; the caller's copy of its end is closed.
+    fn start_runner(&self, identity: Identity, channel: OwnedFd) -> Result<Child, StartError> {
+        let program = &self.binaries.worker;
+        let mut command = command(program);
+        command.args(["--run-scripts", &CHANNEL.to_string()]);
+        let confinement =
+            Confinement { identity: ids(Some(identity)), capabilities: 0, umask: 0o022, own_session: true };
+        spawn(command, program, confinement, &[channel.as_fd()])
     }
 
     fn helper_identity(&self) -> Option<Identity> {
         self.identities.separate.then_some(self.identities.helper)
     }
 
-    fn start_worker(&self, given: Option<[BorrowedFd<'_>; 3]>) -> Result<Child, StartError> {
+    fn start_worker(&self, given: &[(&str, OwnedFd)]) -> Result<Child, StartError> {
         let program = &self.binaries.worker;
         let mut command = command(program);
         if let Some(config) = &self.config {
@@ -108,10 +143,8 @@ impl Plan {
             command.arg("--log-format").arg(format);
         }
         command.arg("--runtime-dir").arg(&self.runtime);
-        if given.is_some() {
-            for (option, number) in [("--channel", CHANNEL), ("--netlink", SECOND), ("--bell", THIRD)] {
-                command.args([option, &number.to_string()]);
-            }
+        for ((option, _), number) in given.iter().zip(CHANNEL..) {
+            command.arg(option).arg(number.to_string());
         }
         if self.dry_run {
             command.arg("--dry-run");
@@ -127,7 +160,8 @@ impl Plan {
         let identity = self.identities.separate.then_some(self.identities.worker);
         let confinement =
             Confinement { identity: ids(identity), capabilities: 0, umask: 0o022, own_session: true };
-        spawn(command, program, confinement, given.as_ref().map_or(&[], |given| given.as_slice()))
+        let given: Vec<_> = given.iter().map(|(_, descriptor)| descriptor.as_fd()).collect();
+        spawn(command, program, confinement, &given)
     }
 }
 
@@ -178,7 +212,7 @@ fn spawn(
 /// The worker's netlink socket. Opened here because only CAP_NET_ADMIN may have a buffer above
 /// rmem_max, and because its opener's credentials decide: a holder without capabilities cannot
 /// write through it.
-fn multicast() -> Result<Socket, StartError> {
+fn multicast() -> Result<OwnedFd, StartError> {
     let at = |action: &str| {
         let action = action.to_owned();
         move |error| StartError { action, error }
@@ -191,7 +225,7 @@ fn multicast() -> Result<Socket, StartError> {
         socket.add_membership(group).map_err(at(&format!("join the {name} group")))?;
     }
     socket.set_non_blocking(true).map_err(at("set up the netlink socket"))?;
-    Ok(socket)
+    socket.as_fd().try_clone_to_owned().map_err(at("set up the netlink socket"))
 }
 
 /// A text that nobody can change any more, at its beginning.

@@ -33,7 +33,7 @@ pub(crate) struct Powers {
 /// The two identities, and what is to be said about them.
 #[derive(Clone, Debug)]
 pub(crate) struct Identities {
-    /// Of `netevd-worker` and of scripts.
+    /// Of `netevd-worker`, and of scripts without `scripts.user`.
     pub worker: Identity,
     /// Of `netevd-priv`.
     pub helper: Identity,
@@ -52,6 +52,8 @@ pub(crate) enum IdentityError {
     NotSeparate(String),
     /// No free id in the whole range.
     NoneFree,
+    /// `scripts.user` is one of the two, or root.
+    NotForScripts(String, Uid),
     /// An id was asked for that this process cannot take.
     NotPermitted(String),
 }
@@ -141,6 +143,22 @@ pub(crate) fn choose(
     Ok(Identities { worker, helper, separate: true, notes })
 }
 
+/// As whom scripts run: `scripts.user`, if there is one and an id can be taken at all.
+pub(crate) fn of_scripts(
+    identities: &Identities,
+    user: Option<&str>,
+) -> Result<Option<Identity>, IdentityError> {
+    let Some(name) = user.filter(|_| identities.separate) else { return Ok(None) };
+    let id = Identity::named(name)?;
+    if !id.is_mapped() {
+        return Err(IdentityError::NotPermitted(name.to_owned()));
+    }
+    if id.uid.is_root() || [identities.worker.uid, identities.helper.uid].contains(&id.uid) {
+        return Err(IdentityError::NotForScripts(name.to_owned(), id.uid));
+    }
+    Ok(Some(id))
+}
+
 /// As named, else the user of this name, else an id that nobody has.
 fn one(
     asked: Option<&str>,
@@ -223,6 +241,11 @@ impl fmt::Display for IdentityError {
                 f,
                 "worker and helper would run as {ids}: give two different unprivileged users with --user and \
                  --helper-user"
+            ),
+            Self::NotForScripts(name, uid) => write!(
+                f,
+                "scripts.user: {name} is uid {uid}, which is root's, the worker's or the helper's: name a user of \
+                 the scripts' own, or leave it out"
             ),
             Self::NoneFree => write!(
                 f,

@@ -32,8 +32,17 @@ pub(crate) fn run(config_file: Option<&Path>, options: &StartOptions) -> Result<
     for note in &identities.notes {
         say(note);
     }
+    let scripts = identity::of_scripts(&identities, config.scripts.user.as_deref())?;
     if identities.separate {
-        say(&format!("worker and scripts run as {}, the helper as {}", identities.worker, identities.helper));
+        let (worker, helper) = (identities.worker, identities.helper);
+        say(&match scripts {
+            None => format!("worker and scripts run as {worker}, the helper as {helper}"),
+            Some(scripts) => {
+                format!("the worker runs as {worker}, scripts as {scripts}, the helper as {helper}")
+            }
+        });
+    } else if config.scripts.user.is_some() {
+        say("scripts.user is set and has no effect: no other id can be taken here");
     }
     if !with_helper {
         say(
@@ -57,7 +66,7 @@ pub(crate) fn run(config_file: Option<&Path>, options: &StartOptions) -> Result<
         runtime: runtime.path().to_owned(),
     };
     let signals = Signals::take()?;
-    let children = plan.start(&config.routing)?;
+    let children = plan.start(&config.routing, scripts)?;
     supervise(&plan, &signals, children, config)
 }
 
@@ -102,13 +111,21 @@ fn reload(
             return Ok(());
         }
     };
-    // The helper reads its policy once, before it locks itself down.
-    if plan.with_helper && !plan.dry_run && new.routing != config.routing {
-        say(
-            "reload: the routing policy changed, so both processes start again; kernel state stays meanwhile",
-        );
+    let scripts = match identity::of_scripts(&plan.identities, new.scripts.user.as_deref()) {
+        Ok(scripts) => scripts,
+        Err(error) => {
+            say(&format!("reload: {error}; the old configuration stays"));
+            return Ok(());
+        }
+    };
+    let another_user = plan.identities.separate && new.scripts.user != config.scripts.user;
+    let another_policy = plan.with_helper && new.routing != config.routing;
+    // The helper reads its policy once, before it locks itself down; nobody can change a user later.
+    if !plan.dry_run && (another_policy || another_user) {
+        let what = if another_policy { "the routing policy" } else { "scripts.user" };
+        say(&format!("reload: {what} changed, so all processes start again; kernel state stays meanwhile"));
         signals.stop_all(children)?;
-        *children = plan.start(&new.routing)?;
+        *children = plan.start(&new.routing, scripts)?;
     } else {
         kill(crate::children::pid(&children.worker), Signal::SIGHUP).map_err(std::io::Error::from)?;
     }

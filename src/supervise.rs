@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 /// needs a moment itself.
 const WORKER_GRACE: Duration = Duration::from_secs(13);
 const HELPER_GRACE: Duration = Duration::from_secs(10);
+/// What starts scripts as `scripts.user`, in messages.
+const RUNNER: &str = "the runner of scripts";
 
 /// What the launcher wakes up for.
 #[derive(Debug)]
@@ -87,9 +89,9 @@ impl Signals {
         loop {
             // Asked first: a child may have ended before the signal was looked for.
             if let Some(Wake::Died(who, status)) = children.died()? {
-                // A helper that ends well does so because the worker's end of the channel closed:
-                // the worker is the cause, and is about to be reaped.
-                let cause = if status.success() && children.helper.is_some() {
+                // A helper or runner that ends well does so because the worker's end of the channel
+                // closed: the worker is the cause, and is about to be reaped.
+                let cause = if status.success() {
                     self.wait_for(&mut children.worker, Duration::from_secs(1))?
                 } else {
                     None
@@ -139,15 +141,17 @@ impl Signals {
         child.wait()
     }
 
-    /// Stops the worker, which gives its scripts their grace; the helper follows by the end of
-    /// the channel and leaves the routing state in the kernel. True when both ended as meant.
+    /// Stops the worker, which gives its scripts their grace; helper and runner follow by the end of
+    /// their channels, and the routing state stays in the kernel. True when all ended as meant.
     pub(crate) fn stop_all(&self, children: &mut Children) -> io::Result<bool> {
         let worker = self.stop("netevd-worker", &mut children.worker, WORKER_GRACE)?;
         let mut good = as_meant(worker);
-        if let Some(helper) = &mut children.helper {
-            let left = match self.wait_for(helper, Duration::from_secs(2))? {
+        let others = [("netevd-priv", &mut children.helper), (RUNNER, &mut children.runner)];
+        for (name, child) in others {
+            let Some(child) = child else { continue };
+            let left = match self.wait_for(child, Duration::from_secs(2))? {
                 Some(status) => status,
-                None => self.stop("netevd-priv", helper, HELPER_GRACE)?,
+                None => self.stop(name, child, HELPER_GRACE)?,
             };
             good &= as_meant(left);
         }
@@ -162,19 +166,14 @@ fn as_meant(status: ExitStatus) -> bool {
 
 impl Children {
     fn died(&mut self) -> io::Result<Option<Wake>> {
-        // When both have ended the helper is asked first: it only ever ends by itself with a
-        // non-zero status, and then that is the cause.
-        let helper = match &mut self.helper {
-            Some(helper) => helper.try_wait()?,
-            None => None,
-        };
-        let worker = self.worker.try_wait()?;
-        Ok(match (worker, helper) {
-            (_, Some(status)) if !status.success() => Some(Wake::Died("netevd-priv", status)),
-            (Some(status), _) => Some(Wake::Died("netevd-worker", status)),
-            (None, Some(status)) => Some(Wake::Died("netevd-priv", status)),
-            (None, None) => None,
-        })
+        // When several have ended the helper and the runner are asked first: they only ever end by
+        // themselves with a non-zero status, and then that is the cause.
+        let end = |child: &mut Option<Child>| child.as_mut().map_or(Ok(None), Child::try_wait);
+        let others = [("netevd-priv", end(&mut self.helper)?), (RUNNER, end(&mut self.runner)?)];
+        let worker = ("netevd-worker", self.worker.try_wait()?);
+        let failed = others.into_iter().filter(|(_, status)| status.is_some_and(|status| !status.success()));
+        let mut dead = failed.chain([worker]).chain(others);
+        Ok(dead.find_map(|(name, status)| Some(Wake::Died(name, status?))))
     }
 }
 

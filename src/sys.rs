@@ -9,14 +9,10 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-/// The channel between worker and helper, in both.
+/// The first that a child is given; a channel in all of them.
 pub(crate) const CHANNEL: RawFd = 3;
-/// The worker's netlink socket, the helper's policy.
-pub(crate) const SECOND: RawFd = 4;
-/// The worker's end of the bell.
-pub(crate) const THIRD: RawFd = 5;
-/// Descriptors that a child can be given.
-const GIVEN_MAX: usize = 3;
+/// Descriptors that a child can be given, from [`CHANNEL`] on.
+const GIVEN_MAX: usize = 4;
 /// `_LINUX_CAPABILITY_VERSION_3`, include/uapi/linux/capability.h.
 const CAPABILITY_VERSION: u32 = 0x2008_0522;
 /// No kernel has more capabilities than its sets have bits.
@@ -36,7 +32,7 @@ pub(crate) struct Confinement {
     pub own_session: bool,
 }
 
-/// Closes what was inherited above standard error and occupies the three numbers that children
+/// Closes what was inherited above standard error and occupies the four numbers that children
 /// use, so that no descriptor of the launcher can ever stand there.
 ///
 /// To be called first, while nothing above standard error is owned by anyone in this process.
@@ -44,7 +40,7 @@ pub(crate) fn reserve_descriptors() -> io::Result<()> {
     let first = libc::c_uint::try_from(CHANNEL).unwrap_or(libc::c_uint::MAX);
     // SAFETY: plain integers; nothing in this process owns a descriptor from 3 on yet.
     check(unsafe { libc::close_range(first, libc::c_uint::MAX, 0) })?;
-    for expected in [CHANNEL, SECOND, THIRD] {
+    for expected in (CHANNEL..).take(GIVEN_MAX) {
         // Kept for the life of the process, and closed in children by its close-on-exec flag.
         let found = File::open("/dev/null")?.into_raw_fd();
         if found != expected {
@@ -54,7 +50,7 @@ pub(crate) fn reserve_descriptors() -> io::Result<()> {
     Ok(())
 }
 
-/// Makes `command` confine itself before exec, with the given descriptors (three at most) from
+/// Makes `command` confine itself before exec, with the given descriptors (four at most) from
 /// [`CHANNEL`] on and none above.
 pub(crate) fn confine(command: &mut Command, confinement: Confinement, descriptors: &[BorrowedFd<'_>]) {
     let mut given = [None; GIVEN_MAX];

@@ -1,5 +1,6 @@
 //! The unprivileged side of netevd: it reads what happens to the network, keeps the state, plans
-//! the routing, runs scripts. It can change no rule and no route itself.
+//! the routing, runs scripts. It can change no rule and no route itself. The same program is the runner,
+//! a process apart that starts scripts as another user where the configuration names one.
 //!
 //! Imports run one way: {kernel, backend} -> event -> state -> {routing, dispatch, services} ->
 //! worker wires.
@@ -22,6 +23,7 @@ pub mod kernel;
 pub mod metrics;
 pub mod names;
 pub mod routing;
+mod runner;
 pub mod services;
 pub mod state;
 mod sys;

@@ -4,6 +4,7 @@
 
 use netlink_sys::Socket;
 use nix::libc;
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use std::io;
 use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use tokio::io::Interest;
@@ -35,6 +36,15 @@ pub(crate) fn close_on_exec_from_3() -> bool {
 
 /// include/uapi/linux/close_range.h
 const CLOSE_RANGE_CLOEXEC: libc::c_uint = 1 << 2;
+
+/// From now on this signal interrupts a call and does nothing else. What is executed has the default
+/// again, other than for a signal that is ignored or held back.
+pub(crate) fn swallow(signal: Signal) -> nix::Result<()> {
+    extern "C" fn nothing(_: libc::c_int) {}
+    let action = SigAction::new(SigHandler::Handler(nothing), SaFlags::SA_RESTART, SigSet::empty());
+    // SAFETY: the handler touches nothing, and there is none before it that anybody would miss.
+    unsafe { sigaction(signal, &action) }.map(drop)
+}
 
 /// Lets the runtime tell when a descriptor becomes readable.
 pub(crate) fn watch_readable(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {

@@ -16,9 +16,10 @@ use std::io::Write;
 /// Shows them. A refused script makes the command fail, so that it can stand in a check.
 pub(crate) fn run(options: &ScriptsOptions) -> Result<(), Failure> {
     // A faulty configuration is said by others; here it hides nothing.
-    let backend =
-        load(options.config.file.as_deref()).map_or(Backend::Auto, |loaded| loaded.config.system.backend);
-    let (owner, identity) = judged_for(options)?;
+    let config = load(options.config.file.as_deref()).ok().map(|loaded| loaded.config);
+    let backend = config.as_ref().map_or(Backend::Auto, |config| config.system.backend);
+    let user = config.and_then(|config| config.scripts.user);
+    let (owner, identity) = judged_for(options, user.as_deref())?;
     let roots = ScriptRoots::default();
     let mut scripts = Scripts::from(survey(&roots, owner, &identity));
     if let Some(known) = asked(&options.asking.daemon)? {
@@ -65,12 +66,14 @@ fn add_runs(scripts: &mut Scripts, known: Scripts) {
 
 /// Whose files are trusted and as whom scripts run: what the daemon would use if this caller
 /// started it.
-fn judged_for(options: &ScriptsOptions) -> Result<(TrustedOwner, Identity), Failure> {
+fn judged_for(options: &ScriptsOptions, user: Option<&str>) -> Result<(TrustedOwner, Identity), Failure> {
     let powers = Powers::of_this_process();
-    let worker = identity::choose(powers, options.user.as_deref(), None, None)?.worker;
+    let identities = identity::choose(powers, options.user.as_deref(), None, None)?;
+    let worker = identities.worker;
+    let runs_as = identity::of_scripts(&identities, user)?.unwrap_or(worker);
     let owner = match powers.net_admin {
         true => TrustedOwner::ROOT,
         false => TrustedOwner::user(worker.uid.as_raw()),
     };
-    Ok((owner, Identity { uid: worker.uid.as_raw(), gids: vec![worker.gid.as_raw()] }))
+    Ok((owner, Identity { uid: runs_as.uid.as_raw(), gids: vec![runs_as.gid.as_raw()] }))
 }

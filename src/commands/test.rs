@@ -4,7 +4,7 @@
 //! prints goes straight to the caller.
 
 use crate::cli::TestOptions;
-use crate::identity::{self, Identities, Powers};
+use crate::identity::{self, Powers};
 use crate::{Failure, facts, load, output, paint, say, sys};
 use netevd_worker::config::{Backend, Scripts, nearest};
 use netevd_worker::dispatch::{
@@ -29,8 +29,8 @@ pub(crate) fn run(options: &TestOptions) -> Result<(), Failure> {
     sys::reserve_descriptors()?;
     let powers = Powers::of_this_process();
     let identities = identity::choose(powers, options.user.as_deref(), None, None)?;
-    let as_whom =
-        Identity { uid: identities.worker.uid.as_raw(), gids: vec![identities.worker.gid.as_raw()] };
+    let runs_as = identity::of_scripts(&identities, scripts.user.as_deref())?.unwrap_or(identities.worker);
+    let as_whom = Identity { uid: runs_as.uid.as_raw(), gids: vec![runs_as.gid.as_raw()] };
     let owner = match powers.net_admin {
         true => TrustedOwner::ROOT,
         false => TrustedOwner::user(as_whom.uid),
@@ -40,7 +40,7 @@ pub(crate) fn run(options: &TestOptions) -> Result<(), Failure> {
     let link = link_facts(options, kind, backend)?;
     let emit_json = config.backends.emit_json;
     let given = example(kind, link.as_ref(), options.address, backend, emit_json)?;
-    say(&format!("event {kind}, link {}, as {}", shown(&given.0.link), identities.worker));
+    say(&format!("event {kind}, link {}, as {runs_as}", shown(&given.0.link)));
     if found.is_empty() {
         say(&format!(
             "no script in {} below /etc/netevd, /usr/local/lib/netevd, /usr/lib/netevd",
@@ -50,12 +50,13 @@ pub(crate) fn run(options: &TestOptions) -> Result<(), Failure> {
     if options.dry_run.dry_run {
         return foretell(&given, &found);
     }
+    let as_child = identities.separate.then_some(runs_as);
     let mut bad = 0usize;
     for (path, verdict) in found {
         writeln!(std::io::stdout(), "{}", paint::bold(path.display()))?;
         let (text, good) = match verdict {
             Verdict::Runs => {
-                let (outcome, took) = attend(&path, kind, &given, &identities, &scripts);
+                let (outcome, took) = attend(&path, kind, &given, as_child, &scripts);
                 let good = outcome == Outcome::Exited(0);
                 (format!("{outcome}, {} ms", took.as_millis()), good)
             }
@@ -255,11 +256,11 @@ fn attend(
     path: &Path,
     kind: EventKind,
     given: &Given,
-    identities: &Identities,
+    identity: Option<identity::Identity>,
     scripts: &Scripts,
 ) -> (Outcome, Duration) {
     let start = Instant::now();
-    let outcome = match started(path, kind, given, identities) {
+    let outcome = match started(path, kind, given, identity) {
         Ok(mut child) => ended(&mut child, start + scripts.timeout),
         Err(error) => Outcome::NotStarted(why_not_started(path, &error)),
     };
@@ -270,11 +271,10 @@ fn started(
     path: &Path,
     kind: EventKind,
     (input, document): &Given,
-    identities: &Identities,
+    identity: Option<identity::Identity>,
 ) -> std::io::Result<std::process::Child> {
     let (mut command, feed) = command(path, kind, input)?;
     command.stdout(Stdio::inherit()).stderr(Stdio::inherit()).current_dir("/");
-    let identity = identities.separate.then_some(identities.worker);
     let confinement = sys::Confinement {
         identity: identity.map(|id| (id.uid.as_raw(), id.gid.as_raw())),
         capabilities: 0,

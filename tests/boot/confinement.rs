@@ -73,3 +73,19 @@ fn a_script_reaches_neither_the_channel_nor_the_worker_s_descriptors() {
         assert!(crate::is_whole(&machine.ours()));
     });
 }
+
+#[test]
+fn a_script_cannot_speak_for_the_service() {
+    let usurp = "#!/bin/sh\nexport NOTIFY_SOCKET=/run/systemd/notify\n\
+                 systemd-notify --status=usurped STOPPING=1\nsystemd-notify MAINPID=$PPID WATCHDOG=trigger\n\
+                 systemd-notify MAINPID=$$\necho end >/out/usurped\n";
+    on_each_suite(&[("/etc/netevd/mtu.d/10-usurp", usurp, 0o755)], |machine| {
+        let worker = machine.process("netevd");
+        machine.sh("ip link set up0 mtu 1400");
+        machine.await_text("the script ran", "cat /out/usurped", |text| text == "end\n");
+        // systemd-notify(1) ends when what it said was read, by a barrier.
+        assert!(!machine.property("netevd", "StatusText").contains("usurped"));
+        assert_eq!(machine.property("netevd", "ActiveState"), "active");
+        assert_eq!(machine.process("netevd"), worker);
+    });
+}

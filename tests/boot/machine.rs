@@ -134,8 +134,8 @@ impl Machine {
     /// What the units of netevd have logged.
     pub(crate) fn journal(&self) -> String {
         self.run(
-            "systemctl --no-pager status netevd netevd-priv netevd.socket
-             journalctl --no-pager -o short-precise -u netevd -u netevd-priv -u netevd.socket | tail -n 80",
+            "systemctl --no-pager status netevd netevd-priv netevd.socket netevd-scripts netevd-scripts.socket
+             journalctl --no-pager -o short-precise -u netevd -u netevd-priv -u netevd.socket -u netevd-scripts | tail -n 80",
         )
         .text
     }

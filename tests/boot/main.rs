@@ -14,6 +14,7 @@ mod recovery;
 mod reload;
 mod scripts;
 mod units;
+mod users;
 #[path = "../support/wait.rs"]
 #[allow(dead_code, reason = "the other tests use the rest")]
 mod wait;

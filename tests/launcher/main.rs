@@ -291,3 +291,52 @@ fn an_ordinary_user_gets_no_helper_and_is_told_so() {
     assert_eq!(daemon.children().len(), 1);
     assert_eq!(status(daemon.children()[0], "NoNewPrivs"), "1");
 }
+
+#[test]
+fn the_runner_has_an_identity_and_one_descriptor_of_its_own() {
+    if skipped_without_root() {
+        return;
+    }
+    let place = Place::new("runner");
+    place.write("n.yaml", "routing: { policy_rules: [eth1] }\nscripts: { user: 61170 }\n");
+    // One program is both.
+    place.program(
+        "netevd-worker",
+        "#!/bin/sh\necho started: $*\ncase $1 in --run-scripts) exec sleep 1003 ;; esac\necho worker: $*\nexec sleep 1001\n",
+    );
+    let daemon = place.start();
+    let (worker, runner) = (daemon.child("1001"), daemon.child("1003"));
+    assert!(place.log().contains("started: --run-scripts 3\n"), "{}", place.log());
+    assert!(place.log().contains("--channel 3 --netlink 4 --bell 5 --runner 6"), "{}", place.log());
+    for field in ["Uid", "Gid"] {
+        assert_eq!(status(runner, field).split_whitespace().collect::<Vec<_>>(), ["61170"; 4], "{field}");
+    }
+    assert_ne!(status(worker, "Uid"), status(runner, "Uid"));
+    assert_eq!(status(runner, "Groups"), "");
+    assert_eq!((status(runner, "NoNewPrivs"), status(runner, "Umask")), ("1".to_owned(), "0022".to_owned()));
+    for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+        assert_eq!(status(runner, set), "0000000000000000", "{set}");
+    }
+    let has_only = |pid, count| descriptors(pid).iter().map(|(number, _)| *number).eq(0..count);
+    await_that("the worker has seven descriptors, the runner four", || {
+        has_only(worker, 7) && has_only(runner, 4)
+    });
+    assert!(descriptors(runner)[3].1.starts_with("socket:"));
+    let environment = fs::read(format!("/proc/{runner}/environ")).expect("an environment");
+    let names: Vec<_> = environment.split(|b| *b == 0).filter(|v| !v.is_empty()).collect();
+    assert!(names.iter().all(|name| name.starts_with(b"PATH=") || name.starts_with(b"PWD=")));
+}
+
+#[test]
+fn scripts_keep_the_caller_s_user_where_no_other_can_be_taken() {
+    let place = Place::new("no-runner");
+    place.write("n.yaml", "scripts: { user: 61170 }\n");
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user"]).arg(place.at("netevd")).arg("start");
+    command.arg("--config").arg(place.at("n.yaml")).arg("--runtime-dir").arg(place.at("run"));
+    place.with_log(&mut command);
+    let _daemon = Daemon::new(&mut command);
+    await_that("the worker speaks", || place.log().contains("worker: "));
+    assert!(place.log().contains("scripts.user is set and has no effect"), "{}", place.log());
+    assert!(!place.log().contains("--runner"), "{}", place.log());
+}

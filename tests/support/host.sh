@@ -59,12 +59,14 @@ root:x:0:0:root:/root:/bin/sh
 nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin
 netevd:x:970:970:netevd:/nonexistent:/usr/sbin/nologin
 netevd-priv:x:971:971:netevd-priv:/nonexistent:/usr/sbin/nologin
+netevd-scripts:x:972:972:netevd-scripts:/nonexistent:/usr/sbin/nologin
 X
 cat >etc/group <<'X'
 root:x:0:
 nogroup:x:65534:
 netevd:x:970:
 netevd-priv:x:971:
+netevd-scripts:x:972:
 X
 # The distribution's services, by the numbers that own their files in the real /usr.
 services='messagebus|dnsmasq|netdev|polkitd|systemd-network|systemd-resolve|systemd-timesync'

@@ -7,7 +7,9 @@ use super::set::{
     backend, max_parallel, set_gateways, set_lease_files, set_monitoring, set_networkmanager,
     set_policy_rules,
 };
-use super::value::{absolute_path, boolean, choice, duration, group_name, integer, ip_address};
+use super::value::{
+    absolute_path, boolean, choice, duration, group_name, integer, ip_address, optional_user,
+};
 use super::watching::{port, token_file};
 use super::yaml::Node;
 use super::{Backend, Config, LogLevel, filters, units};
@@ -52,6 +54,8 @@ pub enum Kind {
     Address,
     /// The name of a group.
     Group,
+    /// The name or number of a user, or null.
+    OptionalUser,
     /// A mapping from interfaces to addresses.
     Gateways,
     /// An empty mapping.
@@ -135,7 +139,7 @@ macro_rules! number {
 }
 
 /// The keys, in the order of the documentation.
-pub(super) static KEYS: [Key; 34] = [
+pub(super) static KEYS: [Key; 35] = [
     key!(
         "system.log_level",
         Kind::Words(&LEVEL_NAMES),
@@ -262,6 +266,14 @@ pub(super) static KEYS: [Key; 34] = [
         "processes at a time over all links",
         scripts.max_parallel,
         max_parallel
+    ),
+    key!(
+        "scripts.user",
+        Kind::OptionalUser,
+        "null",
+        "a user of their own for scripts, other than the daemon's; takes effect at a start",
+        scripts.user,
+        optional_user
     ),
     key!(
         "units",

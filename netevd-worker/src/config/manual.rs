@@ -133,6 +133,7 @@ fn values(kind: &Kind) -> String {
         Kind::Path => "absolute path".to_owned(),
         Kind::OptionalPath => "absolute path, `null`".to_owned(),
         Kind::Address => "IP address".to_owned(),
+        Kind::OptionalUser => "name or number of a user, `null`".to_owned(),
         Kind::Group => "name or number of a group".to_owned(),
         Kind::Gateways => "`{ eth1: [192.0.2.1, \"fe80::1\"] }`".to_owned(),
         Kind::Nothing => "`{}`".to_owned(),

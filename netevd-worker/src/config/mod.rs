@@ -155,6 +155,8 @@ pub struct Scripts {
     pub timeout: Duration,
     /// Processes at a time over all links.
     pub max_parallel: NonZeroUsize,
+    /// As whom they run, by name or number; `None` is as whom the worker runs.
+    pub user: Option<String>,
 }
 
 impl Default for System {
@@ -177,7 +179,7 @@ impl Default for Backends {
 impl Default for Scripts {
     fn default() -> Self {
         const EIGHT: NonZeroUsize = NonZeroUsize::new(8).unwrap();
-        Self { timeout: Duration::from_secs(30), max_parallel: EIGHT }
+        Self { timeout: Duration::from_secs(30), max_parallel: EIGHT, user: None }
     }
 }
 

@@ -74,6 +74,10 @@ fn of_kind(kind: &Kind) -> Value {
         Kind::Path => path(),
         Kind::OptionalPath => json!({ "anyOf": [path(), { "type": "null" }] }),
         Kind::Address => address(),
+        Kind::OptionalUser => json!({ "anyOf": [
+            { "type": "string", "minLength": 1, "maxLength": 64 }, { "type": "integer", "minimum": 0 },
+            { "type": "null" }
+        ] }),
         Kind::Group => json!({ "type": "string", "minLength": 1, "maxLength": 64 }),
         Kind::Gateways => json!({
             "type": ["object", "null"],

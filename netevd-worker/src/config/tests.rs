@@ -21,7 +21,7 @@ type Check = fn(&Config) -> bool;
 
 #[test]
 fn every_key_is_set() {
-    let cases: [(&str, Check); 46] = [
+    let cases: [(&str, Check); 47] = [
         ("system: {log_level: error}", |c| c.system.log_level == LogLevel::Error),
         ("system: {log_level: warn}", |c| c.system.log_level == LogLevel::Warn),
         ("system: {log_level: debug}", |c| c.system.log_level == LogLevel::Debug),
@@ -50,6 +50,7 @@ fn every_key_is_set() {
         ("scripts: {timeout: 500ms}", |c| c.scripts.timeout == Duration::from_millis(500)),
         ("scripts: {timeout: 90}", |c| c.scripts.timeout == Duration::from_secs(90)),
         ("scripts: {max_parallel: 1}", |c| c.scripts.max_parallel.get() == 1),
+        ("scripts: {user: netevd-scripts}", |c| c.scripts.user.as_deref() == Some("netevd-scripts")),
         ("system: {backend: systemd-networkd}", |c| c.system.backend == Backend::Networkd),
         ("system: {backend: networkmanager}", |c| c.system.backend == Backend::NetworkManager),
         ("units:\n- {on: [routable, off], link: \"wg*\", restart: \"a@%i.service\"}", |c| {
@@ -148,6 +149,8 @@ fn faults_have_line_and_column() {
         ("scripts: {timeout: soon}", 1, 20, "expected a duration, found `soon`", "such as `30s`"),
         ("scripts: {timeout: 0s}", 1, 20, "expected a duration from 100ms to 86400s, found `0s`", ""),
         ("scripts: {max_parallel: 0}", 1, 25, "expected a number from 1 to 1024", ""),
+        ("scripts: {user: a b}", 1, 17, "expected the name or number of a user", "such as netevd"),
+        ("scripts: {user: []}", 1, 17, "expected the name or number of a user, found", ""),
         ("scripts: {max_parallel: many}", 1, 25, "expected a number from 1 to 1024", ""),
         ("units: {on: routable}", 1, 8, "expected a list of rules, found a mapping", "write - {on: routable"),
         ("units: [x]", 1, 9, "expected a rule with `on` and a verb", "start, stop"),

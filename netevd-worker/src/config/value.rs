@@ -173,10 +173,19 @@ pub(super) fn ip_address(node: &Node) -> Checked<IpAddr> {
 
 /// The name of a group, as useradd(8) permits it, or its number.
 pub(super) fn group_name(node: &Node) -> Checked<String> {
-    let text = scalar(node, "the name of a group", "")?;
+    account(node, "the name of a group")
+}
+
+/// The name or number of a user, or null.
+pub(super) fn optional_user(node: &Node) -> Checked<Option<String>> {
+    if node.is_null() { Ok(None) } else { account(node, "the name or number of a user").map(Some) }
+}
+
+fn account(node: &Node, what: &str) -> Checked<String> {
+    let text = scalar(node, what, "")?;
     let is_good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '$');
     if text.is_empty() || text.len() > 64 || !text.chars().all(is_good) || text.starts_with('-') {
-        return Err(expected(node, "the name of a group", "such as netevd"));
+        return Err(expected(node, what, "such as netevd"));
     }
     Ok(text.to_owned())
 }

@@ -4,7 +4,9 @@ use super::output::Labels;
 use super::queue::Due;
 use super::run::{self, Ended, Limit, Outcome};
 use super::stdin::{Feed, Rest};
-use super::{Begun, Completion, Dispatcher, Input, Note, Occasion, Verdict, judge, record, text};
+use super::{
+    Begun, Completion, Dispatcher, Input, Note, Occasion, Runner, Verdict, judge, record, remote, text,
+};
 use crate::config::Backend;
 use crate::event::{EventId, EventKind, LinkId};
 use crate::facts::{Facts, LinkFacts};
@@ -13,7 +15,11 @@ use std::collections::{HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
+use tokio::sync::watch;
+
+/// Says when everything is to end, and with which grace.
+type Stop = watch::Receiver<Option<Duration>>;
 
 /// An event with scripts left to run.
 pub(super) struct Active {
@@ -218,6 +224,9 @@ impl Dispatcher {
         let (event, at) = (run.labels.id, run.started);
         self.notes.push(Note::Started { event, script: run.script.clone(), at });
         let stop = self.stop.subscribe();
+        if let Some(runner) = self.runner.clone() {
+            return self.start_by(runner, run, input, stop);
+        }
         let prepared = run::command(&run.script, run.kind, input);
         let spawned = prepared.map(|(mut command, feed)| (run::spawn(&mut command), command, feed));
         match spawned {
@@ -243,12 +252,29 @@ impl Dispatcher {
                     Report { run, ended }
                 });
             }
-            Ok((Err(error), ..)) | Err(error) => {
-                let outcome = Outcome::NotStarted(run::why_not_started(&run.script, &error));
-                let completion = self.conclude(Report { run, ended: Ended { outcome, output: None } });
-                self.unstarted.push_back(completion);
-            }
+            Ok((Err(error), ..)) | Err(error) => self.not_started(run, &error),
         }
+    }
+
+    /// The same by the runner.
+    fn start_by(&mut self, runner: Rc<Runner>, run: Run, input: &Input, stop: Stop) {
+        match remote::prepare(&run.script, run.kind, input) {
+            Ok((prepared, feed)) => {
+                let rest = feed_or_tell(feed, self.document(run.link), &run.labels);
+                self.processes.spawn_local(async move {
+                    let whose = (run.script.as_path(), Rc::clone(&run.labels), run.limit);
+                    let ended = remote::run(runner, prepared, whose, stop, rest).await;
+                    Report { run, ended }
+                });
+            }
+            Err(error) => self.not_started(run, &error),
+        }
+    }
+
+    fn not_started(&mut self, run: Run, error: &std::io::Error) {
+        let outcome = Outcome::NotStarted(run::why_not_started(&run.script, error));
+        let completion = self.conclude(Report { run, ended: Ended { outcome, output: None } });
+        self.unstarted.push_back(completion);
     }
 
     pub(super) fn conclude(&mut self, report: Report) -> Completion {

@@ -12,8 +12,12 @@ pub(super) fn signal(leader: u32, signal: Signal) {
     }
 }
 
-/// True when anything but its leader lives in a group. Without /proc nobody can tell, so true.
+/// True when anything but its leader, which is not reaped yet, lives in a group. Where /proc does not
+/// show the leader (there is none, or it hides processes of other users) nobody can tell, so true.
 pub(super) fn has_members(leader: u32) -> bool {
+    if !std::path::Path::new(&format!("/proc/{leader}")).exists() {
+        return true;
+    }
     let Ok(processes) = fs::read_dir("/proc") else { return true };
     processes
         .flatten()

@@ -6,7 +6,7 @@
 //! `document`), and their processes (`run`).
 //!
 //! Limits: nothing here waits for a script, a pipe or a disk. It changes no identity and no
-//! capability; scripts have what the daemon has, which is nothing.
+//! capability; scripts have what the daemon has, which is nothing, or what the runner's user has.
 
 mod batch;
 mod climb;
@@ -21,8 +21,10 @@ mod networkd;
 mod note;
 mod occasion;
 mod output;
+mod process;
 mod queue;
 mod record;
+mod remote;
 mod run;
 mod sieve;
 mod stdin;
@@ -37,6 +39,7 @@ pub use document::SCHEMA;
 pub use note::Note;
 pub use occasion::{Input, Occasion};
 pub use record::{Completion, Counts};
+pub use remote::{Runner, SOCKET};
 pub use run::{Outcome, command, why_not_started};
 pub use stdin::Feed;
 pub use survey::{Entry, Stray, Survey, survey};
@@ -54,6 +57,7 @@ use queue::{Full, Queues};
 use record::Verdicts;
 use sieve::Sieve;
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -82,6 +86,8 @@ pub struct Dispatcher {
     grace: Duration,
     owner: TrustedOwner,
     identity: Identity,
+    /// Starts the scripts, where they have a user of their own.
+    runner: Option<Rc<Runner>>,
     backend: Backend,
     emit_json: bool,
     /// Whether events are listed in `begun`.
@@ -115,6 +121,7 @@ impl Dispatcher {
             grace: GRACE,
             owner: trust,
             identity: Identity::current(),
+            runner: None,
             backend,
             emit_json: false,
             lists_begun: false,
@@ -240,6 +247,19 @@ impl Dispatcher {
     /// Whether any file is there now that an event of this kind could run.
     pub fn wanted(&mut self, kind: EventKind) -> bool {
         self.directories.has_any(kind)
+    }
+
+    /// From now on scripts are started by this runner, and judged for its user.
+    pub fn run_by(&mut self, runner: Runner) {
+        if let Some(identity) = runner.identity() {
+            self.identity = identity.clone();
+        }
+        self.runner = Some(Rc::new(runner));
+    }
+
+    /// As whom scripts run.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     /// New settings, for what starts from now on.

@@ -9,7 +9,6 @@ use super::text::printable;
 use crate::event::{EventId, EventKind};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::process::Child;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::net::unix::pipe::Receiver;
@@ -59,10 +58,10 @@ struct Log {
 }
 
 impl Output {
-    /// Takes the pipes of a child; must be called within the runtime.
-    pub(super) fn new(child: &mut Child, labels: Rc<Labels>) -> io::Result<Self> {
-        let out = child.stdout.take().map(|pipe| Receiver::from_owned_fd(OwnedFd::from(pipe))).transpose()?;
-        let err = child.stderr.take().map(|pipe| Receiver::from_owned_fd(OwnedFd::from(pipe))).transpose()?;
+    /// Takes the reading ends of a script's pipes; must be called within the runtime.
+    pub(super) fn new(out: Option<OwnedFd>, err: Option<OwnedFd>, labels: Rc<Labels>) -> io::Result<Self> {
+        let (out, err) =
+            (out.map(Receiver::from_owned_fd).transpose()?, err.map(Receiver::from_owned_fd).transpose()?);
         Ok(Self {
             out: Stream { pipe: out, lines: Lines::default(), is_error: false },
             err: Stream { pipe: err, lines: Lines::default(), is_error: true },

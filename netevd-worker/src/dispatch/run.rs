@@ -10,6 +10,7 @@
 use super::Input;
 use super::group;
 use super::output::{Labels, Output};
+use super::process::Process;
 use super::stdin::{self, Feed, Rest};
 use super::text::{quoted, shown};
 use crate::event::EventKind;
@@ -23,7 +24,6 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::rc::Rc;
 use std::time::Duration;
-use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
@@ -39,8 +39,8 @@ pub(super) struct Limit {
 /// After KILL; only a process that sleeps uninterruptibly in the kernel takes longer.
 const BURIAL: Duration = Duration::from_secs(1);
 /// A script that its editor is still writing (ETXTBSY) is tried again so often, so far apart.
-const BUSY_TRIES: u32 = 10;
-const BUSY_PAUSE: Duration = Duration::from_millis(20);
+pub(super) const BUSY_TRIES: u32 = 10;
+pub(super) const BUSY_PAUSE: Duration = Duration::from_millis(20);
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,7 +122,7 @@ pub(super) async fn spawn_busy(mut command: Command, path: &Path) -> Result<Chil
     Err(why_not_started(path, &io::ErrorKind::ExecutableFileBusy.into()))
 }
 
-/// Sees a process to its end: by itself, by `limit`, or by `stop`, which carries the grace.
+/// Sees a child of ours to its end.
 pub(super) async fn attend(
     mut child: Child,
     labels: Rc<Labels>,
@@ -130,23 +130,34 @@ pub(super) async fn attend(
     stop: watch::Receiver<Option<Duration>>,
     rest: Option<Rest>,
 ) -> Ended {
-    let started = Instant::now();
+    let (out, err) = (child.stdout.take().map(OwnedFd::from), child.stderr.take().map(OwnedFd::from));
     let opened = sys::pidfd_open(child.id())
         .and_then(sys::watch_readable)
-        .and_then(|exit| Ok((exit, Output::new(&mut child, labels)?)));
-    let (exit, mut output) = match opened {
-        Ok(opened) => opened,
+        .and_then(|exit| Ok((exit, Output::new(out, err, labels)?)));
+    match opened {
+        Ok((exit, output)) => see_through(Process::Own(child, exit), output, limit, stop, rest).await,
         Err(error) => {
             group::signal(child.id(), Signal::SIGKILL);
             let _ = child.wait();
             let cause =
                 format!("it cannot be watched ({error}); raise LimitNOFILE=, or use Linux 5.3 or later");
-            return Ended { outcome: Outcome::NotStarted(cause), output: None };
+            Ended { outcome: Outcome::NotStarted(cause), output: None }
         }
-    };
+    }
+}
+
+/// Sees a process to its end: by itself, by `limit`, or by `stop`, which carries the grace.
+pub(super) async fn see_through(
+    process: Process,
+    mut output: Output,
+    limit: Limit,
+    stop: watch::Receiver<Option<Duration>>,
+    rest: Option<Rest>,
+) -> Ended {
+    let started = Instant::now();
     let fate = tokio::select! {
         biased;
-        () = exited(&exit) => Fate::Own,
+        () = process.exited() => Fate::Own,
         grace = stopped(stop) => Fate::Stopped(grace),
         () = sleep_until(started + limit.timeout) => Fate::TimedOut,
         () = follow_for_ever(&mut output) => Fate::Own,
@@ -154,10 +165,10 @@ pub(super) async fn attend(
     };
     match fate {
         Fate::Own => {}
-        Fate::Stopped(grace) => end_group(&child, &exit, &mut output, grace).await,
-        Fate::TimedOut => end_group(&child, &exit, &mut output, limit.grace).await,
+        Fate::Stopped(grace) => end_group(&process, &mut output, grace).await,
+        Fate::TimedOut => end_group(&process, &mut output, limit.grace).await,
     }
-    let status = reap(child, exit).await;
+    let status = reap(process).await;
     output.drain();
     let outcome = match (fate, status) {
         (Fate::TimedOut, _) | (_, None) => Outcome::TimedOut,
@@ -180,14 +191,7 @@ fn outcome(status: ExitStatus) -> Outcome {
     }
 }
 
-/// Waits for the exit without reaping.
-async fn exited(exit: &AsyncFd<OwnedFd>) {
-    // The readiness is never cleared: once exited, always exited. An error means that the runtime
-    // ends, and this task with it.
-    let _ = exit.readable().await;
-}
-
-async fn stopped(mut stop: watch::Receiver<Option<Duration>>) -> Duration {
+pub(super) async fn stopped(mut stop: watch::Receiver<Option<Duration>>) -> Duration {
     loop {
         if let Some(grace) = *stop.borrow_and_update() {
             return grace;
@@ -212,14 +216,11 @@ async fn feed_for_ever(rest: Option<Rest>) {
 
 /// TERM to the group, and KILL to what is left of it after the grace, also when the leader has
 /// gone before.
-async fn end_group(child: &Child, exit: &AsyncFd<OwnedFd>, output: &mut Output, grace: Duration) {
-    let leader = child.id();
-    group::signal(leader, Signal::SIGTERM);
-    // A stopped process takes no TERM before it continues.
-    group::signal(leader, Signal::SIGCONT);
+async fn end_group(process: &Process, output: &mut Output, grace: Duration) {
+    process.terminate();
     let gone = async {
-        exited(exit).await;
-        while group::has_members(leader) {
+        process.exited().await;
+        while group::has_members(process.id()) {
             sleep(Duration::from_millis(50)).await;
         }
     };
@@ -227,22 +228,22 @@ async fn end_group(child: &Child, exit: &AsyncFd<OwnedFd>, output: &mut Output, 
         _ = timeout(grace, gone) => {}
         () = follow_for_ever(output) => {}
     }
-    group::signal(leader, Signal::SIGKILL);
+    process.kill();
 }
 
 /// The exit status; `None` when even KILL has not ended the process. Then it is reaped later.
-async fn reap(mut child: Child, exit: AsyncFd<OwnedFd>) -> Option<ExitStatus> {
-    if timeout(BURIAL, exited(&exit)).await.is_ok() {
-        return child.wait().ok();
+async fn reap(process: Process) -> Option<ExitStatus> {
+    if timeout(BURIAL, process.exited()).await.is_ok() {
+        return process.reap();
     }
     tracing::error!(
-        pid = child.id(),
+        pid = process.id(),
         "a script survives SIGKILL: it waits inside the kernel, see /proc/{}/stack",
-        child.id()
+        process.id()
     );
     tokio::task::spawn_local(async move {
-        exited(&exit).await;
-        let _ = child.wait();
+        process.exited().await;
+        process.reap();
     });
     None
 }

@@ -57,6 +57,8 @@ pub(super) struct Worker {
     backend: Backend,
     source: Source,
     dispatcher: Dispatcher,
+    /// `scripts.user` at the start, which is as whom scripts run.
+    scripts_user: Option<String>,
     services: ServicesSide,
     routing: Option<RoutingSide>,
     routes_wanted: bool,

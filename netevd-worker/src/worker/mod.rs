@@ -26,6 +26,10 @@ use std::process::ExitCode;
 
 /// The whole program. Exit codes: 0 asked to stop, 1 failed, 2 wrong options.
 pub fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1).peekable();
+    if arguments.next_if(|first| first == crate::runner::MODE).is_some() {
+        return crate::runner::main(arguments);
+    }
     // Before anything else: whoever shares our uid (every script does) must not read our memory
     // or take our descriptors.
     if let Err(error) = confine::hide() {
@@ -36,7 +40,7 @@ pub fn main() -> ExitCode {
         eprintln!("netevd-worker: cannot hold SIGHUP back: {error}");
         return ExitCode::FAILURE;
     }
-    match options::parse(std::env::args_os().skip(1)) {
+    match options::parse(arguments) {
         Ok(Command::Print(text)) => {
             println!("{text}");
             ExitCode::SUCCESS

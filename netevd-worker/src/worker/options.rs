@@ -7,12 +7,15 @@ use std::path::PathBuf;
 /// Shown after a wrong option and by `--help`.
 pub(super) const USAGE: &str = "\
 usage: netevd-worker --runtime-dir DIR [--config FILE] [--log-format text|json]
-           [--channel FD] [--netlink FD] [--bell FD] | --systemd | --dry-run [--rehearse-routing]
+           [--channel FD] [--netlink FD] [--bell FD] [--runner FD]
+           | --systemd | --dry-run [--rehearse-routing]
+       netevd-worker --run-scripts FD|systemd
 
 Started by `netevd start`, which see, or by netevd.service. Without --channel there is no helper
 and no policy routing; without --netlink the worker opens its own multicast socket. With --systemd
 both sockets are those of netevd.socket, and the helper connects to the first. A byte into --bell
-asks the launcher for a reload. With --dry-run nothing is run or changed, only logged; with
+asks the launcher for a reload. By --runner scripts are started as scripts.user, by the process that
+--run-scripts makes of this program, for the worker at its descriptor. With --dry-run nothing is run or changed, only logged; with
 --rehearse-routing that tells of rules and routes too.";
 
 /// What to do.
@@ -37,6 +40,8 @@ pub(super) struct Options {
     pub(super) netlink: Option<RawFd>,
     /// `--bell`: the pipe by which the launcher is asked for a reload.
     pub(super) bell: Option<RawFd>,
+    /// `--runner`: the channel to the process that starts scripts.
+    pub(super) runner: Option<RawFd>,
     /// `--dry-run`: nothing is run or changed.
     pub(super) dry_run: bool,
     /// `--rehearse-routing`: a dry run tells what it would do to rules and routes.
@@ -64,6 +69,7 @@ pub(super) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command
             "--channel" => options.channel = Some(descriptor(&name, &value()?)?),
             "--netlink" => options.netlink = Some(descriptor(&name, &value()?)?),
             "--bell" => options.bell = Some(descriptor(&name, &value()?)?),
+            "--runner" => options.runner = Some(descriptor(&name, &value()?)?),
             "--dry-run" => options.dry_run = true,
             "--rehearse-routing" => options.rehearse_routing = true,
             "--log-format" => {
@@ -80,9 +86,10 @@ pub(super) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command
     if options.runtime_dir.as_os_str().is_empty() {
         return Err("--runtime-dir is missing".to_owned());
     }
-    let given: Vec<RawFd> = [options.channel, options.netlink, options.bell].into_iter().flatten().collect();
+    let given = [options.channel, options.netlink, options.bell, options.runner];
+    let given: Vec<RawFd> = given.into_iter().flatten().collect();
     if given.iter().enumerate().any(|(place, number)| given[..place].contains(number)) {
-        return Err("--channel, --netlink and --bell name the same descriptor twice".to_owned());
+        return Err("--channel, --netlink, --bell and --runner name the same descriptor twice".to_owned());
     }
     if options.rehearse_routing && !options.dry_run {
         return Err("--rehearse-routing is for --dry-run".to_owned());
@@ -90,8 +97,8 @@ pub(super) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command
     if options.dry_run && (options.systemd || options.channel.is_some()) {
         return Err("--dry-run has no helper: no --channel, no --systemd".to_owned());
     }
-    if options.systemd && (options.channel.is_some() || options.netlink.is_some()) {
-        return Err("--systemd takes its sockets from systemd: no --channel, no --netlink".to_owned());
+    if options.systemd && [options.channel, options.netlink, options.runner].iter().any(Option::is_some) {
+        return Err("--systemd has its sockets from systemd: no --channel, --netlink, --runner".to_owned());
     }
     Ok(Command::Run(options))
 }
@@ -118,11 +125,12 @@ mod tests {
             channel: Some(3),
             netlink: Some(4),
             bell: Some(5),
+            runner: Some(6),
             json: true,
             ..Options::default()
         };
         let line = "--config /etc/netevd/netevd.yaml --runtime-dir /run/netevd --log-format json \
-                    --channel 3 --netlink 4 --bell 5";
+                    --channel 3 --netlink 4 --bell 5 --runner 6";
         assert_eq!(read(line), Ok(Command::Run(expected)));
     }
 
@@ -139,6 +147,9 @@ mod tests {
             ("--runtime-dir", "--runtime-dir needs a value"),
             ("--runtime-dir /r --channel 2", "not a descriptor number above 2"),
             ("--runtime-dir /r --channel 3 --netlink 3", "the same descriptor"),
+            ("--runtime-dir /r --channel 3 --runner 3", "the same descriptor"),
+            ("--runtime-dir /r --runner 1", "not a descriptor number above 2"),
+            ("--runtime-dir /r --systemd --runner 3", "from systemd"),
             ("--runtime-dir /r --rehearse-routing", "for --dry-run"),
             ("--runtime-dir /r --dry-run --channel 3", "has no helper"),
             ("--runtime-dir /r --dry-run --systemd", "has no helper"),

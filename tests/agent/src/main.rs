@@ -7,6 +7,8 @@
 //! - `relay`: stands between worker and helper, and kills at the n-th request.
 //! - `try`: one system call that a unit forbids or permits.
 //! - `reach`: what a process of the worker's user can reach of netevd.
+//! - `trespass`, `window`, `usurp`: what one process can do to another, at any time, at its start, and
+//!   with a socket taken from it.
 //! - `raw`, `requests`, `hold`: clients of the API: one that says anything, a steady one, bad ones.
 //! - `poke`, `roundtrip`, `starts`: what the benchmark times.
 //!
@@ -28,6 +30,8 @@ mod roundtrip;
 mod sniff;
 mod starts;
 mod sys;
+mod trespass;
+mod usurp;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -46,11 +50,14 @@ fn main() {
         Some("poke") => poke::run(&arguments[1..]),
         Some("reach") => reach::run(&arguments[1..]),
         Some("roundtrip") => roundtrip::run(&arguments[1..]),
+        Some("trespass") => trespass::run(&arguments[1..]),
+        Some("window") => trespass::window(&arguments[1..]),
+        Some("usurp") => usurp::run(&arguments[1..]),
         Some("starts") => starts::run(&arguments[1..]),
         _ => {
             eprintln!(
                 "usage: netevd-test-agent record|lookup|networkd|sniff|relay|poke|raw|reach|requests|hold|\
-                 roundtrip|starts|try ..."
+                 roundtrip|starts|trespass|try|window|usurp ..."
             );
             std::process::exit(2);
         }

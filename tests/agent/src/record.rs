@@ -75,7 +75,10 @@ fn status() -> Map<String, Value> {
     let text = fs::read_to_string("/proc/self/status").expect("/proc is mounted");
     text.lines()
         .filter_map(|line| line.split_once(':'))
-        .filter(|(key, _)| key.starts_with("Cap") || ["NoNewPrivs", "Uid", "Gid", "Groups"].contains(key))
+        .filter(|(key, _)| {
+            let others = ["NoNewPrivs", "Uid", "Gid", "Groups", "SigBlk", "SigIgn"];
+            key.starts_with("Cap") || others.contains(key)
+        })
         .map(|(key, value)| {
             (key.to_owned(), Value::from(value.split_whitespace().collect::<Vec<_>>().join(" ")))
         })

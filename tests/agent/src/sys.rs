@@ -63,3 +63,63 @@ pub(crate) fn call(number: libc::c_long, arguments: [i64; 6]) -> io::Result<i64>
 pub(crate) fn address(text: &'static std::ffi::CStr) -> i64 {
     text.as_ptr().expose_provenance().cast_signed() as i64
 }
+
+/// ptrace(2) with neither address nor data: PTRACE_ATTACH, PTRACE_SEIZE, PTRACE_TRACEME.
+pub(crate) fn ptrace(request: libc::c_uint, process: libc::pid_t) -> io::Result<()> {
+    let none = std::ptr::null_mut::<libc::c_void>();
+    // SAFETY: these requests read neither address nor data.
+    check(unsafe { libc::ptrace(request, process, none, none) })
+}
+
+/// process_vm_readv(2) or, when `write`, process_vm_writev(2) of the byte at `address` there.
+pub(crate) fn process_vm(process: libc::pid_t, address: usize, write: bool) -> io::Result<()> {
+    let mut byte = 0_u8;
+    let own = libc::iovec { iov_base: std::ptr::from_mut(&mut byte).cast(), iov_len: 1 };
+    let there = libc::iovec { iov_base: std::ptr::without_provenance_mut(address), iov_len: 1 };
+    let (own, there) = (&raw const own, &raw const there);
+    let answer = if write {
+        // SAFETY: the local byte lives through the call; the remote address is the other's matter.
+        unsafe { libc::process_vm_writev(process, own, 1, there, 1, 0) }
+    } else {
+        // SAFETY: the same.
+        unsafe { libc::process_vm_readv(process, own, 1, there, 1, 0) }
+    };
+    if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// kcmp(2): whether descriptor 0 of the other process is the same file as ours.
+pub(crate) fn kcmp(process: libc::pid_t) -> io::Result<()> {
+    const KCMP_FILE: libc::c_int = 0;
+    let own = std::process::id();
+    // SAFETY: integers alone.
+    check(unsafe { libc::syscall(libc::SYS_kcmp, own, process, KCMP_FILE, 0, 0) })
+}
+
+/// prlimit(2): reads another process's limit of descriptors.
+pub(crate) fn prlimit(process: libc::pid_t) -> io::Result<()> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: nothing is read by the null pointer, and the other is to memory of the right type.
+    check(unsafe { libc::prlimit(process, libc::RLIMIT_NOFILE, std::ptr::null(), &raw mut limit) }
+        as libc::c_long)
+}
+
+/// Makes the child give up its identity, ask to be traced, and keep `descriptor` open as 3.
+pub(crate) fn stop_at_exec(command: &mut Command, id: u32, descriptor: OwnedFd) {
+    let prepare = move || {
+        // SAFETY: integers, and async-signal-safe, as all of these.
+        check(libc::c_long::from(unsafe { libc::dup2(descriptor.as_raw_fd(), 3) }))?;
+        // SAFETY: a count of zero, so the pointer is not read.
+        check(libc::c_long::from(unsafe { libc::setgroups(0, std::ptr::null()) }))?;
+        // SAFETY: integers.
+        check(libc::c_long::from(unsafe { libc::setresgid(id, id, id) }))?;
+        // SAFETY: integers.
+        check(libc::c_long::from(unsafe { libc::setresuid(id, id, id) }))?;
+        ptrace(libc::PTRACE_TRACEME, 0)
+    };
+    // SAFETY: the closure makes async-signal-safe system calls alone.
+    unsafe { command.pre_exec(prepare) };
+}
+
+fn check(answer: libc::c_long) -> io::Result<()> {
+    if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}

@@ -4,8 +4,10 @@ mod bounds;
 mod directories;
 mod privileges;
 mod queues;
+mod reach;
 mod replay;
 mod trust;
+mod users;
 mod values;
 
 use crate::support::Host;

@@ -7,7 +7,7 @@ use super::look::Looker;
 use crate::api::ask::{Ask, Asker};
 use crate::api::document::Listener;
 use crate::audit::Audit;
-use crate::dispatch::TrustedOwner;
+use crate::dispatch::{Identity, TrustedOwner};
 use crate::metrics::Handle;
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
@@ -22,6 +22,8 @@ pub(super) struct Context {
     pub(super) audit: Audit,
     /// An ordinary user's daemon, and whose.
     pub(super) own_uid: Option<u32>,
+    /// As whom scripts run.
+    pub(super) scripts_run_as: Identity,
     pub(super) looker: Looker,
     pub(super) orders: watch::Receiver<Orders>,
     pub(super) listeners: watch::Receiver<Vec<Listener>>,

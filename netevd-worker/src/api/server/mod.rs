@@ -34,6 +34,7 @@ use super::ask::Asker;
 use super::document::Listener;
 use crate::audit::Audit;
 use crate::config::Api;
+use crate::dispatch::Identity;
 use crate::metrics::Handle;
 use context::Context;
 use keeper::Keeper;
@@ -55,6 +56,8 @@ pub struct Settings {
     /// An ordinary user's daemon: by the unix socket its own uid may do what else root alone may, and
     /// scripts of that user are trusted.
     pub own_uid_may_change: bool,
+    /// For whom scripts are judged.
+    pub scripts_run_as: Identity,
     /// For `/metrics`.
     pub metrics: Handle,
     /// Where changes and refusals are recorded.
@@ -80,7 +83,15 @@ impl Server {
     /// Listens from now on; what cannot be listened on is in [`Server::problems`], and never the end
     /// of the daemon. Needs a tokio runtime.
     pub fn start(asker: Asker, settings: Settings) -> Server {
-        let Settings { runtime_dir, api, metrics_enabled, own_uid_may_change, metrics, audit } = settings;
+        let Settings {
+            runtime_dir,
+            api,
+            metrics_enabled,
+            own_uid_may_change,
+            scripts_run_as,
+            metrics,
+            audit,
+        } = settings;
         let (orders, ordered) = watch::channel(Orders { api, metrics_enabled });
         let (told, listeners) = watch::channel(Vec::new());
         let context = Context {
@@ -88,6 +99,7 @@ impl Server {
             metrics,
             audit,
             own_uid: own_uid_may_change.then(|| nix::unistd::geteuid().as_raw()),
+            scripts_run_as,
             looker: look::start(),
             orders: ordered.clone(),
             listeners: listeners.clone(),

@@ -11,7 +11,7 @@ use crate::api::ask::{Ask, EventQuery, Since};
 use crate::api::document::{
     Check, Events, InterfaceDetail, InterfaceDocument, Interfaces, Scripts, StatisticsDocument,
 };
-use crate::dispatch::{Identity, ScriptRoots, survey};
+use crate::dispatch::{ScriptRoots, survey};
 use crate::journal::EVENTS;
 use crate::metrics::{Gauges, OPENMETRICS, TEXT, wants_openmetrics};
 use crate::names;
@@ -182,7 +182,7 @@ pub(super) async fn scripts(State(context): State<Arc<Context>>, uri: Uri) -> An
     let runs = context.ask(Ask::Runs).await?;
     let mut runs: HashMap<_, _> =
         runs.into_iter().map(|runs| (runs.path.display().to_string(), runs)).collect();
-    let found = survey(&ScriptRoots::default(), context.trusted(), &Identity::current());
+    let found = survey(&ScriptRoots::default(), context.trusted(), &context.scripts_run_as);
     let mut scripts = Scripts::from(found);
     for script in &mut scripts.scripts {
         if let Some(known) = runs.remove(&script.path) {

@@ -51,6 +51,7 @@ impl Stage {
             api,
             metrics_enabled: true,
             own_uid_may_change: true,
+            scripts_run_as: crate::dispatch::Identity::current(),
             audit: Audit::new(metrics.clone()),
             metrics,
         };

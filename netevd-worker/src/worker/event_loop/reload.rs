@@ -64,8 +64,11 @@ impl Worker {
             .routing
             .as_ref()
             .is_some_and(|routing| routing.is_stuck_with_another(&loaded.config.routing));
-        if is_stuck && self.bell.as_ref().is_some_and(bell::Bell::ring) {
-            tracing::info!("the routing policy changed: the launcher starts both processes again");
+        let another_user = self.scripts_user != loaded.config.scripts.user;
+        if (is_stuck || another_user) && self.bell.as_ref().is_some_and(bell::Bell::ring) {
+            tracing::info!(
+                "the routing policy or scripts.user changed: the launcher starts its processes again"
+            );
             return Ok(self.told("restarting", &loaded));
         }
         if is_stuck {
@@ -73,6 +76,9 @@ impl Worker {
                 "routing: changed, which takes a helper with the new policy: send SIGHUP to netevd, not to \
                  its worker"
             );
+        }
+        if another_user {
+            tracing::warn!("scripts.user changed, which takes a start of netevd: scripts run as before");
         }
         let told = self.told("reloaded", &loaded);
         self.loaded = InForce::new(&loaded);

@@ -7,7 +7,7 @@ use crate::api::server::{Server, Settings};
 use crate::audit::{Audit, Entry};
 use crate::backend::{Source, bus};
 use crate::config::{Api, Loaded};
-use crate::dispatch::{Dispatcher, ScriptRoots, TrustedOwner};
+use crate::dispatch::{Dispatcher, Runner, SOCKET, ScriptRoots, TrustedOwner};
 use crate::journal::Journal;
 use crate::kernel::{Dumper, Multicast};
 use crate::metrics::Metrics;
@@ -26,6 +26,7 @@ use crate::worker::routing_side::{RoutingSide, Tell};
 use crate::worker::services_side::ServicesSide;
 use crate::worker::witness::Witness;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::time::{Instant, SystemTime};
 use tokio::sync::mpsc;
 
@@ -86,6 +87,20 @@ impl Worker {
         let memory = Memory::new(&options.runtime_dir);
         let backend = config.system.backend;
         let bell = inherited("--bell", options.bell)?.map(Bell::new).transpose().map_err(Fatal::Bell)?;
+        let mut dispatcher = Dispatcher::new(ScriptRoots::default(), config.scripts.clone(), owner, backend);
+        let runner = inherited("--runner", options.runner)?;
+        if let Some(user) = &config.scripts.user {
+            match runner {
+                Some(channel) => dispatcher.run_by(Runner::given(channel, user)),
+                // A dry run only judges for the user.
+                None if options.systemd || options.dry_run => {
+                    dispatcher.run_by(Runner::at(Path::new(SOCKET), user));
+                }
+                None => {
+                    tracing::warn!("scripts.user is without effect: scripts run as the daemon's own user")
+                }
+            }
+        }
         let (asker, asks) = mpsc::channel(QUESTIONS);
         let server = Server::start(
             asker,
@@ -99,6 +114,7 @@ impl Worker {
                 },
                 metrics_enabled: config.metrics.enabled,
                 own_uid_may_change: routing.is_none(),
+                scripts_run_as: dispatcher.identity().clone(),
                 metrics: metrics.handle(),
                 audit: audit.clone(),
             },
@@ -110,7 +126,8 @@ impl Worker {
             state: remembered.unwrap_or_default(),
             backend,
             source: Source::start(backend, &config.backends.dhclient),
-            dispatcher: Dispatcher::new(ScriptRoots::default(), config.scripts.clone(), owner, backend),
+            scripts_user: config.scripts.user.clone(),
+            dispatcher,
             services: ServicesSide::new(&config, options.dry_run),
             resync: Resync::new().map_err(Fatal::Dump)?,
             routes_wanted: false,

@@ -75,6 +75,21 @@ fn every_directive_has_a_probe() {
     complete("netevd-strict.conf", others::STRICT_TEXT, others::STRICT);
 }
 
+/// Scripts are confined alike, whoever starts them.
+#[test]
+fn the_runner_of_scripts_is_confined_as_the_worker_is() {
+    let confinement = |text: &str| -> Vec<String> {
+        let lines = directives(text).into_iter().map(|(_, line)| line);
+        lines
+            .skip_while(|line| line != "CapabilityBoundingSet=")
+            .take_while(|l| !l.starts_with("WantedBy="))
+            .collect()
+    };
+    let worker = confinement(include_str!("../../systemd/netevd.service"));
+    assert!(worker.len() > 20, "{worker:?}");
+    assert_eq!(confinement(include_str!("../../systemd/netevd-scripts.service")), worker);
+}
+
 /// What is there for scripts and their limits to meet.
 const PREPARE: &str = r"
     for directory in /var/lib /srv /opt /mnt /media /run; do install -d -o netevd $directory/given; done
@@ -196,7 +211,9 @@ fn twin(machine: &Machine, unit: &str, attempt: &str, filtered: bool) -> String 
 fn every_directive_of_the_units_takes_effect() {
     on_each_suite(&files(), |machine| {
         check(machine, &UNITS);
-        for (unit, most) in [("netevd.service", 14), ("netevd-priv.service", 12)] {
+        for (unit, most) in
+            [("netevd.service", 14), ("netevd-scripts.service", 14), ("netevd-priv.service", 12)]
+        {
             machine.sh(&format!("systemd-analyze --no-pager security --threshold={most} {unit}"));
         }
     });

@@ -8,7 +8,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-cp systemd/netevd.service systemd/netevd-priv.service systemd/netevd.socket "$work"
+cp systemd/netevd*.service systemd/netevd*.socket "$work"
 
 most() {
     if ! systemd-analyze --no-pager security --offline=true --threshold="$3" "$work/$2" >"$work/table" 2>&1; then
@@ -20,6 +20,7 @@ most() {
 }
 most netevd-priv.service netevd-priv.service 12
 most netevd.service netevd.service 14
+most netevd-scripts.service netevd-scripts.service 14
 mkdir "$work/netevd.service.d"
 cp systemd/examples/netevd-strict.conf "$work/netevd.service.d/"
 most netevd.service+netevd-strict.conf netevd.service 8

@@ -149,10 +149,11 @@ fn check(problem: &Problem, texts: &[(PathBuf, String)]) {
     let config::Origin::File(path) = &problem.origin else { panic!("{shown}: of no file") };
     let text = texts.iter().find(|(known, _)| known == path).map_or("", |(_, text)| text);
     let Some(span) = problem.fault.span else { panic!("{shown}: without a place") };
-    let length = text.lines().nth(span.line.saturating_sub(1)).map(|line| line.chars().count());
+    let lines = config::lines(text);
+    let length = lines.get(span.line.saturating_sub(1)).map(|line| line.chars().count());
     // An end that is missing is missed behind the last line.
     let is_in_line = length.is_some_and(|length| (1..=length + 1).contains(&span.column));
-    let is_at_the_end = span.line > text.lines().count() && span.line <= text.lines().count() + 1;
+    let is_at_the_end = span.line == lines.len() + 1;
     assert!(is_in_line || is_at_the_end, "{shown}: {span:?} is not in {text:?}");
 }
 

@@ -22,6 +22,8 @@ mod yaml;
 pub use environment::variable;
 pub use keys::{Key, Kind};
 pub use load::{DEFAULT_FILE, Loaded, Source, compile, load};
+#[cfg(any(test, fuzzing))]
+pub(crate) use problem::lines;
 pub use problem::{Fault, Origin, Problem, Severity, Span, nearest};
 pub use schema::schema;
 pub use units::{UnitRule, UnitTemplate, Verb};

@@ -85,13 +85,18 @@ pub struct Problem {
 /// Longest part of a line that is shown, in characters.
 const SHOWN: usize = 160;
 
+/// The lines as YAML counts them: a carriage return alone ends one too (YAML 1.2.2, 5.4).
+pub(crate) fn lines(text: &str) -> Vec<&str> {
+    text.lines().flat_map(|line| line.split('\r')).collect()
+}
+
 impl Problem {
     /// Joins a fault with the text that it was found in.
     pub fn new(origin: Origin, mut fault: Fault, text: &str) -> Self {
         if let (Some(span), Some(inside)) = (&mut fault.span, fault.inside.take()) {
             *span = inside.find(text, *span);
         }
-        let line = fault.span.and_then(|span| text.lines().nth(span.line.saturating_sub(1)));
+        let line = fault.span.and_then(|span| lines(text).into_iter().nth(span.line.saturating_sub(1)));
         Self { origin, line: line.map(str::to_owned), fault }
     }
 
@@ -200,6 +205,11 @@ mod tests {
     fn shown(text: &str, span: Span) -> String {
         let origin = Origin::File("n.yaml".into());
         Problem::new(origin, Fault::error(span, "bad", "write it so"), text).to_string()
+    }
+
+    #[test]
+    fn a_carriage_return_ends_a_line_too() {
+        assert_eq!(lines("a\r\rb\r\nc\n"), ["a", "", "b", "c"]);
     }
 
     #[test]

@@ -114,7 +114,9 @@ fn operand(input: &mut Input<'_>, depth: usize) -> Parsed<Condition> {
     let start = input.current_token_start();
     if depth > DEPTH_MAX {
         let message = format!("parentheses and `!` more than {DEPTH_MAX} deep");
-        return cut(Wrong::new(start..start + 1, message, "make several filters of it"));
+        // The text may end here.
+        let length = opt(peek(character)).parse_next(input)?.map_or(0, char::len_utf8);
+        return cut(Wrong::new(start..start + length, message, "make several filters of it"));
     }
     match opt(peek(character)).parse_next(input)? {
         Some('!') => {

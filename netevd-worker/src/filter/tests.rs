@@ -415,6 +415,11 @@ fn depth_and_length_are_bounded() {
     assert!(parse(&nested(DEPTH_MAX)).is_ok());
     let wrong = parse(&nested(DEPTH_MAX + 1)).expect_err("too deep");
     assert_eq!((wrong.place.start, wrong.message.contains("more than 32 deep")), (DEPTH_MAX + 1, true));
+    for (end, length) in [("", 0), ("x", 1), ("é", 2)] {
+        let text = format!("{}{end}", "!".repeat(DEPTH_MAX + 1));
+        let wrong = parse(&text).expect_err("too deep");
+        assert_eq!(wrong.place, DEPTH_MAX + 1..DEPTH_MAX + 1 + length, "{text}");
+    }
     for sign in ["(", "!", "!(", "(!"] {
         assert!(parse(&sign.repeat(LENGTH_MAX / sign.len())).is_err(), "{sign}");
     }

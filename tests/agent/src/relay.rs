@@ -77,12 +77,21 @@ fn high(descriptor: &impl AsFd) -> OwnedFd {
 
 /// The helper with the machine's policy, as the launcher starts it but for its user.
 pub(crate) fn helper(channel: OwnedFd) -> Child {
+    helper_under(channel, &policy())
+}
+
+/// The policy in a file, as the launcher hands it over.
+pub(crate) fn policy() -> File {
     let policy = Command::new(format!("{BIN}/netevd")).arg("policy").output().expect("netevd policy runs");
     assert!(policy.status.success(), "netevd policy: {}", String::from_utf8_lossy(&policy.stderr));
     std::fs::write("/run/relay-policy", policy.stdout).expect("the policy is written");
-    let policy = high(&File::open("/run/relay-policy").expect("the policy is there"));
+    File::open("/run/relay-policy").expect("the policy is there")
+}
+
+/// The same with a policy that is there.
+pub(crate) fn helper_under(channel: OwnedFd, policy: &File) -> Child {
     let mut command = Command::new(format!("{BIN}/netevd-priv"));
-    sys::pass(&mut command, vec![channel, policy]);
+    sys::pass(&mut command, vec![channel, high(policy)]);
     command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().expect("netevd-priv starts")
 }
 

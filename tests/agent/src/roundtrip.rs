@@ -1,15 +1,21 @@
 //! `roundtrip COUNT`: starts the helper as the launcher would, in a machine with eth1 (index 7,
-//! 198.51.100.2, gateways .1 and .251), and times requests from send to reply.
+//! 198.51.100.2, gateways .1 and .251), and times requests from send to reply; and fifty times its
+//! start, from before the fork to the reply to Hello.
 //!
-//! Prints one JSON object: request name to a list of nanoseconds.
+//! Prints one JSON object: request name, or `start`, to a list of nanoseconds.
 
 use crate::record::now;
-use crate::relay::{helper, pair};
+use crate::relay::{helper, helper_under, pair, policy};
+use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::socket::{MsgFlags, recv, send};
+use nix::unistd::Pid;
 use protocol::{Family, Ifindex, NextHop, Reply, Request, Selector};
 use serde_json::{Value, json};
+use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsRawFd, OwnedFd};
+
+const STARTS: usize = 50;
 
 const fn v4(last: u8) -> IpAddr {
     IpAddr::V4(Ipv4Addr::new(198, 51, 100, last))
@@ -17,6 +23,10 @@ const fn v4(last: u8) -> IpAddr {
 
 pub(crate) fn run(arguments: &[String]) {
     let count: usize = arguments.first().expect("COUNT").parse().expect("a number");
+    // Both on one processor: on two, most of it is the time in which the other one wakes up.
+    let mut first = CpuSet::new();
+    first.set(0).expect("a processor");
+    sched_setaffinity(Pid::from_raw(0), &first).expect("set");
     let (channel, helper_end) = pair();
     let mut helper = helper(helper_end);
     let ifindex = Ifindex::try_from(7).expect("an index");
@@ -35,10 +45,26 @@ pub(crate) fn run(arguments: &[String]) {
         times[2].push(expect(&channel, &delete, Reply::Ok));
         times[3].push(expect(&channel, &default(if n % 2 == 0 { 1 } else { 251 }), Reply::Ok));
     }
-    let [ping, add, delete, default]: [Value; 4] = times.map(Value::from);
-    println!("{}", json!({ "Ping": ping, "AddRule": add, "DelRule": delete, "SetDefault": default }));
     drop(channel);
     assert!(helper.wait().expect("waited").success(), "the helper ends with its channel");
+    let starts: Vec<i64> = (0..STARTS).map(|_| start(&policy())).collect();
+    let [ping, add, delete, default]: [Value; 4] = times.map(Value::from);
+    println!(
+        "{}",
+        json!({ "Ping": ping, "AddRule": add, "DelRule": delete, "SetDefault": default, "start": starts })
+    );
+}
+
+/// One start and its end; the time until it serves.
+fn start(policy: &File) -> i64 {
+    let (channel, helper_end) = pair();
+    let begun = now();
+    let mut helper = helper_under(helper_end, policy);
+    expect(&channel, &Request::Hello { version: protocol::VERSION }, Reply::Ok);
+    let took = now() - begun;
+    drop(channel);
+    assert!(helper.wait().expect("waited").success(), "the helper ends with its channel");
+    took
 }
 
 /// Asks, checks the reply, and returns the time that it took.

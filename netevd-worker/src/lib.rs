@@ -5,6 +5,7 @@
 //! Imports run one way: {kernel, backend} -> event -> state -> {routing, dispatch, services} ->
 //! worker wires.
 
+mod accounts;
 pub mod api;
 pub mod audit;
 pub mod backend;

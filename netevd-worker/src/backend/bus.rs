@@ -178,7 +178,7 @@ impl Bus {
 /// The address, and why not.
 pub fn look() -> Result<(), String> {
     let address = std::env::var("DBUS_SYSTEM_BUS_ADDRESS").unwrap_or_else(|_| STANDARD.to_owned());
-    // Only what can be tried without waiting; other transports are taken to work.
+    // Only what can be tried without waiting; other places are taken to work.
     let Some(path) = address.strip_prefix("unix:path=") else { return Ok(()) };
     let path = path.split([',', ';']).next().unwrap_or_default();
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
@@ -196,6 +196,14 @@ async fn connect(address: Option<&str>, queue: NonZeroUsize) -> Result<zbus::Con
         None if std::env::var_os("DBUS_SYSTEM_BUS_ADDRESS").is_some() => Builder::system(),
         None => Builder::address(STANDARD),
     };
+    // Only a socket of this machine says whose the far end is; and a host's name would be looked up
+    // by modules of the C library, see [`crate::accounts`].
+    let variable = std::env::var("DBUS_SYSTEM_BUS_ADDRESS").unwrap_or_default();
+    let elsewhere = |address: &str| address.split(';').any(|one| !one.starts_with("unix:"));
+    if address.is_none() && !variable.is_empty() && elsewhere(&variable) {
+        let why = format!("DBUS_SYSTEM_BUS_ADDRESS is {variable}: only unix: addresses are taken");
+        return Err(BusLost::Connect(why));
+    }
     match tokio::time::timeout(LIMIT, builder.max_queued(queue).build()).await {
         Ok(Ok(connection)) => Ok(connection),
         Ok(Err(error)) => Err(BusLost::Connect(error.to_string())),

@@ -9,6 +9,7 @@ use super::process::Process;
 use super::run::{self, Ended, Limit, Outcome};
 use super::stdin::{self, Feed, Rest};
 use super::{Identity, Input};
+use crate::accounts;
 use crate::event::EventKind;
 use crate::runner::frame::{Hello, Order, Program, Report, START};
 use nix::errno::Errno;
@@ -17,7 +18,7 @@ use nix::sys::socket::{
     AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, connect, getsockopt, recv, send,
     sendmsg, socket, socketpair, sockopt::PeerCredentials,
 };
-use nix::unistd::{User, getgrouplist, pipe2};
+use nix::unistd::pipe2;
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, IoSlice, Write as _};
@@ -142,18 +143,18 @@ impl Runner {
 /// A user by name or number.
 fn identity(user: &str, with_groups: bool) -> Result<Identity, String> {
     if let Ok(uid) = user.parse::<u32>() {
-        let known = User::from_uid(uid.into()).ok().flatten();
-        return Ok(Identity { uid, gids: vec![known.map_or(uid, |user| user.gid.as_raw())] });
+        let known = accounts::user_of(uid).ok().flatten();
+        return Ok(Identity { uid, gids: vec![known.map_or(uid, |user| user.gid)] });
     }
-    let found = User::from_name(user).map_err(|errno| format!("scripts.user {user}: {errno}"))?;
+    let found = accounts::user(user).map_err(|error| format!("scripts.user {user}: {error}"))?;
     let found = found.ok_or_else(|| {
         format!("scripts.user: there is no user {user:?}: create it (useradd --system {user})")
     })?;
-    let mut gids = vec![found.gid.as_raw()];
-    if with_groups && let Ok(name) = std::ffi::CString::new(user) {
-        gids.extend(getgrouplist(&name, found.gid).unwrap_or_default().into_iter().map(|gid| gid.as_raw()));
+    let mut gids = vec![found.gid];
+    if with_groups {
+        gids.extend(accounts::groups_of(user).unwrap_or_default());
     }
-    Ok(Identity { uid: found.uid.as_raw(), gids })
+    Ok(Identity { uid: found.uid, gids })
 }
 
 fn of_systemd(path: &Path) -> io::Result<OwnedFd> {

@@ -1,9 +1,10 @@
 //! Where the helper connects when systemd runs both: one at a time, and nobody else.
 
+use crate::accounts;
 use crate::routing::{Helper, HelperError};
 use nix::errno::Errno;
 use nix::sys::socket::{SockFlag, accept4, getsockopt, sockopt::PeerCredentials};
-use nix::unistd::{Uid, User};
+use nix::unistd::Uid;
 use std::convert::Infallible;
 use std::fmt;
 use std::io;
@@ -26,7 +27,7 @@ pub(super) struct Door {
 #[derive(Debug)]
 pub(super) enum DoorError {
     /// The helper's user does not exist.
-    NoUser(Option<Errno>),
+    NoUser(Option<io::Error>),
     /// The socket is of no use.
     Socket(io::Error),
 }
@@ -34,8 +35,8 @@ pub(super) enum DoorError {
 impl Door {
     /// With a listening socket that does not block.
     pub(super) fn new(listener: OwnedFd) -> Result<Self, DoorError> {
-        let user = User::from_name(HELPER_USER).map_err(|errno| DoorError::NoUser(Some(errno)))?;
-        let helper = user.ok_or(DoorError::NoUser(None))?.uid;
+        let user = accounts::user(HELPER_USER).map_err(|error| DoorError::NoUser(Some(error)))?;
+        let helper = Uid::from_raw(user.ok_or(DoorError::NoUser(None))?.uid);
         Self::for_user(listener, helper)
     }
 
@@ -119,8 +120,8 @@ impl fmt::Display for DoorError {
             DoorError::NoUser(None) => {
                 write!(f, "there is no user {HELPER_USER}: run systemd-sysusers, which makes it")
             }
-            DoorError::NoUser(Some(errno)) => {
-                write!(f, "the user {HELPER_USER} cannot be looked up: {errno}")
+            DoorError::NoUser(Some(error)) => {
+                write!(f, "the user {HELPER_USER} cannot be looked up: {error}")
             }
             DoorError::Socket(error) => write!(f, "the helper's socket: {error}"),
         }

@@ -1,8 +1,9 @@
 //! The unix socket: never open to more than its mode and group say, not even while it is made.
 
+use crate::accounts;
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket};
 use nix::sys::stat::{Mode, fchmod};
-use nix::unistd::{Gid, Group, chown, getegid};
+use nix::unistd::{Gid, chown, getegid};
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::fd::AsRawFd;
@@ -59,8 +60,8 @@ pub(super) fn hand_over(path: &Path, group: &str) -> io::Result<()> {
 }
 
 fn group_for(group: &str) -> Option<Gid> {
-    match Group::from_name(group) {
-        Ok(Some(found)) => Some(found.gid),
+    match accounts::group(group) {
+        Ok(Some(gid)) => Some(Gid::from_raw(gid)),
         Ok(None) => {
             tracing::info!(
                 "there is no group {group} (api.socket_group): the API's socket has the daemon's own"

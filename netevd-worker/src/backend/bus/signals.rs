@@ -8,8 +8,8 @@
 use super::owner::{Absence, Owner, Step};
 use super::throttle::Throttle;
 use super::{BUS, BUS_PATH, BusLost, LIMIT, Service, connect};
+use crate::accounts;
 use futures_util::StreamExt;
-use nix::unistd::User;
 use std::collections::VecDeque;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Instant;
@@ -227,7 +227,7 @@ impl Signals {
 
 /// Root, or the user that the service runs as.
 fn is_trusted(uid: u32, user: Option<&str>) -> bool {
-    let named = |name| User::from_name(name).ok().flatten().map(|user| user.uid.as_raw());
+    let named = |name| accounts::user(name).ok().flatten().map(|user| user.uid);
     uid == 0 || user.and_then(named) == Some(uid)
 }
 

@@ -14,7 +14,7 @@ REMAP = --remap-path-prefix=$(CURDIR)=/netevd \
 	--remap-path-prefix=$(shell rustc --print sysroot)/lib/rustlib/src/rust=/rustc/$(shell rustc -vV | sed -n 's/^commit-hash: //p')
 
 .DEFAULT_GOAL := help
-.PHONY: help build release man install uninstall demo test test-boot test-api fuzz miri bench lint audit exposure deny sbom reproducible packages clean
+.PHONY: help build release man install uninstall demo test test-boot test-api size layout fuzz miri bench lint audit exposure deny sbom reproducible packages clean
 
 help: ## Print this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
@@ -23,16 +23,30 @@ help: ## Print this list
 build: ## Build the three programs and the test agent (debug)
 	$(CARGO) build --workspace --locked
 
-release: release-helper ## Build optimised programs into target/release, the helper statically linked
-	RUSTFLAGS="$(RUSTFLAGS) $(REMAP)" $(CARGO) build --workspace --exclude netevd-priv --locked --release
+release: release-helper release-worker ## Build optimised programs into target/release, helper and worker statically linked
+	RUSTFLAGS="$(RUSTFLAGS) $(REMAP)" $(CARGO) build --workspace --exclude netevd-priv --exclude netevd-worker --locked --release
 
-# The helper is linked statically: no loader, no library that could be replaced, a third of the
-# memory. Only with --target does the flag spare the compiler's own plug-ins.
-.PHONY: release-helper
+# Helper and worker are linked statically: no loader, no library that could be replaced, and a third of
+# the memory; relocations are packed, and each program's layout.ld puts together what ever runs. Only with
+# --target do the flags spare the compiler's own plug-ins. netevd itself is not: it looks up users and
+# hosts' names by the C library, which wants modules for that.
+STATIC = -C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs
+LAYOUT = $(CURDIR)/$(1)/layout.ld
+# The linker's list of what went where, for tests/support/layout.sh.
+MAP ?=
+comma := ,
+linker = $(if $(2),-C link-arg=-Wl$(comma)$(1)$(2))
+define static
+RUSTFLAGS="$(RUSTFLAGS) $(REMAP) $(STATIC)" $(CARGO) rustc -p $(1) --bin $(1) --locked --release --target $(HOST) -- \
+	$(call linker,-T$(comma),$(LAYOUT)) $(call linker,-Map=,$(if $(MAP),$(MAP)/$(1).map))
+install -D -m 755 target/$(HOST)/release/$(1) target/release/$(1)
+endef
+.PHONY: release-helper release-worker
 release-helper:
-	RUSTFLAGS="$(RUSTFLAGS) $(REMAP) -C target-feature=+crt-static" \
-		$(CARGO) build -p netevd-priv --locked --release --target $(HOST)
-	install -D -m 755 target/$(HOST)/release/netevd-priv target/release/netevd-priv
+	$(call static,netevd-priv)
+
+release-worker:
+	$(call static,netevd-worker)
 
 man: ## Write anew what is made from code: manual pages, schema, tables of keys, the papers of an audit
 	NETEVD_WRITE_MANUAL=1 $(CARGO) test --locked --bin netevd manual
@@ -100,6 +114,12 @@ demo: build ## Show the main job in a private network namespace, as root or not,
 
 test: packages build ## Install what the tests need, then run all of them
 	$(CARGO) test --workspace --locked --no-fail-fast
+
+size: release packages ## What the optimised programs keep in memory with everything on, against its bounds (root)
+	NETEVD_TEST_BINARIES=$(CURDIR)/target/release $(CARGO) test --locked --test it size_ -- --ignored --nocapture
+
+layout: ## Find out anew which functions ever run, so that those stand together (valgrind; many minutes)
+	@tests/support/layout.sh
 
 test-boot: build ## The services under systemd as process 1, on Debian's systemd 252 and 257 (root)
 	@[ "$$(id -u)" != 0 ] || tests/support/packages.sh ip:iproute2 unshare:util-linux mmdebstrap:mmdebstrap

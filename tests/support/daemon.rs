@@ -104,7 +104,12 @@ impl Daemon<'_> {
         let children = self.host.read(&format!("/proc/{0}/task/{0}/children", self.pid));
         // comm holds 15 bytes of a name.
         let name = &program[..program.len().min(15)];
-        let is = |pid: &str| self.host.read(&format!("/proc/{pid}/comm")).trim() == name;
+        // Under a profiler comm is the profiler's, and the program one of its arguments.
+        let is = |pid: &str| {
+            let read = |file: &str| self.host.read(&format!("/proc/{pid}/{file}"));
+            read("comm").trim() == name
+                || read("cmdline").split('\0').any(|word| word.ends_with(&format!("profile/{program}")))
+        };
         children.split_whitespace().find(|pid| is(pid)).and_then(|pid| pid.parse().ok())
     }
 

@@ -1,0 +1,53 @@
+//! What the optimised programs keep in memory at rest, with everything on: `make size`. The bounds are a
+//! little above what was measured, so that growth is noticed when it comes.
+
+use crate::support::{Daemon, Host, wait_for};
+
+/// Kilobytes; what a bound is above the goal is said in docs/scale.md.
+const WORKER: u64 = 4_000;
+const HELPER: u64 = 1_200;
+
+/// `VmRSS` (proc(5)), kB.
+fn resident(host: &Host, daemon: &Daemon<'_>, program: &str) -> u64 {
+    let pid = daemon.child(program).expect("it runs");
+    let status = host.read(&format!("/proc/{pid}/status"));
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a line of status");
+    line.split_whitespace().next().and_then(|kilobytes| kilobytes.parse().ok()).expect("a number")
+}
+
+#[test]
+#[ignore = "of optimised programs: make size"]
+fn size_of_both_processes_with_everything_on() {
+    let test = "size_of_both_processes_with_everything_on";
+    let Some(host) = Host::with_managers(test, &["networkd"]) else { return };
+    host.await_uplinks();
+    host.sh("install -d -m 0750 -o netevd -g netevd /var/log/netevd");
+    host.config(
+        "system: { backend: systemd-networkd }\n\
+         routing: { policy_rules: [up0, up1] }\n\
+         filters:\n  - { match: { interface: \"veth*\", condition: 'address_count > 0' }, action: ignore }\n\
+         units:\n  - { on: link-added, link: \"wg*\", start: \"vpn@%i.service\" }\n\
+         api: { enabled: true }\n\
+         audit: { enabled: true }\n",
+    );
+    host.recorder("routable", "10-note", "");
+    host.recorder("routes", "10-note", "");
+    let daemon = host.start_daemon();
+    host.await_run("routable", "up0");
+    // Each path of it once: status, a scrape, the page, a change of the network.
+    host.sh("/opt/netevd/netevd status >&2");
+    for path in ["/metrics", "/", "/api/v1/interfaces", "/api/v1/events"] {
+        assert_eq!(host.get(path).status, 200, "{path}");
+    }
+    let records = host.records().len();
+    host.ip("route add 10.99.0.0/16 dev up0");
+    wait_for("its script ran", || host.log(), || host.records().len() > records);
+    let (worker, helper) =
+        (resident(&host, &daemon, "netevd-worker"), resident(&host, &daemon, "netevd-priv"));
+    println!(
+        "resident at rest, everything on: worker {worker} kB, helper {helper} kB, {} together",
+        worker + helper
+    );
+    assert!(worker <= WORKER, "the worker has {worker} kB, more than {WORKER}");
+    assert!(helper <= HELPER, "the helper has {helper} kB, more than {HELPER}");
+}

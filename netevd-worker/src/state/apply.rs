@@ -362,6 +362,6 @@ fn same(a: &Address, b: &Address) -> bool {
 }
 
 /// A foreign route outside the kernel's own tables: it may stand in one of ours.
-fn is_in_private_table(route: &Route) -> bool {
+pub(crate) fn is_in_private_table(route: &Route) -> bool {
     !route.is_ours() && ![TableId::DEFAULT, TableId::MAIN, TableId::LOCAL].contains(&route.table)
 }

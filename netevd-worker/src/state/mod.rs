@@ -12,6 +12,8 @@ mod saved;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(crate) use apply::is_in_private_table;
 pub use climb::{Signs, Stage};
 pub use link::{Known, LinkState};
 use managed::HostTold;

@@ -1,7 +1,7 @@
 //! The routes that the worker remembers: defaults of every foreign table, main's local networks,
 //! and, while something wants route events, all others (so that a lost message can be told).
 
-use crate::kernel::{Hop, Route, RouteKey};
+use crate::kernel::{Hop, Route, RouteInterest, RouteKey};
 use protocol::{Family, Ifindex, TableId};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -54,17 +54,28 @@ impl Routes {
     }
 
     /// [`Routes::keeps`] as a function of its own, for a dump that runs beside the state.
-    pub fn keeper(&self) -> impl Fn(&Route) -> bool + Send + Sync + 'static {
+    pub fn keeper(&self) -> (RouteInterest, impl Fn(&Route) -> bool + Send + Sync + 'static) {
         let everything = self.everything;
-        move |route| is_needed(route) || (everything && is_reported(route))
+        let keeps = move |route: &Route| is_needed(route) || (everything && is_reported(route));
+        (RouteInterest { reported: everything, private: false }, keeps)
     }
 
     /// Remembers a route that [`Routes::keeps`]; others are only classified.
     pub fn insert(&mut self, route: &Route, replaced: bool) -> Inserted {
-        if !self.keeps(route) {
+        let (keeps, key) = (self.keeps(route), route.key());
+        let (part, other) = if route.is_default_candidate() {
+            (&mut self.defaults, &self.others)
+        } else {
+            (&mut self.others, &self.defaults)
+        };
+        // Of what stands at this place, the one that is remembered, or one that is not?
+        if replaced && (other.contains_key(&key) || (!keeps && part.contains_key(&key))) {
+            return Inserted::Ambiguous;
+        }
+        if !keeps {
             return if replaced { Inserted::Replaced } else { Inserted::New };
         }
-        let routes = self.part(route).entry(route.key()).or_default();
+        let routes = part.entry(key).or_default();
         if !replaced {
             if routes.contains(route) {
                 return Inserted::Known;
@@ -88,6 +99,9 @@ impl Routes {
 
     /// Forgets a route; false when it was not remembered.
     pub fn remove(&mut self, route: &Route) -> bool {
+        if !self.keeps(route) {
+            return false;
+        }
         let part = self.part(route);
         let Some(routes) = part.get_mut(&route.key()) else { return false };
         let before = routes.len();
@@ -173,6 +187,7 @@ pub fn is_reported(route: &Route) -> bool {
 mod tests {
     use super::*;
     use crate::fixtures;
+    use crate::kernel::Hops;
 
     fn route(destination: &str, oif: u32, gateway: Option<&str>, metric: u32) -> Route {
         Route { metric, ..fixtures::route(destination, oif, gateway.unwrap_or_default()) }
@@ -199,7 +214,8 @@ mod tests {
     #[test]
     fn a_multipath_default_is_an_exit_of_each_of_its_links() {
         let mut both = route("0.0.0.0/0", 2, Some("192.0.2.1"), 0);
-        both.hops.extend(route("0.0.0.0/0", 3, Some("198.51.100.1"), 0).hops);
+        both.hops =
+            Hops::Several([&both.hops[..], &route("0.0.0.0/0", 3, Some("198.51.100.1"), 0).hops].concat());
         let mut routes = Routes::default();
         routes.insert(&both, false);
         assert!(routes.exit(link(2), Family::V4).is_some() && routes.exit(link(3), Family::V4).is_some());
@@ -217,6 +233,20 @@ mod tests {
         assert!(routes.remove(&route("0.0.0.0/0", 3, Some("198.51.100.1"), 0)));
         assert_eq!(routes.exit(link(3), Family::V4), None);
         assert!(routes.exit(link(2), Family::V4).is_some());
+    }
+
+    #[test]
+    fn what_a_foreign_route_replaces_is_not_remembered_for_ever() {
+        let mut routes = Routes::default();
+        let bgp = |destination| Route { protocol: 186, ..route(destination, 2, None, 0) };
+        routes.insert(&route("10.1.0.0/16", 2, None, 0), false);
+        assert_eq!(routes.insert(&bgp("10.1.0.0/16"), true), Inserted::Ambiguous);
+        assert_eq!(routes.insert(&bgp("10.2.0.0/16"), true), Inserted::Replaced);
+        assert!(!routes.remove(&bgp("10.1.0.0/16")), "it never was");
+        assert_eq!(routes.iter().count(), 1);
+        routes.insert(&route("0.0.0.0/0", 2, Some("192.0.2.1"), 0), false);
+        let nowhere = Route { route_type: 7, ..route("0.0.0.0/0", 2, None, 0) };
+        assert_eq!(routes.insert(&nowhere, true), Inserted::Ambiguous);
     }
 
     #[test]

@@ -53,6 +53,6 @@ pub(crate) fn route(destination: &str, oif: u32, gateway: &str) -> Route {
         selective: false,
         cloned: false,
         source: None,
-        hops: vec![Hop { oif: Some(index(oif)), gateway: gateway.parse().ok(), foreign_gateway: false }],
+        hops: Hop { oif: Some(index(oif)), gateway: gateway.parse().ok(), foreign_gateway: false }.into(),
     }
 }

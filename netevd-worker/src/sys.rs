@@ -6,7 +6,7 @@ use netlink_sys::Socket;
 use nix::libc;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use std::io;
-use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -68,6 +68,47 @@ pub(crate) fn watch_socket(socket: Socket) -> io::Result<AsyncFd<Socket>> {
 pub(crate) fn netlink_socket(descriptor: OwnedFd) -> Socket {
     // SAFETY: the descriptor is open and owned, and ownership passes to the socket.
     unsafe { Socket::from_raw_fd(descriptor.into_raw_fd()) }
+}
+
+/// From now on the kernel asks this classic BPF program about every datagram for the socket, socket(7).
+pub(crate) fn attach_filter(socket: &Socket, program: &mut [libc::sock_filter]) -> io::Result<()> {
+    let program = libc::sock_fprog {
+        len: program.len().try_into().map_err(|_| io::Error::from_raw_os_error(libc::E2BIG))?,
+        filter: program.as_mut_ptr(),
+    };
+    let size = libc::socklen_t::try_from(size_of_val(&program)).unwrap_or_default();
+    // SAFETY: the option's value is a `sock_fprog` of this size, which points to as many steps as it says;
+    // the kernel copies both within the call and writes to neither.
+    let answer = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_ATTACH_FILTER,
+            (&raw const program).cast(),
+            size,
+        )
+    };
+    if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Takes a filter off again; there need not be one.
+pub(crate) fn detach_filter(socket: &Socket) -> io::Result<()> {
+    let unused: libc::c_int = 0;
+    let size = libc::socklen_t::try_from(size_of_val(&unused)).unwrap_or_default();
+    // SAFETY: an integer is read, of this size.
+    let answer = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_DETACH_FILTER,
+            (&raw const unused).cast(),
+            size,
+        )
+    };
+    match io::Error::last_os_error() {
+        error if answer < 0 && error.raw_os_error() != Some(libc::ENOENT) => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Takes ownership of a descriptor that whoever started the process left open at this number;

@@ -86,7 +86,7 @@ fn shown(route: &Route) -> String {
         0 => text.push_str("default"),
         _ => text.push_str(&route.destination.to_string()),
     }
-    for hop in &route.hops {
+    for hop in route.hops.iter() {
         if let Some(gateway) = hop.gateway {
             text.push_str(&format!(" via {gateway}"));
         }

@@ -14,6 +14,7 @@ mod auto;
 mod cli;
 mod demo;
 mod dhclient;
+mod filtering;
 mod filters;
 mod input;
 mod machine;

@@ -78,6 +78,11 @@ impl Directories {
         Self { roots, seen: HashMap::new() }
     }
 
+    /// Where they are.
+    pub(super) fn roots(&self) -> &ScriptRoots {
+        &self.roots
+    }
+
     /// Lists what an event would run, before any judgement.
     pub(super) fn list(&mut self, kind: EventKind) -> Listing {
         let mut listing = Listing::default();

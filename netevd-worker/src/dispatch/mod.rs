@@ -14,6 +14,7 @@ mod directory;
 mod document;
 mod engine;
 mod environment;
+mod eyes;
 mod group;
 mod lease;
 mod linger;
@@ -36,6 +37,7 @@ mod validate;
 use directory::Directories;
 pub use directory::ScriptRoots;
 pub use document::SCHEMA;
+pub use eyes::Eyes;
 pub use note::Note;
 pub use occasion::{Input, Occasion};
 pub use record::{Completion, Counts};
@@ -57,6 +59,7 @@ use queue::{Full, Queues};
 use record::Verdicts;
 use sieve::Sieve;
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -247,6 +250,11 @@ impl Dispatcher {
     /// Whether any file is there now that an event of this kind could run.
     pub fn wanted(&mut self, kind: EventKind) -> bool {
         self.directories.has_any(kind)
+    }
+
+    /// Notices when that may have changed.
+    pub fn watch(&self, kind: EventKind) -> io::Result<Eyes> {
+        Eyes::new(self.directories.roots(), kind)
     }
 
     /// From now on scripts are started by this runner, and judged for its user.

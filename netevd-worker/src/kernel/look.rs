@@ -1,11 +1,12 @@
 //! One look at the kernel, for programs without an event loop of their own (the command line).
 //! Blocks until it is done.
 
-use crate::kernel::{Dump, DumpError, Dumper, ManagedDump, Route};
+use crate::kernel::{Dump, DumpError, Dumper, ManagedDump, Route, RouteInterest};
 
-/// Links, addresses and the routes that `keep` chooses.
+/// Links, addresses and, of the routes that are always needed, those that `keep` chooses.
 pub fn state(keep: impl Fn(&Route) -> bool) -> Result<Dump, DumpError> {
-    runtime()?.block_on(async { Dumper::new()?.state(keep).await })
+    let interest = RouteInterest { reported: false, private: false };
+    runtime()?.block_on(async { Dumper::new()?.state(interest, keep).await })
 }
 
 /// All rules, and the routes of our protocol.

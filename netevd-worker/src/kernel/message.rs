@@ -1,10 +1,13 @@
 //! A datagram of rtnetlink to values. One bad message costs itself and nothing else.
 
 use crate::facts::Address;
+use crate::kernel::interest::RouteInterest;
+use crate::kernel::raw::{Messages, Raw};
 use crate::kernel::{Link, Route, Rule};
-use netlink_packet_core::{NLM_F_REPLACE, NetlinkBuffer, NetlinkMessage, NetlinkPayload};
+use netlink_packet_core::{DecodeError, NLM_F_REPLACE, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use nix::libc::{RTM_DELROUTE, RTM_NEWROUTE};
 use protocol::Ifindex;
 use std::net::IpAddr;
 
@@ -29,31 +32,57 @@ pub enum KernelMessage {
     RuleGone(Rule),
 }
 
-/// Calls `each` for every message of interest in a datagram, in order; returns how many messages
-/// did not parse. A message whose length field is impossible ends the datagram.
-pub fn parse(mut datagram: &[u8], mut each: impl FnMut(KernelMessage)) -> usize {
-    let mut faults = 0;
-    while !datagram.is_empty() {
-        let Ok(buffer) = NetlinkBuffer::new_checked(datagram) else { return faults + 1 };
-        let length = usize::try_from(buffer.length()).unwrap_or(usize::MAX);
-        match NetlinkMessage::<RouteNetlinkMessage>::deserialize(datagram) {
-            Ok(message) => {
-                if let Some(message) = convert(message) {
-                    each(message);
-                }
-            }
-            Err(_) => faults += 1,
-        }
-        // Messages are aligned to four bytes (NLMSG_ALIGN).
-        let next = length.saturating_add(3) & !3;
-        datagram = datagram.get(next..).unwrap_or_default();
-    }
-    faults
+/// What a datagram had beside the messages that were handed over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Messages that did not parse.
+    pub faults: usize,
+    /// Messages of no interest: of routes that are there, and of those that are gone.
+    pub passed_over: [u64; 2],
 }
 
-/// The value of one parsed message, if it is of interest.
-pub(super) fn convert(message: NetlinkMessage<RouteNetlinkMessage>) -> Option<KernelMessage> {
-    let replaced = message.header.flags & NLM_F_REPLACE != 0;
+/// Calls `each` for every message in a datagram that means something, in order; returns how many
+/// did not parse. A message whose length field is impossible ends the datagram.
+pub fn parse(datagram: &[u8], each: impl FnMut(KernelMessage)) -> usize {
+    let mut tally = Tally::default();
+    read(datagram, None, &mut tally, each);
+    tally.faults
+}
+
+/// The same without the routes that are of no interest, which cost no more than a look.
+pub(super) fn read(
+    datagram: &[u8],
+    interest: Option<RouteInterest>,
+    tally: &mut Tally,
+    mut each: impl FnMut(KernelMessage),
+) {
+    for message in Messages::of(datagram) {
+        let Ok(message) = message else {
+            tally.faults += 1;
+            return;
+        };
+        if interest.is_some_and(|interest| !interest.wants(&message)) {
+            tally.passed_over[usize::from(message.kind == RTM_DELROUTE)] += 1;
+            continue;
+        }
+        match value(&message) {
+            Ok(value) => value.into_iter().for_each(&mut each),
+            Err(_) => tally.faults += 1,
+        }
+    }
+}
+
+/// The value of one message, if it means something here.
+pub(super) fn value(message: &Raw<'_>) -> Result<Option<KernelMessage>, DecodeError> {
+    let replaced = message.flags & NLM_F_REPLACE != 0;
+    match message.kind {
+        RTM_NEWROUTE => Ok(Route::read(message.payload)?.map(|route| KernelMessage::Route(route, replaced))),
+        RTM_DELROUTE => Ok(Route::read(message.payload)?.map(KernelMessage::RouteGone)),
+        _ => NetlinkMessage::<RouteNetlinkMessage>::deserialize(message.whole).map(convert),
+    }
+}
+
+fn convert(message: NetlinkMessage<RouteNetlinkMessage>) -> Option<KernelMessage> {
     let NetlinkPayload::InnerMessage(inner) = message.payload else { return None };
     match inner {
         // A bridge speaks of its ports with family AF_BRIDGE, and a port that leaves gives an
@@ -66,8 +95,6 @@ pub(super) fn convert(message: NetlinkMessage<RouteNetlinkMessage>) -> Option<Ke
         }
         RouteNetlinkMessage::NewAddress(m) => address(m).map(|(i, a)| KernelMessage::Address(i, a)),
         RouteNetlinkMessage::DelAddress(m) => address(m).map(|(i, a)| KernelMessage::AddressGone(i, a)),
-        RouteNetlinkMessage::NewRoute(m) => Route::from_message(m).map(|r| KernelMessage::Route(r, replaced)),
-        RouteNetlinkMessage::DelRoute(m) => Route::from_message(m).map(KernelMessage::RouteGone),
         RouteNetlinkMessage::NewRule(m) => Rule::from_message(m).map(KernelMessage::Rule),
         RouteNetlinkMessage::DelRule(m) => Rule::from_message(m).map(KernelMessage::RuleGone),
         _ => None,

@@ -3,20 +3,26 @@
 //! Knows neither state nor routing nor scripts. Reading needs no privilege (rtnetlink(7)).
 
 mod dump;
+mod exchange;
 mod extra;
+mod filter;
+mod interest;
 mod link;
 pub mod look;
 mod message;
 mod multicast;
+mod raw;
 mod route;
 mod rule;
 mod view;
 
-pub use dump::{Dump, DumpError, Dumper, ManagedDump};
+pub use dump::{Dump, Dumper, ManagedDump};
+pub use exchange::DumpError;
 pub use extra::{LinkExtra, Statistics};
+pub use interest::RouteInterest;
 pub use link::{Link, link_flag};
-pub use message::{KernelMessage, parse};
+pub use message::{KernelMessage, Tally, parse};
 pub use multicast::{Multicast, Received};
-pub use route::{COPYABLE_PROTOCOLS, Hop, Route, RouteKey, UNICAST, UNREACHABLE};
+pub use route::{COPYABLE_PROTOCOLS, Hop, Hops, Route, RouteKey, UNICAST, UNREACHABLE};
 pub use rule::Rule;
 pub use view::{RouteWish, SeenHop, SeenRoute, SeenRule, View};

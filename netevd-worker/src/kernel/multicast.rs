@@ -2,19 +2,25 @@
 //!
 //! Not rtnetlink's own stream, whose queue is unbounded. The kernel's receive buffer is the only
 //! queue here; when it overflows, [`Received::Overrun`] says that any number of messages is lost.
+//! What nobody is interested in the kernel drops before ([`super::filter`]).
 
-use crate::kernel::{KernelMessage, parse};
+use super::filter;
+use super::interest::RouteInterest;
+use super::message::{KernelMessage, Tally, read};
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
 use nix::errno::Errno;
-use std::io;
-use std::os::fd::OwnedFd;
+use nix::sys::socket::{MsgFlags, MultiHeaders, NetlinkAddr, recvmmsg};
+use std::io::{self, IoSliceMut};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use tokio::io::unix::AsyncFd;
 
-/// Above 32 KiB a larger buffer gains nothing, and no datagram of the kernel is larger.
-const BUFFER: usize = 32 * 1024;
-/// Datagrams a call: others get their turn on this thread in between.
-const DATAGRAMS: usize = 64;
+/// No datagram of the kernel is larger. Of a small one the first page alone is ever touched.
+const DATAGRAM: usize = 32 * 1024;
+/// Datagrams a system call.
+const AT_ONCE: usize = 16;
+/// System calls before the others on this thread get their turn.
+const TURNS: usize = 4;
 /// Wanted receive buffer in bytes; without privilege the kernel caps it at rmem_max.
 const RECEIVE_BUFFER: usize = 16 << 20;
 
@@ -29,11 +35,8 @@ const GROUPS: u32 = group(1) | group(5) | group(7) | group(8) | group(9) | group
 /// What one call brought.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Received {
-    /// Messages, oldest first, were handed over; so many did not parse.
-    Messages {
-        /// Messages that did not parse.
-        faults: usize,
-    },
+    /// Messages, oldest first, were handed over; others were not.
+    Messages(Tally),
     /// Messages were lost: only a dump tells the truth now.
     Overrun,
 }
@@ -41,12 +44,20 @@ pub enum Received {
 /// The socket.
 pub struct Multicast {
     socket: AsyncFd<Socket>,
+    batch: Batch,
+    /// `None`: everything.
+    interest: Option<RouteInterest>,
+}
+
+/// Room for the datagrams of one system call.
+struct Batch {
+    headers: MultiHeaders<NetlinkAddr>,
     buffer: Vec<u8>,
 }
 
 impl Multicast {
-    /// Takes an inherited socket (opened and sized by root), or opens one within rmem_max.
-    /// Needs a tokio runtime.
+    /// Takes an inherited socket (opened and sized by root), or opens one within rmem_max. A filter that
+    /// a worker before this one left on it is taken off. Needs a tokio runtime.
     pub fn new(inherited: Option<OwnedFd>) -> io::Result<Self> {
         let socket = match inherited {
             Some(descriptor) => crate::sys::netlink_socket(descriptor),
@@ -58,30 +69,48 @@ impl Multicast {
             }
         };
         socket.set_non_blocking(true)?;
-        Ok(Self { socket: crate::sys::watch_socket(socket)?, buffer: Vec::with_capacity(BUFFER) })
+        crate::sys::detach_filter(&socket)?;
+        // Of zeroes the allocator takes fresh pages, which are none until they are written to.
+        let batch =
+            Batch { headers: MultiHeaders::preallocate(AT_ONCE, None), buffer: vec![0; AT_ONCE * DATAGRAM] };
+        Ok(Self { socket: crate::sys::watch_socket(socket)?, batch, interest: None })
+    }
+
+    /// From now on messages of no interest are dropped by the kernel; what is queued already is passed
+    /// over. A kernel that takes no filter costs time alone, so that is only told.
+    pub fn set_interest(&mut self, interest: RouteInterest) {
+        if self.interest == Some(interest) {
+            return;
+        }
+        self.interest = Some(interest);
+        if let Err(error) = crate::sys::attach_filter(self.socket.get_ref(), &mut filter::program(interest)) {
+            tracing::warn!("the kernel takes no filter for its messages about routes: {error}; all are read");
+        }
     }
 
     /// Waits for messages and hands over what is there, at most 64 datagrams. Cancel-safe:
     /// nothing is taken from the socket before it is handed over.
     pub async fn receive(&mut self, mut each: impl FnMut(KernelMessage)) -> io::Result<Received> {
-        let mut faults = 0;
+        let mut tally = Tally::default();
         loop {
             let mut ready = self.socket.readable().await?;
-            for taken in 0..DATAGRAMS {
-                self.buffer.clear();
-                let buffer = &mut self.buffer;
-                match ready.try_io(|socket| socket.get_ref().recv_from(buffer, 0)) {
-                    // Port 0 is the kernel; nobody else has a say here.
-                    Ok(Ok((_, sender))) if sender.port_number() != 0 => {}
-                    Ok(Ok(_)) => faults += parse(&self.buffer, &mut each),
+            for turn in 0..TURNS {
+                let (batch, interest) = (&mut self.batch, self.interest);
+                let taken = ready.try_io(|socket| {
+                    batch.take(socket.as_raw_fd(), |datagram| read(datagram, interest, &mut tally, &mut each))
+                });
+                match taken {
+                    Ok(Ok(AT_ONCE)) => {}
+                    // Nothing is left, or what has come since is for the next call.
+                    Ok(Ok(_)) => return Ok(Received::Messages(tally)),
                     Ok(Err(error)) if is(&error, Errno::ENOBUFS) => return Ok(Received::Overrun),
                     Ok(Err(error)) if is(&error, Errno::EINTR) => {}
                     Ok(Err(error)) => return Err(error),
-                    Err(_would_block) if taken == 0 => break,
-                    Err(_would_block) => return Ok(Received::Messages { faults }),
+                    Err(_would_block) if turn == 0 => break,
+                    Err(_would_block) => return Ok(Received::Messages(tally)),
                 }
-                if taken + 1 == DATAGRAMS {
-                    return Ok(Received::Messages { faults });
+                if turn + 1 == TURNS {
+                    return Ok(Received::Messages(tally));
                 }
             }
         }
@@ -90,14 +119,32 @@ impl Multicast {
     /// Throws away what is queued, before a dump that tells more. Bounded: a storm that goes on
     /// is dealt with after the dump.
     pub fn discard(&mut self) {
-        for _ in 0..100_000 {
-            self.buffer.clear();
-            match self.socket.get_ref().recv_from(&mut self.buffer, 0) {
+        for _ in 0..10_000 {
+            match self.batch.take(self.socket.as_raw_fd(), |_| {}) {
                 Ok(_) => {}
                 Err(error) if is(&error, Errno::ENOBUFS) || is(&error, Errno::EINTR) => {}
                 Err(_) => return,
             }
         }
+    }
+}
+
+impl Batch {
+    /// Takes what is there, as much as there is room for, and returns how many datagrams that were.
+    fn take(&mut self, socket: RawFd, mut each: impl FnMut(&[u8])) -> io::Result<usize> {
+        let mut slices: Vec<[IoSliceMut<'_>; 1]> =
+            self.buffer.chunks_exact_mut(DATAGRAM).map(|slot| [IoSliceMut::new(slot)]).collect();
+        let received = recvmmsg(socket, &mut self.headers, slices.iter_mut(), MsgFlags::empty(), None)?;
+        let mut taken = 0;
+        for datagram in received {
+            taken += 1;
+            // Port 0 is the kernel; nobody else has a say here.
+            if datagram.address.is_none_or(|sender| sender.pid() != 0) {
+                continue;
+            }
+            datagram.iovs().for_each(&mut each);
+        }
+        Ok(taken)
     }
 }
 
@@ -134,6 +181,6 @@ mod tests {
         }
         let mut taken = 0;
         let received = multicast.receive(|_| taken += 1).await.expect("readable");
-        assert_eq!((received, taken), (Received::Messages { faults: 0 }, 0));
+        assert_eq!((received, taken), (Received::Messages(Tally::default()), 0));
     }
 }

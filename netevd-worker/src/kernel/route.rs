@@ -1,9 +1,10 @@
 //! A route as the kernel tells it (`rtmsg`, rtnetlink(7)).
 
-use netlink_packet_route::AddressFamily;
-use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteNextHop};
+use netlink_packet_core::{DecodeError, NlasIterator, parse_u32};
+use nix::libc;
 use protocol::{Family, Ifindex, PROTOCOL, Prefix, TableId};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::Deref;
 
 /// `RTN_UNICAST`
 pub const UNICAST: u8 = 1;
@@ -12,6 +13,12 @@ pub const UNREACHABLE: u8 = 7;
 /// Protocols of main's routes that describe local networks: kernel, boot, static, ra, dhcp.
 /// A routing daemon's routes are its own business and may be a million.
 pub const COPYABLE_PROTOCOLS: [u8; 5] = [2, 3, 4, 9, 16];
+
+/// `struct rtmsg`
+const HEADER: usize = 12;
+/// Attributes that libc does not name (linux/rtnetlink.h).
+const RTA_VIA: u16 = 18;
+const RTA_NH_ID: u16 = 30;
 
 /// One way out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,6 +29,15 @@ pub struct Hop {
     pub gateway: Option<IpAddr>,
     /// True when the gateway is of the other family.
     pub foreign_gateway: bool,
+}
+
+/// The ways of a route: nearly always one, which then costs no allocation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hops {
+    /// One, or none at all (unreachable and the like: a hop without an interface).
+    One(Hop),
+    /// Of a multipath route.
+    Several(Vec<Hop>),
 }
 
 /// One route.
@@ -46,8 +62,8 @@ pub struct Route {
     pub cloned: bool,
     /// `RTA_PREFSRC`: with it, main's IPv4 routes go silently when the address does.
     pub source: Option<IpAddr>,
-    /// Several ways for a multipath route, else one.
-    pub hops: Vec<Hop>,
+    /// The ways out.
+    pub hops: Hops,
 }
 
 /// What tells two routes of one table apart for `NLM_F_REPLACE`: IPv4 and IPv6 alike allow
@@ -63,45 +79,55 @@ pub struct RouteKey {
 }
 
 impl Route {
-    /// Takes what is of use from a message; `None` for families that are not IP.
-    pub fn from_message(message: RouteMessage) -> Option<Route> {
-        let header = message.header;
-        let any: IpAddr = match header.address_family {
-            AddressFamily::Inet => Ipv4Addr::UNSPECIFIED.into(),
-            AddressFamily::Inet6 => Ipv6Addr::UNSPECIFIED.into(),
-            _ => return None,
+    /// Reads what follows the header of an `RTM_NEWROUTE` or `RTM_DELROUTE`, attribute by attribute, for
+    /// there may be a million; `None` for families that are not IP.
+    pub(super) fn read(payload: &[u8]) -> Result<Option<Route>, DecodeError> {
+        let Some((
+            &[family, length, source_length, tos, table, protocol, scope, kind, flags @ ..],
+            attributes,
+        )) = payload.split_first_chunk::<HEADER>()
+        else {
+            return Err("shorter than struct rtmsg".into());
         };
-        let mut destination = any;
-        let (mut table, mut metric, mut source) = (u32::from(header.table), 0, None);
+        let any: IpAddr = match i32::from(family) {
+            libc::AF_INET => Ipv4Addr::UNSPECIFIED.into(),
+            libc::AF_INET6 => Ipv6Addr::UNSPECIFIED.into(),
+            _ => return Ok(None),
+        };
+        let ip = |bytes: &[u8]| address(Family::of(any), bytes);
+        let mut destination = Some(any);
+        let (mut table, mut metric, mut source) = (u32::from(table), 0, None);
         let mut nexthop_object = false;
         let mut hop = Hop { oif: None, gateway: None, foreign_gateway: false };
         let mut hops = Vec::new();
-        for attribute in message.attributes {
-            match attribute {
-                RouteAttribute::Destination(address) => destination = ip(&address)?,
-                RouteAttribute::Table(id) => table = id,
-                RouteAttribute::Priority(priority) => metric = priority,
-                RouteAttribute::NhId(_) => nexthop_object = true,
-                RouteAttribute::PrefSource(address) => source = ip(&address),
-                RouteAttribute::MultiPath(paths) => hops = paths.into_iter().map(path).collect(),
-                other => hop.take(&other),
+        for attribute in NlasIterator::new(attributes) {
+            let attribute = attribute?;
+            let value = attribute.value();
+            match attribute.kind() {
+                libc::RTA_DST => destination = ip(value),
+                libc::RTA_TABLE => table = parse_u32(value)?,
+                libc::RTA_PRIORITY => metric = parse_u32(value)?,
+                RTA_NH_ID => nexthop_object = true,
+                libc::RTA_PREFSRC => source = ip(value),
+                libc::RTA_MULTIPATH => hops = paths(Family::of(any), value)?,
+                kind => hop.take(Family::of(any), kind, value)?,
             }
         }
-        if hops.is_empty() {
-            hops.push(hop);
-        }
-        Some(Route {
-            destination: Prefix::containing(destination, header.destination_prefix_length).ok()?,
+        let Some(destination) = destination.and_then(|to| Prefix::containing(to, length).ok()) else {
+            return Ok(None);
+        };
+        Ok(Some(Route {
+            destination,
             table: TableId(table),
             metric,
-            protocol: header.protocol.into(),
-            scope: header.scope.into(),
-            route_type: header.kind.into(),
-            selective: header.tos != 0 || header.source_prefix_length != 0 || nexthop_object,
-            cloned: header.flags.contains(netlink_packet_route::route::RouteFlags::Cloned),
+            protocol,
+            scope,
+            route_type: kind,
+            selective: tos != 0 || source_length != 0 || nexthop_object,
+            cloned: u32::from_ne_bytes(flags) & libc::RTM_F_CLONED != 0,
             source,
-            hops,
-        })
+            hops: if hops.is_empty() { hop.into() } else { Hops::Several(hops) },
+        }))
     }
 
     /// See [`RouteKey`].
@@ -145,7 +171,7 @@ impl Route {
 
     /// The interface of a single-path route.
     pub fn single_hop(&self) -> Option<&Hop> {
-        match self.hops.as_slice() {
+        match &self.hops[..] {
             [hop] => Some(hop),
             _ => None,
         }
@@ -153,29 +179,61 @@ impl Route {
 }
 
 impl Hop {
-    fn take(&mut self, attribute: &RouteAttribute) {
-        match attribute {
-            RouteAttribute::Oif(index) => self.oif = Ifindex::try_from(*index).ok(),
-            RouteAttribute::Gateway(address) => self.gateway = ip(address),
-            RouteAttribute::Via(_) => self.foreign_gateway = true,
+    fn take(&mut self, family: Family, kind: u16, value: &[u8]) -> Result<(), DecodeError> {
+        match kind {
+            libc::RTA_OIF => self.oif = Ifindex::try_from(parse_u32(value)?).ok(),
+            libc::RTA_GATEWAY => self.gateway = address(family, value),
+            RTA_VIA => self.foreign_gateway = true,
             _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// `struct rtnexthop` after `struct rtnexthop`, each with attributes of its own.
+fn paths(family: Family, mut rest: &[u8]) -> Result<Vec<Hop>, DecodeError> {
+    const PATH: usize = 8;
+    let mut hops = Vec::new();
+    while let Some(&[low, high, _flags, _weight, index @ ..]) = rest.first_chunk::<PATH>() {
+        let length = usize::from(u16::from_ne_bytes([low, high]));
+        let attributes = rest.get(PATH..length).ok_or("a next hop of an impossible length")?;
+        let oif = Ifindex::try_from(u32::from_ne_bytes(index)).ok();
+        let mut hop = Hop { oif, gateway: None, foreign_gateway: false };
+        for attribute in NlasIterator::new(attributes) {
+            let attribute = attribute?;
+            hop.take(family, attribute.kind(), attribute.value())?;
+        }
+        hops.push(hop);
+        rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+    }
+    Ok(hops)
+}
+
+/// An address of this family; `None` when it is of another length.
+fn address(family: Family, bytes: &[u8]) -> Option<IpAddr> {
+    match family {
+        Family::V4 => <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from),
+        Family::V6 => <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from),
+    }
+}
+
+impl From<Hop> for Hops {
+    fn from(hop: Hop) -> Self {
+        Hops::One(hop)
+    }
+}
+
+impl Deref for Hops {
+    type Target = [Hop];
+
+    fn deref(&self) -> &[Hop] {
+        match self {
+            Hops::One(hop) => std::slice::from_ref(hop),
+            Hops::Several(hops) => hops,
         }
     }
 }
 
-fn path(next_hop: RouteNextHop) -> Hop {
-    let oif = Ifindex::try_from(next_hop.interface_index).ok();
-    let mut hop = Hop { oif, gateway: None, foreign_gateway: false };
-    for attribute in &next_hop.attributes {
-        hop.take(attribute);
-    }
-    hop
-}
-
-fn ip(address: &RouteAddress) -> Option<IpAddr> {
-    match address {
-        RouteAddress::Inet(a) => Some(IpAddr::V4(*a)),
-        RouteAddress::Inet6(a) => Some(IpAddr::V6(*a)),
-        _ => None,
-    }
-}
+#[cfg(test)]
+#[path = "route_tests.rs"]
+mod tests;

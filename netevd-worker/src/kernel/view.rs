@@ -1,35 +1,22 @@
 //! The kernel's tables as people are shown them: read on request, handed over one by one, never
 //! kept. A million routes cost time here and no memory.
 //!
-//! A socket of its own, not rtnetlink's connection, whose queue grows when the reader is slower than
-//! the kernel. One [`View`] serves one look and is dropped with all that was left unread.
+//! One [`View`] serves one look and is dropped with all that was left unread.
 
-use super::DumpError;
+use super::exchange::{DumpError, Exchange};
 use super::extra::{LinkExtra, Statistics};
-use netlink_packet_core::{
-    NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkBuffer, NetlinkMessage, NetlinkPayload,
-};
+use super::raw::Raw;
+use netlink_packet_core::{NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::link::LinkMessage;
 use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteVia};
 use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
-use netlink_sys::protocols::NETLINK_ROUTE;
-use netlink_sys::{Socket, SocketAddr};
-use nix::errno::Errno;
 use protocol::{Family, Prefix, TableId};
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use tokio::io::unix::AsyncFd;
-
-/// No datagram of the kernel is larger.
-const BUFFER: usize = 32 * 1024;
-/// Datagrams before the others on this thread get their turn: some thousand routes.
-const DATAGRAMS: usize = 4;
 
 /// One look at the kernel.
 pub struct View {
-    socket: AsyncFd<Socket>,
-    buffer: Vec<u8>,
+    exchange: Exchange,
 }
 
 /// A route, in numbers.
@@ -97,15 +84,7 @@ pub struct RouteWish {
 impl View {
     /// Opens the socket; needs a tokio runtime.
     pub fn new() -> Result<Self, DumpError> {
-        let open = || {
-            let socket = Socket::new(NETLINK_ROUTE)?;
-            socket.connect(&SocketAddr::new(0, 0))?;
-            // Else filters are ignored and a table of a million is told for one of three.
-            socket.set_netlink_get_strict_chk(true)?;
-            socket.set_non_blocking(true)?;
-            crate::sys::watch_socket(socket)
-        };
-        Ok(Self { socket: open().map_err(DumpError::Socket)?, buffer: Vec::with_capacity(BUFFER) })
+        Ok(Self { exchange: Exchange::open()? })
     }
 
     /// Calls `each` for every route of a family; false when changes meanwhile made it inexact.
@@ -163,71 +142,15 @@ impl View {
         request: RouteNetlinkMessage,
         mut each: impl FnMut(RouteNetlinkMessage),
     ) -> Result<bool, DumpError> {
-        self.ask(request).map_err(DumpError::Socket)?;
-        let mut clean = true;
-        for turn in 1.. {
-            self.receive().await.map_err(DumpError::Socket)?;
-            let mut datagram = self.buffer.as_slice();
-            while let Ok(header) = NetlinkBuffer::new_checked(datagram) {
-                // Messages are aligned to four bytes (NLMSG_ALIGN).
-                let length = usize::try_from(header.length()).unwrap_or(usize::MAX).saturating_add(3) & !3;
-                clean &= header.flags() & NLM_F_DUMP_INTR == 0;
+        let parse = |message: &Raw<'_>| NetlinkMessage::<RouteNetlinkMessage>::deserialize(message.whole);
+        self.exchange
+            .dump(what, request, |message| {
                 // One that does not parse costs itself.
-                let message = NetlinkMessage::<RouteNetlinkMessage>::deserialize(datagram);
-                match message.map(|message| message.payload) {
-                    Ok(NetlinkPayload::InnerMessage(inner)) => each(inner),
-                    Ok(NetlinkPayload::Done(done)) => return finished(what, done.code, clean),
-                    Ok(NetlinkPayload::Error(error)) => return finished(what, error.raw_code(), clean),
-                    _ => {}
+                if let Ok(NetlinkPayload::InnerMessage(inner)) = parse(message).map(|m| m.payload) {
+                    each(inner);
                 }
-                datagram = datagram.get(length..).unwrap_or_default();
-            }
-            if turn % DATAGRAMS == 0 {
-                tokio::task::yield_now().await;
-            }
-        }
-        Err(DumpError::Incomplete(what))
-    }
-
-    fn ask(&self, request: RouteNetlinkMessage) -> io::Result<()> {
-        let mut message = NetlinkMessage::from(request);
-        message.header.flags = NLM_F_REQUEST | NLM_F_DUMP;
-        message.finalize();
-        let mut bytes = vec![0; message.buffer_len()];
-        message.serialize(&mut bytes);
-        self.socket.get_ref().send(&bytes, 0).map(|_| ())
-    }
-
-    /// Waits for the next datagram of the kernel's.
-    async fn receive(&mut self) -> io::Result<()> {
-        loop {
-            let mut ready = self.socket.readable().await?;
-            self.buffer.clear();
-            let buffer = &mut self.buffer;
-            match ready.try_io(|socket| socket.get_ref().recv(buffer, 0)) {
-                Ok(Ok(_)) => return Ok(()),
-                Ok(Err(error)) if error.raw_os_error() == Some(Errno::EINTR as i32) => {}
-                Ok(Err(error)) => return Err(error),
-                Err(_would_block) => {}
-            }
-        }
-    }
-}
-
-/// The end of a dump: 0, or an errno below it.
-fn finished(what: &'static str, code: i32, clean: bool) -> Result<bool, DumpError> {
-    match code {
-        0 => Ok(clean),
-        code => match io::Error::from_raw_os_error(-code) {
-            // No such table, or no such link any more: there are none.
-            error
-                if [Some(Errno::ENOENT as i32), Some(Errno::ENODEV as i32)]
-                    .contains(&error.raw_os_error()) =>
-            {
-                Ok(clean)
-            }
-            error => Err(DumpError::Refused(what, error)),
-        },
+            })
+            .await
     }
 }
 

@@ -84,14 +84,17 @@ pub(super) const MESSAGES: [&str; 8] = [
 ];
 
 /// Its place in [`MESSAGES`].
+pub(super) const NEW_ROUTE: usize = 4;
+pub(super) const ROUTE_GONE: usize = 5;
+
 pub(super) fn message(message: &KernelMessage) -> usize {
     match message {
         KernelMessage::Link(_) => 0,
         KernelMessage::LinkGone(_) => 1,
         KernelMessage::Address(..) => 2,
         KernelMessage::AddressGone(..) => 3,
-        KernelMessage::Route(..) => 4,
-        KernelMessage::RouteGone(_) => 5,
+        KernelMessage::Route(..) => NEW_ROUTE,
+        KernelMessage::RouteGone(_) => ROUTE_GONE,
         KernelMessage::Rule(_) => 6,
         KernelMessage::RuleGone(_) => 7,
     }

@@ -19,7 +19,7 @@ pub use text::{OPENMETRICS, TEXT, wants_openmetrics};
 
 use crate::dispatch::Outcome;
 use crate::event::EventKind;
-use crate::kernel::KernelMessage;
+use crate::kernel::{KernelMessage, Tally};
 use bounded::{Bounded, Scripts};
 use families::Families;
 use nix::sys::signal::Signal;
@@ -107,9 +107,11 @@ impl Metrics {
         self.handle.families.coalesced.inc_by(count);
     }
 
-    /// What one call of [`crate::kernel::Multicast::receive`] brought, so many of them not understood.
-    pub fn netlink(&self, batch: &[KernelMessage], faults: usize) {
+    /// What one call of [`crate::kernel::Multicast::receive`] brought, and what it passed over or did not
+    /// understand.
+    pub fn netlink(&self, batch: &[KernelMessage], Tally { faults, passed_over }: Tally) {
         let mut counts = [0_u64; families::MESSAGES.len()];
+        [counts[families::NEW_ROUTE], counts[families::ROUTE_GONE]] = passed_over;
         for message in batch {
             counts[families::message(message)] += 1;
         }

@@ -5,7 +5,7 @@ use crate::backend::{LinkReport, ManagerFacts, Report};
 use crate::config::Config;
 use crate::facts::Address;
 use crate::fixtures::{self, index, route};
-use crate::kernel::{Dump, Hop, Link, Route, link_flag};
+use crate::kernel::{Dump, Hop, Hops, Link, Route, link_flag};
 use crate::state::{Changes, Interest, State};
 use proptest::prelude::*;
 use protocol::{
@@ -102,7 +102,9 @@ fn what_is_not_managed_and_what_is_not_copied() {
         route("224.0.0.0/4", 4, ""),
         Route { protocol: 186, ..route("10.9.0.0/16", 4, "") },
         Route {
-            hops: [route("10.7.0.0/16", 4, "").hops, route("10.7.0.0/16", 5, "").hops].concat(),
+            hops: Hops::Several(
+                [&route("10.7.0.0/16", 4, "").hops[..], &route("10.7.0.0/16", 5, "").hops].concat(),
+            ),
             ..route("10.7.0.0/16", 4, "")
         },
     ]);
@@ -118,7 +120,11 @@ fn what_is_not_managed_and_what_is_not_copied() {
         1,
         "a daemon's route"
     );
-    dump.routes.push(Route { route_type: 6, hops: vec![], ..route("172.17.0.0/16", 2, "") });
+    dump.routes.push(Route {
+        route_type: 6,
+        hops: Hops::Several(Vec::new()),
+        ..route("172.17.0.0/16", 2, "")
+    });
     assert!(
         desired(&state(dump), &policy(&["eth1"])).tables[&eth1()].locals.is_empty(),
         "a blackhole in front"

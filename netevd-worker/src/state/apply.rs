@@ -9,6 +9,7 @@ use crate::facts::{Address, address_flag};
 use crate::kernel::{Dump, KernelMessage, Link, Route};
 use protocol::{Family, Ifindex, TableId};
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 impl State {
@@ -17,7 +18,8 @@ impl State {
         match self.absorb(message, interest, changes) {
             Touched::Nothing => return,
             Touched::Link(ifindex) => self.look(ifindex, changes),
-            Touched::Routes => self.look_at_all(changes),
+            Touched::Links(links) => links.into_iter().for_each(|ifindex| self.look(ifindex, changes)),
+            Touched::All => self.look_at_all(changes),
             Touched::Host => {}
         }
         self.look_at_host(changes);
@@ -28,8 +30,7 @@ impl State {
     pub fn resynchronise(&mut self, dump: Dump, interest: &Interest<'_>, changes: &mut Changes) {
         let present: BTreeSet<Ifindex> = dump.links.iter().map(|link| link.ifindex).collect();
         let gone: Vec<Ifindex> = self.links.keys().copied().filter(|i| !present.contains(i)).collect();
-        let stale: Vec<Route> = self.routes.iter().filter(|r| !dump.routes.contains(r)).cloned().collect();
-        for route in stale {
+        for route in self.routes.missing_from(&dump.routes) {
             self.absorb(KernelMessage::RouteGone(route), interest, changes);
         }
         for (ifindex, address) in self.missing_addresses(&dump) {
@@ -78,14 +79,13 @@ impl State {
     }
 
     fn missing_addresses(&self, dump: &Dump) -> Vec<(Ifindex, Address)> {
-        let mut missing = Vec::new();
-        for link in self.links.values() {
-            let there: Vec<&Address> =
-                dump.addresses.iter().filter(|(i, _)| *i == link.ifindex).map(|(_, a)| a).collect();
-            let lost = link.addresses.iter().filter(|known| !there.iter().any(|a| same(a, &known.address)));
-            missing.extend(lost.map(|known| (link.ifindex, known.address.clone())));
-        }
-        missing
+        let there: BTreeSet<_> = dump.addresses.iter().map(|(link, a)| (*link, identity(a))).collect();
+        let known = self
+            .links
+            .values()
+            .flat_map(|link| link.addresses.iter().map(|known| (link.ifindex, &known.address)));
+        let missing = known.filter(|(link, address)| !there.contains(&(*link, identity(address))));
+        missing.map(|(link, address)| (link, address.clone())).collect()
     }
 
     fn absorb(&mut self, message: KernelMessage, interest: &Interest<'_>, changes: &mut Changes) -> Touched {
@@ -129,7 +129,7 @@ impl State {
                 self.gone.retain(|(ifindex, ..)| *ifindex != told.ifindex);
                 link.managed = self.strangers.remove(&told.ifindex).unwrap_or_default();
                 link.leases = self.leases.get(&link.name).cloned().unwrap_or_default();
-                self.links.insert(told.ifindex, link);
+                self.put_link(link);
                 changes.links = true;
                 self.introduce(told.ifindex, changes);
             }
@@ -157,7 +157,7 @@ impl State {
     /// A new name is a new incarnation: scripts know links by name, and a name may have left or
     /// entered the monitored set. Addresses move along.
     fn rename(&mut self, told: &Link, interest: &Interest<'_>, changes: &mut Changes) {
-        let Some(old) = self.links.remove(&told.ifindex) else { return };
+        let Some(old) = self.take_link(told.ifindex) else { return };
         changes.links = true;
         self.say_removed(&old, changes);
         let id = self.new_link_id();
@@ -172,7 +172,7 @@ impl State {
         for known in &mut link.addresses {
             known.announced = false;
         }
-        self.links.insert(told.ifindex, link);
+        self.put_link(link);
         self.introduce(told.ifindex, changes);
     }
 
@@ -207,7 +207,7 @@ impl State {
         let routes = self.routes.forget_link(ifindex, None);
         self.report_gone(&routes, interest, changes);
         self.strangers.remove(&ifindex);
-        if let Some(link) = self.links.remove(&ifindex) {
+        if let Some(link) = self.take_link(ifindex) {
             changes.links = true;
             self.say_removed(&link, changes);
         }
@@ -294,7 +294,12 @@ impl State {
             }
         };
         self.report_route(route, action, interest, changes);
-        if route.is_default_candidate() { Touched::Routes } else { Touched::Nothing }
+        match inserted {
+            _ if !route.is_default_candidate() => Touched::Nothing,
+            Inserted::New => Touched::by(route),
+            // By which links the one before it led is not known here.
+            _ => Touched::All,
+        }
     }
 
     fn route_gone(&mut self, route: &Route, interest: &Interest<'_>, changes: &mut Changes) -> Touched {
@@ -303,10 +308,14 @@ impl State {
         changes.routing |= needed || is_in_private_table(route);
         changes.ours_gone |= route.is_ours();
         // Without the whole table in memory every deletion is news.
-        if remembered || !self.routes.keeps(route) {
+        if remembered.is_some() || !self.routes.keeps(route) {
             self.report_route(route, Action::Removed, interest, changes);
         }
-        if route.is_default_candidate() { Touched::Routes } else { Touched::Nothing }
+        match remembered {
+            _ if !route.is_default_candidate() => Touched::Nothing,
+            Some(known) if known.hops == route.hops => Touched::by(route),
+            _ => Touched::All,
+        }
     }
 
     fn report_gone(&mut self, routes: &[Route], interest: &Interest<'_>, changes: &mut Changes) {
@@ -352,16 +361,29 @@ impl State {
 enum Touched {
     Nothing,
     Link(Ifindex),
-    Routes,
+    /// Those that a default route leads by.
+    Links(Vec<Ifindex>),
+    All,
     Host,
+}
+
+impl Touched {
+    fn by(route: &Route) -> Self {
+        Self::Links(route.hops.iter().filter_map(|hop| hop.oif).collect())
+    }
 }
 
 /// One address of a link, as the kernel tells addresses apart.
 fn same(a: &Address, b: &Address) -> bool {
-    a.ip == b.ip && (a.ip.is_ipv6() || (a.prefix_length, a.peer) == (b.prefix_length, b.peer))
+    a.ip == b.ip && identity(a) == identity(b)
+}
+
+/// What tells addresses of one link apart.
+fn identity(address: &Address) -> (IpAddr, Option<(u8, Option<IpAddr>)>) {
+    (address.ip, address.ip.is_ipv4().then_some((address.prefix_length, address.peer)))
 }
 
 /// A foreign route outside the kernel's own tables: it may stand in one of ours.
-fn is_in_private_table(route: &Route) -> bool {
+pub(crate) fn is_in_private_table(route: &Route) -> bool {
     !route.is_ours() && ![TableId::DEFAULT, TableId::MAIN, TableId::LOCAL].contains(&route.table)
 }

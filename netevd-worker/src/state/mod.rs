@@ -12,6 +12,8 @@ mod saved;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(crate) use apply::is_in_private_table;
 pub use climb::{Signs, Stage};
 pub use link::{Known, LinkState};
 use managed::HostTold;
@@ -63,6 +65,8 @@ pub struct Changes {
 #[derive(Debug)]
 pub struct State {
     links: BTreeMap<Ifindex, LinkState>,
+    /// The same by their numbers.
+    ids: BTreeMap<LinkId, Ifindex>,
     routes: Routes,
     online: Option<bool>,
     /// What the manager says of links that the kernel has not told of yet.
@@ -93,6 +97,7 @@ impl Default for State {
     fn default() -> Self {
         Self {
             links: BTreeMap::new(),
+            ids: BTreeMap::new(),
             routes: Routes::default(),
             online: None,
             strangers: BTreeMap::new(),
@@ -116,6 +121,11 @@ impl State {
     /// Every link, by ifindex.
     pub fn links(&self) -> impl Iterator<Item = &LinkState> {
         self.links.values()
+    }
+
+    /// The link of this number, while it is there.
+    pub fn link_of(&self, id: LinkId) -> Option<&LinkState> {
+        self.links.get(self.ids.get(&id)?)
     }
 
     /// The remembered routes.
@@ -161,6 +171,17 @@ impl State {
         }
     }
 
+    fn put_link(&mut self, link: LinkState) {
+        self.ids.insert(link.id, link.ifindex);
+        self.links.insert(link.ifindex, link);
+    }
+
+    fn take_link(&mut self, ifindex: Ifindex) -> Option<LinkState> {
+        let link = self.links.remove(&ifindex)?;
+        self.ids.remove(&link.id);
+        Some(link)
+    }
+
     fn new_link_id(&mut self) -> LinkId {
         let id = LinkId(self.next_link);
         self.next_link += 1;
@@ -170,7 +191,7 @@ impl State {
 
 impl Facts for State {
     fn link(&self, id: LinkId) -> Option<Arc<LinkFacts>> {
-        let link = self.links.values().find(|link| link.id == id)?;
+        let link = self.link_of(id)?;
         let mut facts = link.facts(&self.routes);
         if self.shows_routes {
             facts.routes = self.routes.of_link(link.ifindex).take(ROUTES_SHOWN).cloned().collect();

@@ -1,9 +1,10 @@
 //! The routes that the worker remembers: defaults of every foreign table, main's local networks,
 //! and, while something wants route events, all others (so that a lost message can be told).
 
-use crate::kernel::{Hop, Route, RouteKey};
+use crate::kernel::{Hop, Route, RouteInterest, RouteKey};
 use protocol::{Family, Ifindex, TableId};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::net::IpAddr;
 
 /// How a link reaches everything else.
@@ -54,17 +55,35 @@ impl Routes {
     }
 
     /// [`Routes::keeps`] as a function of its own, for a dump that runs beside the state.
-    pub fn keeper(&self) -> impl Fn(&Route) -> bool + Send + Sync + 'static {
+    pub fn keeper(&self) -> (RouteInterest, impl Fn(&Route) -> bool + Send + Sync + 'static) {
         let everything = self.everything;
-        move |route| is_needed(route) || (everything && is_reported(route))
+        let keeps = move |route: &Route| is_needed(route) || (everything && is_reported(route));
+        (RouteInterest { reported: everything, private: false }, keeps)
     }
 
     /// Remembers a route that [`Routes::keeps`]; others are only classified.
     pub fn insert(&mut self, route: &Route, replaced: bool) -> Inserted {
-        if !self.keeps(route) {
+        let (keeps, key) = (self.keeps(route), route.key());
+        let (part, other) = if route.is_default_candidate() {
+            (&mut self.defaults, &self.others)
+        } else {
+            (&mut self.others, &self.defaults)
+        };
+        // Of what stands at this place, the one that is remembered, or one that is not?
+        if replaced && (other.contains_key(&key) || (!keeps && part.contains_key(&key))) {
+            return Inserted::Ambiguous;
+        }
+        if !keeps {
             return if replaced { Inserted::Replaced } else { Inserted::New };
         }
-        let routes = self.part(route).entry(route.key()).or_default();
+        // With room for the one that nearly always stays alone.
+        let routes = match part.entry(key) {
+            Entry::Vacant(place) => {
+                place.insert(vec![route.clone()]);
+                return Inserted::New;
+            }
+            Entry::Occupied(place) => place.into_mut(),
+        };
         if !replaced {
             if routes.contains(route) {
                 return Inserted::Known;
@@ -73,10 +92,6 @@ impl Routes {
             return Inserted::New;
         }
         match routes.as_mut_slice() {
-            [] => {
-                routes.push(route.clone());
-                Inserted::New
-            }
             [only] if only == route => Inserted::Known,
             [only] => {
                 *only = route.clone();
@@ -86,23 +101,42 @@ impl Routes {
         }
     }
 
-    /// Forgets a route; false when it was not remembered.
-    pub fn remove(&mut self, route: &Route) -> bool {
+    /// Forgets a route and returns it; `None` when it was not remembered.
+    pub fn remove(&mut self, route: &Route) -> Option<Route> {
+        if !self.keeps(route) {
+            return None;
+        }
         let part = self.part(route);
-        let Some(routes) = part.get_mut(&route.key()) else { return false };
-        let before = routes.len();
+        let routes = part.get_mut(&route.key())?;
         // A deletion names the hops; a single entry of the key is meant in any case, since some
         // attributes differ between what was announced and what is withdrawn.
-        if before == 1 {
-            routes.clear();
-        } else if let Some(at) = routes.iter().position(|r| r.hops == route.hops) {
-            routes.remove(at);
-        }
-        let removed = routes.len() < before;
+        let at = match routes.as_slice() {
+            [_] => 0,
+            several => several.iter().position(|r| r.hops == route.hops)?,
+        };
+        let removed = routes.remove(at);
         if routes.is_empty() {
             part.remove(&route.key());
         }
-        removed
+        Some(removed)
+    }
+
+    /// Those that are remembered and not in a dump.
+    pub fn missing_from(&self, dump: &[Route]) -> Vec<Route> {
+        let mut missing = Vec::new();
+        let mut there: Vec<&Route> = dump.iter().collect();
+        // A dump is nearly in order, which this sort makes use of.
+        there.sort_by_key(|route| route.key());
+        for part in [&self.defaults, &self.others] {
+            let mut rest = there.as_slice();
+            for (key, routes) in part {
+                let before = rest.iter().take_while(|route| route.key() < *key).count();
+                rest = &rest[before..];
+                let same = || rest.iter().take_while(|route| route.key() == *key);
+                missing.extend(routes.iter().filter(|known| !same().any(|route| route == known)).cloned());
+            }
+        }
+        missing
     }
 
     /// Forgets the routes that leave by this link alone, all or of one family: the kernel says
@@ -173,6 +207,8 @@ pub fn is_reported(route: &Route) -> bool {
 mod tests {
     use super::*;
     use crate::fixtures;
+    use crate::kernel::Hops;
+    use proptest::prelude::*;
 
     fn route(destination: &str, oif: u32, gateway: Option<&str>, metric: u32) -> Route {
         Route { metric, ..fixtures::route(destination, oif, gateway.unwrap_or_default()) }
@@ -199,7 +235,8 @@ mod tests {
     #[test]
     fn a_multipath_default_is_an_exit_of_each_of_its_links() {
         let mut both = route("0.0.0.0/0", 2, Some("192.0.2.1"), 0);
-        both.hops.extend(route("0.0.0.0/0", 3, Some("198.51.100.1"), 0).hops);
+        both.hops =
+            Hops::Several([&both.hops[..], &route("0.0.0.0/0", 3, Some("198.51.100.1"), 0).hops].concat());
         let mut routes = Routes::default();
         routes.insert(&both, false);
         assert!(routes.exit(link(2), Family::V4).is_some() && routes.exit(link(3), Family::V4).is_some());
@@ -214,9 +251,42 @@ mod tests {
         assert_eq!(routes.insert(&route("0.0.0.0/0", 2, Some("192.0.2.9"), 0), true), Inserted::Known);
         routes.insert(&route("0.0.0.0/0", 3, Some("198.51.100.1"), 0), false);
         assert_eq!(routes.insert(&route("0.0.0.0/0", 4, None, 0), true), Inserted::Ambiguous);
-        assert!(routes.remove(&route("0.0.0.0/0", 3, Some("198.51.100.1"), 0)));
+        assert!(routes.remove(&route("0.0.0.0/0", 3, Some("198.51.100.1"), 0)).is_some());
         assert_eq!(routes.exit(link(3), Family::V4), None);
         assert!(routes.exit(link(2), Family::V4).is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_missing_is_what_the_dump_lacks(
+            known in prop::collection::vec((0u8..6, 0u32..2, 2u32..4), 0..20),
+            told in prop::collection::vec((0u8..6, 0u32..2, 2u32..4), 0..20),
+        ) {
+            let make = |&(net, metric, oif): &(u8, u32, u32)| match net {
+                0 => route("0.0.0.0/0", oif, Some("192.0.2.1"), metric),
+                _ => route(&format!("10.{net}.0.0/16"), oif, None, metric),
+            };
+            let mut routes = Routes::default();
+            known.iter().for_each(|of| drop(routes.insert(&make(of), false)));
+            let dump: Vec<Route> = told.iter().map(make).collect();
+            let expected: Vec<&Route> = routes.iter().filter(|route| !dump.contains(route)).collect();
+            let missing = routes.missing_from(&dump);
+            prop_assert_eq!(missing.iter().collect::<Vec<_>>(), expected);
+        }
+    }
+
+    #[test]
+    fn what_a_foreign_route_replaces_is_not_remembered_for_ever() {
+        let mut routes = Routes::default();
+        let bgp = |destination| Route { protocol: 186, ..route(destination, 2, None, 0) };
+        routes.insert(&route("10.1.0.0/16", 2, None, 0), false);
+        assert_eq!(routes.insert(&bgp("10.1.0.0/16"), true), Inserted::Ambiguous);
+        assert_eq!(routes.insert(&bgp("10.2.0.0/16"), true), Inserted::Replaced);
+        assert_eq!(routes.remove(&bgp("10.1.0.0/16")), None, "it never was");
+        assert_eq!(routes.iter().count(), 1);
+        routes.insert(&route("0.0.0.0/0", 2, Some("192.0.2.1"), 0), false);
+        let nowhere = Route { route_type: 7, ..route("0.0.0.0/0", 2, None, 0) };
+        assert_eq!(routes.insert(&nowhere, true), Inserted::Ambiguous);
     }
 
     #[test]

@@ -85,7 +85,7 @@ impl State {
         for link in saved.links {
             let id = state.new_link_id();
             if let Some(link) = link.restore(id) {
-                state.links.insert(link.ifindex, link);
+                state.put_link(link);
             }
         }
         state

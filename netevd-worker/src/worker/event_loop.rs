@@ -24,10 +24,10 @@ use crate::api::server::Server;
 use crate::audit::Entry;
 use crate::backend::Source;
 use crate::config::{Backend, Config};
-use crate::dispatch::Dispatcher;
+use crate::dispatch::{Dispatcher, Eyes};
 use crate::event::EventKind;
 use crate::journal::Journal;
-use crate::kernel::{Dump, KernelMessage, Multicast, Received};
+use crate::kernel::{Dump, KernelMessage, Multicast, Received, RouteInterest, Tally};
 use crate::services::Demand;
 use crate::state::{Changes, Interest, LeaseWait, State, is_reported};
 use protocol::InterfaceName;
@@ -62,6 +62,8 @@ pub(super) struct Worker {
     services: ServicesSide,
     routing: Option<RoutingSide>,
     routes_wanted: bool,
+    /// Notices scripts for routes.
+    scripts: Option<Eyes>,
     memory: Memory,
     save_at: Option<Instant>,
     period_at: Instant,
@@ -132,6 +134,12 @@ impl Worker {
                     self.reported(report);
                 }
                 Some(ask) = self.asks.recv() => self.answer(ask),
+                seen = scripts_changed(&mut self.scripts) => {
+                    if seen.is_err() {
+                        self.scripts = None;
+                    }
+                    self.update_interest();
+                }
                 outcome = self.services.outcome() => {
                     services_side::tell(&outcome);
                     if let Demand::Unit { verb, unit, event, .. } = &outcome.demand {
@@ -215,6 +223,10 @@ impl Worker {
             self.period_at = now + PERIOD;
             self.resync.routinely(now);
             crate::sys::give_back();
+            if self.scripts.is_none() {
+                self.scripts = self.dispatcher.watch(EventKind::Routes).ok();
+            }
+            self.update_interest();
             self.witness.metrics.tend(now);
             if let Some(routing) = &mut self.routing {
                 routing.routinely(now);
@@ -276,8 +288,8 @@ impl Worker {
     }
 
     fn received(&mut self, received: Received, batch: &mut Vec<KernelMessage>) {
-        let faults = if let Received::Messages { faults } = received { faults } else { 0 };
-        self.witness.metrics.netlink(batch, faults);
+        let tally = if let Received::Messages(tally) = received { tally } else { Tally::default() };
+        self.witness.metrics.netlink(batch, tally);
         // Asked only where the answer matters: every look at a directory delays a script.
         if batch.iter().any(is_of_routes) {
             self.update_interest();
@@ -290,8 +302,8 @@ impl Worker {
         }
         self.follow(changes);
         match received {
-            Received::Messages { faults: 0 } => {}
-            Received::Messages { faults } => {
+            Received::Messages(Tally { faults: 0, .. }) => {}
+            Received::Messages(Tally { faults, .. }) => {
                 tracing::warn!(
                     "{faults} netlink messages were not understood; reading the kernel's state again"
                 );
@@ -359,9 +371,15 @@ impl Worker {
         self.notify.touch(now);
     }
 
+    /// Whether anybody wants to hear of routes, and what the kernel is to tell of them.
     fn update_interest(&mut self) {
         let of_units = || self.config.units.iter().any(|rule| rule.on.contains(&EventKind::Routes));
         let wanted = self.dispatcher.wanted(EventKind::Routes) || of_units();
+        self.multicast.set_interest(RouteInterest {
+            // Nobody would notice a new script if there were neither messages nor eyes.
+            reported: wanted || self.scripts.is_none(),
+            private: self.routing.as_ref().is_some_and(RoutingSide::has_work),
+        });
         if wanted != self.routes_wanted {
             self.routes_wanted = wanted;
             self.state.remember_all_routes(wanted);
@@ -401,6 +419,13 @@ fn is_of_routes(message: &KernelMessage) -> bool {
         KernelMessage::Route(route, _) | KernelMessage::RouteGone(route) => is_reported(route),
         KernelMessage::Link(_) | KernelMessage::LinkGone(_) | KernelMessage::AddressGone(..) => true,
         KernelMessage::Address(..) | KernelMessage::Rule(_) | KernelMessage::RuleGone(_) => false,
+    }
+}
+
+async fn scripts_changed(eyes: &mut Option<Eyes>) -> io::Result<()> {
+    match eyes {
+        None => std::future::pending().await,
+        Some(eyes) => eyes.changed().await,
     }
 }
 

@@ -18,7 +18,7 @@ pub(super) fn name_of(
     state: &State,
     gone: &[(LinkId, Arc<LinkFacts>)],
 ) -> Option<InterfaceName> {
-    let here = state.links().find(|link| link.id == event.link).map(|link| link.name.clone());
+    let here = state.link_of(event.link).map(|link| link.name.clone());
     here.or_else(|| gone.iter().find(|(id, _)| *id == event.link).map(|(_, last)| last.name.clone()))
 }
 

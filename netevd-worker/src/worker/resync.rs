@@ -4,7 +4,7 @@
 //! read, and would be undone by it.
 
 use super::fatal::Fatal;
-use crate::kernel::{Dump, DumpError, Dumper, Route};
+use crate::kernel::{Dump, DumpError, Dumper, Route, RouteInterest};
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
@@ -79,13 +79,17 @@ impl Resync {
         self.at.filter(|_| self.running.is_none())
     }
 
-    /// Begins a dump of links, addresses and the routes that `keep` chooses.
-    pub(super) fn begin(&mut self, keep: impl Fn(&Route) -> bool + Send + Sync + 'static, now: Instant) {
+    /// Begins a dump of links, addresses and those routes of an interest that `keep` chooses.
+    pub(super) fn begin(
+        &mut self,
+        (interest, keep): (RouteInterest, impl Fn(&Route) -> bool + Send + Sync + 'static),
+        now: Instant,
+    ) {
         let Some(mut dumper) = self.dumper.take() else { return };
         self.at = None;
         self.quiet = (false, self.quiet.0);
         let task = tokio::spawn(async move {
-            let dump = dumper.state(keep).await;
+            let dump = dumper.state(interest, keep).await;
             (dumper, dump)
         });
         self.running = Some((task, now));

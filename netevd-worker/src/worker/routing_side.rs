@@ -221,6 +221,11 @@ impl RoutingSide {
         }
     }
 
+    /// Some interface may be managed.
+    pub(super) fn has_work(&self) -> bool {
+        !self.policy.interfaces.is_empty()
+    }
+
     /// The policy in force.
     pub(super) fn policy(&self) -> &Policy {
         &self.policy

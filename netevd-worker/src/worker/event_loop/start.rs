@@ -8,6 +8,7 @@ use crate::audit::{Audit, Entry};
 use crate::backend::{Source, bus};
 use crate::config::{Api, Loaded};
 use crate::dispatch::{Dispatcher, Runner, SOCKET, ScriptRoots, TrustedOwner};
+use crate::event::EventKind;
 use crate::journal::Journal;
 use crate::kernel::{Dumper, Multicast};
 use crate::metrics::Metrics;
@@ -131,6 +132,7 @@ impl Worker {
             services: ServicesSide::new(&config, options.dry_run),
             resync: Resync::new().map_err(Fatal::Dump)?,
             routes_wanted: false,
+            scripts: None,
             save_at: None,
             period_at: now + PERIOD,
             leases_at: None,
@@ -164,6 +166,13 @@ impl Worker {
     async fn first_look(&mut self) -> Result<(), Fatal> {
         let mut told = self.await_manager().await;
         self.settle_backend();
+        self.scripts = self
+            .dispatcher
+            .watch(EventKind::Routes)
+            .inspect_err(|error| {
+                tracing::info!("routes.d cannot be watched ({error}): the kernel tells of all routes");
+            })
+            .ok();
         self.update_interest();
         self.resync.begin(self.state.routes().keeper(), Instant::now());
         while self.resync.is_running() {

@@ -1,0 +1,158 @@
+//! The program, step by step as the kernel would go, against the predicate that it stands for, and
+//! that against what the state needs.
+
+use super::*;
+use crate::kernel::raw::Messages;
+use crate::kernel::{KernelMessage, parse};
+use proptest::prelude::*;
+
+/// What classic BPF does with a packet (Documentation/networking/filter.rst): the value returned. A
+/// load beyond the end returns 0.
+fn run(program: &[sock_filter], packet: &[u8]) -> u32 {
+    let (mut a, mut x, mut at) = (0_u32, 0_u32, 0_usize);
+    loop {
+        let sock_filter { code, jt, jf, k } = program[at];
+        at += 1;
+        let place = usize::try_from(k).expect("64 bits");
+        let jump = |condition: bool| usize::from(if condition { jt } else { jf });
+        match u32::from(code) {
+            LOAD_LENGTH => a = u32::try_from(packet.len()).expect("short"),
+            LOAD_BYTE => match packet.get(place) {
+                Some(byte) => a = (*byte).into(),
+                None => return 0,
+            },
+            LOAD_HALF => match packet.get(place..place + 2) {
+                Some(bytes) => a = u16::from_be_bytes([bytes[0], bytes[1]]).into(),
+                None => return 0,
+            },
+            SHIFT => a <<= k,
+            ADD => a = a.wrapping_add(k),
+            ADD_X => a = a.wrapping_add(x),
+            AND => a &= k,
+            TO_X => x = a,
+            RETURN => return k,
+            IF_EQUAL => at += jump(a == k),
+            IF_EQUAL_X => at += jump(a == x),
+            IF_GREATER => at += jump(a > k),
+            IF_AT_LEAST => at += jump(a >= k),
+            IF_BIT => at += jump(a & k != 0),
+            other => panic!("no code of ours: {other:#x}"),
+        }
+    }
+}
+
+fn interests() -> impl Strategy<Value = RouteInterest> {
+    (any::<bool>(), any::<bool>()).prop_map(|(reported, private)| RouteInterest { reported, private })
+}
+
+/// A message about a route: type, flags and the eight bytes of `struct rtmsg` that are told apart.
+fn message(kind: u16, flags: u16, route: [u8; 8], attributes: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(28 + attributes.len()).expect("short");
+    let mut bytes = length.to_ne_bytes().to_vec();
+    bytes.extend(kind.to_ne_bytes());
+    bytes.extend(flags.to_ne_bytes());
+    bytes.extend([0; 8]);
+    bytes.extend(route);
+    bytes.extend([0; 4]);
+    bytes.extend(attributes);
+    bytes
+}
+
+/// Nearly all values matter to some branch.
+fn messages() -> impl Strategy<Value = Vec<u8>> {
+    let kind = prop::sample::select(vec![16, 17, 20, 24, 25, 26, 32, 0x1800]);
+    let flags = prop::sample::select(vec![0, NLM_F_REPLACE, 0x400, 0x600, NLM_F_REPLACE | 0x400]);
+    let length = prop::sample::select(vec![0_u8, 1, 2, 3, 4, 8, 24, 32, 64, 128]);
+    let table = prop::sample::select(vec![0_u8, 1, 200, 207, 252, 253, 254, 255]);
+    let protocol = prop::sample::select(vec![0_u8, 1, 2, 3, 4, 9, 16, 17, 110, 186]);
+    let family = prop::sample::select(vec![2_u8, 10]);
+    let kind_of_route = prop::sample::select(vec![1_u8, 2, 6, 7]);
+    (kind, flags, family, length, table, protocol, kind_of_route).prop_map(
+        |(kind, flags, family, length, table, protocol, route_type)| {
+            let width = if family == 2 { 4 } else { 16 };
+            let length = if width == 4 { length.min(32) } else { length };
+            let mut attributes = vec![u8::try_from(width + 4).expect("short"), 0, 1, 0];
+            attributes.extend(vec![0; width]);
+            message(kind, flags, [family, length, 0, 0, table, protocol, 0, route_type], &attributes)
+        },
+    )
+}
+
+fn wants(interest: RouteInterest, datagram: &[u8]) -> bool {
+    Messages::of(datagram).any(|message| message.is_ok_and(|message| interest.wants(&message)))
+}
+
+#[test]
+fn nothing_jumps_out_of_the_program() {
+    let program = program(RouteInterest { reported: true, private: true });
+    for (at, step) in program.iter().enumerate().filter(|(_, step)| u32::from(step.code) & 7 == libc::BPF_JMP)
+    {
+        for distance in [step.jt, step.jf] {
+            assert!(at + 1 + usize::from(distance) < program.len(), "step {at}");
+        }
+    }
+    assert_eq!(program.last().map(|step| u32::from(step.code)), Some(RETURN));
+}
+
+#[test]
+fn what_a_quiet_host_is_spared() {
+    let quiet = RouteInterest { reported: false, private: false };
+    let route = |table, protocol, length| message(24, 0x600, [2, length, 0, 0, table, protocol, 0, 1], &[]);
+    for (what, datagram, passes) in [
+        ("a route of a routing daemon", route(254, 186, 24), false),
+        ("its default", route(254, 186, 0), true),
+        ("a static route", route(254, 4, 24), true),
+        ("an own address", route(255, 2, 32), false),
+        ("a route of a VRF", route(252, 186, 24), false),
+        ("a default of a VRF", route(252, 186, 0), true),
+        ("what we put in", route(207, 110, 24), false),
+        ("what we put in, gone", message(25, 0, [2, 24, 0, 0, 207, 110, 0, 1], &[]), true),
+        ("a replacement in main", message(24, 0x100, [2, 24, 0, 0, 254, 186, 0, 1], &[]), true),
+        ("two messages", [route(254, 186, 24), route(254, 186, 24)].concat(), true),
+        ("half a message", route(254, 186, 24)[..24].to_vec(), true),
+    ] {
+        assert_eq!(run(&program(quiet), &datagram) != 0, passes, "{what}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_single_message_passes_if_it_is_wanted(interest in interests(), datagram in messages()) {
+        let passes = run(&program(interest), &datagram);
+        prop_assert_eq!(passes, if wants(interest, &datagram) { u32::MAX } else { 0 });
+    }
+
+    #[test]
+    fn several_messages_pass(interest in interests(), datagrams in prop::collection::vec(messages(), 2..5)) {
+        prop_assert_eq!(run(&program(interest), &datagrams.concat()), u32::MAX);
+    }
+
+    #[test]
+    fn of_no_bytes_a_wanted_message_is_dropped(
+        interest in interests(),
+        datagram in prop::collection::vec(any::<u8>(), 0..80),
+    ) {
+        let passes = run(&program(interest), &datagram) != 0;
+        prop_assert!(passes || !wants(interest, &datagram));
+    }
+
+    /// What [`crate::state::Routes`] keeps, what starts a routing pass, what scripts hear of.
+    #[test]
+    fn what_is_needed_is_wanted(interest in interests(), datagram in messages()) {
+        let mut found = Vec::new();
+        parse(&datagram, |message| found.push(message));
+        for message in found {
+            let (route, is_gone) = match message {
+                KernelMessage::Route(route, _) => (route, false),
+                KernelMessage::RouteGone(route) => (route, true),
+                _ => continue,
+            };
+            let is_needed = route.is_default_candidate()
+                || route.is_main_candidate()
+                || (is_gone && route.is_ours())
+                || (interest.reported && crate::state::is_reported(&route) && !route.is_ours())
+                || (interest.private && crate::state::is_in_private_table(&route));
+            prop_assert!(!is_needed || wants(interest, &datagram), "{route:?}");
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! How much of netevd's own stands in the kernel.
 
-use netevd_worker::kernel::{DumpError, ManagedDump, Rule, look};
+use crate::look;
+use netevd_worker::kernel::{DumpError, ManagedDump, Rule};
 use std::fmt;
 
 /// Counts over both families.

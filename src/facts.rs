@@ -1,10 +1,11 @@
 //! What the kernel knows of one link now, for `netevd test`.
 
+use crate::look;
 use netevd_worker::backend::ManagerFacts;
 use netevd_worker::backend::dhclient::{Lease, LinkLeases};
 use netevd_worker::config::Backend;
 use netevd_worker::facts::{Address, LinkFacts};
-use netevd_worker::kernel::{DumpError, Route, link_flag, look};
+use netevd_worker::kernel::{DumpError, link_flag};
 use netevd_worker::state::{Changes, Interest, State};
 use protocol::{Ifindex, InterfaceName};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -17,7 +18,7 @@ const FOR_EVER: u32 = u32::MAX;
 
 /// The link of this name as the worker would see it; `None` if there is no such link.
 pub(crate) fn of_link(name: &InterfaceName) -> Result<Option<LinkFacts>, DumpError> {
-    let dump = look::state(Route::is_default_candidate)?;
+    let dump = look::state()?;
     let mut state = State::default();
     let interest = Interest { monitors: &|_| true, routes: false };
     state.resynchronise(dump, &interest, &mut Changes::default());

@@ -12,6 +12,7 @@ mod commands;
 mod facts;
 mod failure;
 mod identity;
+mod look;
 #[cfg(test)]
 mod manual;
 mod output;

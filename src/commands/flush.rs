@@ -10,8 +10,8 @@ use crate::cli::FlushOptions;
 use crate::identity::{self, Powers};
 
 use crate::supervise::how;
-use crate::{Failure, environment, runtime, sys};
-use netevd_worker::kernel::{Route, UNICAST, look};
+use crate::{Failure, environment, look, runtime, sys};
+use netevd_worker::kernel::{Route, UNICAST};
 use netevd_worker::names;
 use nix::sys::socket::{MsgFlags, recv, send};
 use protocol::{Family, MAX_FRAME, Policy, Reply, Request, VERSION, decode_reply, encode_request};

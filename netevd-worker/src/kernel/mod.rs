@@ -8,7 +8,6 @@ mod extra;
 mod filter;
 mod interest;
 mod link;
-pub mod look;
 mod message;
 mod multicast;
 mod raw;

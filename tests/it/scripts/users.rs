@@ -214,7 +214,8 @@ fn a_runner_that_dies_ends_the_daemon() {
     let ended = daemon.ended();
     assert_eq!(ended.status, 1);
     assert!(ended.log.contains("the runner of scripts was killed by SIGKILL"), "{}", ended.log);
-    assert!(ended.log.contains("the runner has gone"), "{}", ended.log);
+    // "the runner has gone", or, in the moment of a start, "does not answer, or has gone".
+    assert!(ended.log.contains("has gone"), "{}", ended.log);
 }
 
 #[test]

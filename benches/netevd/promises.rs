@@ -34,6 +34,7 @@ impl Monitor {
         let mut command: Command = host.command(&[&["ip", "-ts", "monitor"], what].concat());
         let mut child = command.stdout(Stdio::piped()).spawn().expect("ip starts");
         let mut lines = BufReader::new(child.stdout.take().expect("a pipe"));
+        let _ = std::fs::remove_file(host.path("/out/heard"));
         // It listens once it tells of something; until then something happens again and again.
         let ticking =
             "n=0; until [ -e /out/heard ]; do n=$((n+1)); ip link set lo alias a$n; sleep 0.01; done";

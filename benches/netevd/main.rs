@@ -4,8 +4,8 @@
 //! Prints a table and writes target/bench.json. Machines are noisy: the ratio to the floor is what can
 //! be compared between two of them.
 //!
-//! Names of parts select those, without any all are run. `--markdown` prints the file of the last run
-//! for a page, `--spread FILE...` how far the ratios of several runs lie apart.
+//! Names of parts select those, without any all are run. `--markdown [FILE...]` prints the file of
+//! the last run, or these, for a page; `--spread FILE...` how far the ratios of several runs lie apart.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -68,7 +68,7 @@ fn main() {
     // `cargo bench` hands over --bench.
     let mut words = std::env::args().skip(1).filter(|word| word != "--bench");
     let names: Vec<String> = match words.next().as_deref() {
-        Some("--markdown") => return table::markdown(),
+        Some("--markdown") => return table::markdown(words.collect()),
         Some("--spread") => return table::spread(&words.collect::<Vec<_>>()),
         first => first.map(str::to_owned).into_iter().chain(words).collect(),
     };

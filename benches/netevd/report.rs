@@ -122,9 +122,10 @@ impl Report {
     }
 }
 
-/// Where the figures of the last run are.
+/// Where the figures of the last run are: target/bench.json, or what `NETEVD_BENCH_FILE` names.
 pub(crate) fn file() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/bench.json")
+    let default = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/bench.json");
+    std::env::var_os("NETEVD_BENCH_FILE").map_or_else(default, PathBuf::from)
 }
 
 pub(crate) fn verdict(reached: bool) -> &'static str {

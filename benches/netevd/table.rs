@@ -29,10 +29,13 @@ pub(crate) fn machine() -> Value {
     })
 }
 
-/// Prints the file of the last run as a table in Markdown.
-pub(crate) fn markdown() {
-    let all = read(&file().display().to_string());
-    let machine = &all["machine"];
+/// Prints the file of the last run, or these, as one table in Markdown.
+pub(crate) fn markdown(mut files: Vec<String>) {
+    if files.is_empty() {
+        files.push(file().display().to_string());
+    }
+    let all: Vec<Value> = files.iter().map(|file| read(file)).collect();
+    let machine = &all[0]["machine"];
     let text = |name: &str| machine[name].as_str().unwrap_or_default().to_owned();
     println!(
         "{} cores ({}), Linux {}, {}, netevd {}, {}.\n",
@@ -45,7 +48,7 @@ pub(crate) fn markdown() {
     );
     println!("| what | p50 | p99 | to its floor or peer, p50 and p99 | goal | |");
     println!("|---|--:|--:|--:|---|---|");
-    for row in rows(&all) {
+    for row in all.iter().flat_map(rows) {
         let what = row["what"].as_str().unwrap_or_default();
         if let Some(why) = row["missing"].as_str() {
             println!("| {what} | | | | | {why} |");

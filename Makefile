@@ -14,7 +14,7 @@ REMAP = --remap-path-prefix=$(CURDIR)=/netevd \
 	--remap-path-prefix=$(shell rustc --print sysroot)/lib/rustlib/src/rust=/rustc/$(shell rustc -vV | sed -n 's/^commit-hash: //p')
 
 .DEFAULT_GOAL := help
-.PHONY: help build release man install uninstall demo test test-boot test-api size layout fuzz miri bench lint audit exposure deny sbom reproducible packages clean
+.PHONY: help build release man install uninstall demo test test-boot test-api size layout fuzz miri bench lint audit exposure deny sbom reproducible packages clean bench-table
 
 help: ## Print this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
@@ -154,11 +154,17 @@ packages: ## Install the Debian packages that the tests need and that are missin
 		NetworkManager:network-manager dhclient:isc-dhcp-client dnsmasq:dnsmasq-base nft:nftables \
 		promtool:prometheus strace:strace python3:python3 chromium:chromium
 
-# Without root the rows of D-Bus are left out: the bus wants users of its own.
-bench: release ## Measure against the floor of this machine; needs root or user namespaces
+# Without root the rows of D-Bus are left out: the bus wants users of its own. The rows of networkd-dispatcher
+# and nm-dispatcher are there where their packages are; installing those is not this program's business.
+PARTS ?=
+BENCH = $(CARGO) bench --locked --profile dev --bench netevd --
+bench: release ## Measure beside the floor and other programs (PARTS="events storms"); root or user namespaces
 	@tests/support/packages.sh ip:iproute2 unshare:util-linux cc:gcc \
 		dbus-daemon:dbus-daemon busctl:systemd dnsmasq:dnsmasq-base
-	NETEVD_TEST_BINARIES=$(CURDIR)/target/release $(CARGO) bench --locked --profile dev --bench netevd
+	NETEVD_TEST_BINARIES=$(CURDIR)/target/release $(BENCH) $(PARTS)
+
+bench-table: ## Print what `make bench` measured last as a table in Markdown
+	@$(BENCH) --markdown 2>/dev/null
 
 lint: ## Formatting and lints, as CI demands them
 	$(CARGO) fmt --all --check

@@ -1,5 +1,6 @@
-/* dbus_floor PROGRAM - the least that any daemon on D-Bus has to do: read a signal, spawn a
- * program. Spawns PROGRAM at each PropertiesChanged and does nothing else. Says "ready" first. */
+/* dbus_floor PROGRAM RULE - the least that any daemon on D-Bus has to do: read a signal, spawn a
+ * program. Spawns PROGRAM at each signal that the match rule RULE lets through and does nothing else.
+ * Says "ready" first. */
 #include <signal.h>
 #include <spawn.h>
 #include <stdint.h>
@@ -10,7 +11,6 @@
 #include <unistd.h>
 
 #define BUS "org.freedesktop.DBus"
-#define RULE "type='signal',interface='org.freedesktop.DBus.Properties',member='PropertiesChanged'"
 enum { CALL = 1, RETURN = 2, SIGNAL = 4 };
 
 static int fd;
@@ -99,14 +99,14 @@ int main(int argc, char **argv)
 	char answer[256];
 
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (argc != 2 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0)
+	if (argc != 3 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0)
 		return 1;
 	if (write(fd, hello, sizeof hello - 1) < 0 || recv(fd, answer, sizeof answer, 0) < 3 || answer[0] != 'O')
 		return 1;
 	if (write(fd, "BEGIN\r\n", 7) < 0)
 		return 1;
 	call(1, "Hello", NULL);
-	call(2, "AddMatch", RULE);
+	call(2, "AddMatch", argv[2]);
 	for (int returned = 0; returned < 2;)
 		returned += next() == RETURN;
 	/* Children are reaped by the kernel: waiting for them is not part of the floor. */

@@ -2,17 +2,22 @@
 //! link under policy routing, in turn, one sample in each of three machines after the other, so
 //! that a slow second hits all.
 
+use crate::compiled::{copy_compiled, with_probe};
+use crate::figures::Figures;
+use crate::goal::Goal;
+use crate::report::{Report, Row};
 use crate::support::{Host, wait_for};
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::time::Duration;
 
-const SAMPLES: usize = 600;
+const SAMPLES: usize = 1000;
 /// Not counted: caches and page tables are cold.
 const WARM_UP: usize = 20;
 /// After each sample, for the script to end: no sample is to meet the one before.
 const PAUSE: Duration = Duration::from_millis(8);
+/// The row that others are compared with.
+const FLOOR: &str = "event_to_script_floor";
 
 /// The agent's `poke` in a machine.
 pub(crate) struct Poke {
@@ -45,14 +50,18 @@ impl Poke {
     }
 }
 
-/// Nanoseconds, each sample.
-pub(crate) struct Times {
-    pub(crate) floor: Vec<i64>,
-    pub(crate) netevd: Vec<i64>,
-    pub(crate) routed: Vec<i64>,
+pub(crate) fn run(report: &mut Report) {
+    let [floor, plain, routed] = measure();
+    report.row(Row::new(FLOOR, "event to script: bare read and spawn", "us", Figures::new(floor)));
+    let row = Row::new("event_to_script", "event to script: netevd", "us", Figures::new(plain));
+    report.row(row.beside(FLOOR).goal(Goal::Ratio { p50: 1.2, p99: 2.0 }));
+    let what = "event to script: netevd, link under routing";
+    let row = Row::new("event_to_script_routed", what, "us", Figures::new(routed));
+    report.row(row.beside(FLOOR).goal(Goal::Ratio { p50: 1.2, p99: 2.0 }));
 }
 
-pub(crate) fn measure() -> Times {
+/// Nanoseconds of each sample: the floor, netevd, netevd with routing.
+fn measure() -> [Vec<i64>; 3] {
     let bare = crate::machine("bench: floor");
     let plain = crate::machine("bench: events");
     let routed = crate::machine("bench: events with routing");
@@ -77,27 +86,10 @@ pub(crate) fn measure() -> Times {
     }
     let [asked_bare, asked_plain, asked_routed] = pokes.map(Poke::finish);
     let warm = |host, asked| times(host, asked).split_off(WARM_UP);
-    let result = Times {
-        floor: warm(&bare, asked_bare),
-        netevd: warm(&plain, asked_plain),
-        routed: warm(&routed, asked_routed),
-    };
+    let result = [warm(&bare, asked_bare), warm(&plain, asked_plain), warm(&routed, asked_routed)];
     let _ = listener.kill();
     let _ = listener.wait();
     result
-}
-
-/// Puts the probe where each new address runs it, and lets nothing run it at the start.
-pub(crate) fn with_probe(host: &Host) {
-    host.write("/out/probe", "", 0o666);
-    copy_compiled(host, "probe", "/etc/netevd/address-added.d/10-probe");
-    host.config("system: { backend: kernel, startup_events: false }\nrouting: { policy_rules: [eth1] }\n");
-}
-
-/// Puts a compiled program into a machine.
-pub(crate) fn copy_compiled(host: &Host, name: &str, path: &str) {
-    host.write(path, "", 0o755);
-    std::fs::copy(compiled(name), host.path(path)).unwrap();
 }
 
 /// The time from each question to the script that it started.
@@ -107,17 +99,4 @@ pub(crate) fn times(host: &Host, asked: Vec<i64>) -> Vec<i64> {
     let started = started();
     assert_eq!(started.len(), asked.len(), "one script for each event");
     asked.iter().zip(started).map(|(asked, started)| started - asked).collect()
-}
-
-/// Compiles `benches/NAME.c`, static, and returns the program.
-fn compiled(name: &str) -> PathBuf {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let directory = manifest.join("target/bench");
-    std::fs::create_dir_all(&directory).unwrap();
-    let program = directory.join(name);
-    let source = manifest.join(format!("benches/{name}.c"));
-    let mut compiler = Command::new("cc");
-    compiler.args(["-O2", "-Wall", "-Werror", "-static", "-o"]).arg(&program).arg(source);
-    assert!(compiler.status().expect("cc is installed").success(), "{name}.c compiles");
-    program
 }

@@ -2,8 +2,12 @@
 //! written here as dhclient writes them, appended to a file that stays open and is synchronised;
 //! a server that hands out another address each time would measure the server.
 
-use crate::events::{copy_compiled, times};
-use crate::network1::now;
+use crate::bus::now;
+use crate::compiled::copy_compiled;
+use crate::events::times;
+use crate::figures::Figures;
+use crate::goal::Goal;
+use crate::report::{Report, Row};
 use crate::support::{Host, wait_for};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -18,10 +22,23 @@ const FILE: &str = "/var/lib/dhcp/dhclient.eth5.leases";
 /// After a script, for everything to come to rest.
 const PAUSE: Duration = Duration::from_millis(10);
 
+/// A new lease is read when its file was quiet for 25 ms, and waits up to 20 ms more for its address
+/// and its router's route.
+pub(crate) fn run(report: &mut Report) {
+    let rows = [
+        ("lease_to_script", "lease file to script, no address", false),
+        ("lease_to_script_address", "lease file to script, address follows", true),
+    ];
+    for (key, what, follows) in rows {
+        let figures = Figures::new(measure(follows));
+        report.row(Row::new(key, what, "us", figures).goal(Goal::Most(60_000.0)));
+    }
+}
+
 /// A new address in each sample. With `follows` it is put on the link right after, and the route
 /// by the lease's router, as dhclient's script does; without they never come. Nanoseconds from the
 /// end of the write.
-pub(crate) fn measure(follows: bool) -> Vec<i64> {
+fn measure(follows: bool) -> Vec<i64> {
     let host = crate::machine("bench: leases");
     host.veth(LINK, 55);
     host.write("/out/probe", "", 0o666);

@@ -1,8 +1,10 @@
-//! Times that the documentation promises: a wiped rule is back, a link that comes up is complete,
-//! a slow script on one link keeps no other waiting.
+//! Times that the documentation promises: a wiped rule is back, a link that comes up is complete.
 
-use crate::events::{Poke, times};
-use crate::support::{Host, wait_for};
+use crate::figures::Figures;
+use crate::goal::Goal;
+use crate::report::{Report, Row};
+use crate::support::Host;
+use nix::time::{ClockId, clock_gettime};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
@@ -10,20 +12,29 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 const WIPES: usize = 2;
 const MACHINES: usize = 10;
 const FLAPS: usize = 20;
-/// In a row, well within the time of the slow script.
-const POKES: usize = 100;
+
+pub(crate) fn run(report: &mut Report) {
+    let rows = [
+        ("wiped_rules", "wiped rules are back", wipes(), 100_000.0),
+        ("link_up", "link up to table complete", link_ups(), 500_000.0),
+    ];
+    for (key, what, times, goal) in rows {
+        report.row(Row::new(key, what, "us", Figures::new(times)).goal(Goal::Most(goal)));
+    }
+}
 
 /// `ip -ts monitor` in a machine: what the kernel tells everybody, with the time.
-struct Monitor {
+pub(crate) struct Monitor {
     child: Child,
     lines: BufReader<ChildStdout>,
 }
 
 impl Monitor {
-    fn start(host: &Host, what: &[&str]) -> Monitor {
+    pub(crate) fn start(host: &Host, what: &[&str]) -> Monitor {
         let mut command: Command = host.command(&[&["ip", "-ts", "monitor"], what].concat());
         let mut child = command.stdout(Stdio::piped()).spawn().expect("ip starts");
         let mut lines = BufReader::new(child.stdout.take().expect("a pipe"));
+        let _ = std::fs::remove_file(host.path("/out/heard"));
         // It listens once it tells of something; until then something happens again and again.
         let ticking =
             "n=0; until [ -e /out/heard ]; do n=$((n+1)); ip link set lo alias a$n; sleep 0.01; done";
@@ -39,7 +50,7 @@ impl Monitor {
     }
 
     /// The time of the next line that fits, in nanoseconds of the day.
-    fn until(&mut self, fits: impl Fn(&str) -> bool) -> i64 {
+    pub(crate) fn until(&mut self, mut fits: impl FnMut(&str) -> bool) -> i64 {
         loop {
             let mut line = String::new();
             assert!(self.lines.read_line(&mut line).expect("readable") > 0, "ip monitor goes on");
@@ -65,8 +76,14 @@ fn time_of_day(line: &str) -> i64 {
     seconds * 1_000_000_000 + micros.parse::<i64>().expect("digits") * 1000
 }
 
+/// Now, in the monitor's way.
+pub(crate) fn time_of_day_now() -> i64 {
+    let now = clock_gettime(ClockId::CLOCK_REALTIME).expect("the clock is there");
+    now.tv_sec() % 86_400 * 1_000_000_000 + now.tv_nsec()
+}
+
 /// From the deletion of the first rule to both rules being back.
-pub(crate) fn wipes() -> Vec<i64> {
+fn wipes() -> Vec<i64> {
     let mut times = Vec::new();
     for _ in 0..MACHINES {
         let host = crate::machine("bench: wipes");
@@ -83,7 +100,7 @@ pub(crate) fn wipes() -> Vec<i64> {
 }
 
 /// From a link that is up again to its table with the default route.
-pub(crate) fn link_ups() -> Vec<i64> {
+fn link_ups() -> Vec<i64> {
     let host = crate::machine("bench: links");
     let _daemon = host.start_daemon();
     let mut monitor = Monitor::start(&host, &["link", "route"]);
@@ -97,20 +114,4 @@ pub(crate) fn link_ups() -> Vec<i64> {
         times.push(complete - up);
     }
     times
-}
-
-/// From an event on eth1 to its script while a script of eth0 sleeps for five seconds.
-pub(crate) fn behind_a_slow_script() -> Vec<i64> {
-    let host = crate::machine("bench: slow script");
-    crate::events::with_probe(&host);
-    host.write("/out/slow", "", 0o666);
-    host.script("mtu", "10-slow", "#!/bin/sh\necho started >/out/slow\nexec sleep 5\n");
-    let _daemon = host.start_daemon();
-    host.ip("link set eth0 mtu 1400");
-    wait_for("the slow script runs", || host.log(), || !host.read("/out/slow").is_empty());
-    let mut poke = Poke::start(&host, "eth1");
-    for _ in 0..POKES {
-        poke.once();
-    }
-    times(&host, poke.finish())
 }

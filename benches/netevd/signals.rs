@@ -1,185 +1,101 @@
 //! From a signal of networkd to the first instruction of a script: the floor on D-Bus, netevd with
 //! the state file there before the signal and without, and networkd-dispatcher where it is
 //! installed; one sample in each of the machines after the other, so that a slow second hits all.
-//! Then what netevd's worker needs on a bus: memory, and how often it wakes up.
 
-use crate::events::{copy_compiled, times};
-use crate::network1::{LINK, Network1, write_state};
-use crate::support::{Daemon, Host, wait_for};
-use std::io::{BufRead, BufReader};
+use crate::bus::Fake;
+use crate::figures::Figures;
+use crate::goal::Goal;
+use crate::network1::{FIRST, Network1, Word, write_state};
+use crate::report::{Report, Row};
+use crate::scene::{Scene, Series, WARM_UP};
+use crate::support::Host;
 use std::path::Path;
-use std::process::{Child, Stdio};
-use std::time::Duration;
 
-const SAMPLES: usize = 300;
-/// Not counted: caches and page tables are cold.
-const WARM_UP: usize = 20;
+const SAMPLES: usize = 400;
 /// The slow ones are sampled once in so many rounds.
-const SELDOM: usize = 3;
-/// After a script's first instruction, for it to end and its daemon to come to rest.
-const PAUSE: Duration = Duration::from_millis(6);
-/// After the last signal, for what is saved or looked at a while later.
-const SETTLE: Duration = Duration::from_secs(5);
+const SELDOM: usize = 4;
 /// The two states that are signalled in turn, and their directories.
 const WORDS: [&str; 2] = ["routable", "degraded"];
-const DISPATCHER: &str = "/usr/bin/networkd-dispatcher";
+pub(crate) const DISPATCHER: &str = "/usr/bin/networkd-dispatcher";
+pub(crate) const RULE: &str =
+    "type='signal',interface='org.freedesktop.DBus.Properties',member='PropertiesChanged'";
+const FLOOR: &str = "signal_to_script_floor";
 
-/// What was measured, in nanoseconds each sample.
-pub(crate) struct Times {
-    pub(crate) floor: Vec<i64>,
-    pub(crate) netevd: Vec<i64>,
-    /// The state file does not follow: the report waits as long as it may.
-    pub(crate) held: Vec<i64>,
-    /// Empty where it is not installed.
-    pub(crate) dispatcher: Vec<i64>,
-    pub(crate) worker: AtRest,
-}
-
-/// netevd's worker after all those signals.
-pub(crate) struct AtRest {
-    pub(crate) signals: usize,
-    /// The text of /proc/PID/status.
-    pub(crate) status: String,
-    /// Voluntary context switches in the time of rest.
-    pub(crate) wakeups: u64,
-    pub(crate) seconds: u64,
-}
-
-/// A machine with a networkd that obeys; somebody will listen to it.
-struct Scene {
-    // It leaves before its bus ends.
-    networkd: Network1,
-    host: Host,
-}
-
-impl Scene {
-    fn new(name: &str) -> Option<Scene> {
-        let host = Host::with_managers(name, &[])?;
-        let networkd = Network1::start(&host);
-        host.write("/out/probe", "", 0o666);
-        Some(Scene { host, networkd })
+pub(crate) fn run(report: &mut Report) {
+    let Some([floor, netevd, held, dispatcher]) = measure() else {
+        return report.missing("signal_to_script", "signal to script", "it needs root, for a bus");
+    };
+    let row = Row::new(FLOOR, "signal to script: bare D-Bus read and spawn", "us", Figures::new(floor));
+    report.row(row.beside("event_to_script_floor"));
+    let row = Row::new("signal_to_script", "signal to script: netevd", "us", Figures::new(netevd));
+    report.row(row.beside(FLOOR).goal(Goal::Above(300.0)));
+    let what = "signal to script: netevd, no state file";
+    report.row(Row::new("signal_to_script_held", what, "us", Figures::new(held)).beside(FLOOR));
+    let (key, what) = ("signal_to_script_networkd_dispatcher", "signal to script: networkd-dispatcher");
+    if dispatcher.is_empty() {
+        return report.missing(key, what, "networkd-dispatcher is not installed");
     }
+    report.row(Row::new(key, what, "us", Figures::new(dispatcher)).beside(FLOOR));
+}
 
-    /// Puts the probe where each of the two states runs it.
-    fn with_probe(&self, directory: &str) {
-        for word in WORDS {
-            copy_compiled(&self.host, "probe", &format!("{directory}/{word}.d/10-probe"));
+/// Signals one of the two states, in turn, with the state file written before or never.
+fn series(scene: &Scene<Word>, writes: bool) -> Series<'_, Word> {
+    Series::new(scene, move |Scene { host, fake }, number| {
+        let word = WORDS[number % WORDS.len()];
+        if writes {
+            write_state(host, FIRST, word);
         }
-    }
-
-    fn netevd(&self) -> Daemon<'_> {
-        self.with_probe("/etc/netevd");
-        self.host.config(&format!(
-            "system: {{ backend: systemd-networkd, startup_events: false }}\n\
-             monitoring: {{ interfaces: [{LINK}] }}\n"
-        ));
-        let daemon = self.host.start_daemon();
-        self.networkd.await_listener(&self.host);
-        daemon
-    }
-
-    /// A listener that says on its standard output or error when it listens.
-    fn listener(&self, command: &str, ready: &str) -> Listener {
-        let mut command = self.host.command(&["sh", "-c", &format!("exec {command} 2>&1")]);
-        let mut child = command.stdout(Stdio::piped()).spawn().expect("nsenter starts");
-        let mut lines = BufReader::new(child.stdout.take().expect("a pipe"));
-        let mut line = String::new();
-        while !line.contains(ready) {
-            line.clear();
-            assert!(lines.read_line(&mut line).expect("readable") > 0, "it ended before it listened");
-        }
-        // What it says later is nobody's; without a reader it would end.
-        std::thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
-        Listener(child)
-    }
+        fake.say((FIRST, word))
+    })
 }
 
-/// Ends with this value.
-struct Listener(Child);
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+/// netevd's configuration.
+fn config() -> String {
+    let link = FIRST.name;
+    format!(
+        "system: {{ backend: systemd-networkd, startup_events: false }}\n\
+         monitoring: {{ interfaces: [{link}] }}\n"
+    )
 }
 
-/// Signals in a scene, and when each was sent.
-struct Series<'s> {
-    scene: &'s Scene,
-    writes: bool,
-    asked: Vec<i64>,
+/// networkd-dispatcher's machine, where it is installed.
+pub(crate) fn dispatcher(name: &str) -> Option<Scene<Word>> {
+    if !Path::new(DISPATCHER).exists() {
+        return None;
+    }
+    scene(name)
 }
 
-impl<'s> Series<'s> {
-    fn new(scene: &'s Scene, writes: bool) -> Series<'s> {
-        Series { scene, writes, asked: Vec::new() }
-    }
-
-    /// One signal, and its script.
-    fn once(&mut self) {
-        let Scene { host, networkd } = self.scene;
-        let word = WORDS[self.asked.len() % WORDS.len()];
-        if self.writes {
-            write_state(host, word);
-        }
-        self.asked.push(networkd.signal(word));
-        let lines = || host.read("/out/probe").lines().count();
-        wait_for("the script ran", || host.log(), || lines() >= self.asked.len());
-        std::thread::sleep(PAUSE);
-    }
-
-    fn finish(self) -> Vec<i64> {
-        let mut all = times(&self.scene.host, self.asked);
-        all.split_off(WARM_UP)
-    }
+fn scene(name: &str) -> Option<Scene<Word>> {
+    Scene::new(name, |host: &Host| -> Fake<Word> { Network1::start(host) })
 }
 
-/// `None` where no such machine is to be had, which has been said.
-pub(crate) fn measure() -> Option<Times> {
-    let bare = Scene::new("bench: floor on D-Bus")?;
-    let plain = Scene::new("bench: signals")?;
-    let held = Scene::new("bench: signals without a state file")?;
-    bare.with_probe("/srv");
-    copy_compiled(&bare.host, "dbus_floor", "/srv/dbus_floor");
-    let _floor = bare.listener("/srv/dbus_floor /srv/routable.d/10-probe", "ready");
-    let plain_daemon = plain.netevd();
-    let _held_daemon = held.netevd();
-    let other = if Path::new(DISPATCHER).exists() { Scene::new("bench: networkd-dispatcher") } else { None };
+/// Nanoseconds of each sample: the floor, netevd, netevd without a state file, networkd-dispatcher.
+fn measure() -> Option<[Vec<i64>; 4]> {
+    let bare = scene("bench: floor on D-Bus")?;
+    let plain = scene("bench: signals")?;
+    let held = scene("bench: signals without a state file")?;
+    let _floor = bare.floor(RULE);
+    for scene in [&plain, &held] {
+        scene.with_probe(&["/etc/netevd/routable.d", "/etc/netevd/degraded.d"]);
+    }
+    let _daemons = [plain.netevd(&config()), held.netevd(&config())];
+    let other = dispatcher("bench: networkd-dispatcher");
     let _dispatcher = other.as_ref().map(|other| {
-        other.with_probe("/etc/networkd-dispatcher");
+        other.with_probe(&["/etc/networkd-dispatcher/routable.d", "/etc/networkd-dispatcher/degraded.d"]);
         other.listener(&format!("{DISPATCHER} --verbose"), "Startup complete")
     });
 
-    let mut often = [Series::new(&bare, true), Series::new(&plain, true)];
-    let mut seldom = vec![Series::new(&held, false)];
-    seldom.extend(other.as_ref().map(|other| Series::new(other, true)));
+    let mut often = [series(&bare, true), series(&plain, true)];
+    let mut seldom = vec![series(&held, false)];
+    seldom.extend(other.as_ref().map(|other| series(other, true)));
     for round in 0..WARM_UP + SAMPLES {
         often.iter_mut().for_each(Series::once);
         if round % SELDOM == 0 || round < WARM_UP {
             seldom.iter_mut().for_each(Series::once);
         }
     }
-    let signals = often[1].asked.len();
     let [floor, netevd] = often.map(Series::finish);
     let mut seldom = seldom.into_iter().map(Series::finish);
-    Some(Times {
-        floor,
-        netevd,
-        held: seldom.next().unwrap_or_default(),
-        dispatcher: seldom.next().unwrap_or_default(),
-        worker: at_rest(&plain, &plain_daemon, signals),
-    })
-}
-
-fn at_rest(scene: &Scene, daemon: &Daemon<'_>, signals: usize) -> AtRest {
-    let asked = std::env::var("NETEVD_BENCH_REST").ok();
-    let seconds = asked.map_or(30, |text| text.parse().expect("NETEVD_BENCH_REST is a number of seconds"));
-    let pid = daemon.child("netevd-worker").expect("it runs");
-    let status = || scene.host.read(&format!("/proc/{pid}/status"));
-    std::thread::sleep(SETTLE);
-    let before = status();
-    std::thread::sleep(Duration::from_secs(seconds));
-    let switches = |status: &str| crate::field(status, "voluntary_ctxt_switches");
-    AtRest { signals, wakeups: switches(&status()) - switches(&before), seconds, status: before }
+    Some([floor, netevd, seldom.next().unwrap_or_default(), seldom.next().unwrap_or_default()])
 }

@@ -11,6 +11,7 @@
 //!   with a socket taken from it.
 //! - `raw`, `requests`, `hold`: clients of the API: one that says anything, a steady one, bad ones.
 //! - `poke`, `roundtrip`, `starts`: what the benchmark times.
+//! - `routes`, `tally`: a storm of changes of routes, and a script that counts what it is told of one.
 //!
 //! It is a test tool: a failing step ends it with a message, which fails the test.
 #![allow(clippy::expect_used, clippy::panic, reason = "a test tool that cannot go on has to say why and end")]
@@ -27,9 +28,11 @@ mod record;
 mod relay;
 mod requests;
 mod roundtrip;
+mod routes;
 mod sniff;
 mod starts;
 mod sys;
+mod tally;
 mod trespass;
 mod usurp;
 
@@ -50,6 +53,8 @@ fn main() {
         Some("poke") => poke::run(&arguments[1..]),
         Some("reach") => reach::run(&arguments[1..]),
         Some("roundtrip") => roundtrip::run(&arguments[1..]),
+        Some("routes") => routes::run(&arguments[1..]),
+        Some("tally") => tally::run(&role[1..]),
         Some("trespass") => trespass::run(&arguments[1..]),
         Some("window") => trespass::window(&arguments[1..]),
         Some("usurp") => usurp::run(&arguments[1..]),
@@ -57,7 +62,7 @@ fn main() {
         _ => {
             eprintln!(
                 "usage: netevd-test-agent record|lookup|networkd|sniff|relay|poke|raw|reach|requests|hold|\
-                 roundtrip|starts|trespass|try|window|usurp ..."
+                 roundtrip|routes|starts|tally|trespass|try|window|usurp ..."
             );
             std::process::exit(2);
         }

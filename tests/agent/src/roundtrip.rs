@@ -1,8 +1,9 @@
 //! `roundtrip COUNT`: starts the helper as the launcher would, in a machine with eth1 (index 7,
 //! 198.51.100.2, gateways .1 and .251), and times requests from send to reply; and fifty times its
-//! start, from before the fork to the reply to Hello.
+//! start, from before the fork to the reply to Hello. Beside them, what asks the kernel for the same
+//! without a helper: `ip rule add` as a process, from before its start to its end.
 //!
-//! Prints one JSON object: request name, or `start`, to a list of nanoseconds.
+//! Prints one JSON object: request name, `start` or `ip rule add`, to a list of nanoseconds.
 
 use crate::record::now;
 use crate::relay::{helper, helper_under, pair, policy};
@@ -14,8 +15,11 @@ use serde_json::{Value, json};
 use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::process::Command;
 
 const STARTS: usize = 50;
+/// Rules by ip(8), each deleted again.
+const RULES: usize = 100;
 
 const fn v4(last: u8) -> IpAddr {
     IpAddr::V4(Ipv4Addr::new(198, 51, 100, last))
@@ -49,9 +53,10 @@ pub(crate) fn run(arguments: &[String]) {
     assert!(helper.wait().expect("waited").success(), "the helper ends with its channel");
     let starts: Vec<i64> = (0..STARTS).map(|_| start(&policy())).collect();
     let [ping, add, delete, default]: [Value; 4] = times.map(Value::from);
+    let rules: Vec<i64> = (0..RULES).map(|_| rule_by_ip()).collect();
     println!(
         "{}",
-        json!({ "Ping": ping, "AddRule": add, "DelRule": delete, "SetDefault": default, "start": starts })
+        json!({ "ip rule add": rules, "Ping": ping, "AddRule": add, "DelRule": delete, "SetDefault": default, "start": starts })
     );
 }
 
@@ -64,6 +69,21 @@ fn start(policy: &File) -> i64 {
     let took = now() - begun;
     drop(channel);
     assert!(helper.wait().expect("waited").success(), "the helper ends with its channel");
+    took
+}
+
+/// `ip rule add` of a rule as netevd's; it is deleted again, untimed.
+fn rule_by_ip() -> i64 {
+    let ip = |action: &str| {
+        let rule = ["from", "198.51.100.2", "lookup", "207", "priority", "32002", "protocol", "110"];
+        let begun = now();
+        let status = Command::new("ip").args(["rule", action]).args(rule).status().expect("ip starts");
+        let took = now() - begun;
+        assert!(status.success(), "ip rule {action}");
+        took
+    };
+    let took = ip("add");
+    ip("del");
     took
 }
 

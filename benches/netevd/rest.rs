@@ -1,0 +1,111 @@
+//! Both processes at rest with everything on: memory, and who wakes up in a minute in which nothing
+//! happens. On a real bus with a networkd that is silent.
+
+use crate::figures::Figures;
+use crate::goal::Goal;
+use crate::network1::Network1;
+use crate::process::Process;
+use crate::report::{Report, Row};
+use crate::scene::Scene;
+use std::time::{Duration, Instant};
+
+/// Everything that can be switched on, with an uplink under policy routing.
+const CONFIG: &str = r#"
+system: { backend: systemd-networkd }
+routing: { policy_rules: [eth1], fallback: unreachable, gateways: { eth1: [198.51.100.1] } }
+units:
+  - { on: [routable, configured], link: "wg*", start: "vpn-routes@%i.service" }
+filters:
+  - match: { interface: "wg*", event: [routable, configured] }
+    action: execute
+    scripts: [10-vpn.sh]
+  - match: { condition: 'has_gateway && dns_count >= 1 && !(interface in ["wg9"])' }
+    action: log
+api: { enabled: true }
+metrics: { enabled: true }
+audit: { enabled: true }
+"#;
+/// After the start, for what is done a while later: what was told is saved.
+const SETTLE: Duration = Duration::from_secs(5);
+/// How often is looked whether somebody woke up.
+const LOOK: Duration = Duration::from_millis(50);
+
+pub(crate) fn run(report: &mut Report) {
+    let Some(scene) = Scene::new("bench: rest", Network1::start) else {
+        return report.missing("memory_together", "memory at rest", "it needs root, for a bus");
+    };
+    let host = &scene.host;
+    host.veth("eth1", 7);
+    host.peer("ip addr add 198.51.100.1/24 dev eth1p");
+    host.sh("ip addr add 198.51.100.2/24 dev eth1; ip route add default via 198.51.100.1 dev eth1
+         install -d -m 0750 -o netevd -g netevd /var/log/netevd");
+    for event in ["routable", "address-added", "routes"] {
+        host.recorder(event, "10-note", "");
+    }
+    let daemon = scene.netevd(CONFIG);
+    host.await_ours("eth1 is complete", &all());
+    let processes = ["netevd-worker", "netevd-priv"].map(|program| Process::of(host, &daemon, program));
+    std::thread::sleep(SETTLE);
+    memory(report, &processes);
+    wake_ups(report, &processes);
+    let ends = host.read("/var/log/netevd/audit.log").lines().count();
+    assert!(ends > 0, "the audit log is written");
+    assert_eq!(host.get("/metrics").status, 200, "the metrics are served");
+}
+
+fn all() -> Vec<String> {
+    let fallback = |family: &str| format!("table 207: unreachable {family} metric 4294967295");
+    let mut lines = crate::support::eth1_complete();
+    lines.push(fallback("default"));
+    lines
+}
+
+fn memory(report: &mut Report, processes: &[Process<'_>; 2]) {
+    let [worker, helper] = processes.each_ref().map(|process| process.status("VmRSS"));
+    let anonymous = processes.each_ref().map(|process| process.status("RssAnon"));
+    let rows = [
+        ("memory_worker", "resident memory, everything on: worker", worker, Some(4096.0)),
+        ("memory_worker_anonymous", "... of which not of its file", anonymous[0], None),
+        ("memory_helper", "resident memory, everything on: helper", helper, Some(1228.0)),
+        ("memory_helper_anonymous", "... of which not of its file", anonymous[1], None),
+        ("memory_together", "resident memory, everything on: both", worker + helper, Some(5120.0)),
+    ];
+    for (key, what, kilobytes, goal) in rows {
+        let row = Row::new(key, what, "kB", Figures::count(kilobytes));
+        report.row(if let Some(goal) = goal { row.goal(Goal::Most(goal)) } else { row });
+    }
+}
+
+/// A wake-up of the timer is several switches within a moment; moments are counted.
+fn wake_ups(report: &mut Report, processes: &[Process<'_>; 2]) {
+    let asked = std::env::var("NETEVD_BENCH_REST").ok();
+    let seconds = asked.map_or(60, |text| text.parse().expect("NETEVD_BENCH_REST is a number of seconds"));
+    let switches = || processes.each_ref().map(Process::switches);
+    let cpu = processes.each_ref().map(Process::cpu);
+    let first = switches();
+    let (mut last, mut moments) = (first, [0, 0]);
+    let end = Instant::now() + Duration::from_secs(seconds);
+    while Instant::now() < end {
+        std::thread::sleep(LOOK);
+        let now = switches();
+        for (place, moments) in moments.iter_mut().enumerate() {
+            *moments += u64::from(now[place] != last[place]);
+        }
+        last = now;
+    }
+    for (place, name) in ["worker", "helper"].into_iter().enumerate() {
+        let timer = seconds.div_ceil(60);
+        let (key, what) = (format!("idle_{name}"), format!("woken in {seconds} s at rest: {name}, times"));
+        // The timer of 60 s, once a minute.
+        report.row(Row::new(&key, &what, "", Figures::count(moments[place])).goal(Goal::Most(timer as f64)));
+        for (kind, place_of, what) in [
+            ("voluntary", 0, "... its voluntary switches"),
+            ("nonvoluntary", 1, "... its nonvoluntary switches"),
+        ] {
+            let count = Figures::count(last[place][place_of] - first[place][place_of]);
+            report.row(Row::new(&format!("idle_{name}_{kind}"), what, "", count));
+        }
+        let used = Figures::count((processes[place].cpu() - cpu[place]) / 1000);
+        report.row(Row::new(&format!("idle_{name}_cpu"), "... its time on a processor", "us", used));
+    }
+}

@@ -1,0 +1,124 @@
+//! `routes LINK BASE COUNT add|del|storm [ROUNDS]`: changes of routes as fast as the kernel takes them,
+//! many requests in one sendmsg(2) and one acknowledgement for all of them.
+//!
+//! The routes are of COUNT single addresses from BASE on, by LINK, with a routing daemon's protocol.
+//! `storm` adds and deletes them all, ROUNDS times, and leaves nothing.
+//! Prints `{began, ended, changes}`; the times are CLOCK_MONOTONIC in nanoseconds.
+
+use crate::record::now;
+use netlink_packet_core::{
+    NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
+};
+use netlink_packet_route::route::{
+    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
+};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+use std::net::Ipv4Addr;
+
+/// Requests in one call: some 20 KiB.
+const BATCH: u32 = 512;
+/// Headers of netlink, route and attribute: where the destination is, which is the first attribute.
+const DESTINATION: usize = 16 + 12 + 4;
+/// Where a message's flags are (nlmsghdr).
+const FLAGS: usize = 6;
+/// RTPROT_BGP: no network manager's.
+const PROTOCOL: u8 = 186;
+
+pub(crate) fn run(arguments: &[String]) {
+    let [link, base, count, action, rounds @ ..] = arguments else {
+        panic!("routes LINK BASE COUNT add|del|storm [ROUNDS]")
+    };
+    let base: Ipv4Addr = base.parse().expect("BASE is an IPv4 address");
+    let count: u32 = count.parse().expect("COUNT");
+    let rounds: u32 = rounds.first().map_or(1, |text| text.parse().expect("ROUNDS"));
+    let producer = Producer::new(link, base);
+    let began = now();
+    let changes = match action.as_str() {
+        "add" => producer.all(&producer.add, count),
+        "del" => producer.all(&producer.delete, count),
+        "storm" => (0..rounds)
+            .map(|_| producer.all(&producer.add, count) + producer.all(&producer.delete, count))
+            .sum(),
+        other => panic!("{other} is not among add, del, storm"),
+    };
+    println!("{}", serde_json::json!({ "began": began, "ended": now(), "changes": changes }));
+}
+
+struct Producer {
+    socket: Socket,
+    base: u32,
+    /// A request each, to which a destination is written.
+    add: Vec<u8>,
+    delete: Vec<u8>,
+}
+
+impl Producer {
+    fn new(link: &str, base: Ipv4Addr) -> Producer {
+        let index = nix::net::if_::if_nametoindex(link).expect("LINK exists");
+        let mut socket = Socket::new(NETLINK_ROUTE).expect("a netlink socket");
+        socket.bind_auto().expect("bound");
+        socket.connect(&SocketAddr::new(0, 0)).expect("connected to the kernel");
+        let mut route = RouteMessage::default();
+        route.header = RouteHeader {
+            address_family: AddressFamily::Inet,
+            destination_prefix_length: 32,
+            table: RouteHeader::RT_TABLE_MAIN,
+            protocol: RouteProtocol::from(PROTOCOL),
+            scope: RouteScope::Link,
+            kind: RouteType::Unicast,
+            ..RouteHeader::default()
+        };
+        route.attributes =
+            vec![RouteAttribute::Destination(RouteAddress::Inet(base)), RouteAttribute::Oif(index)];
+        Producer {
+            socket,
+            base: base.to_bits(),
+            add: bytes(RouteNetlinkMessage::NewRoute(route.clone()), NLM_F_CREATE | NLM_F_EXCL),
+            delete: bytes(RouteNetlinkMessage::DelRoute(route), 0),
+        }
+    }
+
+    /// Sends the request for each destination; how many.
+    fn all(&self, request: &[u8], count: u32) -> u32 {
+        let mut batch = Vec::with_capacity(request.len() * 512);
+        for first in (0..count).step_by(512) {
+            batch.clear();
+            for n in first..count.min(first + BATCH) {
+                let start = batch.len();
+                batch.extend_from_slice(request);
+                let destination = (self.base + n).to_be_bytes();
+                batch[start + DESTINATION..start + DESTINATION + 4].copy_from_slice(&destination);
+            }
+            // The kernel works through all of them before the call returns, and answers failures unasked.
+            let last = batch.len() - request.len();
+            let flags = (NLM_F_REQUEST | NLM_F_ACK).to_ne_bytes();
+            batch[last + FLAGS] |= flags[0];
+            batch[last + FLAGS + 1] |= flags[1];
+            self.socket.send(&batch, 0).expect("sent");
+            self.acknowledged();
+        }
+        count
+    }
+
+    /// Reads the answer to a batch, which says that nothing failed.
+    fn acknowledged(&self) {
+        let mut answer = vec![0u8; 8192];
+        let length = self.socket.recv(&mut &mut answer[..], 0).expect("an answer");
+        let message = NetlinkMessage::<RouteNetlinkMessage>::deserialize(&answer[..length]).expect("netlink");
+        match message.payload {
+            NetlinkPayload::Error(error) => assert_eq!(error.raw_code(), 0, "the kernel refused a route"),
+            other => panic!("unexpected answer: {other:?}"),
+        }
+    }
+}
+
+fn bytes(message: RouteNetlinkMessage, flags: u16) -> Vec<u8> {
+    let mut message = NetlinkMessage::from(message);
+    message.header.flags = NLM_F_REQUEST | flags;
+    message.finalize();
+    let mut bytes = vec![0; message.buffer_len()];
+    message.serialize(&mut bytes);
+    assert_eq!(bytes.len() % 4, 0, "the next one follows aligned");
+    bytes
+}

@@ -26,4 +26,5 @@ mod page;
 mod routing;
 mod scripts;
 mod services;
+mod storm;
 mod tour;

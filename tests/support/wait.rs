@@ -10,10 +10,20 @@ const PAUSE: Duration = Duration::from_millis(8);
 ///
 /// # Panics
 /// After 20 seconds, with `what` and what `explain` has to say.
-pub(crate) fn wait_for(what: &str, explain: impl Fn() -> String, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+pub(crate) fn wait_for(what: &str, explain: impl Fn() -> String, condition: impl FnMut() -> bool) {
+    wait_within(PATIENCE, what, explain, condition);
+}
+
+/// The same for what takes longer than that by its nature; `patience` guards against hangs alone.
+pub(crate) fn wait_within(
+    patience: Duration,
+    what: &str,
+    explain: impl Fn() -> String,
+    mut condition: impl FnMut() -> bool,
+) {
+    let deadline = Instant::now() + patience;
     while !condition() {
-        assert!(Instant::now() < deadline, "not seen within {PATIENCE:?}: {what}\n{}", explain());
+        assert!(Instant::now() < deadline, "not seen within {patience:?}: {what}\n{}", explain());
         std::thread::sleep(PAUSE);
     }
 }

@@ -10,6 +10,7 @@
 //! - `trespass`, `window`, `usurp`: what one process can do to another, at any time, at its start, and
 //!   with a socket taken from it.
 //! - `raw`, `requests`, `hold`: clients of the API: one that says anything, a steady one, bad ones.
+//! - `routes-storm`: changes very many routes, as fast as the kernel or its listeners can.
 //! - `poke`, `roundtrip`, `starts`: what the benchmark times.
 //!
 //! It is a test tool: a failing step ends it with a message, which fails the test.
@@ -27,6 +28,7 @@ mod record;
 mod relay;
 mod requests;
 mod roundtrip;
+mod routes_storm;
 mod sniff;
 mod starts;
 mod sys;
@@ -50,6 +52,7 @@ fn main() {
         Some("poke") => poke::run(&arguments[1..]),
         Some("reach") => reach::run(&arguments[1..]),
         Some("roundtrip") => roundtrip::run(&arguments[1..]),
+        Some("routes-storm") => routes_storm::run(&arguments[1..]),
         Some("trespass") => trespass::run(&arguments[1..]),
         Some("window") => trespass::window(&arguments[1..]),
         Some("usurp") => usurp::run(&arguments[1..]),
@@ -57,7 +60,7 @@ fn main() {
         _ => {
             eprintln!(
                 "usage: netevd-test-agent record|lookup|networkd|sniff|relay|poke|raw|reach|requests|hold|\
-                 roundtrip|starts|trespass|try|window|usurp ..."
+                 roundtrip|routes-storm|starts|trespass|try|window|usurp ..."
             );
             std::process::exit(2);
         }

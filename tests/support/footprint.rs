@@ -10,9 +10,9 @@ use std::fs;
 pub(crate) struct Footprint {
     /// `VmRSS`: with the pages of the program that are in memory.
     pub(crate) rss: u64,
-    /// `Private_Clean` and `Private_Dirty` of smaps_rollup: what would be free without it. 0 where
-    /// that is not to be read, as in a user namespace.
-    pub(crate) private: u64,
+    /// `Private_Dirty` of smaps_rollup: what it has written itself. Clean pages of the program are private
+    /// or not depending on who else runs it. 0 where that is not to be read, as in a user namespace.
+    pub(crate) dirty: u64,
     /// What its open descriptors lead to, without the numbers of sockets and pipes, sorted.
     pub(crate) descriptors: Vec<String>,
     /// `utime` and `stime` in clock ticks, of itself alone.
@@ -40,7 +40,7 @@ impl Host {
         let tick = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
         Footprint {
             rss: kib(&status, "VmRSS:"),
-            private: kib(&rollup, "Private_Clean:") + kib(&rollup, "Private_Dirty:"),
+            dirty: kib(&rollup, "Private_Dirty:"),
             descriptors: self.descriptors(pid),
             // Fields 14 and 15, of which the third is the first here.
             ticks: tick(11) + tick(12),

@@ -81,7 +81,7 @@ impl<'d> Calm<'d> {
             self.before
                 .iter()
                 .zip(&self.now())
-                .all(|(before, now)| now.rss <= before.rss + kib && now.private <= before.private + kib)
+                .all(|(before, now)| now.rss <= before.rss + kib && now.dirty <= before.dirty + kib)
         });
         println!("memory {:?} -> {:?} in the end", memory(&self.before), memory(&self.now()));
         wait_for("no zombie", || format!("{:?}", self.host.zombies()), || self.host.zombies().is_empty());
@@ -92,7 +92,7 @@ impl<'d> Calm<'d> {
     }
 }
 
-/// RSS and private memory of each.
+/// RSS and written memory of each.
 fn memory(all: &[Footprint]) -> Vec<(u64, u64)> {
-    all.iter().map(|one| (one.rss, one.private)).collect()
+    all.iter().map(|one| (one.rss, one.dirty)).collect()
 }

@@ -41,7 +41,7 @@ fn pace(host: &Host) -> &'static str {
 fn storm_ten_thousand_route_events_with_a_script() {
     let Some(host) = Host::new("storm_ten_thousand_route_events_with_a_script") else { return };
     host.two_uplinks();
-    host.recorder("routes", "10-note", "");
+    host.recorder("routes", "10-note", "brief");
     let daemon = host.start_daemon();
     host.await_ours("eth1 is complete", &eth1_complete());
     let calm = Calm::of(&host, &daemon);
@@ -65,12 +65,12 @@ fn storm_ten_thousand_route_events_with_a_script() {
 fn storm_a_million_route_changes_with_a_script() {
     let Some(host) = Host::new("storm_a_million_route_changes_with_a_script") else { return };
     host.two_uplinks();
-    host.recorder("routes", "10-note", "");
+    host.recorder("routes", "10-note", "brief");
     let daemon = host.start_daemon();
     host.await_ours("eth1 is complete", &eth1_complete());
     let calm = Calm::of(&host, &daemon);
     let (before, earlier) = (Counted::now(&host), host.records().len());
-    let rounds = size(250, 25);
+    let rounds = size(250, 50);
     let changes = routes_storm(&host, &format!("{BGP} 2000 {rounds} 500 paced"));
     assert_eq!(changes, u64::from(rounds) * 4_000 - 500);
     calm.again(4_096);

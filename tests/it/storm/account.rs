@@ -4,6 +4,9 @@
 use crate::support::{Host, Record};
 use std::collections::BTreeMap;
 
+/// Where a link is on its way: the newest stands for those that it overtakes in the queue.
+pub(super) const STATES: [&str; 5] = ["no-carrier", "carrier", "degraded", "configured", "routable"];
+
 /// The counters of a moment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Counted {
@@ -87,17 +90,19 @@ pub(super) fn told(records: &[Record], event: &str) -> (u64, u64) {
 pub(super) fn all_accounted(host: &Host, before: &Counted, earlier: usize, kinds: &[&str]) -> Counted {
     let now = Counted::now(host).since(before);
     let records = &host.records()[earlier..];
-    let mut skipped_in_all = 0;
+    let (mut skipped_in_all, mut states, mut states_heard) = (0, 0, 0);
     for kind in kinds {
         let (told, skipped) = told(records, kind);
-        assert_eq!(
-            told + skipped,
-            now.of(kind),
-            "{kind}: {told} told, {skipped} skipped: {now:?}\n{}",
-            host.log()
-        );
         skipped_in_all += skipped;
+        if STATES.contains(kind) {
+            // One state stands for others.
+            states += told + skipped;
+            states_heard += now.of(kind);
+        } else {
+            assert_eq!(told + skipped, now.of(kind), "{kind}: {told} told, {skipped} skipped: {now:?}");
+        }
     }
+    assert_eq!(states, states_heard, "states, told and skipped: {now:?}");
     // Events without a script coalesce as well while their link's script runs.
     assert!(now.coalesced >= skipped_in_all, "{skipped_in_all} skipped: {now:?}");
     if now.events.keys().all(|kind| kinds.contains(&kind.as_str())) {

@@ -5,10 +5,14 @@
 //! daemon; without it they are as large as an unoptimised one does in a few seconds.
 
 mod account;
+mod addresses;
 mod calm;
+mod flaps;
+mod links;
+mod overruns;
 mod routes;
 
-use crate::support::Host;
+use crate::support::{Host, wait_for};
 use serde_json::Value;
 
 /// The storm at its full size, or at this one.
@@ -26,4 +30,10 @@ fn routes_storm(host: &Host, words: &str) -> u64 {
     let done: Value = serde_json::from_str(&output).expect("one line of JSON");
     println!("{words}: {done}");
     done["changes"].as_u64().expect("a number")
+}
+
+/// Waits until the API's documents are what `ip -j` shows.
+fn agrees(host: &Host) {
+    let disagreements = || host.disagreements();
+    wait_for("API and ip agree", || disagreements().join("\n"), || disagreements().is_empty());
 }

@@ -2,16 +2,12 @@
 
 use super::account::{Counted, all_accounted};
 use super::calm::Calm;
-use super::{routes_storm, size};
-use crate::support::{Host, Record, eth1_complete, rules, wait_for};
+use super::{agrees, routes_storm, size};
+use crate::support::{Host, Record, eth1_complete, rules};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// No manager's, so that they are none that netevd copies, and remembered only for scripts.
 const BGP: u32 = 186;
-
-fn agrees(host: &Host) {
-    wait_for("API and ip agree", || host.disagreements().join("\n"), || host.disagreements().is_empty());
-}
 
 /// Routes of 10/8 in main that are there by ip.
 fn present(host: &Host) -> BTreeSet<String> {

@@ -62,7 +62,8 @@ fn brief(script: Option<&String>, env: &Map<String, Value>, stdin: &str, started
     let document: Value = serde_json::from_str(stdin).expect("the document is JSON");
     let change = |route: &Value| json!({ "destination": route["destination"], "action": route["action"] });
     let routes: Vec<Value> = document["routes"].as_array().into_iter().flatten().map(change).collect();
-    let document = json!({ "id": document["id"], "skipped": document["skipped"], "truncated": document["truncated"], "routes": routes });
+    let mut document = json!({ "skipped": document["skipped"], "truncated": document["truncated"] });
+    document["routes"] = routes.into();
     json!({ "script": script, "env": env, "stdin": document.to_string(), "started": started })
 }
 

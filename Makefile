@@ -14,7 +14,7 @@ REMAP = --remap-path-prefix=$(CURDIR)=/netevd \
 	--remap-path-prefix=$(shell rustc --print sysroot)/lib/rustlib/src/rust=/rustc/$(shell rustc -vV | sed -n 's/^commit-hash: //p')
 
 .DEFAULT_GOAL := help
-.PHONY: help build release man install uninstall demo test test-boot test-api size layout fuzz miri bench lint audit exposure deny sbom reproducible packages clean bench-table
+.PHONY: help build release man install uninstall demo test test-boot test-api size layout fuzz miri bench lint audit exposure deny sbom reproducible packages clean bench-table soak
 
 help: ## Print this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
@@ -133,6 +133,13 @@ $(SCHEMATHESIS):
 
 test-api: build $(SCHEMATHESIS) ## Requests made up from openapi.yaml, legal and illegal, against a running daemon
 	NETEVD_SCHEMATHESIS=$(CURDIR)/$(SCHEMATHESIS) $(CARGO) test --locked --test it api_holds -- --nocapture
+
+# Debug programs, or those of NETEVD_TEST_BINARIES. Without a seed another one each time; it is printed.
+SOAK_SECONDS ?= 3600
+soak: build ## Everything at once for SOAK_SECONDS (an hour) from SOAK_SEED: exact, and memory and descriptors flat
+	@[ "$$(id -u)" != 0 ] || tests/support/packages.sh ip:iproute2 unshare:util-linux \
+		dbus-daemon:dbus-daemon networkctl:systemd dnsmasq:dnsmasq-base
+	SOAK_SECONDS=$(SOAK_SECONDS) SOAK_SEED=$(SOAK_SEED) $(CARGO) test --locked --test soak
 
 # Nightly is for these two alone. What is found is in target/fuzz/found.
 FUZZ_SECONDS ?= 20

@@ -28,4 +28,5 @@ mod routing;
 mod scripts;
 mod services;
 mod size;
+mod storm;
 mod tour;

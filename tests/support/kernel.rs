@@ -16,10 +16,16 @@ const OURS: &str = "110";
 impl Host {
     /// netevd's rules and routes, both families.
     pub(crate) fn ours(&self) -> BTreeSet<String> {
-        let lines: Vec<String> = self.objects().iter().filter(|o| is_ours(&o.1)).map(line).collect();
+        let lines = self.ours_in_motion();
         let set: BTreeSet<String> = lines.iter().cloned().collect();
         assert_eq!(lines.len(), set.len(), "an object stands twice: {lines:#?}");
         set
+    }
+
+    /// The same while they change: a dump of more than one page shows an object twice, or not at all,
+    /// where others were added or deleted before it meanwhile.
+    pub(crate) fn ours_in_motion(&self) -> Vec<String> {
+        self.objects().iter().filter(|o| is_ours(&o.1)).map(line).collect()
     }
 
     /// Everyone else's rules and routes, as the JSON that ip printed without counters.

@@ -7,19 +7,22 @@
 
 mod browser;
 mod daemon;
+mod footprint;
 mod host;
 mod http;
 mod kernel;
 mod links;
 mod managers;
 mod record;
+mod truth;
 mod wait;
 
 pub(crate) use browser::Browser;
 pub(crate) use daemon::Daemon;
+pub(crate) use footprint::{Footprint, Process};
 pub(crate) use host::{Host, Output};
 pub(crate) use http::{Answer, SOCKET, request};
 pub(crate) use links::{ETH1_MANAGED, eth1_complete, rules};
 pub(crate) use managers::Manager;
 pub(crate) use record::{Record, recorder};
-pub(crate) use wait::{holds_for, wait_for};
+pub(crate) use wait::{holds_for, wait_for, wait_within};

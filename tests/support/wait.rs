@@ -11,10 +11,19 @@ const PAUSE: Duration = Duration::from_millis(8);
 ///
 /// # Panics
 /// After [`PATIENCE`], with `what` and what `explain` has to say.
-pub(crate) fn wait_for(what: &str, explain: impl Fn() -> String, mut condition: impl FnMut() -> bool) {
+pub(crate) fn wait_for(what: &str, explain: impl Fn() -> String, condition: impl FnMut() -> bool) {
     let asked = std::env::var("NETEVD_TEST_PATIENCE").ok();
-    let patience =
-        asked.map_or(PATIENCE, |text| Duration::from_secs(text.parse().expect("a number of seconds")));
+    let seconds = |text: String| Duration::from_secs(text.parse().expect("a number of seconds"));
+    wait_within(asked.map_or(PATIENCE, seconds), what, explain, condition);
+}
+
+/// The same for what takes longer than that by its nature; `patience` guards against hangs alone.
+pub(crate) fn wait_within(
+    patience: Duration,
+    what: &str,
+    explain: impl Fn() -> String,
+    mut condition: impl FnMut() -> bool,
+) {
     let deadline = Instant::now() + patience;
     while !condition() {
         assert!(Instant::now() < deadline, "not seen within {patience:?}: {what}\n{}", explain());

@@ -10,6 +10,7 @@
 //! - `trespass`, `window`, `usurp`: what one process can do to another, at any time, at its start, and
 //!   with a socket taken from it.
 //! - `raw`, `requests`, `hold`: clients of the API: one that says anything, a steady one, bad ones.
+//! - `routes-storm`: changes very many routes, as fast as the kernel or its listeners can.
 //! - `poke`, `roundtrip`, `starts`: what the benchmark times.
 //! - `routes`, `tally`: a storm of changes of routes, and a script that counts what it is told of one.
 //!
@@ -29,6 +30,7 @@ mod relay;
 mod requests;
 mod roundtrip;
 mod routes;
+mod routes_storm;
 mod sniff;
 mod starts;
 mod sys;
@@ -55,6 +57,7 @@ fn main() {
         Some("roundtrip") => roundtrip::run(&arguments[1..]),
         Some("routes") => routes::run(&arguments[1..]),
         Some("tally") => tally::run(&role[1..]),
+        Some("routes-storm") => routes_storm::run(&arguments[1..]),
         Some("trespass") => trespass::run(&arguments[1..]),
         Some("window") => trespass::window(&arguments[1..]),
         Some("usurp") => usurp::run(&arguments[1..]),
@@ -62,7 +65,7 @@ fn main() {
         _ => {
             eprintln!(
                 "usage: netevd-test-agent record|lookup|networkd|sniff|relay|poke|raw|reach|requests|hold|\
-                 roundtrip|routes|starts|tally|trespass|try|window|usurp ..."
+                 roundtrip|routes|routes-storm|starts|tally|trespass|try|window|usurp ..."
             );
             std::process::exit(2);
         }

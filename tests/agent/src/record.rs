@@ -2,7 +2,8 @@
 //!
 //! Appends one JSON line to `/out/records` in a single write, before anything else happens:
 //! `{script, args, env, stdin, status, fds, started}`. With `sleep=MILLISECONDS` it then sleeps
-//! and appends `{ended: SCRIPT, args, at}`; `exit=CODE` sets its exit status.
+//! and appends `{ended: SCRIPT, args, at}`; `exit=CODE` sets its exit status. `brief` notes of script,
+//! environment and document only what storms are judged by: their lines would fill the machine.
 //! Times are CLOCK_MONOTONIC in nanoseconds.
 
 use nix::time::{ClockId, clock_gettime};
@@ -23,6 +24,10 @@ pub(crate) fn run(options: &[&str], arguments: &[String]) {
     let env: Map<String, Value> = std::env::vars_os()
         .map(|(k, v)| (k.to_string_lossy().into_owned(), Value::from(v.to_string_lossy().into_owned())))
         .collect();
+    if options.contains(&"brief") {
+        append(&brief(arguments.first(), &env, &stdin, started));
+        return finish(options, arguments);
+    }
     append(&json!({
         "script": arguments.first(),
         "args": arguments.get(1..),
@@ -33,12 +38,33 @@ pub(crate) fn run(options: &[&str], arguments: &[String]) {
         "cwd": std::env::current_dir().ok(),
         "started": started,
     }));
+    finish(options, arguments);
+}
+
+fn finish(options: &[&str], arguments: &[String]) {
     if let Some(pause) = option(options, "sleep") {
         std::thread::sleep(Duration::from_millis(pause));
         append(&json!({ "ended": arguments.first(), "args": arguments.get(1..), "at": now() }));
     }
     let code = option(options, "exit").unwrap_or(0);
     std::process::exit(i32::try_from(code).expect("an exit status"));
+}
+
+/// Which event of which link, and what the run stands for.
+fn brief(script: Option<&String>, env: &Map<String, Value>, stdin: &str, started: i64) -> Value {
+    let kept =
+        ["ADDRESS", "EVENT", "EVENT_ID", "LINK", "LINKINDEX", "OLD_STATE", "SKIPPED", "STARTUP", "STATE"];
+    let env: Map<String, Value> = env
+        .iter()
+        .filter(|(name, _)| kept.contains(&name.as_str()))
+        .map(|(n, v)| (n.clone(), v.clone()))
+        .collect();
+    let document: Value = serde_json::from_str(stdin).expect("the document is JSON");
+    let change = |route: &Value| json!({ "destination": route["destination"], "action": route["action"] });
+    let routes: Vec<Value> = document["routes"].as_array().into_iter().flatten().map(change).collect();
+    let mut document = json!({ "skipped": document["skipped"], "truncated": document["truncated"] });
+    document["routes"] = routes.into();
+    json!({ "script": script, "env": env, "stdin": document.to_string(), "started": started })
 }
 
 fn option(options: &[&str], name: &str) -> Option<u64> {

@@ -1,0 +1,127 @@
+//! A quiet point: what must be so whenever nothing happens. Each is awaited, none is slept for.
+
+use crate::machine::Machine;
+use crate::oracle::Snapshot;
+use crate::support::{Footprint, wait_within};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// A guard against hangs: a repair after many wipes waits up to a minute, by design.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What holds on the whole machine from the first quiet point on.
+pub(crate) struct Rest {
+    /// Names of all processes, each as often as it is there.
+    processes: BTreeMap<String, usize>,
+    /// Descriptors of launcher, worker and helper.
+    descriptors: Option<Vec<Vec<String>>>,
+    /// Foreign objects that no action touches.
+    steady: BTreeSet<String>,
+    /// Rules of somebody else's that actions have added.
+    pub(crate) rules: BTreeSet<(u32, u32)>,
+}
+
+/// One quiet point's figures, of the worker and the helper.
+#[derive(Clone, Debug)]
+pub(crate) struct Figures {
+    /// The worker's process, which is another one after a restart.
+    pub(crate) worker: u32,
+    pub(crate) memory: [Footprint; 2],
+}
+
+impl Rest {
+    /// Before the daemon is started.
+    pub(crate) fn of(machine: &Machine<'_>) -> Self {
+        let mut processes = processes(machine);
+        processes.extend(["netevd", "netevd-worker", "netevd-priv"].map(|name| (name.to_owned(), 1)));
+        Rest { processes, descriptors: None, steady: steady(machine), rules: BTreeSet::new() }
+    }
+
+    /// Waits until all of it is so.
+    pub(crate) fn hold(&mut self, machine: &Machine<'_>) -> Figures {
+        let host = machine.host;
+        let log = || host.log();
+        wait_within(PATIENCE, "no event waits and no script runs", log, || {
+            let status = host.get("/api/v1/status");
+            let status = if status.status == 200 { status.json() } else { return false };
+            status["events_waiting"] == 0 && status["scripts_running"] == 0
+        });
+        self.routing_holds(machine);
+        let disagreements = || host.disagreements();
+        wait_within(
+            PATIENCE,
+            "API and ip agree",
+            || disagreements().join("\n") + &host.log(),
+            || disagreements().is_empty(),
+        );
+        assert_eq!(steady(machine), self.steady, "nothing foreign has changed");
+        let rules = foreign_rules(machine);
+        assert_eq!(rules, self.rules, "the rules of others are those that they have");
+
+        let explain = || format!("{:?}\n{:#?}\n{}", self.processes, host.processes(), host.log());
+        wait_within(PATIENCE, "no zombie, no orphan, no script", explain, || {
+            host.zombies().is_empty() && processes(machine) == self.processes
+        });
+        let pids = machine.daemon().pids();
+        let footprints = || -> Vec<Footprint> { pids.iter().map(|pid| host.footprint(*pid)).collect() };
+        let now = || -> Vec<Vec<String>> { footprints().into_iter().map(|one| one.descriptors).collect() };
+        let expected = self.descriptors.get_or_insert_with(now).clone();
+        wait_within(
+            PATIENCE,
+            "the same descriptors",
+            || format!("{expected:?}\n{:?}\n{}", now(), host.log()),
+            || now() == expected,
+        );
+        let [_, worker, helper] = footprints().try_into().expect("three processes");
+        Figures { worker: pids[1], memory: [worker, helper] }
+    }
+
+    /// The kernel has exactly what the design says of what the kernel has.
+    fn routing_holds(&self, machine: &Machine<'_>) {
+        let host = machine.host;
+        let look = || {
+            let expected = Snapshot::take(host).expected(&machine.managed);
+            (expected, host.ours_in_motion().into_iter().collect::<BTreeSet<_>>())
+        };
+        let explain = || {
+            let (expected, ours) = look();
+            let missing: Vec<_> = expected.difference(&ours).collect();
+            let surplus: Vec<_> = ours.difference(&expected).collect();
+            let state = host.sh("ip addr; ip rule; ip route show table all; ip -6 route");
+            format!(
+                "managed {:?}\nmissing {missing:#?}\nsurplus {surplus:#?}\n{state}\n{}",
+                machine.managed,
+                host.log()
+            )
+        };
+        wait_within(PATIENCE, "netevd's objects are the oracle's", explain, || {
+            let (expected, ours) = look();
+            expected == ours
+        });
+    }
+}
+
+fn processes(machine: &Machine<'_>) -> BTreeMap<String, usize> {
+    let mut names = BTreeMap::new();
+    for process in machine.host.processes() {
+        *names.entry(process.name).or_default() += 1;
+    }
+    names
+}
+
+/// The table 4711 and what points to it, which nobody touches.
+fn steady(machine: &Machine<'_>) -> BTreeSet<String> {
+    let objects = machine.host.foreign();
+    objects.into_iter().filter(|line| line.contains("\"4711\"")).collect()
+}
+
+/// The priorities and sources of the rules that actions make.
+fn foreign_rules(machine: &Machine<'_>) -> BTreeSet<(u32, u32)> {
+    let rules = machine.host.ip_json("rule");
+    let rule = |rule: &serde_json::Value| {
+        let priority = u32::try_from(rule["priority"].as_u64()?).ok()?;
+        let network = rule["src"].as_str()?.strip_prefix("10.77.")?.split('.').next()?.parse().ok()?;
+        (rule["protocol"] != "110").then_some((priority, network))
+    };
+    rules.as_array().into_iter().flatten().filter_map(rule).collect()
+}

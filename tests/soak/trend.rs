@@ -1,0 +1,76 @@
+//! Whether memory stays where it was: late quiet points of one worker's life against early ones.
+
+use crate::rest::Figures;
+
+/// Quiet points of a life before anything is said of it.
+const ENOUGH: usize = 8;
+/// What the worker's median may grow by, in KiB of memory that it has written: what a flood leaves with the
+/// allocator until the minute is over.
+const WORKER: u64 = 4 * 1024;
+/// The helper's; it keeps nothing.
+const HELPER: u64 = 128;
+
+/// One worker's life.
+#[derive(Default)]
+pub(crate) struct Trend {
+    points: Vec<Figures>,
+}
+
+/// What a life has come to: medians in KiB of written memory and RSS, early and late.
+#[derive(Clone, Debug)]
+pub(crate) struct Growth {
+    pub(crate) points: usize,
+    pub(crate) worker: [(u64, u64); 2],
+    pub(crate) helper: [(u64, u64); 2],
+}
+
+impl Trend {
+    /// Takes a point in; a new worker begins a new life, and the old one's growth is returned.
+    pub(crate) fn take(&mut self, figures: Figures) -> Option<Growth> {
+        let is_new = self.points.last().is_some_and(|last| last.worker != figures.worker);
+        let over = if is_new { self.growth() } else { None };
+        if is_new {
+            self.points.clear();
+        }
+        self.points.push(figures);
+        over
+    }
+
+    /// Early and late medians, of the second quarter of its quiet points (the first warms up) and the last.
+    pub(crate) fn growth(&self) -> Option<Growth> {
+        if self.points.len() < ENOUGH {
+            return None;
+        }
+        let quarter = self.points.len() / 4;
+        let early = &self.points[quarter..2 * quarter];
+        let late = &self.points[self.points.len() - quarter..];
+        let of = |points: &[Figures], who: usize| {
+            let median = |value: &dyn Fn(&Figures) -> u64| {
+                let mut values: Vec<u64> = points.iter().map(value).collect();
+                values.sort_unstable();
+                values[values.len() / 2]
+            };
+            (median(&|point| point.memory[who].dirty), median(&|point| point.memory[who].rss))
+        };
+        Some(Growth {
+            points: self.points.len(),
+            worker: [of(early, 0), of(late, 0)],
+            helper: [of(early, 1), of(late, 1)],
+        })
+    }
+}
+
+impl Growth {
+    /// # Panics
+    /// When the memory is not flat.
+    pub(crate) fn is_flat(&self) {
+        for (who, [early, late], bound) in [("worker", self.worker, WORKER), ("helper", self.helper, HELPER)]
+        {
+            assert!(late.0 <= early.0 + bound, "the {who} grew by more than {bound} KiB written: {self:?}");
+            assert!(
+                late.1 <= early.1 + bound + 1_024,
+                "the {who} grew by more than {bound} KiB and 1 MiB of code: {self:?}"
+            );
+        }
+    }
+}

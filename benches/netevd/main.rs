@@ -17,6 +17,7 @@ mod figures;
 mod leases;
 mod network1;
 mod promises;
+mod scale;
 mod signals;
 mod watching;
 
@@ -37,6 +38,10 @@ const STARTS: usize = 30;
 fn main() {
     // `cargo bench` hands over --bench; names are those of the parts, without any all are run.
     let names: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    // Minutes, with a report of its own: only by name.
+    if names.first().is_some_and(|name| name == "scale") {
+        return scale::run(&names);
+    }
     let wanted = |part: &str| names.is_empty() || names.iter().any(|name| name == part);
     let mut report = Report::new();
     figures::title();

@@ -11,11 +11,13 @@
 //!   with a socket taken from it.
 //! - `raw`, `requests`, `hold`: clients of the API: one that says anything, a steady one, bad ones.
 //! - `poke`, `roundtrip`, `starts`: what the benchmark times.
+//! - `bulk`: links, addresses and routes by the thousand.
 //!
 //! It is a test tool: a failing step ends it with a message, which fails the test.
 #![allow(clippy::expect_used, clippy::panic, reason = "a test tool that cannot go on has to say why and end")]
 
 mod attempt;
+mod bulk;
 mod hold;
 mod http;
 mod lookup;
@@ -47,6 +49,7 @@ fn main() {
         Some("hold") => hold::run(&arguments[1..]),
         Some("sniff") => sniff::run(),
         Some("relay") => relay::run(&arguments[1..]),
+        Some("bulk") => bulk::run(&arguments[1..]),
         Some("poke") => poke::run(&arguments[1..]),
         Some("reach") => reach::run(&arguments[1..]),
         Some("roundtrip") => roundtrip::run(&arguments[1..]),
@@ -57,7 +60,7 @@ fn main() {
         _ => {
             eprintln!(
                 "usage: netevd-test-agent record|lookup|networkd|sniff|relay|poke|raw|reach|requests|hold|\
-                 roundtrip|starts|trespass|try|window|usurp ..."
+                 bulk|roundtrip|starts|trespass|try|window|usurp ..."
             );
             std::process::exit(2);
         }

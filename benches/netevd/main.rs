@@ -39,8 +39,10 @@ fn main() {
     // `cargo bench` hands over --bench; names are those of the parts, without any all are run.
     let names: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     // Minutes, with a report of its own: only by name.
-    if names.first().is_some_and(|name| name == "scale") {
-        return scale::run(&names);
+    match names.first().map(String::as_str) {
+        Some("scale") => return scale::measure(&names[1..]),
+        Some("scale-paper") => return scale::write_paper(),
+        _ => {}
     }
     let wanted = |part: &str| names.is_empty() || names.iter().any(|name| name == part);
     let mut report = Report::new();

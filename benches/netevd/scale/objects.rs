@@ -1,97 +1,88 @@
 //! Links, addresses and routes: machines with more and more of one of them.
 
-use super::pair::{Pair, Used, count};
+use super::{Grown, machine};
+use super::pair::{Machine, bulk, count};
 use super::series::{Series, Unit};
 use crate::support::Host;
 
-/// Changes of which the cost of one among many is the mean.
-const BURST: usize = 200;
+/// Changes at once: as many as the ring of events holds, so that it is full everywhere.
+const BURST: usize = 1_000;
 /// Lone changes, of which the cheapest counts.
 const LONE: usize = 3;
+/// Numbers of routing protocols (/etc/iproute2/rt_protos).
+const STATIC: u8 = 4;
+const BGP: u8 = 186;
 
-/// Runs the agent's `bulk` to its end.
-pub(super) fn bulk(host: &Host, words: &str) {
-    let agent = ["/opt/netevd/netevd-test-agent", "bulk"];
-    let words: Vec<&str> = agent.into_iter().chain(words.split(' ')).collect();
-    let output = host.run(&words);
-    assert_eq!(output.status, 0, "{words:?}: {}", output.stderr);
+/// Without any address, up.
+pub(super) fn links() -> Vec<Grown> {
+    let series = Series::new("links", "link", 5_000);
+    let sizes = [0, 500, 1_000, 2_000, 5_000, 10_000];
+    vec![grow(series, &sizes, |host, size| bulk(host, &format!("links add 2 {size}")))]
 }
 
-/// Dummies `dN`, up, without any address.
-pub(super) fn links(sizes: &[usize]) -> Series {
-    let host = crate::machine("scale: links");
-    // Every address there is was asked for.
-    host.sh("sysctl -qw net.ipv6.conf.default.disable_ipv6=1");
-    grow(&host, Series::new("links", "link", 5_000.0), sizes, |first, more| {
-        bulk(&host, &format!("links add {} {more}", first + 2));
-    })
+/// On one link that is not under policy routing.
+pub(super) fn addresses() -> Vec<Grown> {
+    let series = Series::new("addresses", "address", 5_000);
+    let sizes = [0, 500, 1_000, 2_000, 5_000];
+    vec![grow(series, &sizes, |host, size| bulk(host, &format!("addresses add 1000000 {size} d0")))]
 }
 
-/// Addresses of a link that is not under policy routing.
-pub(super) fn addresses(sizes: &[usize]) -> Series {
-    let host = crate::machine("scale: addresses");
-    grow(&host, Series::new("addresses", "address", 5_000.0), sizes, |first, more| {
-        bulk(&host, &format!("addresses add {} {more} d0", 1_000_000 + first));
-    })
-}
-
-/// Routes in main: of protocol `static` netevd needs them, of protocol `bgp` it does not, unless something waits
-/// in `routes.d`.
-pub(super) fn routes(key: &str, sizes: &[usize], protocol: u8, with_script: bool) -> Series {
-    let host = crate::machine("scale: routes");
-    if with_script {
+/// Of main. netevd needs those of an administrator (protocol `static`) for its plan, and copies those that lead by no
+/// uplink; those of a routing daemon it reads and forgets, unless a script in `routes.d` wants to hear of them.
+pub(super) fn routes() -> Vec<Grown> {
+    let by_eth0 = |protocol: u8| {
+        move |host: &Host, size: usize| bulk(host, &format!("routes add 0 {size} eth0 {protocol} 192.0.2.1"))
+    };
+    let wanted = |host: &Host, size: usize| {
         host.script("routes", "10-true", "#!/bin/true\n");
-    }
-    // By an uplink, as a router's are: none of them is copied.
-    grow(&host, Series::new(key, "route", 200_000.0), sizes, |first, more| {
-        bulk(&host, &format!("routes add {first} {more} eth0 {protocol} 192.0.2.1"));
-    })
+        by_eth0(BGP)(host, size);
+    };
+    let by_d0 = |host: &Host, size: usize| bulk(host, &format!("routes add 0 {size} d0 {STATIC}"));
+    let many = [0, 50_000, 100_000, 200_000, 1_000_000];
+    vec![
+        grow(Series::new("needed", "route", 10_000), &[0, 1_000, 2_000, 5_000, 10_000], by_eth0(STATIC)),
+        grow(Series::new("copied", "network", 1_000), &[0, 125, 250, 500, 1_000], by_d0),
+        grow(Series::new("unwanted", "route", 200_000), &many, by_eth0(BGP)),
+        grow(Series::new("wanted", "route", 200_000), &many, wanted),
+    ]
 }
 
-/// Starts a daemon at each size, and asks it what all of it costs.
-fn grow(host: &Host, mut series: Series, sizes: &[usize], mut add: impl FnMut(usize, usize)) -> Series {
-    // Two links without a part in it: `d0` for what grows, `d1` for changes.
-    bulk(host, "links add 0 2");
-    let mut there = 0;
+/// A machine of each size: what starting there costs, a change of an address, and the documents that people ask for.
+fn grow(mut series: Series, sizes: &[usize], add: impl Fn(&Host, usize)) -> Grown {
+    let mut machines = Vec::new();
     for size in sizes {
-        if *size > there {
-            add(there, size - there);
-            there = *size;
+        let host = machine(&format!("{} {size}", series.key));
+        // Two links without a part in it: `d0` for addresses, `d1` for changes.
+        bulk(&host, "links add 0 2");
+        if *size > 0 {
+            add(&host, *size);
         }
-        let (pair, ready) = Pair::start(host);
-        let start = pair.used();
-        let memory = pair.memory();
-        let resync = pair.mean("netevd_resync_duration_seconds");
-        let lone = (0..LONE).map(|n| pair.cost(|| bulk(host, &format!("addresses add {n} 1 d1"))));
-        let lone = lone.min_by(|a, b| a.worker.total_cmp(&b.worker)).expect("some");
-        let burst = pair.cost(|| bulk(host, &format!("addresses add 1000 {BURST} d1")));
-        let each = |used: f64| used / count(BURST);
-        let (list, length) = pair.document("/api/v1/interfaces");
-        let (status, _) = pair.document("/api/v1/status");
-        let (metrics, _) = pair.document("/metrics");
-        host.ip("addr flush dev d1");
-        use Unit::{Bytes, Microseconds};
-        series.point(
-            count(*size),
-            &[
-                ("worker's memory", Bytes, memory.worker),
-                ("helper's memory", Bytes, memory.helper),
-                ("worker's peak", Bytes, memory.peak),
-                ("start to ready", Microseconds, ready),
-                ("worker's start", Microseconds, start.worker),
-                ("helper's start", Microseconds, start.helper),
-                ("whole dump", Microseconds, resync),
-                ("worker, a lone change", Microseconds, lone.worker),
-                ("helper, a lone change", Microseconds, lone.helper),
-                ("worker, one change of 200", Microseconds, each(burst.worker)),
-                ("helper, one change of 200", Microseconds, each(burst.helper)),
-                ("list of interfaces", Microseconds, list),
-                ("its length", Bytes, length),
-                ("status", Microseconds, status),
-                ("metrics", Microseconds, metrics),
-            ],
-        );
-        let _ = Used { ..lone };
+        let machine = Machine::start(host);
+        series.point(*size, &look(&machine));
+        machines.push(machine);
     }
-    series
+    Grown { series, machines }
+}
+
+/// What a daemon that has just started has cost, and does.
+pub(super) fn look(machine: &Machine) -> [(&'static str, Unit, f64); 10] {
+    use Unit::{Bytes, Microseconds};
+    let start = machine.used();
+    let dump = machine.mean("netevd_resync_duration_seconds");
+    let lone = (0..LONE).map(|n| machine.cost(|| bulk(machine.host, &format!("addresses add {n} 1 d1"))));
+    let lone = lone.map(|used| used.worker + used.helper).fold(f64::INFINITY, f64::min);
+    let burst = machine.cost(|| bulk(machine.host, &format!("addresses add 1000 {BURST} d1")));
+    let (list, length) = machine.document("/api/v1/interfaces");
+    [
+        ("start to ready", Microseconds, machine.ready),
+        ("worker's start", Microseconds, start.worker),
+        ("helper's start", Microseconds, start.helper),
+        ("whole dump", Microseconds, dump),
+        ("a lone change", Microseconds, lone),
+        ("one change of 1,000", Microseconds, (burst.worker + burst.helper) / count(BURST)),
+        ("list of interfaces", Microseconds, list),
+        ("its length", Bytes, length),
+        ("status", Microseconds, machine.document("/api/v1/status").0),
+        ("metrics", Microseconds, machine.document("/metrics").0),
+    ]
 }

@@ -1,4 +1,5 @@
-//! A running daemon as its counters: processor time and memory of worker and helper, and when both are quiet.
+//! A machine with a running daemon as its counters: processor time and memory of worker and helper, and when both
+//! are quiet.
 
 use crate::support::{Daemon, Host};
 use std::fs;
@@ -6,13 +7,18 @@ use std::time::{Duration, Instant};
 
 /// Nobody works, and nothing is due: longer than the daemon waits before it saves its state (200 ms).
 const QUIET: Duration = Duration::from_millis(300);
+/// What the daemon no longer needs of its start it gives back a minute after it.
+const AT_REST: Duration = Duration::from_secs(61);
 /// Against hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Worker and helper.
-pub(super) struct Pair<'h> {
-    host: &'h Host,
-    pub(super) daemon: Daemon<'h>,
+/// Worker and helper in a machine that ends with this process.
+pub(super) struct Machine {
+    pub(super) host: &'static Host,
+    daemon: Daemon<'static>,
+    started: Instant,
+    /// Microseconds from the start to ready.
+    pub(super) ready: f64,
     worker: u32,
     helper: u32,
 }
@@ -27,29 +33,30 @@ pub(super) struct Used {
 /// Bytes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Memory {
-    /// Anonymous pages (`RssAnon`): heap and stack, none of the program.
+    /// Anonymous pages (`RssAnon`): heap and stack, and none of the program.
     pub(super) worker: f64,
     pub(super) helper: f64,
     /// The worker's whole resident memory at its largest (`VmHWM`).
     pub(super) peak: f64,
 }
 
-impl<'h> Pair<'h> {
-    /// Starts a daemon that remembers nothing; with the time from its start to ready in microseconds.
-    pub(super) fn start(host: &'h Host) -> (Self, f64) {
-        let _ = fs::remove_file(host.path("/run/netevd/state.json"));
-        let began = Instant::now();
+impl Machine {
+    /// Starts the daemon in a machine that was made ready for it.
+    pub(super) fn start(host: Host) -> Self {
+        // The machine's first process ends with the pipe that this process holds.
+        let host: &'static Host = Box::leak(Box::new(host));
+        let started = Instant::now();
         let daemon = host.launch();
         while !daemon.log().contains(" ready: ") {
-            assert!(began.elapsed() < PATIENCE, "never ready:\n{}", daemon.log());
+            assert!(started.elapsed() < PATIENCE, "never ready:\n{}", daemon.log());
             std::thread::sleep(Duration::from_millis(1));
         }
-        let ready = micros(began.elapsed());
+        let ready = micros(started.elapsed());
         let child = |program| daemon.child(program).expect("it runs");
         let (worker, helper) = (child("netevd-worker"), child("netevd-priv"));
-        let pair = Self { host, daemon, worker, helper };
-        pair.settle();
-        (pair, ready)
+        let machine = Self { host, daemon, started, ready, worker, helper };
+        machine.settle();
+        machine
     }
 
     /// What both have used since they started.
@@ -66,6 +73,7 @@ impl<'h> Pair<'h> {
         Used { worker: after.worker - before.worker, helper: after.helper - before.helper }
     }
 
+    /// Now.
     pub(super) fn memory(&self) -> Memory {
         let of = |pid, name| self.bytes(pid, name);
         Memory {
@@ -73,6 +81,13 @@ impl<'h> Pair<'h> {
             helper: of(self.helper, "RssAnon"),
             peak: of(self.worker, "VmHWM"),
         }
+    }
+
+    /// Of a daemon that has lived for a minute.
+    pub(super) fn memory_at_rest(&self) -> Memory {
+        std::thread::sleep(AT_REST.saturating_sub(self.started.elapsed()));
+        self.settle();
+        self.memory()
     }
 
     /// Waits until neither has used the processor for a while.
@@ -89,7 +104,7 @@ impl<'h> Pair<'h> {
         }
     }
 
-    /// The seconds that the counter `NAME_sum` of /metrics has, by `NAME_count`, in microseconds.
+    /// The mean of a histogram of /metrics, in microseconds.
     pub(super) fn mean(&self, name: &str) -> f64 {
         let metrics = self.host.get("/metrics").text();
         let value = |suffix: &str| -> f64 {
@@ -99,7 +114,7 @@ impl<'h> Pair<'h> {
         value("_sum") / value("_count") * 1e6
     }
 
-    /// A document: microseconds until its end and its length in bytes; the best of a few.
+    /// A document: microseconds until its end, the best of a few, and its length in bytes.
     pub(super) fn document(&self, path: &str) -> (f64, f64) {
         let once = || {
             let began = Instant::now();
@@ -111,7 +126,7 @@ impl<'h> Pair<'h> {
         (0..5).map(|_| once()).min_by(|a, b| a.0.total_cmp(&b.0)).expect("some")
     }
 
-    /// All threads that there are.
+    /// Of all threads that there are.
     fn cpu(&self, pid: u32) -> f64 {
         let tasks = fs::read_dir(self.host.path(&format!("/proc/{pid}/task"))).expect("it runs");
         let times = tasks.flatten().filter_map(|task| fs::read_to_string(task.path().join("schedstat")).ok());
@@ -125,6 +140,14 @@ impl<'h> Pair<'h> {
         let kib = line.and_then(|value| value.split_whitespace().next()?.parse::<f64>().ok());
         kib.expect("a field of status") * 1024.0
     }
+}
+
+/// Runs the agent's `bulk` to its end.
+pub(super) fn bulk(host: &Host, words: &str) {
+    let agent = ["/opt/netevd/netevd-test-agent", "bulk"];
+    let words: Vec<&str> = agent.into_iter().chain(words.split(' ')).collect();
+    let output = host.run(&words);
+    assert_eq!(output.status, 0, "{words:?}: {}", output.stderr);
 }
 
 pub(super) fn micros(time: Duration) -> f64 {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// One quantity at several sizes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Column {
-    /// Heading of a table.
+    /// What it is.
     pub(crate) title: String,
     /// What a value is in.
     pub(crate) unit: Unit,
@@ -32,33 +32,35 @@ pub(crate) struct Series {
     pub(crate) sizes: Vec<f64>,
     /// Sizes up to this one make the line; what is beyond is compared with it.
     pub(crate) fitted_to: f64,
+    /// All that was measured.
     pub(crate) columns: Vec<Column>,
 }
 
-/// `y = base + slope * x`
+/// `base + slope * size`
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Line {
     pub(crate) base: f64,
     pub(crate) slope: f64,
-    /// The largest distance of a point from the line, as a part of the line's rise over all its points.
+    /// The largest distance of a fitted point from the line, as a part of the line's own rise.
     pub(crate) off: f64,
 }
 
 impl Series {
-    pub(crate) fn new(key: &str, thing: &str, fitted_to: f64) -> Self {
+    /// Of nothing yet.
+    pub(crate) fn new(key: &str, thing: &str, fitted_to: usize) -> Self {
         Self {
             key: key.to_owned(),
             thing: thing.to_owned(),
             sizes: Vec::new(),
-            fitted_to,
+            fitted_to: number(fitted_to),
             columns: Vec::new(),
         }
     }
 
     /// The values at one size; the same columns each time.
-    pub(crate) fn point(&mut self, size: f64, values: &[(&str, Unit, f64)]) {
-        println!("{}: {size} {}", self.key, shown(values));
-        self.sizes.push(size);
+    pub(crate) fn point(&mut self, size: usize, values: &[(&str, Unit, f64)]) {
+        println!("{}: {size}: {}", self.key, shown(values));
+        self.sizes.push(number(size));
         if self.columns.is_empty() {
             let column = |(title, unit, _): &(&str, Unit, f64)| Column {
                 title: (*title).to_owned(),
@@ -73,26 +75,39 @@ impl Series {
         }
     }
 
-    pub(crate) fn column(&self, title: &str) -> &Column {
-        self.columns.iter().find(|column| column.title == title).expect("a column of the series")
+    /// By its title.
+    pub(crate) fn column(&self, title: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.title == title)
     }
 
-    /// The least squares' line through the fitted points.
-    pub(crate) fn line(&self, column: &Column) -> Line {
-        let points = || {
-            self.sizes.iter().copied().zip(column.values.iter().copied()).filter(|(x, _)| *x <= self.fitted_to)
-        };
-        let n = points().fold(0.0, |n, _| n + 1.0);
-        let mean_x = points().map(|(x, _)| x).sum::<f64>() / n;
-        let mean_y = points().map(|(_, y)| y).sum::<f64>() / n;
-        let covariance: f64 = points().map(|(x, y)| (x - mean_x) * (y - mean_y)).sum();
-        let variance: f64 = points().map(|(x, _)| (x - mean_x).powi(2)).sum();
-        let slope = covariance / variance;
-        let base = mean_y - slope * mean_x;
-        let most = points().map(|(x, y)| (y - base - slope * x).abs()).fold(0.0, f64::max);
-        let widest = points().map(|(x, _)| x).fold(0.0, f64::max) - points().map(|(x, _)| x).fold(f64::MAX, f64::min);
-        Line { base, slope, off: most / (slope * widest).abs() }
+    /// The line of least squares through the fitted points; `None` of a single one.
+    pub(crate) fn line(&self, column: &Column) -> Option<Line> {
+        let all = self.sizes.iter().copied().zip(column.values.iter().copied());
+        let points: Vec<(f64, f64)> = all.filter(|(size, _)| *size <= self.fitted_to).collect();
+        let count = number(points.len());
+        let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / count;
+        let (x, y) = (mean(|point| point.0), mean(|point| point.1));
+        let variance: f64 = points.iter().map(|point| (point.0 - x).powi(2)).sum();
+        if variance == 0.0 {
+            return None;
+        }
+        let slope = points.iter().map(|point| (point.0 - x) * (point.1 - y)).sum::<f64>() / variance;
+        let base = y - slope * x;
+        let far = points.iter().map(|point| (point.1 - base - slope * point.0).abs()).fold(0.0, f64::max);
+        let widest = points.last()?.0 - points.first()?.0;
+        Some(Line { base, slope, off: far / (slope * widest).abs() })
     }
+}
+
+impl Line {
+    /// What it foretells.
+    pub(crate) fn at(&self, size: f64) -> f64 {
+        self.base + self.slope * size
+    }
+}
+
+fn number(n: usize) -> f64 {
+    f64::from(u32::try_from(n).expect("less than four thousand million"))
 }
 
 fn shown(values: &[(&str, Unit, f64)]) -> String {

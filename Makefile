@@ -140,6 +140,16 @@ bench: release ## Measure against the floor of this machine; needs root or user 
 		dbus-daemon:dbus-daemon busctl:systemd dnsmasq:dnsmasq-base
 	NETEVD_TEST_BINARIES=$(CURDIR)/target/release $(CARGO) bench --locked --profile dev --bench netevd
 
+# Some minutes on a quiet machine, 4 GB of memory. SCALE= names parts: links addresses routes managed hosts
+# queues watchers; the paper wants all.
+.PHONY: scale scale-paper
+scale: release ## What one more link, address, route, rule, script or client costs; into target/scale.json
+	@tests/support/packages.sh ip:iproute2 unshare:util-linux
+	NETEVD_TEST_BINARIES=$(CURDIR)/target/release $(CARGO) bench --locked --profile dev --bench netevd -- scale $(SCALE)
+
+scale-paper: ## docs/scale.md with the figures of the last `make scale`
+	$(CARGO) bench --locked --profile dev --bench netevd -- scale-paper
+
 lint: ## Formatting and lints, as CI demands them
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings

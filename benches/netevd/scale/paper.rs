@@ -8,6 +8,8 @@ use std::process::Command;
 
 /// A line that rises less than its points scatter says nothing.
 const SCATTER: f64 = 1.0;
+/// Points that are nearer to their line make a straight one.
+const CURVED: f64 = 0.05;
 /// Between a straight line and a square: above it growth is named.
 const STEEP: f64 = 1.3;
 
@@ -143,14 +145,13 @@ fn table(series: &Series) -> String {
     text
 }
 
-/// The power of the size with which a value grows between the last two points, where it is more than one.
+/// The power of the size with which a value grows between the last two points, where it is clearly more than one.
 fn growth(series: &Series, column: &Column, line: &Line) -> String {
-    let ([.., x, y], [.., a, b]) = (series.sizes.as_slice(), column.values.as_slice()) else {
+    let ([first, .., x, y], [base, .., a, b]) = (series.sizes.as_slice(), column.values.as_slice()) else {
         return String::new();
     };
-    let base = column.values.first().copied().unwrap_or_default();
-    let power = ((b - base) / (a - base)).ln() / (y / x).ln();
-    if line.off < SCATTER && power > STEEP { format!("n^{power:.1}") } else { String::new() }
+    let power = ((b - base) / (a - base)).ln() / ((y - first) / (x - first)).ln();
+    if (CURVED..SCATTER).contains(&line.off) && power > STEEP { format!("n^{power:.1}") } else { String::new() }
 }
 
 fn each(unit: Unit, line: &Line) -> String {

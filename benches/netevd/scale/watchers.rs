@@ -48,7 +48,7 @@ fn clients(key: &str, kind: &str) -> Grown {
         bulk(&host, "links add 0 1");
         let machine = Machine::start(host);
         let mut held = None;
-        let taken = machine.cost(|| held = Some(Held::new(machine.host, size, kind)));
+        machine.cost(|| held = Some(Held::new(machine.host, size, kind)));
         let memory = machine.memory();
         let events = machine.cost(|| bulk(machine.host, &format!("addresses add 0 {EVENTS} d0")));
         drop(held);
@@ -57,7 +57,6 @@ fn clients(key: &str, kind: &str) -> Grown {
             size,
             &[
                 ("worker's memory", Bytes, memory.worker),
-                ("worker, to take all in", Microseconds, taken.worker),
                 ("worker, an event", Microseconds, events.worker / count(EVENTS)),
             ],
         );

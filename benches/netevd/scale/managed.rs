@@ -77,7 +77,7 @@ fn uplinks(host: &Host, links: usize) {
 }
 
 fn ours(host: &Host) -> usize {
-    host.ip("rule show protocol 110").lines().count()
+    host.ip("rule show").lines().filter(|line| line.contains("proto 110")).count()
 }
 
 /// Microseconds of one look-up in the kernel from an address that no rule of netevd's is for.

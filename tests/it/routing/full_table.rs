@@ -57,6 +57,13 @@ fn routing_with_a_full_table_is_kept_right() {
     let other: BTreeSet<String> =
         both.iter().map(|line| line.replace("via 198.51.100.1 ", "via 198.51.100.251 ")).collect();
     await_these("the other gateway is in place", &other);
+    // The kernel would leave the copies of a local network where they are.
+    host.ip("link add docker0 up type bridge");
+    host.ip("route add 172.17.0.0/16 dev docker0");
+    let copies = [207, 208].map(|table| format!("table {table}: 172.17.0.0/16 dev docker0"));
+    await_these("the local network is copied", &other.iter().cloned().chain(copies).collect());
+    host.ip("route del 172.17.0.0/16 dev docker0");
+    await_these("the copies are gone", &other);
     // Leaves the plan: what stood in its table goes.
     host.ip("addr del 203.0.113.2/24 dev eth2");
     await_these("nothing is left of eth2", &other.difference(&eth2).cloned().collect());

@@ -173,6 +173,16 @@ bench: release ## Measure beside the floor and other programs (PARTS="events sto
 bench-table: ## Print what `make bench` measured last as a table in Markdown
 	@$(BENCH) --markdown 2>/dev/null
 
+# Some minutes on a quiet machine, 4 GB of memory. SCALE= names parts: links addresses routes managed hosts
+# queues watchers; the paper wants all.
+.PHONY: scale scale-paper
+scale: release ## What one more link, address, route, rule, script or client costs; into target/scale.json
+	@tests/support/packages.sh ip:iproute2 unshare:util-linux
+	NETEVD_TEST_BINARIES=$(CURDIR)/target/release $(CARGO) bench --locked --profile dev --bench netevd -- scale $(SCALE)
+
+scale-paper: ## docs/scale.md with the figures of the last `make scale`
+	$(CARGO) bench --locked --profile dev --bench netevd -- scale-paper
+
 lint: ## Formatting and lints, as CI demands them
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings

@@ -33,6 +33,7 @@ mod report;
 mod rest;
 mod resync;
 mod scene;
+mod scale;
 mod signals;
 mod slow;
 mod starts;
@@ -70,6 +71,9 @@ fn main() {
     let names: Vec<String> = match words.next().as_deref() {
         Some("--markdown") => return table::markdown(words.collect()),
         Some("--spread") => return table::spread(&words.collect::<Vec<_>>()),
+        // Minutes, with a report of its own: only by name.
+        Some("scale") => return scale::measure(&words.collect::<Vec<_>>()),
+        Some("scale-paper") => return scale::write_paper(),
         first => first.map(str::to_owned).into_iter().chain(words).collect(),
     };
     for name in &names {

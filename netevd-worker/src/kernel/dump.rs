@@ -96,7 +96,22 @@ impl Dumper {
         Ok(dump)
     }
 
-    /// Routes of one table, whoever made them; for a conflict that is to be named.
+    /// All rules.
+    pub async fn rules(&mut self) -> Result<Vec<Rule>, DumpError> {
+        let mut rules = Vec::new();
+        for family in FAMILIES {
+            let mut request = RuleMessage::default();
+            request.header.family = family;
+            self.collect("rules", RouteNetlinkMessage::GetRule(request), &mut rules, |m| match m {
+                KernelMessage::Rule(rule) => Some(rule),
+                _ => None,
+            })
+            .await?;
+        }
+        Ok(rules)
+    }
+
+    /// Routes of one table, whoever made them.
     pub async fn table(&mut self, table: protocol::TableId) -> Result<Vec<Route>, DumpError> {
         let mut routes = Vec::new();
         for family in FAMILIES {

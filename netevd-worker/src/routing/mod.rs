@@ -11,6 +11,7 @@ mod helper;
 mod hold;
 mod pass;
 mod plan;
+mod reading;
 mod reconciler;
 mod rehearsal;
 #[cfg(test)]

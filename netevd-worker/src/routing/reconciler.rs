@@ -3,6 +3,7 @@
 
 use super::done;
 use super::pass::{Failure, Outcome, carry_out, describe};
+use super::reading::Reader;
 use crate::kernel::{DumpError, Dumper, ManagedDump};
 use crate::routing::{Actual, Done, Helper, HelperError, Plan, TableKey, changes, everything};
 use protocol::{Family, Policy, Refusal, Reply, Request, Selector, TableId};
@@ -14,10 +15,10 @@ use std::sync::Arc;
 /// How many foreign objects a message names before it says how many more there are.
 const NAMED: usize = 3;
 
-/// The reconciler: owns the helper's channel and a socket for dumps.
+/// The reconciler: owns the helper's channel and the reader of what stands.
 pub struct Reconciler {
     helper: Helper,
-    dumper: Dumper,
+    reader: Reader,
     policy: Policy,
     synchronised: bool,
     /// Tables that could not be made whole; see [`Reconciler::pass`].
@@ -65,7 +66,8 @@ pub enum PassError {
 impl Reconciler {
     /// With a greeted helper and the policy that it was started with.
     pub fn new(helper: Helper, dumper: Dumper, policy: Policy) -> Self {
-        Self { helper, dumper, policy, synchronised: false, refused: BTreeSet::new(), left: Left::new() }
+        let reader = Reader::new(dumper);
+        Self { helper, reader, policy, synchronised: false, refused: BTreeSet::new(), left: Left::new() }
     }
 
     /// Waits until the helper is lost, while nothing is asked of it. Cancel-safe.
@@ -83,7 +85,7 @@ impl Reconciler {
             self.refused.clear();
         }
         let mut wanted = (*plan).clone();
-        let dump = self.dumper.managed().await.map_err(PassError::Dump)?;
+        let dump = self.reader.read(&plan, &self.policy).await.map_err(PassError::Dump)?;
         let actual = Actual::new(&dump, &self.policy);
         let wiped = self.wiped(&actual);
         set_aside(&mut wanted, &self.refused, &actual);
@@ -98,7 +100,7 @@ impl Reconciler {
             // Nothing stays half-installed: what was whole before is left as it was, the rest goes.
             self.refused.extend(&outcome.broken);
             set_aside(&mut wanted, &outcome.broken, &actual);
-            let after = self.dumper.managed().await.map_err(PassError::Dump)?;
+            let after = self.reader.read(&plan, &self.policy).await.map_err(PassError::Dump)?;
             let steps = changes(&wanted, &Actual::new(&after, &self.policy));
             let second = carry_out(&mut self.helper, &steps, lists).await.map_err(PassError::Helper)?;
             outcome.absorb(second);
@@ -208,7 +210,7 @@ impl Reconciler {
     }
 
     async fn foreign_routes(&mut self, table: TableId) -> String {
-        let routes = self.dumper.table(table).await.unwrap_or_default();
+        let routes = self.reader.table(table).await.unwrap_or_default();
         let foreign: Vec<String> = routes
             .iter()
             .filter(|route| !route.is_ours())

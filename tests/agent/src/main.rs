@@ -13,11 +13,13 @@
 //! - `routes-storm`: changes very many routes, as fast as the kernel or its listeners can.
 //! - `poke`, `roundtrip`, `starts`: what the benchmark times.
 //! - `routes`, `tally`: a storm of changes of routes, and a script that counts what it is told of one.
+//! - `bulk`: links, addresses and routes by the thousand.
 //!
 //! It is a test tool: a failing step ends it with a message, which fails the test.
 #![allow(clippy::expect_used, clippy::panic, reason = "a test tool that cannot go on has to say why and end")]
 
 mod attempt;
+mod bulk;
 mod hold;
 mod http;
 mod lookup;
@@ -52,6 +54,7 @@ fn main() {
         Some("hold") => hold::run(&arguments[1..]),
         Some("sniff") => sniff::run(),
         Some("relay") => relay::run(&arguments[1..]),
+        Some("bulk") => bulk::run(&arguments[1..]),
         Some("poke") => poke::run(&arguments[1..]),
         Some("reach") => reach::run(&arguments[1..]),
         Some("roundtrip") => roundtrip::run(&arguments[1..]),
@@ -65,7 +68,7 @@ fn main() {
         _ => {
             eprintln!(
                 "usage: netevd-test-agent record|lookup|networkd|sniff|relay|poke|raw|reach|requests|hold|\
-                 roundtrip|routes|routes-storm|starts|tally|trespass|try|window|usurp ..."
+                 bulk|roundtrip|routes|routes-storm|starts|tally|trespass|try|window|usurp ..."
             );
             std::process::exit(2);
         }

@@ -3,6 +3,7 @@
 mod changes;
 mod conflicts;
 mod crashes;
+mod full_table;
 mod ipv6;
 mod links;
 mod oracle;

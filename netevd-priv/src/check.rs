@@ -27,7 +27,7 @@ pub(crate) struct Place {
 
 impl Place {
     /// Somebody else's route in another table has such a hop by the interface.
-    fn seen_elsewhere(&self, route: &Route, gateway: Option<IpAddr>) -> bool {
+    pub(crate) fn seen_elsewhere(&self, route: &Route, gateway: Option<IpAddr>) -> bool {
         let hop_is = |hop: &Hop| hop.oif == self.ifindex.get() && hop.gateway == gateway;
         !route.is_ours() && route.table != self.table && route.hops.iter().any(hop_is)
     }

@@ -41,6 +41,8 @@ pub(crate) struct Address {
 
 /// Objects of one kind; none is no error.
 type Found<T> = Result<Vec<T>, Errno>;
+/// Which routes are kept while a dump is read, which may be of a million.
+pub(crate) type Keep<'a> = &'a dyn Fn(&Route) -> bool;
 
 /// The kernel's side of the helper.
 pub(crate) struct Kernel {
@@ -72,13 +74,13 @@ impl Kernel {
     }
 
     /// The routes of one table; none if there is no such table.
-    pub(crate) fn table(&mut self, table: TableId, family: Family) -> Found<Route> {
-        self.routes(family, |filter| filter.attributes.push(RouteAttribute::Table(table.0)))
+    pub(crate) fn table(&mut self, table: TableId, family: Family, keep: Keep<'_>) -> Found<Route> {
+        self.routes(family, keep, &|filter| filter.attributes.push(RouteAttribute::Table(table.0)))
     }
 
     /// The unicast routes of all tables that leave by this interface.
-    pub(crate) fn routes_by(&mut self, oif: u32, family: Family) -> Found<Route> {
-        self.routes(family, |filter| {
+    pub(crate) fn routes_by(&mut self, oif: u32, family: Family, keep: Keep<'_>) -> Found<Route> {
+        self.routes(family, keep, &|filter| {
             filter.header.kind = RouteType::Unicast;
             filter.attributes.push(RouteAttribute::Oif(oif));
         })
@@ -86,15 +88,16 @@ impl Kernel {
 
     /// Every route that carries our protocol number, of both families and in whatever table.
     pub(crate) fn our_routes(&mut self) -> Found<Route> {
-        let ours = |filter: &mut RouteMessage| filter.header.protocol = RouteProtocol::Other(PROTOCOL);
-        Ok([self.routes(Family::V4, ours)?, self.routes(Family::V6, ours)?].concat())
+        let ours = &|filter: &mut RouteMessage| filter.header.protocol = RouteProtocol::Other(PROTOCOL);
+        Ok([self.routes(Family::V4, &|_| true, ours)?, self.routes(Family::V6, &|_| true, ours)?].concat())
     }
 
-    fn routes(&mut self, family: Family, filter: impl FnOnce(&mut RouteMessage)) -> Found<Route> {
+    fn routes(&mut self, family: Family, keep: Keep<'_>, set: &dyn Fn(&mut RouteMessage)) -> Found<Route> {
         let mut message = RouteMessage::default();
         message.header.address_family = address_family(family);
-        filter(&mut message);
-        none_if_gone(self.netlink.dump(libc::RTM_GETROUTE, &message, Route::read))
+        set(&mut message);
+        let read = |payload: &[u8]| Ok(Route::read(payload)?.filter(|route| keep(route)));
+        none_if_gone(self.netlink.dump(libc::RTM_GETROUTE, &message, read))
     }
 
     /// The route that the kernel would take to `address`, by interface `oif` if one is named, and
@@ -107,12 +110,11 @@ impl Kernel {
         message.attributes.push(RouteAttribute::Destination(address.into()));
         message.attributes.extend(oif.map(|oif| RouteAttribute::Oif(oif.get())));
         match self.netlink.get(libc::RTM_GETROUTE, &message, Route::read) {
-            Ok(route) => Ok(route),
             // No route; an unreachable, a prohibit, a blackhole route; no such interface.
             Err(Errno::ENETUNREACH | Errno::EHOSTUNREACH | Errno::EACCES | Errno::EINVAL | Errno::ENODEV) => {
                 Ok(None)
             }
-            Err(errno) => Err(errno),
+            other => other,
         }
     }
 

@@ -67,6 +67,7 @@ impl State {
             if monitored != link.monitored {
                 link.monitored = monitored;
                 link.stage = None;
+                self.stages_moved = true;
                 link.told = Told::default();
                 for known in &mut link.addresses {
                     known.announced = false;

@@ -35,6 +35,7 @@ impl State {
             link.gateway_lost = false;
         }
         link.stage = Some(after);
+        self.stages_moved |= before != Some(after);
         // The machine goes on beside a manager, silently, so that it knows where things stand when
         // the manager goes away.
         if link.managed.operational.is_none() {
@@ -72,6 +73,10 @@ impl State {
 
     pub(super) fn look_at_host(&mut self, changes: &mut Changes) {
         if self.awaits_dump {
+            return;
+        }
+        // Asked at every message, and there may be thousands of links.
+        if !std::mem::take(&mut self.stages_moved) {
             return;
         }
         let online = self.links.values().any(|link| link.stage == Some(Stage::Routable));

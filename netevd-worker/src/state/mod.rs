@@ -69,6 +69,8 @@ pub struct State {
     ids: BTreeMap<LinkId, Ifindex>,
     routes: Routes,
     online: Option<bool>,
+    /// Some link may have reached or left `routable` since the host was looked at.
+    stages_moved: bool,
     /// What the manager says of links that the kernel has not told of yet.
     strangers: BTreeMap<Ifindex, Managed>,
     /// The last links that went: a manager may still speak of them.
@@ -100,6 +102,7 @@ impl Default for State {
             ids: BTreeMap::new(),
             routes: Routes::default(),
             online: None,
+            stages_moved: true,
             strangers: BTreeMap::new(),
             gone: VecDeque::new(),
             host_report: None,
@@ -179,6 +182,7 @@ impl State {
     fn take_link(&mut self, ifindex: Ifindex) -> Option<LinkState> {
         let link = self.links.remove(&ifindex)?;
         self.ids.remove(&link.id);
+        self.stages_moved = true;
         Some(link)
     }
 

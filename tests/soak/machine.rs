@@ -28,7 +28,7 @@ const SCRIPT: &str = "\
 [ -e /out/flag/hang ] && exec sleep 600
 [ -e /out/flag/stubborn ] && { trap '' TERM; sleep 600; sleep 600; }
 [ -e /out/flag/fork ] && { sleep 1 & }
-[ -e /out/flag/loud ] && head -c 200000 /dev/zero | tr '\\0' x | fold -w 200
+[ -e /out/flag/loud ] && head -c 20000 /dev/zero | tr '\\0' x | fold -w 60
 [ -e /out/flag/fail ] && exit 3
 exit 0
 ";
@@ -108,11 +108,10 @@ impl<'h> Machine<'h> {
              routing: {{ policy_rules: [{}] }}\n\
              scripts: {{ timeout: 1s, max_parallel: {} }}\n\
              metrics: {{ enabled: true }}\n\
-             api: {{ enabled: {} }}\n\
+             api: {{ enabled: true }}\n\
              audit: {{ enabled: true, path: {AUDIT}/audit.log, retention_days: {} }}\n",
             managed.join(", "),
             4 + variant,
-            variant.is_multiple_of(2),
             30 + variant,
         );
         self.host.config(&self.config);
@@ -140,7 +139,7 @@ impl<'h> Machine<'h> {
     pub(crate) fn reload(&self, by_api: bool) {
         if by_api {
             // What came of it is seen at rest.
-            self.host.ask("POST", "/api/v1/reload", "");
+            let _ = self.host.try_ask("POST", "/api/v1/reload");
         } else {
             self.daemon().signal("HUP");
         }

@@ -31,6 +31,8 @@ use trend::{Growth, Trend};
 
 /// Actions between two quiet points.
 const ACTIONS: u32 = 20;
+/// Between two lines that say how far it is.
+const SAID: Duration = Duration::from_secs(60);
 /// Actions that are told when something fails.
 const TOLD: usize = 60;
 
@@ -86,6 +88,7 @@ fn go_on(machine: &mut Machine<'_>, random: &mut Random, until: Instant, course:
     machine.start();
     let (mut clients, mut trend) = (Clients::default(), Trend::default());
     rest.hold(machine);
+    let mut said = Instant::now();
     while Instant::now() < until {
         for _ in 0..ACTIONS {
             let action = action::draw(random, course.actions, machine.managers);
@@ -102,6 +105,14 @@ fn go_on(machine: &mut Machine<'_>, random: &mut Random, until: Instant, course:
         clients.go();
         let figures = rest.hold(machine);
         course.rests += 1;
+        if said.elapsed() >= SAID {
+            said = Instant::now();
+            let [worker, helper] = &figures.memory;
+            println!(
+                "soak: {} actions, {} quiet points; worker {} KiB ({} written), helper {} KiB ({} written)",
+                course.actions, course.rests, worker.rss, worker.dirty, helper.rss, helper.dirty
+            );
+        }
         if let Some(growth) = trend.take(figures) {
             growth.is_flat();
             course.lives.push(growth);

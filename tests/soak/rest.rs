@@ -42,8 +42,7 @@ impl Rest {
         let host = machine.host;
         let log = || host.log();
         wait_within(PATIENCE, "no event waits and no script runs", log, || {
-            let status = host.get("/api/v1/status");
-            let status = if status.status == 200 { status.json() } else { return false };
+            let Some(status) = host.try_api("/api/v1/status") else { return false };
             status["events_waiting"] == 0 && status["scripts_running"] == 0
         });
         self.routing_holds(machine);
@@ -62,9 +61,16 @@ impl Rest {
         wait_within(PATIENCE, "no zombie, no orphan, no script", explain, || {
             host.zombies().is_empty() && processes(machine) == self.processes
         });
-        let pids = machine.daemon().pids();
-        let footprints = || -> Vec<Footprint> { pids.iter().map(|pid| host.footprint(*pid)).collect() };
-        let now = || -> Vec<Vec<String>> { footprints().into_iter().map(|one| one.descriptors).collect() };
+        // A reload may have replaced them.
+        let footprints = || -> Vec<Footprint> {
+            machine.daemon().pids().into_iter().map(|pid| host.footprint(pid)).collect()
+        };
+        // Each start has a log of its own.
+        let place =
+            |place: &String| if place.starts_with("/out/netevd.") { "log".to_owned() } else { place.clone() };
+        let now = || -> Vec<Vec<String>> {
+            footprints().iter().map(|one| one.descriptors.iter().map(place).collect()).collect()
+        };
         let expected = self.descriptors.get_or_insert_with(now).clone();
         wait_within(
             PATIENCE,
@@ -73,7 +79,7 @@ impl Rest {
             || now() == expected,
         );
         let [_, worker, helper] = footprints().try_into().expect("three processes");
-        Figures { worker: pids[1], memory: [worker, helper] }
+        Figures { worker: machine.daemon().child("netevd-worker").unwrap_or(0), memory: [worker, helper] }
     }
 
     /// The kernel has exactly what the design says of what the kernel has.

@@ -114,6 +114,24 @@ impl Host {
         answer.json()
     }
 
+    /// An answer, if there is one: a daemon that is just being restarted has none.
+    pub(crate) fn try_ask(&self, method: &str, path: &str) -> Option<Answer> {
+        let mut stream = UnixStream::connect(self.path(SOCKET)).ok()?;
+        stream.set_read_timeout(Some(PATIENCE)).ok()?;
+        stream.write_all(request(method, path, "").as_bytes()).ok()?;
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).ok()?;
+        // What is cut off in the middle is none.
+        let head = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
+        let is_whole = bytes.ends_with(b"\r\n0\r\n\r\n") || has_length(&bytes, head);
+        is_whole.then(|| Answer::parse(&bytes))
+    }
+
+    /// A document, if there is one.
+    pub(crate) fn try_api(&self, path: &str) -> Option<Value> {
+        self.try_ask("GET", path).filter(|answer| answer.status == 200).map(|answer| answer.json())
+    }
+
     /// One request from inside the machine, by a process of this uid, to `HOST:PORT` or `unix:PATH`;
     /// `None` where nobody answers or it may not connect.
     pub(crate) fn ask_as(&self, uid: u32, endpoint: &str, text: &str) -> Option<Answer> {
@@ -143,6 +161,13 @@ impl Host {
             _ => panic!("{endpoint}: {}\n{}", String::from_utf8_lossy(&output.stderr), self.log()),
         }
     }
+}
+
+/// Whether as many bytes follow the head as it says.
+fn has_length(bytes: &[u8], head: usize) -> bool {
+    let text = String::from_utf8_lossy(&bytes[..head]).to_ascii_lowercase();
+    let length = text.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+    length == Some(bytes.len() - head - 4)
 }
 
 fn joined(mut chunks: &[u8]) -> Vec<u8> {

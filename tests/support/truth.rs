@@ -17,7 +17,13 @@ impl Host {
             found.extend(api.difference(&ip).map(|line| format!("{what}: only the API: {line}")));
             found.extend(ip.difference(&api).map(|line| format!("{what}: only ip: {line}")));
         };
-        let links = list(&self.api("/api/v1/interfaces")["interfaces"]);
+        let links = self.try_api("/api/v1/interfaces");
+        let routes = self.try_api(&format!("/api/v1/routes?limit={LIMIT}"));
+        let rules = self.try_api("/api/v1/rules");
+        let (Some(links), Some(answer), Some(rules)) = (links, routes, rules) else {
+            return vec!["the API does not answer".to_owned()];
+        };
+        let links = list(&links["interfaces"]);
         let shown = list(&self.ip_json("addr show"));
         // ip shows links that went away while it listed them as empty objects.
         let shown = shown.into_iter().filter(|link| link["ifname"].is_string());
@@ -27,7 +33,6 @@ impl Host {
             shown.map(|l| link_of_ip(&l)).collect(),
         );
 
-        let answer = self.api(&format!("/api/v1/routes?limit={LIMIT}"));
         let routes = list(&answer["routes"]);
         assert_eq!(answer["has_more"], false, "more than {LIMIT} routes, which no document holds");
         let mut shown = BTreeSet::new();
@@ -37,7 +42,7 @@ impl Host {
         }
         compare("routes", routes.iter().map(route_of_api).collect(), shown);
 
-        let rules = list(&self.api("/api/v1/rules")["rules"]);
+        let rules = list(&rules["rules"]);
         let mut shown = BTreeSet::new();
         for option in ["-4", "-6"] {
             let rules = list(&self.ip_json(&format!("-d {option} rule")));

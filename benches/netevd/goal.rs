@@ -40,8 +40,8 @@ impl Goal {
     pub(crate) fn is_reached(self, figures: &Figures, floor: Option<&Figures>) -> Option<bool> {
         let reached = match self {
             Goal::Ratio { p50, p99 } => {
-                let floor = floor?;
-                figures.p50() <= floor.p50() * p50 && figures.p99() <= floor.p99() * p99
+                let ratio = figures.ratio(floor?);
+                ratio.0 <= p50 && ratio.1 <= p99
             }
             Goal::Times(most) => figures.p50() <= floor?.p50() * most,
             Goal::Above(most) => figures.p50() <= floor?.p50() + most,

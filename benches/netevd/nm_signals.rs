@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 /// Half of them `disconnected`, half `activated`.
-const SAMPLES: usize = 400;
+const SAMPLES: usize = 600;
 const RULE: &str = "type='signal',interface='org.freedesktop.NetworkManager.Device',member='StateChanged'";
 /// Where Debian has it, and where others do.
 const PROGRAMS: [&str; 2] = ["/usr/lib/NetworkManager/nm-dispatcher", "/usr/libexec/nm-dispatcher"];

@@ -64,7 +64,7 @@ impl Report {
     pub(crate) fn row(&mut self, row: Row<'_>) {
         let figures = &row.figures;
         let floor = row.floor.and_then(|key| self.figures.get(key));
-        let ratio = floor.map(|floor| (figures.p50() / floor.p50(), figures.p99() / floor.p99()));
+        let ratio = floor.map(|floor| figures.ratio(floor));
         let goal = row.goal.map(|goal| goal.eased(self.ease));
         let reached = goal.and_then(|goal| goal.is_reached(figures, floor));
         let goal = goal.map(|goal| goal.text(row.unit));

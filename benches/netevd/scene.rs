@@ -78,11 +78,14 @@ impl Drop for Listener {
     }
 }
 
+/// Says something, of a number, and when that was.
+type Say<'s, W> = dyn Fn(&Scene<W>, usize) -> i64 + 's;
+
 /// Samples of a scene, and when each was asked for.
 pub(crate) struct Series<'s, W> {
     scene: &'s Scene<W>,
     /// Says the next thing, by its number.
-    say: Box<dyn Fn(&Scene<W>, usize) -> i64 + 's>,
+    say: Box<Say<'s, W>>,
     asked: Vec<i64>,
 }
 

@@ -11,9 +11,9 @@ use crate::scene::{Scene, Series, WARM_UP};
 use crate::support::Host;
 use std::path::Path;
 
-const SAMPLES: usize = 400;
+const SAMPLES: usize = 600;
 /// The slow ones are sampled once in so many rounds.
-const SELDOM: usize = 4;
+const SELDOM: usize = 6;
 /// The two states that are signalled in turn, and their directories.
 const WORDS: [&str; 2] = ["routable", "degraded"];
 pub(crate) const DISPATCHER: &str = "/usr/bin/networkd-dispatcher";

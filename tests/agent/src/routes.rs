@@ -17,7 +17,7 @@ use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use std::net::Ipv4Addr;
 
 /// Requests in one call: some 20 KiB.
-const BATCH: u32 = 512;
+const BATCH: usize = 512;
 /// Headers of netlink, route and attribute: where the destination is, which is the first attribute.
 const DESTINATION: usize = 16 + 12 + 4;
 /// Where a message's flags are (nlmsghdr).
@@ -81,13 +81,14 @@ impl Producer {
 
     /// Sends the request for each destination; how many.
     fn all(&self, request: &[u8], count: u32) -> u32 {
-        let mut batch = Vec::with_capacity(request.len() * 512);
-        for first in (0..count).step_by(512) {
+        let mut batch = Vec::with_capacity(request.len() * BATCH);
+        let mut destinations = self.base..self.base + count;
+        while !destinations.is_empty() {
             batch.clear();
-            for n in first..count.min(first + BATCH) {
+            for destination in destinations.by_ref().take(BATCH) {
                 let start = batch.len();
                 batch.extend_from_slice(request);
-                let destination = (self.base + n).to_be_bytes();
+                let destination = destination.to_be_bytes();
                 batch[start + DESTINATION..start + DESTINATION + 4].copy_from_slice(&destination);
             }
             // The kernel works through all of them before the call returns, and answers failures unasked.

@@ -1,10 +1,10 @@
 //! Whole hosts: a node with five hundred pods, and a router whose full table comes in by an uplink that is under
 //! policy routing.
 
-use super::{Grown, machine};
 use super::objects::look;
 use super::pair::{Machine, Used, bulk, count, micros};
 use super::series::{Series, Unit};
+use super::{Grown, machine};
 use crate::support::{Host, wait_for};
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -44,7 +44,10 @@ fn pods() -> Grown {
     let each = |used: Used| (used.worker / count(REPLACED), used.helper / count(REPLACED));
     let (worker, helper) = each(replaced);
     let mut values = started.to_vec();
-    values.extend([("worker, a pod replaced", Microseconds, worker), ("helper, a pod replaced", Microseconds, helper)]);
+    values.extend([
+        ("worker, a pod replaced", Microseconds, worker),
+        ("helper, a pod replaced", Microseconds, helper),
+    ]);
     series.point(PODS, &values);
     Grown { series, machines: vec![machine] }
 }

@@ -1,8 +1,8 @@
 //! Addresses under policy routing, each with its two rules: what they cost to put in, to have, and to put back.
 
-use super::{Grown, machine};
 use super::pair::{Machine, bulk, count, micros};
 use super::series::{Series, Unit};
+use super::{Grown, machine};
 use crate::support::Host;
 use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;

@@ -1,8 +1,8 @@
 //! Links, addresses and routes: machines with more and more of one of them.
 
-use super::{Grown, machine};
 use super::pair::{Machine, bulk, count};
 use super::series::{Series, Unit};
+use super::{Grown, machine};
 use crate::support::Host;
 
 /// Changes at once: as many as the ring of events holds, so that it is full everywhere.

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 use std::process::Command;
 
-/// A line that rises less than its points scatter says nothing.
-const SCATTER: f64 = 1.0;
+/// A line that rises little more than its points scatter says nothing.
+const SCATTER: f64 = 0.5;
 /// Points that are nearer to their line make a straight one.
 const CURVED: f64 = 0.05;
 /// Between a straight line and a square: above it growth is named.
@@ -73,7 +73,8 @@ impl Report {
     /// One more of each.
     fn slopes(&self) -> String {
         let titles = ["worker's memory", "worker's start", "helper's start", "whole dump", "a lone change"];
-        let mut text = format!("| one more | {} |\n|---|{}\n", titles.join(" | "), "---|".repeat(titles.len()));
+        let mut text =
+            format!("| one more | {} |\n|---|{}\n", titles.join(" | "), "---|".repeat(titles.len()));
         for series in &self.series {
             let slopes = titles.map(|title| {
                 let column = series.column(title)?;
@@ -96,11 +97,17 @@ impl Report {
             let Some(size) = series.sizes.last() else { continue };
             for column in series.columns.iter().filter(|column| is_told(column)) {
                 let Some(line) = series.line(column) else { continue };
-                row(&mut text, &format!("{} {}s ({key})", grouped(*size), series.thing), column, line.at(*size));
+                row(
+                    &mut text,
+                    &format!("{} {} ({key})", grouped(*size), series.things()),
+                    column,
+                    line.at(*size),
+                );
             }
         }
         if let Some(pods) = self.get("pods") {
-            let parts: Vec<&Series> = ["links", "addresses", "copied"].iter().filter_map(|key| self.get(key)).collect();
+            let parts: Vec<&Series> =
+                ["links", "addresses", "copied"].iter().filter_map(|key| self.get(key)).collect();
             let size = pods.sizes.last().copied().unwrap_or_default();
             for column in pods.columns.iter().filter(|column| is_told(column)) {
                 let lines: Option<Vec<Line>> =
@@ -115,7 +122,14 @@ impl Report {
 }
 
 fn is_told(column: &Column) -> bool {
-    let told = ["worker's memory", "start to ready", "worker's start", "helper's start", "whole dump", "a lone change"];
+    let told = [
+        "worker's memory",
+        "start to ready",
+        "worker's start",
+        "helper's start",
+        "whole dump",
+        "a lone change",
+    ];
     told.contains(&column.title.as_str())
 }
 
@@ -129,14 +143,14 @@ fn row(text: &mut String, host: &str, column: &Column, foretold: f64) {
 fn table(series: &Series) -> String {
     let sizes: Vec<String> = series.sizes.iter().map(|size| grouped(*size)).collect();
     let has_lines = sizes.len() > 1;
-    let mut text = format!("| {}s | {} |", series.thing, sizes.join(" | "));
+    let mut text = format!("| {} | {} |", series.things(), sizes.join(" | "));
     text += if has_lines { " one more | off the line | growth |\n" } else { "\n" };
     text += &format!("|---|{}\n", "---|".repeat(sizes.len() + if has_lines { 3 } else { 0 }));
     for column in &series.columns {
         let values: Vec<String> = column.values.iter().map(|value| shown(column.unit, *value)).collect();
         let _ = write!(text, "| {} | {} |", column.title, values.join(" | "));
         if let Some(line) = series.line(column).filter(|_| has_lines) {
-            let off = if line.off < SCATTER { format!("{:.0} %", line.off * 100.0) } else { "-".to_owned() };
+            let off = if is_seen(&line) { format!("{:.0} %", line.off * 100.0) } else { "-".to_owned() };
             let growth = growth(series, column, &line);
             let _ = write!(text, " {} | {off} | {growth} |", each(column.unit, &line));
         }
@@ -151,11 +165,16 @@ fn growth(series: &Series, column: &Column, line: &Line) -> String {
         return String::new();
     };
     let power = ((b - base) / (a - base)).ln() / ((y - first) / (x - first)).ln();
-    if (CURVED..SCATTER).contains(&line.off) && power > STEEP { format!("n^{power:.1}") } else { String::new() }
+    let rises = is_seen(line) && line.off > CURVED && b > 2.0 * base;
+    if rises && power > STEEP { format!("n^{power:.1}") } else { String::new() }
 }
 
 fn each(unit: Unit, line: &Line) -> String {
-    if line.off >= SCATTER { "none seen".to_owned() } else { shown(unit, line.slope) }
+    if is_seen(line) { shown(unit, line.slope) } else { "none seen".to_owned() }
+}
+
+fn is_seen(line: &Line) -> bool {
+    line.off < SCATTER && line.slope > 0.0
 }
 
 fn shown(unit: Unit, value: f64) -> String {
@@ -165,13 +184,13 @@ fn shown(unit: Unit, value: f64) -> String {
         Unit::Bytes => (value, "B"),
         Unit::Microseconds if value.abs() >= 1e6 => (value / 1e6, "s"),
         Unit::Microseconds if value.abs() >= 1e3 => (value / 1e3, "ms"),
-        Unit::Microseconds => (value, "µs"),
+        Unit::Microseconds if value.abs() >= 1.0 || value == 0.0 => (value, "µs"),
+        Unit::Microseconds => (value * 1e3, "ns"),
     };
     let decimals = match value.abs() {
-        v if v >= 100.0 => 0,
+        v if v >= 100.0 || name == "B" => 0,
         v if v >= 10.0 => 1,
-        v if v >= 0.1 || v == 0.0 => 2,
-        _ => 4,
+        _ => 2,
     };
     format!("{value:.decimals$} {name}")
 }

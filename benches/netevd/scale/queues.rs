@@ -1,8 +1,8 @@
 //! Scripts, and events that wait for them.
 
-use super::{Grown, machine};
 use super::pair::{Machine, bulk, count};
 use super::series::{Series, Unit};
+use super::{Grown, machine};
 use crate::support::wait_for;
 
 /// Changes of a value behind events that wait: each looks for one like it among them.

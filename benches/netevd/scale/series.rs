@@ -57,6 +57,11 @@ impl Series {
         }
     }
 
+    /// In the plural.
+    pub(crate) fn things(&self) -> String {
+        format!("{}{}", self.thing, if self.thing.ends_with('s') { "es" } else { "s" })
+    }
+
     /// The values at one size; the same columns each time.
     pub(crate) fn point(&mut self, size: usize, values: &[(&str, Unit, f64)]) {
         println!("{}: {size}: {}", self.key, shown(values));

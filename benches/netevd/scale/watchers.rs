@@ -1,8 +1,8 @@
 //! Clients of the API: idle ones, and readers of the stream of events.
 
-use super::{Grown, machine};
 use super::pair::{Machine, bulk, count};
 use super::series::{Series, Unit};
+use super::{Grown, machine};
 use crate::support::{Host, SOCKET};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
@@ -18,7 +18,8 @@ struct Held(Child);
 impl Held {
     fn new(host: &Host, clients: usize, kind: &str) -> Held {
         let (endpoint, clients) = (format!("unix:{SOCKET}"), clients.to_string());
-        let agent = ["/opt/netevd/netevd-test-agent", "hold", &endpoint, &clients, kind, "/api/v1/events/stream"];
+        let agent =
+            ["/opt/netevd/netevd-test-agent", "hold", &endpoint, &clients, kind, "/api/v1/events/stream"];
         let mut command = host.command(&agent);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("nsenter starts");
         let mut line = String::new();

@@ -11,7 +11,9 @@ fn ours(host: &Host, tables: &[u32]) -> BTreeSet<String> {
     let mut lines = BTreeSet::new();
     let rules = host.ip("rule show");
     let ours = rules.lines().filter(|line| line.contains("proto 110"));
-    lines.extend(ours.map(|line| line.replace(":\t", ": ").replace("from all ", "").replace(" proto 110", "")));
+    lines.extend(
+        ours.map(|line| line.replace(":\t", ": ").replace("from all ", "").replace(" proto 110", "")),
+    );
     for table in tables {
         // A table that was never used is an error to ip.
         let routes = host.run(&["ip", "route", "show", "table", &table.to_string()]).stdout;

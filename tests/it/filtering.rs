@@ -139,3 +139,30 @@ fn filtering_of_private_tables_follows_the_policy() {
     host.ip("route del 10.5.0.0/16 dev eth0 table 207");
     host.await_ours("eth1 is complete", &eth1_complete());
 }
+
+/// Anonymous memory of a process, in kB.
+fn memory(host: &Host, pid: u32) -> u64 {
+    let status = host.read(&format!("/proc/{pid}/status"));
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap_or_default();
+    line.trim_end_matches("kB").trim().parse().unwrap_or_else(|e| panic!("{status}: {e}"))
+}
+
+#[test]
+fn filtering_a_full_table_costs_no_memory() {
+    let Some(host) = machine("filtering_a_full_table_costs_no_memory") else { return };
+    let nets = |n: u32| format!("10.{}.{}.{}/32", n / 65_536, n / 256 % 256, n % 256);
+    let lines = |verb: &str| -> String {
+        (0..60_000).map(|n| format!("route {verb} {} dev eth0 {DAEMONS}\n", nets(n))).collect()
+    };
+    host.ip_batch(&lines("add"), false);
+    let daemon = start(&host);
+    host.await_ours("eth1 is complete", &eth1_complete());
+    let worker = daemon.child("netevd-worker").expect("the worker runs");
+    // Kept, they would need 8 MB at the least.
+    let at_start = memory(&host, worker);
+    assert!(at_start < 6_000, "{at_start} kB after a dump of 60,000 routes");
+    host.ip_batch(&lines("del"), false);
+    settle(&host);
+    let after = memory(&host, worker);
+    assert!(after < at_start + 1_000, "{at_start} kB became {after} kB");
+}

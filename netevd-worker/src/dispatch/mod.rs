@@ -59,7 +59,6 @@ use queue::{Full, Queues};
 use record::Verdicts;
 use sieve::Sieve;
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -253,7 +252,7 @@ impl Dispatcher {
     }
 
     /// Notices when that may have changed.
-    pub fn watch(&self, kind: EventKind) -> io::Result<Eyes> {
+    pub fn watch(&self, kind: EventKind) -> std::io::Result<Eyes> {
         Eyes::new(self.directories.roots(), kind)
     }
 

@@ -267,7 +267,9 @@ mod tests {
                 _ => route(&format!("10.{net}.0.0/16"), oif, None, metric),
             };
             let mut routes = Routes::default();
-            known.iter().for_each(|of| drop(routes.insert(&make(of), false)));
+            for of in &known {
+                routes.insert(&make(of), false);
+            }
             let dump: Vec<Route> = told.iter().map(make).collect();
             let expected: Vec<&Route> = routes.iter().filter(|route| !dump.contains(route)).collect();
             let missing = routes.missing_from(&dump);

@@ -18,6 +18,7 @@ use super::resync::Resync;
 use super::routing_side::RoutingSide;
 use super::routing_task::RoutingNews;
 use super::services_side::{self, ServicesSide};
+use super::thrift::Thrift;
 use super::witness::Witness;
 use crate::api::ask::{Actor, Ask};
 use crate::api::server::Server;
@@ -66,6 +67,7 @@ pub(super) struct Worker {
     scripts: Option<Eyes>,
     memory: Memory,
     save_at: Option<Instant>,
+    thrift: Thrift,
     period_at: Instant,
     /// When scripts hear of new leases, whether the kernel has all of them or not.
     leases_at: Option<(LeaseWait, Instant)>,
@@ -133,7 +135,10 @@ impl Worker {
                     self.catch_up(&mut batch)?;
                     self.reported(report);
                 }
-                Some(ask) = self.asks.recv() => self.answer(ask),
+                Some(ask) = self.asks.recv() => {
+                    self.thrift.worked(1, Instant::now());
+                    self.answer(ask);
+                }
                 seen = scripts_changed(&mut self.scripts) => {
                     if seen.is_err() {
                         self.scripts = None;
@@ -210,10 +215,17 @@ impl Worker {
     fn next_wake(&self) -> Instant {
         let pass = self.routing.as_ref().and_then(RoutingSide::due);
         let save = self.save_at.filter(|_| self.dispatcher.is_idle());
-        [pass, self.resync.due(), save, self.leases_at.map(|(_, at)| at), self.notify.due()]
-            .into_iter()
-            .flatten()
-            .fold(self.period_at, Instant::min)
+        [
+            pass,
+            self.resync.due(),
+            save,
+            self.leases_at.map(|(_, at)| at),
+            self.notify.due(),
+            self.thrift.due(),
+        ]
+        .into_iter()
+        .flatten()
+        .fold(self.period_at, Instant::min)
     }
 
     fn do_what_is_due(&mut self) {
@@ -222,7 +234,7 @@ impl Worker {
         if self.period_at <= now {
             self.period_at = now + PERIOD;
             self.resync.routinely(now);
-            crate::sys::give_back();
+            self.give_back();
             if self.scripts.is_none() {
                 self.scripts = self.dispatcher.watch(EventKind::Routes).ok();
             }
@@ -231,6 +243,9 @@ impl Worker {
             if let Some(routing) = &mut self.routing {
                 routing.routinely(now);
             }
+        }
+        if is_due(self.thrift.due()) {
+            self.give_back();
         }
         if is_due(self.resync.due()) {
             self.resync.begin(self.state.routes().keeper(), now);
@@ -252,6 +267,11 @@ impl Worker {
             let status = self.status();
             self.notify.tend(status, now);
         }
+    }
+
+    fn give_back(&mut self) {
+        self.thrift.given_back();
+        crate::sys::give_back();
     }
 
     /// What the service manager shows.
@@ -326,6 +346,7 @@ impl Worker {
     /// Events to scripts, marks to timers.
     fn follow(&mut self, mut changes: Changes) {
         let now = Instant::now();
+        self.thrift.worked(changes.events.len(), now);
         if self.backend == Backend::Dhclient {
             self.wait_for_leases(now);
             if changes.links {
@@ -391,6 +412,9 @@ impl Worker {
 
     fn resynchronise(&mut self, dump: Dump) -> Changes {
         self.witness.metrics.resync(self.resync.took());
+        if self.resync.was_long() {
+            self.thrift.read_much(Instant::now());
+        }
         let routes = self.routes_wanted && !self.resync.was_quiet();
         let config = &self.config;
         let interest = Interest { monitors: &|name| config.monitors(name), routes };

@@ -16,6 +16,7 @@ mod resync;
 mod routing_side;
 mod routing_task;
 mod services_side;
+mod thrift;
 mod witness;
 
 use crate::config::{Loaded, Problem, Source, load};

@@ -123,6 +123,11 @@ impl Resync {
         self.took
     }
 
+    /// The last one was no cheap precaution: there was much to read.
+    pub(super) fn was_long(&self) -> bool {
+        self.took >= CHEAP
+    }
+
     /// Whether the dump that just came was for the sake of memory alone.
     pub(super) fn was_quiet(&mut self) -> bool {
         std::mem::take(&mut self.quiet.1)

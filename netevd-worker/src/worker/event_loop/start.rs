@@ -25,6 +25,7 @@ use crate::worker::options::Options;
 use crate::worker::resync::Resync;
 use crate::worker::routing_side::{RoutingSide, Tell};
 use crate::worker::services_side::ServicesSide;
+use crate::worker::thrift::Thrift;
 use crate::worker::witness::Witness;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -134,6 +135,7 @@ impl Worker {
             routes_wanted: false,
             scripts: None,
             save_at: None,
+            thrift: Thrift::default(),
             period_at: now + PERIOD,
             leases_at: None,
             overruns: 0,

@@ -145,10 +145,10 @@ impl<'h> Machine<'h> {
         }
     }
 
-    /// SIGKILL for a child of the launcher; the launcher ends the other, and is started again.
+    /// SIGKILL for a child of the launcher; the launcher ends the other, and is started again. Where a
+    /// reload is just replacing that child, there is another one instead.
     pub(crate) fn kill(&mut self, program: &str) {
         let daemon = self.daemon.take().expect("it runs");
-        // A reload may just replace it.
         let mut pid = None;
         wait_for(
             program,
@@ -158,7 +158,19 @@ impl<'h> Machine<'h> {
                 pid.is_some()
             },
         );
-        self.host.sh(&format!("kill -KILL {} || true", pid.expect("just seen")));
+        let pid = pid.expect("just seen");
+        self.host.sh(&format!("kill -KILL {pid} || true"));
+        let launcher = format!("/proc/{}/stat", daemon.pid);
+        let is_over = || {
+            let stat = self.host.read(&launcher);
+            stat.is_empty() || stat.contains(") Z ")
+        };
+        let is_replaced = || daemon.child(program).is_some_and(|other| other != pid);
+        wait_within(PATIENCE, "an end or another child", || daemon.log(), || is_over() || is_replaced());
+        if !is_over() && is_replaced() {
+            self.daemon = Some(daemon);
+            return;
+        }
         let ended = daemon.ended();
         assert_eq!(ended.status, 1, "{program} was killed\n{}", ended.log);
         self.start();

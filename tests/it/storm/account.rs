@@ -35,7 +35,8 @@ impl Counted {
         };
         for line in host.get("/metrics").text().lines() {
             let Some((series, value)) = line.rsplit_once(' ') else { continue };
-            let Ok(value) = value.parse::<f64>().map(|value| value as u64) else { continue };
+            // Counters are whole numbers; gauges and sums of seconds are not for here.
+            let Ok(value) = value.trim_end_matches(".0").parse::<u64>() else { continue };
             if let Some(labels) = series.strip_prefix("netevd_events_total{") {
                 let kind = labels.split("type=\"").nth(1).and_then(|rest| rest.split('"').next());
                 *counted.events.entry(kind.expect("a type").to_owned()).or_default() += value;

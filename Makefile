@@ -164,14 +164,14 @@ packages: ## Install the Debian packages that the tests need and that are missin
 # Without root the rows of D-Bus are left out: the bus wants users of its own. The rows of networkd-dispatcher
 # and nm-dispatcher are there where their packages are; installing those is not this program's business.
 PARTS ?=
-BENCH = $(CARGO) bench --locked --profile dev --bench netevd --
+BENCH = $(CARGO) bench --quiet --locked --profile dev --bench netevd --
 bench: release ## Measure beside the floor and other programs (PARTS="events storms"); root or user namespaces
 	@tests/support/packages.sh ip:iproute2 unshare:util-linux cc:gcc \
 		dbus-daemon:dbus-daemon busctl:systemd dnsmasq:dnsmasq-base
 	NETEVD_TEST_BINARIES=$(CURDIR)/target/release $(BENCH) $(PARTS)
 
 bench-table: ## Print what `make bench` measured last as a table in Markdown
-	@$(BENCH) --markdown 2>/dev/null
+	@$(BENCH) --markdown
 
 # Some minutes on a quiet machine, 4 GB of memory. SCALE= names parts: links addresses routes managed hosts
 # queues watchers; the paper wants all.

@@ -11,11 +11,11 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::time::Duration;
 
-const SAMPLES: usize = 1000;
+const SAMPLES: usize = 2000;
 /// Not counted: caches and page tables are cold.
 const WARM_UP: usize = 20;
 /// After each sample, for the script to end: no sample is to meet the one before.
-const PAUSE: Duration = Duration::from_millis(8);
+const PAUSE: Duration = Duration::from_millis(5);
 /// The row that others are compared with.
 const FLOOR: &str = "event_to_script_floor";
 

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 /// Half of them `disconnected`, half `activated`.
-const SAMPLES: usize = 600;
+const SAMPLES: usize = 1000;
 const RULE: &str = "type='signal',interface='org.freedesktop.NetworkManager.Device',member='StateChanged'";
 /// Where Debian has it, and where others do.
 const PROGRAMS: [&str; 2] = ["/usr/lib/NetworkManager/nm-dispatcher", "/usr/libexec/nm-dispatcher"];
@@ -24,7 +24,7 @@ pub(crate) fn run(report: &mut Report) {
         return report.missing("nm_to_script", "NetworkManager to script", "it needs root, for a bus");
     };
     let row = Row::new(FLOOR, "NM signal to script: bare D-Bus read and spawn", "us", Figures::new(floor));
-    report.row(row.beside("event_to_script_floor"));
+    report.row(row);
     let every_other = |skip: usize| netevd.iter().copied().skip(skip).step_by(2).collect();
     let what = "NM signal to script: netevd, disconnected";
     let row = Row::new("nm_to_script", what, "us", Figures::new(every_other(0)));

@@ -32,7 +32,7 @@ const LOOK: Duration = Duration::from_millis(50);
 
 pub(crate) fn run(report: &mut Report) {
     let Some(scene) = Scene::new("bench: rest", Network1::start) else {
-        return report.missing("memory_together", "memory at rest", "it needs root, for a bus");
+        return report.missing("memory_together", "memory and wake-ups at rest", "it needs root, for a bus");
     };
     let host = &scene.host;
     host.veth("eth1", 7);

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 /// Not counted: caches and page tables are cold.
 pub(crate) const WARM_UP: usize = 20;
-/// After a script's first instruction, for it to end and its daemon to come to rest.
-const PAUSE: Duration = Duration::from_millis(6);
+/// After each, for its script to begin and end and its daemon to come to rest.
+const PAUSE: Duration = Duration::from_millis(8);
 
 /// A machine with a bus and the fake on it.
 pub(crate) struct Scene<W> {
@@ -98,9 +98,10 @@ impl<'s, W: Send + 'static> Series<'s, W> {
     pub(crate) fn once(&mut self) {
         let host = &self.scene.host;
         self.asked.push((self.say)(self.scene, self.asked.len()));
+        // The pause comes first: a look before the script began would be in its way.
+        std::thread::sleep(PAUSE);
         let lines = || host.read("/out/probe").lines().count();
         wait_for("the script ran", || host.log(), || lines() >= self.asked.len());
-        std::thread::sleep(PAUSE);
     }
 
     /// Nanoseconds of each, without those for warming up.

@@ -11,9 +11,9 @@ use crate::scene::{Scene, Series, WARM_UP};
 use crate::support::Host;
 use std::path::Path;
 
-const SAMPLES: usize = 600;
+const SAMPLES: usize = 1000;
 /// The slow ones are sampled once in so many rounds.
-const SELDOM: usize = 6;
+const SELDOM: usize = 10;
 /// The two states that are signalled in turn, and their directories.
 const WORDS: [&str; 2] = ["routable", "degraded"];
 pub(crate) const DISPATCHER: &str = "/usr/bin/networkd-dispatcher";
@@ -26,11 +26,11 @@ pub(crate) fn run(report: &mut Report) {
         return report.missing("signal_to_script", "signal to script", "it needs root, for a bus");
     };
     let row = Row::new(FLOOR, "signal to script: bare D-Bus read and spawn", "us", Figures::new(floor));
-    report.row(row.beside("event_to_script_floor"));
+    report.row(row);
     let row = Row::new("signal_to_script", "signal to script: netevd", "us", Figures::new(netevd));
     report.row(row.beside(FLOOR).goal(Goal::Above(300.0)));
     let what = "signal to script: netevd, no state file";
-    report.row(Row::new("signal_to_script_held", what, "us", Figures::new(held)).beside(FLOOR));
+    report.row(Row::new("signal_to_script_held", what, "us", Figures::new(held)));
     let (key, what) = ("signal_to_script_networkd_dispatcher", "signal to script: networkd-dispatcher");
     if dispatcher.is_empty() {
         return report.missing(key, what, "networkd-dispatcher is not installed");

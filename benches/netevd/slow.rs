@@ -29,7 +29,11 @@ pub(crate) fn run(report: &mut Report) {
         let what = format!("another link behind a 5 s script: {name}");
         match time {
             Some(time) => report.row(Row::new(&key, &what, "us", Figures::new(vec![time]))),
-            None => report.missing(&key, &what, &format!("{name} is not installed")),
+            None => report.missing(
+                &key,
+                &what,
+                &format!("{name} is not installed, or there is no bus without root"),
+            ),
         }
     }
 }

@@ -70,3 +70,36 @@ fn routing_with_a_full_table_is_kept_right() {
     host.ip("addr del 203.0.113.2/24 dev eth2");
     await_these("nothing is left of eth2", &other.difference(&eth2).cloned().collect());
 }
+
+/// Kilobytes of the helper at its largest; what it keeps of 300,000 routes would be thirty thousand.
+const HELPER_MOST: u64 = 8_000;
+
+#[test]
+fn routing_with_a_full_table_by_its_own_uplink_costs_the_helper_no_memory() {
+    let test = "routing_with_a_full_table_by_its_own_uplink_costs_the_helper_no_memory";
+    let Some(host) = Host::new(test) else { return };
+    host.two_uplinks();
+    // A local network, so that all of main is looked through as well.
+    host.ip("link add name br0 type bridge");
+    host.ip("addr add 172.17.0.1/16 dev br0");
+    host.ip("link set br0 up");
+    host.config("system: { backend: kernel }\nrouting: { policy_rules: [eth1] }\n");
+    let count = ROUTES.to_string();
+    let words = ["bulk", "routes", "add", "0", &count, "eth1", "186", "198.51.100.1"];
+    let output = host.run(&[&["/opt/netevd/netevd-test-agent"][..], &words].concat());
+    assert_eq!(output.status, 0, "{}", output.stderr);
+    let daemon = host.start_daemon();
+
+    let mut expected: BTreeSet<String> = eth1_complete().into_iter().collect();
+    expected.insert("table 207: 172.17.0.0/16 dev br0".to_owned());
+    let standing = || -> BTreeSet<String> {
+        ours(&host, &[207]).into_iter().map(|line| line.replace(" linkdown", "")).collect()
+    };
+    let explain = || format!("{expected:#?}\n{:#?}\n{}", standing(), host.log());
+    wait_for("the table is complete", explain, || standing() == expected);
+    let pid = daemon.child("netevd-priv").expect("it runs");
+    let status = host.read(&format!("/proc/{pid}/status"));
+    let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a line of status");
+    let most: u64 = most.split_whitespace().next().expect("a number").parse().expect("a number");
+    assert!(most < HELPER_MOST, "the helper had {most} kB");
+}

@@ -102,12 +102,11 @@ pub(crate) fn gateway_not_own(way: Option<&Route>) -> Verdict {
 /// `way` is the kernel's way to the gateway by that interface: it must be unicast, without a
 /// gateway, out of that interface, and more than a default route.
 ///
-/// Our own tables cannot have answered. The look-up has no source, so no `from` rule of ours
-/// matches; a `to` rule matches own addresses only, which have been refused before; and a
-/// foreign rule that leads into our table is a conflict that refuses the request.
+/// A route of ours is no answer: rules and subnets of ours outlive an address that went away, and a
+/// `to` rule would have it for a gateway by our own word.
 pub(crate) fn gateway_on_link(way: Option<&Route>, ifindex: Ifindex) -> Verdict {
     let on_link = way.is_some_and(|route| {
-        route.kind == RouteType::Unicast
+        (route.kind == RouteType::Unicast && !route.is_ours())
             && !route.destination.is_default_like()
             && matches!(&route.hops[..], [hop] if hop.oif == ifindex.get() && hop.gateway.is_none())
     });

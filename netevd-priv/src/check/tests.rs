@@ -105,6 +105,7 @@ fn gateways() {
     for (way, on_link) in [
         (Some(foreign("10.0.2.0/24", 3, None)), true),
         (Some(foreign("10.0.2.0/24", 4, None)), false),
+        (Some(Route { protocol: 110, ..foreign("10.0.2.0/24", 3, None) }), false),
         (Some(foreign("10.0.2.0/24", 3, Some("10.0.3.1"))), false),
         (Some(foreign("0.0.0.0/0", 3, None)), false),
         (Some(foreign("0.0.0.0/1", 3, None)), false),

@@ -25,6 +25,24 @@ fn adds_the_default_by_a_known_gateway_of_either_family() {
     assert_eq!(world.table("-6", 241), ["default via fe80::1 dev eth1 proto 110 metric 1024 pref medium"]);
 }
 
+/// Of an address that went away our rules and our subnet stand until the worker takes them back: until
+/// then a look-up of it ends in our own table, which says on-link of it.
+#[test]
+fn refuses_an_address_that_was_its_own_as_gateway() {
+    let Some(world) = World::new() else { return };
+    world.ip(HOST);
+    world.ip("addr add 10.0.9.5/24 dev eth1");
+    let eth1 = world.ifindex("eth1");
+    let mut helper = world.helper(&on_link(&["eth1"]));
+    for request in [add_subnet(eth1, "10.0.9.5"), add_rule(eth1, Selector::To, "10.0.9.5")] {
+        assert_eq!(helper.ask(request), Reply::Ok);
+    }
+    assert_eq!(helper.ask(via(eth1, "10.0.9.5")), Reply::Refused(Refusal::GatewayOwn));
+    world.ip("addr del 10.0.9.5/24 dev eth1");
+    assert!(world.table("-4", 241).contains(&"10.0.9.0/24 dev eth1 proto 110 scope link".to_owned()));
+    assert_eq!(helper.ask(via(eth1, "10.0.9.5")), Reply::Refused(Refusal::GatewayOffLink));
+}
+
 #[test]
 fn refuses_every_gateway_that_is_none() {
     let Some(world) = World::new() else { return };

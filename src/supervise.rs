@@ -6,6 +6,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use std::cell::Cell;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
@@ -34,6 +35,32 @@ pub(crate) enum Wake {
 #[derive(Debug)]
 pub(crate) struct Signals {
     descriptor: SignalFd,
+    /// What came while a child was waited for, and has its turn after that.
+    deferred: Deferred,
+}
+
+/// SIGTERM or SIGINT, and SIGHUP.
+#[derive(Debug, Default)]
+struct Deferred {
+    stop: Cell<Option<Signal>>,
+    reload: Cell<bool>,
+}
+
+impl Deferred {
+    fn note(&self, signal: Signal) {
+        match signal {
+            Signal::SIGTERM | Signal::SIGINT => self.stop.set(Some(signal)),
+            Signal::SIGHUP => self.reload.set(true),
+            // Of children: whoever waits looks at them anyway.
+            _ => {}
+        }
+    }
+
+    /// The end first: after it nothing is read again.
+    fn take(&self) -> Option<Wake> {
+        let stop = self.stop.take().map(Wake::Stop);
+        stop.or_else(|| self.reload.take().then_some(Wake::Reload))
+    }
 }
 
 impl Signals {
@@ -45,7 +72,7 @@ impl Signals {
         }
         set.thread_block()?;
         let descriptor = SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
-        Ok(Self { descriptor })
+        Ok(Self { descriptor, deferred: Deferred::default() })
     }
 
     /// The next signal; `None` when `until` has come, or the bell may have been rung.
@@ -100,6 +127,9 @@ impl Signals {
                     cause.map_or(Wake::Died(who, status), |status| Wake::Died("netevd-worker", status))
                 );
             }
+            if let Some(wake) = self.deferred.take() {
+                return Ok(wake);
+            }
             match self.next(None, children.bell.as_ref())? {
                 Some(signal @ (Signal::SIGTERM | Signal::SIGINT)) => return Ok(Wake::Stop(signal)),
                 Some(Signal::SIGHUP) => return Ok(Wake::Reload),
@@ -113,15 +143,17 @@ impl Signals {
         }
     }
 
-    /// Waits for one child at most so long; other signals are swallowed meanwhile.
+    /// Waits for one child at most so long; what other signals ask for is done afterwards.
     fn wait_for(&self, child: &mut Child, grace: Duration) -> io::Result<Option<ExitStatus>> {
         let until = Instant::now() + grace;
         loop {
             if let Some(status) = child.try_wait()? {
                 return Ok(Some(status));
             }
-            if self.next(Some(until), None)?.is_none() && Instant::now() >= until {
-                return Ok(None);
+            match self.next(Some(until), None)? {
+                Some(signal) => self.deferred.note(signal),
+                None if Instant::now() >= until => return Ok(None),
+                None => {}
             }
         }
     }

@@ -173,6 +173,10 @@ impl<'h> Machine<'h> {
         }
         let ended = daemon.ended();
         assert_eq!(ended.status, 1, "{program} was killed\n{}", ended.log);
+        if program == "netevd-worker" {
+            // Nobody is left who knows its scripts. A service manager ends them with the control group.
+            self.host.run(&["pkill", "-KILL", "-u", "netevd,root", "-x", "10-soak|sleep"]);
+        }
         self.start();
     }
 

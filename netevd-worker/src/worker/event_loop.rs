@@ -181,11 +181,11 @@ impl Worker {
             self.do_what_is_due();
             self.journal.publish();
         }
-        self.stop().await;
         Ok(())
     }
 
-    async fn stop(&mut self) {
+    /// In good order, whatever the reason: scripts end with the worker, for nobody would end them later.
+    pub(super) async fn stop(&mut self) {
         self.notify.stopping();
         tracing::info!("stopping: {} scripts running", self.dispatcher.running());
         self.stop_serving().await;

@@ -79,15 +79,15 @@ fn run(options: Options) -> ExitCode {
     // Script output is read by tasks that stay on this thread.
     let local = tokio::task::LocalSet::new();
     let result = local.block_on(&runtime, async {
-        let mut worker = Worker::start(options, loaded, log).await?;
-        worker.run().await
+        let tell = |error: &fatal::Fatal| tracing::error!("{error}");
+        let mut worker = Worker::start(options, loaded, log).await.inspect_err(tell)?;
+        let ended = worker.run().await.inspect_err(tell);
+        worker.stop().await;
+        ended
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!("{error}");
-            ExitCode::FAILURE
-        }
+        Err(_told) => ExitCode::FAILURE,
     }
 }
 

@@ -56,6 +56,41 @@ fn input_reload_takes_up_scripts_and_monitoring() {
     host.await_ours("routing went on", &eth1_complete());
 }
 
+#[test]
+fn input_a_signal_during_a_reload_has_its_turn() {
+    let Some(host) = Host::new("input_a_signal_during_a_reload_has_its_turn") else { return };
+    host.two_uplinks();
+    // The worker's end takes as long as this does, or five seconds.
+    host.script(
+        "mtu",
+        "10-slow",
+        "#!/bin/sh\ntrap '' TERM\ntouch /out/waiting\nuntil [ -e /out/go ]; do sleep 0.02; done\n",
+    );
+    let daemon = host.start_daemon();
+    host.await_ours("eth1 is complete", &eth1_complete());
+    // The launcher waits for its children's end, to start them with another policy.
+    let in_a_reload = |policy: &str, mtu: u32, number: usize| {
+        host.sh("rm -f /out/go /out/waiting");
+        host.ip(&format!("link set eth1 mtu {mtu}"));
+        wait_for("the script waits", || daemon.log(), || host.path("/out/waiting").exists());
+        host.config(&format!("system: {{ backend: kernel }}\nrouting: {{ {policy} }}\n"));
+        daemon.signal("HUP");
+        let stops = || daemon.log().matches("stopping: 1 scripts running").count();
+        wait_for("the worker ends", || daemon.log(), || stops() == number);
+    };
+    in_a_reload("policy_rules: [eth0, eth1]", 1400, 1);
+    host.config("system: { backend: kernel }\nrouting: { policy_rules: [eth1], table_base: 1000 }\n");
+    daemon.signal("HUP");
+    host.sh("touch /out/go");
+    let moved: Vec<String> = eth1_complete().iter().map(|line| line.replace("207", "1007")).collect();
+    host.await_ours("the newest configuration", &moved);
+    in_a_reload("policy_rules: [eth1]", 1300, 2);
+    daemon.signal("TERM");
+    host.sh("touch /out/go");
+    let ended = daemon.ended();
+    assert_eq!(ended.status, 0, "{}", ended.log);
+}
+
 /// By the API: `POST /api/v1/reload` from root.
 fn reload(host: &Host, query: &str) -> (String, Value) {
     let answer = host.ask("POST", &format!("/api/v1/reload{query}"), "");

@@ -23,6 +23,21 @@ fn scripts_a_background_child_that_keeps_stdout_stalls_nothing() {
 }
 
 #[test]
+fn scripts_end_with_a_worker_that_has_lost_its_helper() {
+    let Some(host) = machine("scripts_end_with_a_worker_that_has_lost_its_helper") else { return };
+    host.config(&format!("{}routing: {{ policy_rules: [eth1] }}\n", super::CONFIG));
+    host.script("mtu", "10-stays", "#!/bin/sh\ntouch /out/started\nexec sleep 45678\n");
+    let daemon = host.start_daemon();
+    host.ip("link set eth1 mtu 1400");
+    wait_for("the script runs", || host.log(), || host.path("/out/started").exists());
+    let helper = daemon.child("netevd-priv").expect("the helper runs");
+    host.sh(&format!("kill -KILL {helper}"));
+    let ended = daemon.ended();
+    assert_eq!(ended.status, 1, "{}", ended.log);
+    assert!(!running(&host, "sleep 45678"), "nobody would end it any more\n{}", ended.log);
+}
+
+#[test]
 fn scripts_a_timeout_ends_the_whole_group() {
     let Some(host) = machine("scripts_a_timeout_ends_the_whole_group") else { return };
     host.config(&format!("{}scripts: {{ timeout: 1s }}\n", super::CONFIG));

@@ -165,7 +165,7 @@ fn growth(series: &Series, column: &Column, line: &Line) -> String {
         return String::new();
     };
     let power = ((b - base) / (a - base)).ln() / ((y - first) / (x - first)).ln();
-    let rises = is_seen(line) && line.off > CURVED && b > 2.0 * base;
+    let rises = is_seen(line) && line.off > CURVED && *b > 2.0 * base;
     if rises && power > STEEP { format!("n^{power:.1}") } else { String::new() }
 }
 

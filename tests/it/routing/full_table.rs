@@ -49,6 +49,17 @@ fn routing_with_a_full_table_is_kept_right() {
         wait_for(what, explain, || ours(&host, &[207, 208]) == *expected);
     };
     await_these("both tables are complete", &both);
+    // The first look finds out that the kernel takes long, the others are taken aside.
+    for _ in 0..3 {
+        let metrics = host.get("/metrics").text();
+        for table in [207, 208] {
+            let line = format!("netevd_routes_total{{table=\"{table}\"}} 2");
+            assert!(metrics.lines().any(|found| found == line), "{line}\n{metrics}");
+        }
+        assert_eq!(host.api("/api/v1/status")["routes_managed"], 4);
+        let routes = host.api("/api/v1/interfaces/eth2")["routes"].clone();
+        assert!(routes.as_array().is_some_and(|routes| routes.len() >= 4), "{routes}");
+    }
     host.ip("route flush table 207");
     await_these("the table is back", &both);
     host.ip("route del 203.0.113.0/24 table 208");

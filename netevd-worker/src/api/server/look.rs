@@ -8,6 +8,7 @@ use crate::kernel::{DumpError, RouteWish, SeenRoute, SeenRule, Statistics, View}
 use protocol::{Family, TableId};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot};
 
@@ -15,6 +16,8 @@ use tokio::sync::{mpsc, oneshot};
 const QUESTIONS: usize = 64;
 /// A dump that changes disturbed is repeated so often, where that costs little.
 const REPEATS: usize = 3;
+/// A walk of the kernel's over all routes that the loop can wait for.
+const CHEAP: Duration = Duration::from_millis(5);
 const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 
 /// Counters by ifindex.
@@ -35,6 +38,9 @@ pub(super) struct RouteQuery {
     /// At most so many; all are counted.
     pub(super) limit: usize,
 }
+
+/// What one connection asked, what was found of it so far, and where that goes.
+type Asked = (RouteQuery, RoutesFound, Reply<RoutesFound>);
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -129,9 +135,15 @@ impl RouteQuery {
     }
 }
 
+/// Whether the kernel looks at the routes of all tables, however few of them it tells of.
+fn is_walk(wish: &RouteWish) -> bool {
+    wish.table.is_none() && (wish.protocol.is_some() || wish.oif.is_some())
+}
+
 async fn work(mut questions: mpsc::Receiver<Question>) {
+    let mut walk = Duration::ZERO;
     while let Some(first) = questions.recv().await {
-        let mut routes: HashMap<_, Vec<(RouteQuery, RoutesFound, Reply<RoutesFound>)>> = HashMap::new();
+        let mut routes: HashMap<RouteWish, Vec<Asked>> = HashMap::new();
         let (mut rules, mut counters) = (Vec::new(), Vec::new());
         let mut next = Some(first);
         while let Some(question) = next {
@@ -153,7 +165,16 @@ async fn work(mut questions: mpsc::Receiver<Question>) {
         for (wish, mut asked) in routes {
             // Whoever has gone meanwhile needs no look.
             asked.retain(|(_, _, reply)| !reply.is_closed());
-            let looked = look_at_routes(wish, &mut asked).await.map_err(Arc::new);
+            let began = Instant::now();
+            let (looked, asked) = if is_walk(&wish) && walk > CHEAP {
+                routes_aside(wish, asked).await
+            } else {
+                (look_at_routes(wish, &mut asked).await, asked)
+            };
+            if is_walk(&wish) {
+                walk = began.elapsed();
+            }
+            let looked = looked.map_err(Arc::new);
             for (_, found, reply) in asked {
                 // Fails when the asking connection has ended.
                 let _ = reply.send(looked.clone().map(|()| found));
@@ -186,11 +207,23 @@ async fn look_at_rules() -> Result<Vec<SeenRule>, DumpError> {
 /// The kernel tells of links under its one lock for all networks (rtnl), which the end of a namespace
 /// may hold for long: a thread waits for it, and not the loop. It ends when it was idle for 10 s.
 async fn counters_aside() -> Result<Counters, DumpError> {
-    let looking = tokio::task::spawn_blocking(|| {
-        let runtime = Builder::new_current_thread().enable_io().build().map_err(DumpError::Socket)?;
-        runtime.block_on(look_at_counters())
-    });
+    let looking = tokio::task::spawn_blocking(|| on_this_thread(look_at_counters()));
     looking.await.unwrap_or(Err(DumpError::Incomplete("links")))
+}
+
+/// For routes of one protocol or link the kernel walks over all there are before it answers anything: 50 ms
+/// beside a full table, in which the loop would hear of nothing.
+async fn routes_aside(wish: RouteWish, mut asked: Vec<Asked>) -> (Result<(), DumpError>, Vec<Asked>) {
+    let looking = tokio::task::spawn_blocking(move || {
+        let looked = on_this_thread(look_at_routes(wish, &mut asked));
+        (looked, asked)
+    });
+    looking.await.unwrap_or((Err(DumpError::Incomplete("routes")), Vec::new()))
+}
+
+fn on_this_thread<T>(looking: impl Future<Output = Result<T, DumpError>>) -> Result<T, DumpError> {
+    let runtime = Builder::new_current_thread().enable_io().build().map_err(DumpError::Socket)?;
+    runtime.block_on(looking)
 }
 
 async fn look_at_counters() -> Result<Counters, DumpError> {
@@ -204,10 +237,7 @@ async fn look_at_counters() -> Result<Counters, DumpError> {
 }
 
 /// Not repeated when disturbed: on a router whose routes change without end no dump is ever clean.
-async fn look_at_routes(
-    wish: RouteWish,
-    asked: &mut [(RouteQuery, RoutesFound, Reply<RoutesFound>)],
-) -> Result<(), DumpError> {
+async fn look_at_routes(wish: RouteWish, asked: &mut [Asked]) -> Result<(), DumpError> {
     for family in FAMILIES {
         if !asked.iter().any(|(query, ..)| query.family.is_none_or(|wanted| wanted == family)) {
             continue;

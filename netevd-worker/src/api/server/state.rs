@@ -6,6 +6,7 @@ use super::connection::Caller;
 use super::context::Context;
 use super::look::{Counters, RouteQuery, RoutesFound};
 use super::query::{Parameters, bad, digits, shown};
+use super::seats::KIB;
 use super::tables::{route_document, rule_document};
 use crate::api::ask::{Ask, EventQuery, Since};
 use crate::api::document::{
@@ -29,8 +30,8 @@ use std::time::Duration;
 const EVENTS_LISTED: usize = 100;
 /// Routes of one link that its document lists.
 const ROUTES_LISTED: usize = 1_000;
-/// KiB of an answer with all links, or with one and all that belongs to it.
-const LINKS_SIZE: usize = 512;
+/// KiB of an answer with one link and all that belongs to it, or with many.
+const LINK_SIZE: usize = 512;
 /// Routes of ours: counted, not listed.
 const OURS: RouteQuery =
     RouteQuery { family: None, table: None, protocol: Some(PROTOCOL), oif: None, limit: 0 };
@@ -57,6 +58,12 @@ async fn ours(context: &Context) -> Result<(u64, RoutesFound), Refusal> {
     Ok((u64::try_from(rules).unwrap_or(u64::MAX), routes))
 }
 
+/// KiB of an answer with so many links: of one without addresses it has 280 bytes, and 90 for each of them.
+fn links_size(links: u64) -> usize {
+    let links = usize::try_from(links).unwrap_or(usize::MAX);
+    LINK_SIZE.saturating_add(links / 2).min(KIB)
+}
+
 /// `GET /api/v1/interfaces`
 pub(super) async fn interfaces(
     State(context): State<Arc<Context>>,
@@ -66,7 +73,8 @@ pub(super) async fn interfaces(
     let parameters = Parameters::of(&uri, &["state", "type", "statistics"])?;
     let (state, kind) = (parameters.open_word("state")?, parameters.open_word("type")?);
     let has_statistics = parameters.flag("statistics")?;
-    let share = caller.reserve(LINKS_SIZE).await?;
+    let links = context.ask(Ask::Status).await?.interfaces_total;
+    let share = caller.reserve(links_size(links)).await?;
     let mut interfaces = context.ask(Ask::Interfaces).await?;
     interfaces.retain(|link| {
         state.is_none_or(|state| link.state == state) && kind.is_none_or(|kind| link.kind == kind)
@@ -108,7 +116,7 @@ pub(super) async fn interface(
     let name = part(name)?;
     let none = || Refusal::not_found(format!("there is no interface {}", shown(&name)));
     let asked = InterfaceName::new(&name).map_err(|_| none())?;
-    let share = caller.reserve(LINKS_SIZE).await?;
+    let share = caller.reserve(LINK_SIZE).await?;
     let detail = context.ask(|reply| Ask::Interface(asked, reply)).await?;
     let mut detail: Box<InterfaceDetail> = detail.ok_or_else(none)?;
     let names = context.ask(Ask::Names).await?;
@@ -247,5 +255,43 @@ pub(super) async fn reload(
             "the configuration is faulty; the one before stays in force",
             serde_json::json!({ "problems": refused.problems }),
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::document::AddressDocument;
+
+    #[test]
+    fn a_list_of_links_reserves_what_it_takes_and_no_more_than_there_is() {
+        let address = AddressDocument {
+            ip: [0x2001, 0xdb8, 1, 2, 3, 4, 5, 6].into(),
+            prefix: 128,
+            family: "ipv6".to_owned(),
+            scope: "global".to_owned(),
+            flags: vec!["permanent".to_owned()],
+        };
+        let link = InterfaceDocument {
+            name: "veth0123456789a".to_owned(),
+            index: 100_000,
+            state: "degraded".to_owned(),
+            administrative_state: None,
+            operstate: "lowerlayerdown".to_owned(),
+            kind: "veth".to_owned(),
+            mac_address: Some("00:00:5e:00:53:01".to_owned()),
+            mtu: 1_500,
+            addresses: vec![address],
+            flags: ["BROADCAST", "MULTICAST", "UP", "LOWER_UP"].map(str::to_owned).to_vec(),
+            monitored: true,
+            managed: false,
+            statistics: None,
+        };
+        for count in [1_u16, 2_000, 10_000] {
+            let interfaces = vec![link.clone(); count.into()];
+            let json = serde_json::to_string(&Interfaces { count: count.into(), interfaces }).expect("JSON");
+            assert!(json.len().div_ceil(1_024) <= links_size(count.into()), "{count}: {} bytes", json.len());
+        }
+        assert_eq!(links_size(u64::MAX), KIB);
     }
 }

@@ -29,13 +29,16 @@ struct Grown {
     machines: Vec<Machine>,
 }
 
+/// A part, and how it is measured.
+type Part = (&'static str, fn() -> Vec<Grown>);
+
 /// `scale [PART...]` measures; parts are those of [`PARTS`].
 pub(crate) fn measure(parts: &[String]) {
     let began = Instant::now();
     let wanted = |part: &str| parts.is_empty() || parts.iter().any(|name| name == part);
     let mut grown = Vec::new();
     // What is to be a minute old when its memory is read comes first.
-    let all: [(&str, fn() -> Vec<Grown>); 7] = [
+    let all: [Part; 7] = [
         ("links", objects::links),
         ("addresses", objects::addresses),
         ("routes", objects::routes),

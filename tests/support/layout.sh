@@ -11,7 +11,7 @@
 set -eu
 cd "$(dirname "$0")/../.."
 [ "$(id -u)" != 0 ] || tests/support/packages.sh valgrind:valgrind python3:python3
-tests=${*:-routing_0 networkd_ dhclient_ scripts_ api_ metrics_ audit_ filters_ units_}
+tests=${*:-networkd:: networkmanager:: dhclient:: routing:: scripts:: services:: filters:: metrics:: api::}
 work=$PWD/target/layout
 rm -rf "$work"
 mkdir -p "$work/bin/profile"
@@ -34,7 +34,7 @@ cargo build --workspace --locked --quiet
 # A mount of its own inside what machines see read-only: there the profiles go. A test that is too slow
 # under callgrind fails; what ran until then counts.
 unshare --mount sh -c "mount --bind '$work/bin/profile' '$work/bin/profile'
-    NETEVD_TEST_PATIENCE=120 NETEVD_TEST_BINARIES='$work/bin' cargo test --locked --no-fail-fast --test it -- $tests" >"$work/log" 2>&1 || true
+    NETEVD_TEST_PATIENCE=40 NETEVD_TEST_BINARIES='$work/bin' cargo test --locked --no-fail-fast --test it -- $tests" >"$work/log" 2>&1 || true
 grep '^test result' "$work/log" || true
 for program in netevd-worker netevd-priv; do
     tests/support/layout.py "$work" "$program" >"$work/$program.ld"

@@ -26,7 +26,7 @@ metrics: { enabled: true }
 audit: { enabled: true }
 "#;
 /// After the start, for what is done a while later: what was told is saved.
-const SETTLE: Duration = Duration::from_secs(5);
+const SETTLE: Duration = Duration::from_secs(10);
 /// How often is looked whether somebody woke up.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -83,13 +83,16 @@ fn wake_ups(report: &mut Report, processes: &[Process<'_>; 2]) {
     let switches = || processes.each_ref().map(Process::switches);
     let cpu = processes.each_ref().map(Process::cpu);
     let first = switches();
-    let (mut last, mut moments) = (first, [0, 0]);
+    let (mut last, mut moments, mut awake) = (first, [0, 0], [false; 2]);
     let end = Instant::now() + Duration::from_secs(seconds);
     while Instant::now() < end {
         std::thread::sleep(LOOK);
         let now = switches();
         for (place, moments) in moments.iter_mut().enumerate() {
-            *moments += u64::from(now[place] != last[place]);
+            // What goes on over two looks is one moment.
+            let woken = now[place] != last[place];
+            *moments += u64::from(woken && !awake[place]);
+            awake[place] = woken;
         }
         last = now;
     }

@@ -26,7 +26,8 @@ impl Report {
     /// Measured here and now.
     pub(crate) fn new(series: Vec<Series>) -> Self {
         let run = |program: &str, words: &[&str]| {
-            let output = Command::new(program).args(words).output().expect("it is installed");
+            let output =
+                Command::new(program).args(words).env("LC_ALL", "C").output().expect("it is installed");
             String::from_utf8_lossy(&output.stdout).trim().to_owned()
         };
         let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();

@@ -26,7 +26,8 @@ impl Report {
     /// Measured here and now.
     pub(crate) fn new(series: Vec<Series>) -> Self {
         let run = |program: &str, words: &[&str]| {
-            let output = Command::new(program).args(words).output().expect("it is installed");
+            let output =
+                Command::new(program).args(words).env("LC_ALL", "C").output().expect("it is installed");
             String::from_utf8_lossy(&output.stdout).trim().to_owned()
         };
         let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
@@ -200,7 +201,7 @@ fn grouped(number: f64) -> String {
     let digits = format!("{number:.0}");
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

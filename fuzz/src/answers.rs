@@ -70,14 +70,14 @@ pub(crate) fn run(bytes: &[u8]) {
             }
         }
         3 => {
-            for route in kernel.table(TableId(202), Family::V4, &|_| true).unwrap_or_default() {
+            for route in kernel.table(TableId(202), Family::V4, &|_, _| true).unwrap_or_default() {
                 let key = route.key();
                 assert!(key.destination.length() <= 128);
                 let _ = route.message();
             }
         }
         4 => _ = kernel.look_up("192.0.2.1".parse().expect("an address"), Some(ifindex)),
-        5 => _ = kernel.routes_by(2, Family::V6, &|_| true),
+        5 => _ = kernel.routes_by(2, Family::V6, &|_, _| true),
         _ => {
             let prefix = "192.0.2.0/24".parse().expect("a prefix");
             let route = crate::route::Route::subnet(TableId(202), ifindex, prefix);

@@ -99,7 +99,7 @@ impl Helper {
             table,
             priorities: self.policy.priorities(),
             rules: self.kernel.rules()?,
-            routes: self.kernel.table(table, family, &|_| true)?,
+            routes: self.kernel.table(table, family, &|_, _| true)?,
         };
         check::nothing_foreign(&place)?;
         Ok(place)
@@ -159,9 +159,9 @@ impl Helper {
         match next_hop {
             NextHop::Gateway(gateway) => self.check_gateway(&place, &link, gateway)?,
             NextHop::PointToPoint => {
-                let seen =
-                    self.kernel.routes_by(ifindex.get(), family, &|r| place.seen_elsewhere(r, None))?;
-                check::no_gateway_needed(&place, &link, &seen)?;
+                let by =
+                    self.kernel.routes_by(ifindex.get(), family, &|r, _| place.seen_elsewhere(r, None))?;
+                check::no_gateway_needed(&place, &link, &by)?;
             }
         }
         self.ensure_fallback(&place)?;
@@ -187,8 +187,8 @@ impl Helper {
         }
         let named = self.policy.gateways_of(&link.name);
         if self.policy.gateway_check == GatewayCheck::Known && !named.contains(&gateway) {
-            let held = |route: &Route| place.seen_elsewhere(route, Some(gateway));
-            let routes = self.kernel.routes_by(ifindex.get(), family, &held)?;
+            let one = |route: &Route, kept| kept == 0 && place.seen_elsewhere(route, Some(gateway));
+            let routes = self.kernel.routes_by(ifindex.get(), family, &one)?;
             check::gateway_known(place, gateway, &routes)?;
         }
         Ok(())
@@ -232,16 +232,16 @@ impl Helper {
         if own.iter().any(|a| a.subnet == destination) {
             return Err(Refusal::RouteNotCopyable.into());
         }
-        let counts = |route: &Route| route.destination == destination || route.destination.is_default_like();
+        let counts = |r: &Route, _| r.destination == destination || r.destination.is_default_like();
         let main = self.kernel.table(TableId::MAIN, family, &counts)?;
         let (original, oif) = check::copyable(&main, destination)?;
         let out = self.kernel.link(oif)?.ok_or(Refusal::NoSuchRoute)?;
-        let by_oif = self.kernel.routes_by(oif, other, &|r| r.destination.is_default_like())?;
+        let by_oif = self.kernel.routes_by(oif, other, &|r, _| r.destination.is_default_like())?;
         check::no_uplink(&self.policy, &out, oif, main.iter().chain(&by_oif))?;
         let place = self.place(ifindex, family)?;
         let hop = original.hops.first().cloned().ok_or(Refusal::RouteNotCopyable)?;
         let copy = Route { scope: original.scope, ..Route::ours(place.table, destination, hop) };
-        let mut standing = self.kernel.table(place.table, other, &|_| true)?;
+        let mut standing = self.kernel.table(place.table, other, &|_, _| true)?;
         standing.extend(place.routes.iter().cloned());
         check::copies_within(&standing, &copy, ifindex, self.policy.limits.local_networks)?;
         self.put(&place, &copy)

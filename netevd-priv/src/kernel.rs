@@ -41,8 +41,8 @@ pub(crate) struct Address {
 
 /// Objects of one kind; none is no error.
 type Found<T> = Result<Vec<T>, Errno>;
-/// Which routes are kept while a dump is read, which may be of a million.
-pub(crate) type Keep<'a> = &'a dyn Fn(&Route) -> bool;
+/// Which routes are kept while a dump is read, which may be of a million; so many are kept already.
+pub(crate) type Keep<'a> = &'a dyn Fn(&Route, usize) -> bool;
 
 /// The kernel's side of the helper.
 pub(crate) struct Kernel {
@@ -54,9 +54,8 @@ impl Kernel {
     pub(crate) fn link(&mut self, ifindex: u32) -> Result<Option<Link>, Errno> {
         let header = LinkHeader { index: ifindex, ..LinkHeader::default() };
         match self.netlink.get(libc::RTM_GETLINK, &header, read_link) {
-            Ok(link) => Ok(Some(link)),
             Err(Errno::ENODEV) => Ok(None),
-            Err(errno) => Err(errno),
+            other => other.map(Some),
         }
     }
 
@@ -65,12 +64,12 @@ impl Kernel {
         let mut message = AddressMessage::default();
         message.header.family = address_family(family);
         message.header.index = ifindex.map_or(0, Ifindex::get);
-        none_if_gone(self.netlink.dump(libc::RTM_GETADDR, &message, read_address))
+        none_if_gone(self.netlink.dump(libc::RTM_GETADDR, &message, |payload, _| read_address(payload)))
     }
 
     /// All rules of both families: the kernel has no filter for them.
     pub(crate) fn rules(&mut self) -> Found<Rule> {
-        self.netlink.dump(libc::RTM_GETRULE, &RuleMessage::default(), Rule::read)
+        self.netlink.dump(libc::RTM_GETRULE, &RuleMessage::default(), |payload, _| Rule::read(payload))
     }
 
     /// The routes of one table; none if there is no such table.
@@ -88,15 +87,16 @@ impl Kernel {
 
     /// Every route that carries our protocol number, of both families and in whatever table.
     pub(crate) fn our_routes(&mut self) -> Found<Route> {
-        let ours = &|filter: &mut RouteMessage| filter.header.protocol = RouteProtocol::Other(PROTOCOL);
-        Ok([self.routes(Family::V4, &|_| true, ours)?, self.routes(Family::V6, &|_| true, ours)?].concat())
+        let set = &|filter: &mut RouteMessage| filter.header.protocol = RouteProtocol::Other(PROTOCOL);
+        Ok([self.routes(Family::V4, &|_, _| true, set)?, self.routes(Family::V6, &|_, _| true, set)?]
+            .concat())
     }
 
     fn routes(&mut self, family: Family, keep: Keep<'_>, set: &dyn Fn(&mut RouteMessage)) -> Found<Route> {
         let mut message = RouteMessage::default();
         message.header.address_family = address_family(family);
         set(&mut message);
-        let read = |payload: &[u8]| Ok(Route::read(payload)?.filter(|route| keep(route)));
+        let read = |payload: &[u8], kept| Ok(Route::read(payload)?.filter(|route| keep(route, kept)));
         none_if_gone(self.netlink.dump(libc::RTM_GETROUTE, &message, read))
     }
 

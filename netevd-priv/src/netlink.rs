@@ -83,19 +83,19 @@ impl Netlink {
         answer.ok_or(Errno::EBADMSG)
     }
 
-    /// Dumps, keeping what `read` makes of each object. A dump that the kernel calls interrupted,
-    /// or whose messages were lost, is worth nothing and is repeated.
+    /// Dumps, keeping what `read` makes of each object; it is told how many are kept. A dump that the
+    /// kernel calls interrupted, or whose messages were lost, is worth nothing and is repeated.
     pub(crate) fn dump<T>(
         &mut self,
         kind: Kind,
         message: &dyn Emitable,
-        read: impl Fn(&[u8]) -> Result<Option<T>, DecodeError>,
+        read: impl Fn(&[u8], usize) -> Result<Option<T>, DecodeError>,
     ) -> Result<Vec<T>, Errno> {
         let mut result = Err(Errno::EAGAIN);
         for _ in 0..ATTEMPTS {
             let mut kept = Vec::new();
             let exchanged = self.exchange(kind, message, NLM_F_DUMP, &mut |payload| {
-                kept.extend(read(payload)?);
+                kept.extend(read(payload, kept.len())?);
                 Ok(())
             });
             match exchanged {
@@ -197,10 +197,10 @@ mod tests {
         message.header.address_family = netlink_packet_route::AddressFamily::Inet;
         // Strict checking permits no scope in a dump request.
         message.header.scope = netlink_packet_route::route::RouteScope::Link;
-        let dump = netlink.dump(libc::RTM_GETROUTE, &message, |_| Ok(Some(())));
+        let dump = netlink.dump(libc::RTM_GETROUTE, &message, |_, _| Ok(Some(())));
         assert_eq!(dump, Err(Errno::EINVAL));
         assert!(netlink.explanation.take().is_none_or(|words| !words.is_empty()));
         message.header.scope = netlink_packet_route::route::RouteScope::Universe;
-        assert!(netlink.dump(libc::RTM_GETROUTE, &message, |_| Ok(Some(()))).is_ok());
+        assert!(netlink.dump(libc::RTM_GETROUTE, &message, |_, _| Ok(Some(()))).is_ok());
     }
 }

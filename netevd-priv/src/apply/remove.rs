@@ -22,7 +22,7 @@ impl Helper {
         if Family::of(destination.address()) != family {
             return Err(Refusal::Family.into());
         }
-        let routes = self.kernel.table(self.table_of(ifindex), family, &|_| true)?;
+        let routes = self.kernel.table(self.table_of(ifindex), family, &|_, _| true)?;
         let meant = |route: &Route| {
             route.is_ours()
                 && route.destination == destination

@@ -141,6 +141,10 @@ impl fmt::Display for Condition {
                 joined(f, parts, " && ", |part| matches!(part, Condition::Any(_) | Condition::All(_)))
             }
             Condition::Any(parts) => joined(f, parts, " || ", |part| matches!(part, Condition::Any(_))),
+            // Parentheses where they were needed to write it: they count for how deep it may be.
+            Condition::Not(part) if matches!(**part, Condition::Not(_) | Condition::Test(_)) => {
+                write!(f, "!{part}")
+            }
             Condition::Not(part) => write!(f, "!({part})"),
             Condition::Test(test) => test.fmt(f),
         }

@@ -1,7 +1,8 @@
-//! `routes LINK BASE COUNT add|del|storm [ROUNDS]`: changes of routes as fast as the kernel takes them,
+//! `routes LINK BASE COUNT add|del|storm [ROUNDS [PROTOCOL]]`: changes of routes as fast as the kernel takes them,
 //! many requests in one sendmsg(2) and one acknowledgement for all of them.
 //!
-//! The routes are of COUNT single addresses from BASE on, by LINK, with a routing daemon's protocol.
+//! The routes are of COUNT single addresses from BASE on, by LINK, with a routing daemon's protocol unless
+//! another is named.
 //! `storm` adds and deletes them all, ROUNDS times, and leaves nothing.
 //! Prints `{began, ended, changes}`; the times are CLOCK_MONOTONIC in nanoseconds.
 
@@ -26,13 +27,14 @@ const FLAGS: usize = 6;
 const PROTOCOL: u8 = 186;
 
 pub(crate) fn run(arguments: &[String]) {
-    let [link, base, count, action, rounds @ ..] = arguments else {
-        panic!("routes LINK BASE COUNT add|del|storm [ROUNDS]")
+    let [link, base, count, action, more @ ..] = arguments else {
+        panic!("routes LINK BASE COUNT add|del|storm [ROUNDS [PROTOCOL]]")
     };
     let base: Ipv4Addr = base.parse().expect("BASE is an IPv4 address");
     let count: u32 = count.parse().expect("COUNT");
-    let rounds: u32 = rounds.first().map_or(1, |text| text.parse().expect("ROUNDS"));
-    let producer = Producer::new(link, base);
+    let rounds: u32 = more.first().map_or(1, |text| text.parse().expect("ROUNDS"));
+    let protocol = more.get(1).map_or(PROTOCOL, |text| text.parse().expect("PROTOCOL"));
+    let producer = Producer::new(link, base, protocol);
     let began = now();
     let changes = match action.as_str() {
         "add" => producer.all(&producer.add, count),
@@ -54,7 +56,7 @@ struct Producer {
 }
 
 impl Producer {
-    fn new(link: &str, base: Ipv4Addr) -> Producer {
+    fn new(link: &str, base: Ipv4Addr, protocol: u8) -> Producer {
         let index = nix::net::if_::if_nametoindex(link).expect("LINK exists");
         let mut socket = Socket::new(NETLINK_ROUTE).expect("a netlink socket");
         socket.bind_auto().expect("bound");
@@ -64,7 +66,7 @@ impl Producer {
             address_family: AddressFamily::Inet,
             destination_prefix_length: 32,
             table: RouteHeader::RT_TABLE_MAIN,
-            protocol: RouteProtocol::from(PROTOCOL),
+            protocol: RouteProtocol::from(protocol),
             scope: RouteScope::Link,
             kind: RouteType::Unicast,
             ..RouteHeader::default()

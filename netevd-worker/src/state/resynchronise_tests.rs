@@ -93,7 +93,7 @@ fn the_last_message_about_an_object_has_the_say_and_the_dump_about_the_others() 
     let with_address = || Dump { addresses: vec![(index(2), address("192.0.2.2", 0))], ..eth0() };
     let with_route = || Dump { routes: vec![route("10.0.0.0/8", 2, "192.0.2.1")], ..eth0() };
     let added = "link-added eth0 ";
-    let cases: [(&str, Vec<KernelMessage>, Dump, Vec<KernelMessage>, &[&str]); 10] = [
+    let cases: [(&str, Vec<KernelMessage>, Dump, Vec<KernelMessage>, &[&str]); 11] = [
         (
             "a whole life",
             vec![],
@@ -143,6 +143,13 @@ fn the_last_message_about_an_object_has_the_say_and_the_dump_about_the_others() 
             with_address(),
             vec![told(2, "eth0")],
             &[added, "address-added eth0 192.0.2.2"],
+        ),
+        (
+            "an address of a life before",
+            vec![],
+            with_address(),
+            vec![LinkGone(index(2)), told(2, "eth0")],
+            &[added],
         ),
         (
             "a route that went",

@@ -6,7 +6,7 @@ use netevd_worker::backend::dhclient::{Lease, LinkLeases};
 use netevd_worker::config::Backend;
 use netevd_worker::facts::{Address, LinkFacts};
 use netevd_worker::kernel::{DumpError, link_flag};
-use netevd_worker::state::{Changes, Interest, State};
+use netevd_worker::state::{Changes, Interest, Newer, State};
 use protocol::{Ifindex, InterfaceName};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub(crate) fn of_link(name: &InterfaceName) -> Result<Option<LinkFacts>, DumpErr
     let dump = look::state()?;
     let mut state = State::default();
     let interest = Interest { monitors: &|_| true, routes: false };
-    state.resynchronise(dump, &interest, &mut Changes::default());
+    state.resynchronise(dump, Newer::default(), &interest, &mut Changes::default());
     Ok(state.links().find(|link| link.name == *name).map(|link| link.facts(state.routes())))
 }
 

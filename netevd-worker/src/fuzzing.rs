@@ -10,7 +10,7 @@ use crate::event::{Detail, Event};
 use crate::facts::{Facts as _, LinkFacts};
 use crate::filter::{self, Subject};
 use crate::kernel::{Dump, KernelMessage};
-use crate::state::{Changes, Interest, SavedState, State};
+use crate::state::{Changes, Interest, Newer, SavedState, State};
 use protocol::Policy;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -218,7 +218,7 @@ impl World {
             extra: None,
         };
         let dump = Dump { links: vec![link], addresses: Vec::new(), routes: Vec::new() };
-        self.state.resynchronise(dump, &interest(), &mut self.changes);
+        self.state.resynchronise(dump, Newer::default(), &interest(), &mut self.changes);
         self.scripts();
         assert_eq!(self.state.links().count(), 1, "a dump is the whole truth");
     }

@@ -21,6 +21,9 @@ const DATAGRAM: usize = 32 * 1024;
 const AT_ONCE: usize = 16;
 /// System calls before the others on this thread get their turn.
 const TURNS: usize = 4;
+/// System calls that empty the receive buffer, of which a datagram takes 768 bytes at the least
+/// (`SKB_TRUESIZE`): what comes after them was not there before them.
+const TURNS_FOR_ALL: usize = 4_096;
 /// Wanted receive buffer in bytes; without privilege the kernel caps it at rmem_max.
 const RECEIVE_BUFFER: usize = 16 << 20;
 
@@ -114,6 +117,24 @@ impl Multicast {
                 }
             }
         }
+    }
+
+    /// Hands over all that is queued, without waiting. Asks the socket itself: tokio may not have noticed
+    /// yet what came a moment ago.
+    pub fn receive_queued(&mut self, mut each: impl FnMut(KernelMessage)) -> io::Result<Received> {
+        let mut tally = Tally::default();
+        for _ in 0..TURNS_FOR_ALL {
+            let (socket, interest) = (self.socket.as_raw_fd(), self.interest);
+            match self.batch.take(socket, |datagram| read(datagram, interest, &mut tally, &mut each)) {
+                Ok(AT_ONCE) => {}
+                Ok(_) => break,
+                Err(error) if is(&error, Errno::ENOBUFS) => return Ok(Received::Overrun),
+                Err(error) if is(&error, Errno::EAGAIN) => break,
+                Err(error) if is(&error, Errno::EINTR) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Received::Messages(tally))
     }
 
     /// Throws away what is queued, before a dump that tells more. Bounded: a storm that goes on

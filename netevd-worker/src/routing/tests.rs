@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::facts::Address;
 use crate::fixtures::{self, index, route};
 use crate::kernel::{Dump, Hop, Hops, Link, Route, link_flag};
-use crate::state::{Changes, Interest, State};
+use crate::state::{Changes, Interest, Newer, State};
 use proptest::prelude::*;
 use protocol::{
     Fallback, Family, GatewayCheck, InterfaceName, NextHop, PatternList, Policy, Prefix, Request, RouteKind,
@@ -31,7 +31,7 @@ fn state(dump: Dump) -> State {
     let mut state = State::default();
     let config = Config::default();
     let interest = Interest { monitors: &|name| config.monitors(name), routes: false };
-    state.resynchronise(dump, &interest, &mut Changes::default());
+    state.resynchronise(dump, Newer::default(), &interest, &mut Changes::default());
     state
 }
 

@@ -1,4 +1,4 @@
-//! How messages and dumps change the state.
+//! How messages change the state.
 
 use super::link::{Known, LinkState};
 use super::managed::{LeaseNews, Told};
@@ -6,9 +6,8 @@ use super::routes::{Inserted, is_reported};
 use super::{Changes, GONE_MAX, Interest, State};
 use crate::event::{Action, Detail, EventKind, LinkId, RouteChange};
 use crate::facts::{Address, address_flag};
-use crate::kernel::{Dump, KernelMessage, Link, Route};
+use crate::kernel::{KernelMessage, Link, Route};
 use protocol::{Family, Ifindex, TableId};
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -23,39 +22,6 @@ impl State {
             Touched::Host => {}
         }
         self.look_at_host(changes);
-    }
-
-    /// The whole truth after a start or a loss: what is not in the dump is gone, what is there is
-    /// applied, and each link is looked at once, at the end.
-    pub fn resynchronise(&mut self, dump: Dump, interest: &Interest<'_>, changes: &mut Changes) {
-        let present: BTreeSet<Ifindex> = dump.links.iter().map(|link| link.ifindex).collect();
-        let gone: Vec<Ifindex> = self.links.keys().copied().filter(|i| !present.contains(i)).collect();
-        for route in self.routes.missing_from(&dump.routes) {
-            self.absorb(KernelMessage::RouteGone(route), interest, changes);
-        }
-        for (ifindex, address) in self.missing_addresses(&dump) {
-            self.absorb(KernelMessage::AddressGone(ifindex, address), interest, changes);
-        }
-        for ifindex in gone {
-            self.absorb(KernelMessage::LinkGone(ifindex), interest, changes);
-        }
-        for link in dump.links {
-            self.absorb(KernelMessage::Link(link), interest, changes);
-        }
-        for (ifindex, address) in dump.addresses {
-            self.absorb(KernelMessage::Address(ifindex, address), interest, changes);
-        }
-        // The routes of a first look are not news; GATEWAY tells what matters.
-        let quiet = Interest { routes: interest.routes && !self.startup, ..*interest };
-        for route in dump.routes {
-            self.absorb(KernelMessage::Route(route, false), &quiet, changes);
-        }
-        self.awaits_dump = false;
-        self.look_at_all(changes);
-        self.look_at_host(changes);
-        self.startup = false;
-        changes.routing = true;
-        changes.doubt = false;
     }
 
     /// Other links are monitored now: the new ones are introduced, the dropped ones fall silent.
@@ -79,17 +45,12 @@ impl State {
         self.look_at_host(changes);
     }
 
-    fn missing_addresses(&self, dump: &Dump) -> Vec<(Ifindex, Address)> {
-        let there: BTreeSet<_> = dump.addresses.iter().map(|(link, a)| (*link, identity(a))).collect();
-        let known = self
-            .links
-            .values()
-            .flat_map(|link| link.addresses.iter().map(|known| (link.ifindex, &known.address)));
-        let missing = known.filter(|(link, address)| !there.contains(&(*link, identity(address))));
-        missing.map(|(link, address)| (link, address.clone())).collect()
-    }
-
-    fn absorb(&mut self, message: KernelMessage, interest: &Interest<'_>, changes: &mut Changes) -> Touched {
+    pub(super) fn absorb(
+        &mut self,
+        message: KernelMessage,
+        interest: &Interest<'_>,
+        changes: &mut Changes,
+    ) -> Touched {
         match message {
             KernelMessage::Link(link) => self.link_told(&link, interest, changes),
             KernelMessage::LinkGone(ifindex) => self.link_gone(ifindex, interest, changes),
@@ -359,7 +320,7 @@ impl State {
 }
 
 /// What a message may have moved.
-enum Touched {
+pub(super) enum Touched {
     Nothing,
     Link(Ifindex),
     /// Those that a default route leads by.
@@ -379,8 +340,11 @@ fn same(a: &Address, b: &Address) -> bool {
     a.ip == b.ip && identity(a) == identity(b)
 }
 
+/// See [`identity`].
+pub(super) type AddressIdentity = (IpAddr, Option<(u8, Option<IpAddr>)>);
+
 /// What tells addresses of one link apart.
-fn identity(address: &Address) -> (IpAddr, Option<(u8, Option<IpAddr>)>) {
+pub(super) fn identity(address: &Address) -> AddressIdentity {
     (address.ip, address.ip.is_ipv4().then_some((address.prefix_length, address.peer)))
 }
 

@@ -6,7 +6,11 @@ mod climb;
 mod link;
 mod look;
 mod managed;
+mod newer;
 mod reports;
+mod resynchronise;
+#[cfg(test)]
+mod resynchronise_tests;
 mod routes;
 mod saved;
 #[cfg(test)]
@@ -18,6 +22,7 @@ pub use climb::{Signs, Stage};
 pub use link::{Known, LinkState};
 use managed::HostTold;
 pub use managed::{LeaseNews, Managed, Told};
+pub use newer::Newer;
 pub use reports::LeaseWait;
 pub use routes::{Exit, Routes, is_reported};
 pub use saved::{SavedError, SavedState};

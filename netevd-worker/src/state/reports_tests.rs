@@ -1,6 +1,6 @@
 //! Scenarios: reports of managers and messages of the kernel in, names of events out.
 
-use super::super::{Interest, SavedState, State};
+use super::super::{Interest, Newer, SavedState, State};
 use super::*;
 use crate::backend::ManagerFacts;
 use crate::backend::dhclient::Lease;
@@ -74,7 +74,7 @@ impl Bench {
         let mut changes = Changes::default();
         let dump = Dump { links: vec![link(2, "eth0", flags)], ..Dump::default() };
         let interest = Interest { monitors: &|_| true, routes: false };
-        self.0.resynchronise(dump, &interest, &mut changes);
+        self.0.resynchronise(dump, Newer::default(), &interest, &mut changes);
         changes
     }
 

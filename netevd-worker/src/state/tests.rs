@@ -1,6 +1,6 @@
 //! Scenarios: messages of the kernel in, names of events out.
 
-use super::{Changes, Interest, SavedState, State};
+use super::{Changes, Interest, Newer, SavedState, State};
 use crate::event::{Detail, Event};
 use crate::facts::{Facts, address_flag};
 use crate::fixtures::{address, index, link, route};
@@ -25,7 +25,7 @@ impl Bench {
     fn resynchronise(&mut self, dump: Dump) -> Changes {
         let mut changes = Changes::default();
         let interest = Interest { monitors: &|name| name != "lo", routes: self.routes };
-        self.state.resynchronise(dump, &interest, &mut changes);
+        self.state.resynchronise(dump, Newer::default(), &interest, &mut changes);
         changes
     }
 

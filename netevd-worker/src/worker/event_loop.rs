@@ -30,7 +30,7 @@ use crate::event::EventKind;
 use crate::journal::Journal;
 use crate::kernel::{Dump, KernelMessage, Multicast, Received, RouteInterest, Tally};
 use crate::services::Demand;
-use crate::state::{Changes, Interest, LeaseWait, State, is_reported};
+use crate::state::{Changes, Interest, LeaseWait, Newer, State, is_reported};
 use protocol::InterfaceName;
 use reload::InForce;
 use std::io;
@@ -156,8 +156,9 @@ impl Worker {
                 }
                 dump = self.resync.dump() => {
                     if let Some(dump) = dump? {
-                        let changes = self.resynchronise(dump);
+                        let (changes, received) = self.resynchronise(dump)?;
                         self.follow(changes);
+                        self.heed(received);
                     }
                 }
                 completion = self.dispatcher.completed() => {
@@ -308,12 +309,7 @@ impl Worker {
     }
 
     fn received(&mut self, received: Received, batch: &mut Vec<KernelMessage>) {
-        let tally = if let Received::Messages(tally) = received { tally } else { Tally::default() };
-        self.witness.metrics.netlink(batch, tally);
-        // Asked only where the answer matters: every look at a directory delays a script.
-        if batch.iter().any(is_of_routes) {
-            self.update_interest();
-        }
+        self.count(&received, batch);
         let mut changes = Changes::default();
         let config = &self.config;
         let interest = Interest { monitors: &|name| config.monitors(name), routes: self.routes_wanted };
@@ -321,6 +317,20 @@ impl Worker {
             self.state.apply(message, &interest, &mut changes);
         }
         self.follow(changes);
+        self.heed(received);
+    }
+
+    fn count(&mut self, received: &Received, batch: &[KernelMessage]) {
+        let tally = if let Received::Messages(tally) = received { *tally } else { Tally::default() };
+        self.witness.metrics.netlink(batch, tally);
+        // Asked only where the answer matters: every look at a directory delays a script.
+        if batch.iter().any(is_of_routes) {
+            self.update_interest();
+        }
+    }
+
+    /// What was not understood, and what was lost.
+    fn heed(&mut self, received: Received) {
         match received {
             Received::Messages(Tally { faults: 0, .. }) => {}
             Received::Messages(Tally { faults, .. }) => {
@@ -410,19 +420,29 @@ impl Worker {
         }
     }
 
-    fn resynchronise(&mut self, dump: Dump) -> Changes {
+    /// With the dump all that the kernel has said since it was begun. After an overrun meanwhile the
+    /// dump is not the last, but it counts: in a storm without end another would be no better.
+    fn resynchronise(&mut self, dump: Dump) -> Result<(Changes, Received), Fatal> {
         self.witness.metrics.resync(self.resync.took());
         if self.resync.was_long() {
             self.thrift.read_much(Instant::now());
         }
+        let mut messages = Vec::new();
+        let received = self.multicast.receive_queued(|m| messages.push(m)).map_err(Fatal::Multicast)?;
+        self.count(&received, &messages);
+        // What was lost may have changed the meaning of what came after it.
+        if self.resync.was_lossy() && !messages.is_empty() {
+            self.resync.soon(Instant::now());
+        }
         let routes = self.routes_wanted && !self.resync.was_quiet();
+        let newer = Newer { messages, routes: self.routes_wanted };
         let config = &self.config;
         let interest = Interest { monitors: &|name| config.monitors(name), routes };
         let mut changes = Changes::default();
-        self.state.resynchronise(dump, &interest, &mut changes);
+        self.state.resynchronise(dump, newer, &interest, &mut changes);
         // A saved state may be of another monitored set.
         self.state.reconsider(&interest, &mut changes);
-        changes
+        Ok((changes, received))
     }
 
     fn save(&self) {

@@ -1,7 +1,8 @@
 //! When the kernel's whole state is read again, and the dump under way.
 //!
 //! While a dump runs no multicast message is applied: it could be newer than what the dump
-//! read, and would be undone by it.
+//! read, and would be undone by it. What has come meanwhile is applied with the dump
+//! ([`crate::state::Newer`]).
 
 use super::fatal::Fatal;
 use crate::kernel::{Dump, DumpError, Dumper, Route, RouteInterest};
@@ -29,6 +30,8 @@ pub(super) struct Resync {
     problem: Option<String>,
     /// The next dump, and the one under way, are for the sake of memory alone.
     quiet: (bool, bool),
+    /// Before the next dump, and the one under way, messages were lost, or nothing was known.
+    lossy: (bool, bool),
 }
 
 impl Resync {
@@ -42,11 +45,13 @@ impl Resync {
             took: Duration::ZERO,
             problem: None,
             quiet: (false, false),
+            lossy: (true, false),
         })
     }
 
     /// Now: messages were lost.
     pub(super) fn now(&mut self, now: Instant) {
+        self.lossy.0 = true;
         self.at = Some(now);
     }
 
@@ -88,6 +93,7 @@ impl Resync {
         let Some(mut dumper) = self.dumper.take() else { return };
         self.at = None;
         self.quiet = (false, self.quiet.0);
+        self.lossy = (false, self.lossy.0);
         let task = tokio::spawn(async move {
             let dump = dumper.state(interest, keep).await;
             (dumper, dump)
@@ -131,5 +137,10 @@ impl Resync {
     /// Whether the dump that just came was for the sake of memory alone.
     pub(super) fn was_quiet(&mut self) -> bool {
         std::mem::take(&mut self.quiet.1)
+    }
+
+    /// Whether the dump that just came was to make up for a loss.
+    pub(super) fn was_lossy(&mut self) -> bool {
+        std::mem::take(&mut self.lossy.1)
     }
 }

@@ -179,12 +179,13 @@ impl Worker {
         self.resync.begin(self.state.routes().keeper(), Instant::now());
         while self.resync.is_running() {
             if let Some(dump) = self.resync.dump().await? {
-                let mut changes = self.resynchronise(dump);
+                let (mut changes, received) = self.resynchronise(dump)?;
                 changes.events.splice(0..0, told.events.drain(..));
                 if !self.config.system.startup_events {
                     changes.events.clear();
                 }
                 self.follow(changes);
+                self.heed(received);
             }
         }
         self.services.follow(&self.state);

@@ -87,13 +87,16 @@ fn interest() -> Interest<'static> {
     Interest { monitors: &|_| true, routes: true }
 }
 
+/// What it is about, messages before the dump, the dump, messages after its beginning, and what is told.
+type Case<'a> = (&'a str, Vec<KernelMessage>, Dump, Vec<KernelMessage>, &'a [&'a str]);
+
 #[test]
 fn the_last_message_about_an_object_has_the_say_and_the_dump_about_the_others() {
     let eth0 = || Dump { links: vec![link(2, "eth0", UP)], ..Dump::default() };
     let with_address = || Dump { addresses: vec![(index(2), address("192.0.2.2", 0))], ..eth0() };
     let with_route = || Dump { routes: vec![route("10.0.0.0/8", 2, "192.0.2.1")], ..eth0() };
     let added = "link-added eth0 ";
-    let cases: [(&str, Vec<KernelMessage>, Dump, Vec<KernelMessage>, &[&str]); 11] = [
+    let cases: [Case<'_>; 11] = [
         (
             "a whole life",
             vec![],

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """layout.py DIRECTORY PROGRAM - a linker script that puts together what of PROGRAM ever runs.
 
-What runs is what DIRECTORY/bin/profile/*.out saw running in the worker. Of the helper, which no profiler
+What runs is what DIRECTORY/bin/profile/*.out* saw running in the worker. Of the helper, which no profiler
 may look into, all is taken to run but NEVER; its C library is taken to be used as the worker's is. Object
 files of the C library are found by DIRECTORY/PROGRAM.map, the linker's own list. Prints the script.
 """
@@ -20,15 +20,17 @@ START = ["*rcrt1.o(.text*)", "*:dl-object.o(.text*)", "*:dl-lookup.o(.text*)", "
 
 
 def executed(directory):
-    names = set()
-    for path in glob.glob(f"{directory}/bin/profile/*.out"):
+    """Functions that ran, and in how many processes; each of those wrote several files."""
+    names = collections.defaultdict(set)
+    for path in glob.glob(f"{directory}/bin/profile/*.out*"):
+        process = path.rpartition("/")[2].partition(".")[0]
         with open(path, errors="replace") as lines:
             for line in lines:
                 found = re.match(r"c?fn=\(\d+\) (\S+)", line)
                 if found:
                     # 'name'2 is a recursion of name.
-                    names.add(found[1].split("'")[0])
-    return names
+                    names[found[1].split("'")[0]].add(process)
+    return {name: len(processes) for name, processes in names.items()}
 
 
 def objects(path, names):
@@ -58,19 +60,17 @@ def pattern(name):
 
 
 def sections(directory, names):
-    """Sections of the functions that ran. A name without its hash may stand for many instances of one
-    generic function: those of which most ran come first, those of which next to none did are left out."""
-    ran, there = collections.Counter(), collections.Counter()
-    symbols = subprocess.run(["nm", "-S", f"{directory}/bin/profile/netevd-worker"], capture_output=True, text=True)
+    """Sections of the functions that ran, what most processes run first. A name without its hash stands for
+    all instances of a generic function, and for the one that ran most."""
+    most = collections.Counter()
+    symbols = subprocess.run(["nm", f"{directory}/bin/profile/netevd-worker"], capture_output=True, text=True)
     for line in symbols.stdout.splitlines():
-        _, size, kind, name = (line.split() + [""] * 4)[:4]
-        one = kind in "tT" and pattern(name)
-        if one:
-            there[one] += int(size, 16)
-            ran[one] += int(size, 16) * (name in names)
-    order = sorted((one for one in ran if ran[one] > there[one] / 20), key=lambda one: (-round(ran[one] / there[one], 1), one))
+        name = line.split()[-1]
+        one = pattern(name)
+        if one and name in names:
+            most[one] = max(most[one], names[name])
     # A function that is marked cold has a section of another name, and runs now and then.
-    return [f"*(.text.{one} .text.unlikely.{one})" for one in order]
+    return [f"*(.text.{one} .text.unlikely.{one})" for one in sorted(most, key=lambda one: (-most[one], one))]
 
 
 def block(name, sections, place):

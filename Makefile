@@ -31,7 +31,8 @@ release: release-helper release-worker ## Build optimised programs into target/r
 # --target do the flags spare the compiler's own plug-ins. netevd itself is not: it looks up users and
 # hosts' names by the C library, which wants modules for that.
 STATIC = -C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs
-LAYOUT = $(CURDIR)/$(1)/layout.ld
+# From the workspace, where the compiler runs: a full path would be another in each place, and so would the program.
+LAYOUT = $(1)/layout.ld
 # The linker's list of what went where, for tests/support/layout.sh.
 MAP ?=
 comma := ,

@@ -171,13 +171,10 @@ impl Helper {
     fn check_gateway(&mut self, place: &Place, link: &Link, gateway: IpAddr) -> Result<(), Stop> {
         let (ifindex, family) = (place.ifindex, place.family);
         let link_local = matches!(gateway, IpAddr::V6(a) if a.is_unicast_link_local());
-        // A look-up of a link-local address answers for one interface only, and two of ours may share a
-        // segment. Where table local does not come first, a `to` rule of ours answers for an own address.
-        if link_local || check::local_precedes(place).is_err() {
-            let own = self.kernel.addresses(None, family)?;
-            if own.iter().any(|a| a.address == gateway) {
-                return Err(Refusal::GatewayOwn.into());
-            }
+        // Not by a look-up: of a link-local address that answers for one interface only, and a rule in front
+        // of table local may answer for any.
+        if self.kernel.addresses(None, family)?.iter().any(|a| a.address == gateway) {
+            return Err(Refusal::GatewayOwn.into());
         }
         // Link-local is on-link by its nature.
         if !link_local {

@@ -43,6 +43,18 @@ fn refuses_an_address_that_was_its_own_as_gateway() {
     assert_eq!(helper.ask(via(eth1, "10.0.9.5")), Reply::Refused(Refusal::GatewayOffLink));
 }
 
+/// With a rule in front of it table local does not answer for own addresses.
+#[test]
+fn refuses_its_own_address_as_gateway_also_where_main_is_looked_up_first() {
+    let Some(world) = World::new() else { return };
+    world.ip(HOST);
+    world.ip("rule add pref 0 lookup main\nrule del pref 0 lookup local\nrule add pref 0 lookup local");
+    let eth1 = world.ifindex("eth1");
+    let mut helper = world.helper(&on_link(&["eth1"]));
+    assert_eq!(helper.ask(via(eth1, "10.0.2.5")), Reply::Refused(Refusal::GatewayOwn));
+    assert_eq!(helper.ask(via(eth1, "10.0.2.1")), Reply::Ok);
+}
+
 #[test]
 fn refuses_every_gateway_that_is_none() {
     let Some(world) = World::new() else { return };

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 const ADDRESSES: u32 = 1_000;
 /// A guard against hangs; the bucket of writes holds 2,000 a second after the first 8,192.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_secs(900);
 
 fn address(n: u32) -> String {
     format!("10.5.{}.{}", n / 250, n % 250 + 1)

@@ -144,7 +144,7 @@ soak: build ## Everything at once for SOAK_SECONDS (an hour) from SOAK_SEED: exa
 
 # Nightly is for these two alone. What is found is in target/fuzz/found.
 FUZZ_SECONDS ?= 20
-fuzz: ## Fuzz every parser and whole sessions of the helper, FUZZ_SECONDS each (nightly; TARGETS=...)
+fuzz: ## Fuzz every parser and whole sessions of the helper, FUZZ_SECONDS each (nightly; TARGETS=, FUZZ_SEED=)
 	FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_SEED=$(FUZZ_SEED) TARGETS="$(TARGETS)" fuzz/run.sh
 
 # Under Miri a test takes a hundred times as long, and system calls are not to be had: those of the

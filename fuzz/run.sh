@@ -1,6 +1,7 @@
 #!/bin/sh
 # Builds the fuzz targets and runs each for FUZZ_SECONDS; `make fuzz`. TARGETS names some of them.
-# FUZZ_SEED begins all of them the same way each time. Fails on a crash, a leak, an input that takes ten seconds, or 512 MB of memory.
+# FUZZ_SEED begins all of them the same way each time.
+# Fails on a crash, a leak, an input that takes ten seconds, or 512 MB of memory.
 set -eu
 cd "$(dirname "$0")"
 seconds=${FUZZ_SECONDS:-20}
@@ -28,7 +29,8 @@ for target in $targets; do
 	[ ! -f "dictionaries/$target" ] || dictionary=-dict=dictionaries/$target
 	# What is new goes to the first directory, below target/; the corpus of the tree is only read.
 	"$out/$host/release/$target" "$out/corpus/$target" "corpus/$target" $dictionary \
-		${FUZZ_SEED:+-seed=$FUZZ_SEED} -max_total_time="$seconds" -timeout=10 -rss_limit_mb=512 -max_len="$longest" -print_final_stats=1 \
+		${FUZZ_SEED:+-seed=$FUZZ_SEED} -max_total_time="$seconds" -timeout=10 -rss_limit_mb=512 \
+		-max_len="$longest" -print_final_stats=1 \
 		-artifact_prefix="$out/found/$target/" >"$out/$target.log" 2>&1 || {
 		failed="$failed $target"
 		tail -n 60 "$out/$target.log" >&2

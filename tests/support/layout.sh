@@ -27,7 +27,8 @@ chmod 755 "$work/bin/profile/netevd-worker"
 # Scripts and getent run as they are.
 cat >"$work/bin/netevd-worker" <<'Y'
 #!/bin/sh
-# Numbers of processes mean little: each machine has its own. It dies with its machine, so what it saw is written from time to time.
+# Numbers of processes mean little: each machine has its own. It dies with its machine, so what it saw is
+# written from time to time.
 exec /usr/bin/valgrind --tool=callgrind --vgdb=no --demangle=no --log-file=/dev/null --dump-every-bb=300000 \
     --callgrind-out-file=/opt/netevd/profile/$(cat /proc/sys/kernel/random/uuid).out /opt/netevd/profile/netevd-worker "$@"
 Y

@@ -11,8 +11,8 @@ use crate::report::Report;
 use crate::socket::connect_to;
 use netlink_packet_route::route::{RouteScope, RouteType};
 use protocol::{
-    Fallback, Family, GatewayCheck, Ifindex, InterfaceName, Limits, NextHop, PROTOCOL, PatternList, Policy,
-    Prefix, Request, RouteKind, Selector, VERSION, decode_request, encode_request,
+    Addresses, Fallback, Family, GatewayCheck, Ifindex, InterfaceName, Limits, NextHop, PROTOCOL,
+    PatternList, Policy, Prefix, Request, RouteKind, Selector, VERSION, decode_request, encode_request,
 };
 use std::net::IpAddr;
 use std::time::Duration;
@@ -272,7 +272,11 @@ pub(crate) fn request(bytes: &mut Bytes) -> Request {
     let selector = if kind & 0x10 == 0 { Selector::From } else { Selector::To };
     let family = if kind & 0x20 == 0 { Family::V4 } else { Family::V6 };
     match kind & 15 {
-        0 | 1 => Request::AddRule { ifindex, selector, address: bytes.address() },
+        0 => Request::AddRule { ifindex, selector, address: bytes.address() },
+        1 => {
+            let several: Vec<IpAddr> = (0..=kind >> 6).map(|_| bytes.address()).collect();
+            Request::AddRules { ifindex, addresses: Addresses::lists(several).swap_remove(0) }
+        }
         2 => Request::DelRule { ifindex, selector, address: bytes.address() },
         3 | 4 => Request::SetDefault { ifindex, family, next_hop: NextHop::Gateway(bytes.address()) },
         5 => Request::SetDefault { ifindex, family, next_hop: NextHop::PointToPoint },

@@ -3,17 +3,19 @@
 mod remove;
 
 use crate::budget::Budget;
-use crate::check::{self, Place};
+use crate::check::{self, Place, refuse_if};
 use crate::kernel::{Kernel, Link};
 use crate::route::Route;
 use crate::rule::{OurRule, Rule};
 use crate::sync::Named;
 use crate::sys::monotonic;
+use netlink_packet_route::rule::RuleMessage;
 use nix::errno::Errno;
 use protocol::{
-    Fallback, Family, GatewayCheck, Ifindex, NextHop, Policy, Prefix, Refusal, Reply, Request, Selector,
-    TableId,
+    Addresses, Fallback, Family, GatewayCheck, Ifindex, NextHop, Policy, Prefix, Refusal, Reply, Request,
+    Selector, TableId,
 };
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 /// The reply with which a request ends before it is done.
@@ -40,7 +42,7 @@ pub(crate) struct Helper {
     budget: Budget,
     /// No more than this many objects of ours stand in the kernel: additions are counted, what
     /// goes is not. At the limit the kernel is asked for the true number (see `room`).
-    objects: u32,
+    objects: usize,
     named: Option<Named>,
 }
 
@@ -48,7 +50,7 @@ impl Helper {
     pub(crate) fn new(kernel: Kernel, policy: Policy) -> Self {
         let budget = Budget::new(policy.limits.writes_per_second, policy.limits.objects);
         // Unknown at first: the first addition counts.
-        Self { kernel, policy, budget, objects: u32::MAX, named: None }
+        Self { kernel, policy, budget, objects: usize::MAX, named: None }
     }
 
     /// Does what is asked, or says why not. The session has already permitted it.
@@ -60,7 +62,12 @@ impl Helper {
         match *request {
             Request::Hello { version } if version != protocol::VERSION => Err(Refusal::Version.into()),
             Request::Hello { .. } | Request::Ping => Ok(Reply::Ok),
-            Request::AddRule { ifindex, selector, address } => self.add_rule(ifindex, selector, address),
+            Request::AddRule { ifindex, selector, address } => {
+                self.add_rules(ifindex, &[selector], &address.into())
+            }
+            Request::AddRules { ifindex, ref addresses } => {
+                self.add_rules(ifindex, &[Selector::From, Selector::To], addresses)
+            }
             Request::DelRule { ifindex, selector, address } => {
                 self.delete_rule(&self.our_rule(ifindex, selector, address))
             }
@@ -105,53 +112,60 @@ impl Helper {
         Ok(place)
     }
 
-    fn add_rule(&mut self, ifindex: Ifindex, selector: Selector, address: IpAddr) -> Answer {
-        check::source_range(address)?;
+    /// All of these rules, of addresses of one family, or none: whatever can be refused is, before
+    /// the first is written.
+    fn add_rules(&mut self, ifindex: Ifindex, selectors: &[Selector], addresses: &Addresses) -> Answer {
         self.link(ifindex)?;
-        let family = Family::of(address);
-        check::source(address, &self.kernel.addresses(Some(ifindex), family)?)?;
-        let place = self.place(ifindex, family)?;
+        self.sources(ifindex, addresses)?;
+        let place = self.place(ifindex, addresses.family())?;
         check::local_precedes(&place)?;
-        let rule = self.our_rule(ifindex, selector, address);
-        let stands = |rules: &[Rule]| rules.iter().any(|r| r.as_ours() == Some(rule));
-        if !stands(&place.rules) {
-            check::addresses_within(&place.rules, &rule, self.policy.limits.addresses)?;
-        }
+        let of = |address| selectors.iter().map(move |selector| (*selector, address));
+        let rules = addresses.iter().flat_map(of).map(|(selector, a)| self.our_rule(ifindex, selector, a));
+        let rules: BTreeSet<OurRule> = rules.collect();
+        let ours = place.rules.iter().filter_map(Rule::as_ours);
+        let standing: BTreeSet<OurRule> = ours.filter(|rule| rule.table == place.table).collect();
+        let new: Vec<OurRule> = rules.difference(&standing).copied().collect();
+        check::addresses_within(&standing, &new, self.policy.limits.addresses)?;
         self.ensure_fallback(&place)?;
-        self.name(|named| named.rules.insert(rule))?;
-        if stands(&place.rules) {
+        self.name(|named| named.rules.extend(&rules))?;
+        if new.is_empty() {
             return Ok(Reply::Exists);
         }
-        self.room()?;
-        match self.kernel.add_rule(&rule) {
-            Ok(()) => self.objects = self.objects.saturating_add(1),
-            // Somebody was faster: equal includes the protocol, but the kernel is asked all the same.
-            Err(Errno::EEXIST) if stands(&self.kernel.rules()?) => return Ok(Reply::Exists),
-            Err(errno) => return Err(errno.into()),
-        }
-        // Rules outlive addresses: one that went away in between would leave its rule for ever.
-        if let Err(stop) = self.source_again(ifindex, address) {
-            self.kernel.delete_rule(rule.message())?;
+        self.room(new.len())?;
+        self.objects = self.objects.saturating_add(new.len());
+        let mut added = Vec::new();
+        // Rules outlive addresses: one that went away in between would leave its rules for ever.
+        let written = self.write(&new, &mut added).and_then(|()| self.sources(ifindex, addresses));
+        if let Err(stop) = written {
+            // One that cannot be deleted does not save the others.
+            added.into_iter().map(|rule| self.kernel.delete_rule(rule)).fold(Ok(true), Result::and)?;
             return Err(stop);
         }
-        Ok(Reply::Ok)
+        Ok(if added.is_empty() { Reply::Exists } else { Reply::Ok })
     }
 
-    /// The address is still there. Its entry in table local says so at once; only if that is not
-    /// found are the interface's addresses read again.
-    fn source_again(&mut self, ifindex: Ifindex, address: IpAddr) -> Result<(), Stop> {
-        let way = self.kernel.look_up(address, Some(ifindex))?;
-        if !check::is_own(way.as_ref(), address, ifindex) {
-            check::source(address, &self.kernel.addresses(Some(ifindex), Family::of(address))?)?;
+    /// What was added before a failure is in `added`.
+    fn write(&mut self, new: &[OurRule], added: &mut Vec<RuleMessage>) -> Result<(), Stop> {
+        for rule in new {
+            match self.kernel.add_rule(rule) {
+                Ok(()) => added.push(rule.message()),
+                // Somebody was faster: equal includes the protocol, but the kernel is asked all the same.
+                Err(Errno::EEXIST) if self.kernel.rules()?.iter().any(|r| r.as_ours() == Some(*rule)) => {}
+                Err(errno) => return Err(errno.into()),
+            }
         }
         Ok(())
     }
 
+    /// Each of these is on the interface now, and usable.
+    fn sources(&mut self, ifindex: Ifindex, addresses: &Addresses) -> Result<(), Stop> {
+        let present = self.kernel.addresses(Some(ifindex), addresses.family())?;
+        Ok(addresses.iter().try_for_each(|address| check::source(address, &present).map(drop))?)
+    }
+
     fn set_default(&mut self, ifindex: Ifindex, family: Family, next_hop: NextHop) -> Answer {
         if let Some(gateway) = next_hop.gateway() {
-            if Family::of(gateway) != family {
-                return Err(Refusal::Family.into());
-            }
+            refuse_if(Family::of(gateway) != family, Refusal::Family)?;
             check::gateway_unicast(gateway)?;
         }
         let link = self.link(ifindex)?;
@@ -173,9 +187,8 @@ impl Helper {
         let link_local = matches!(gateway, IpAddr::V6(a) if a.is_unicast_link_local());
         // Not by a look-up: of a link-local address that answers for one interface only, and a rule in front
         // of table local may answer for any.
-        if self.kernel.addresses(None, family)?.iter().any(|a| a.address == gateway) {
-            return Err(Refusal::GatewayOwn.into());
-        }
+        let own = self.kernel.addresses(None, family)?;
+        refuse_if(own.iter().any(|a| a.address == gateway), Refusal::GatewayOwn)?;
         // Link-local is on-link by its nature.
         if !link_local {
             // Without an interface, for it may be an address of any of ours.
@@ -193,7 +206,6 @@ impl Helper {
 
     /// An address whose prefix is its own length has no subnet: nothing is to be added, `Exists`.
     fn add_subnet(&mut self, ifindex: Ifindex, address: IpAddr) -> Answer {
-        check::source_range(address)?;
         self.link(ifindex)?;
         let family = Family::of(address);
         let found = check::source(address, &self.kernel.addresses(Some(ifindex), family)?)?;
@@ -207,7 +219,7 @@ impl Helper {
         let route = Route::subnet(place.table, ifindex, found.subnet);
         let reply = self.put(&place, &route)?;
         if reply == Reply::Ok
-            && let Err(stop) = self.source_again(ifindex, address)
+            && let Err(stop) = self.sources(ifindex, &address.into())
         {
             self.kernel.delete_route(&route)?;
             return Err(stop);
@@ -220,15 +232,11 @@ impl Helper {
     fn add_local(&mut self, ifindex: Ifindex, destination: Prefix) -> Answer {
         let family = Family::of(destination.address());
         let other = if family == Family::V4 { Family::V6 } else { Family::V4 };
-        if !self.policy.local_networks {
-            return Err(Refusal::RouteNotCopyable.into());
-        }
+        refuse_if(!self.policy.local_networks, Refusal::RouteNotCopyable)?;
         check::routed_prefix(destination)?;
         self.link(ifindex)?;
         let own = self.kernel.addresses(Some(ifindex), family)?;
-        if own.iter().any(|a| a.subnet == destination) {
-            return Err(Refusal::RouteNotCopyable.into());
-        }
+        refuse_if(own.iter().any(|a| a.subnet == destination), Refusal::RouteNotCopyable)?;
         let counts = |r: &Route, _| r.destination == destination || r.destination.is_default_like();
         let main = self.kernel.table(TableId::MAIN, family, &counts)?;
         let (original, oif) = check::copyable(&main, destination)?;
@@ -254,11 +262,11 @@ impl Helper {
 
     /// Puts a route into a table that holds nothing foreign.
     fn put(&mut self, place: &Place, route: &Route) -> Answer {
-        self.name(|named| named.routes.insert(route.key()))?;
+        self.name(|named| named.routes.extend([route.key()]))?;
         match place.routes.iter().find(|r| r.key() == route.key()) {
             Some(present) if present == route => return Ok(Reply::Exists),
             Some(_) => {
-                self.pay()?;
+                self.pay(1)?;
                 match self.kernel.replace_route(route) {
                     Ok(()) => return Ok(Reply::Ok),
                     // It went away in between.
@@ -268,39 +276,35 @@ impl Helper {
             }
             None => {}
         }
-        self.room()?;
+        self.room(1)?;
         self.kernel.add_route(route)?;
         self.objects = self.objects.saturating_add(1);
         Ok(Reply::Ok)
     }
 
     /// While the worker names its desired set: names an object that has passed its checks.
-    fn name(&mut self, name: impl FnOnce(&mut Named) -> bool) -> Result<(), Stop> {
+    fn name(&mut self, name: impl FnOnce(&mut Named)) -> Result<(), Stop> {
         if let Some(named) = &mut self.named {
             name(named);
-            if named.rules.len() + named.routes.len() > self.policy.limits.objects as usize {
-                return Err(Refusal::Limit.into());
-            }
+            let count = named.rules.len() + named.routes.len();
+            refuse_if(count > self.policy.limits.objects as usize, Refusal::Limit)?;
         }
         Ok(())
     }
 
-    /// Room for one more object, and a write to spend on it.
-    fn room(&mut self) -> Result<(), Stop> {
-        let limit = self.policy.limits.objects;
-        if self.objects >= limit {
+    /// Room for so many more objects, and the writes to spend on them.
+    fn room(&mut self, new: usize) -> Result<(), Stop> {
+        let limit = self.policy.limits.objects as usize;
+        if self.objects.saturating_add(new) > limit {
             let rules = self.kernel.rules()?.iter().filter(|rule| rule.is_ours()).count();
-            let objects = rules + self.kernel.our_routes()?.len();
-            self.objects = u32::try_from(objects).unwrap_or(u32::MAX);
+            self.objects = rules + self.kernel.our_routes()?.len();
         }
-        if self.objects >= limit {
-            return Err(Refusal::Limit.into());
-        }
-        self.pay()
+        refuse_if(self.objects.saturating_add(new) > limit, Refusal::Limit)?;
+        self.pay(new)
     }
 
     /// Additions and replacements are paid for; a delete was, when its object was added.
-    fn pay(&mut self) -> Result<(), Stop> {
-        if self.budget.take(monotonic()) { Ok(()) } else { Err(Stop(Reply::Busy)) }
+    fn pay(&mut self, writes: usize) -> Result<(), Stop> {
+        if self.budget.take(writes, monotonic()) { Ok(()) } else { Err(Stop(Reply::Busy)) }
     }
 }

@@ -19,12 +19,13 @@ impl Budget {
         Self { rate, burst, saved: burst, last: Duration::ZERO }
     }
 
-    /// Takes one token at `now`, a time since any fixed point; false when there is none.
-    pub(crate) fn take(&mut self, now: Duration) -> bool {
+    /// Takes `count` tokens at `now`, a time since any fixed point; none, and false, when there are
+    /// fewer.
+    pub(crate) fn take(&mut self, count: usize, now: Duration) -> bool {
         let earned = now.saturating_sub(self.last);
         self.last = self.last.max(now);
         self.saved = self.saved.saturating_add(earned).min(self.burst);
-        let price = Duration::from_secs(1) / self.rate;
+        let price = Duration::from_secs(count as u64) / self.rate;
         let rest = self.saved.checked_sub(price);
         self.saved = rest.unwrap_or(self.saved);
         rest.is_some()
@@ -40,10 +41,13 @@ mod tests {
     fn a_burst_then_the_rate() {
         let mut budget = Budget::new(10, 3);
         let now = Duration::from_secs(5);
-        assert_eq!([(); 4].map(|()| budget.take(now)), [true, true, true, false]);
-        assert!(!budget.take(now + Duration::from_millis(99)));
-        assert!(budget.take(now + Duration::from_millis(100)));
-        assert!(!budget.take(now + Duration::from_millis(100)));
+        assert_eq!([(); 4].map(|()| budget.take(1, now)), [true, true, true, false]);
+        assert!(!budget.take(1, now + Duration::from_millis(99)));
+        assert!(budget.take(1, now + Duration::from_millis(100)));
+        assert!(!budget.take(1, now + Duration::from_millis(100)));
+        // Of several that are asked for at once none is given if not all can be.
+        let later = now + Duration::from_millis(300);
+        assert_eq!([3, 2, 1].map(|count| budget.take(count, later)), [false, true, false]);
     }
 
     proptest! {
@@ -54,7 +58,7 @@ mod tests {
             let (mut now, mut taken) = (Duration::ZERO, 0u64);
             for gap in gaps {
                 now += Duration::from_millis(gap);
-                taken += u64::from(budget.take(now));
+                taken += u64::from(budget.take(1, now));
             }
             let earned = now.as_nanos() as f64 / 1e9 * f64::from(rate);
             prop_assert!(taken as f64 <= f64::from(burst) + earned * 1.001 + 1.0);
@@ -64,8 +68,8 @@ mod tests {
         fn a_clock_that_stands_or_goes_back_earns_nothing(times in prop::collection::vec(0u64..1000, 20..40)) {
             let mut budget = Budget::new(1000, 5);
             let now = Duration::from_secs(2);
-            while budget.take(now) {}
-            for time in times { prop_assert!(!budget.take(Duration::from_millis(time))); }
+            while budget.take(1, now) {}
+            for time in times { prop_assert!(!budget.take(1, Duration::from_millis(time))); }
         }
     }
 }

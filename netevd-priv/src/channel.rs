@@ -43,16 +43,13 @@ impl Channel {
     /// be told from the end, unix(7), and is taken for it.
     pub(crate) fn receive(&self, buffer: &mut [u8; MAX_FRAME]) -> io::Result<usize> {
         let mut parts = [IoSliceMut::new(buffer)];
+        let wrong = |how: &str| Err(io::Error::other(format!("a frame {how}")));
         // Without room for control data the kernel drops what was passed and says MSG_CTRUNC.
         // No signal handler is installed, so no call here is interrupted (signal(7)).
         match recvmsg::<()>(self.0.as_raw_fd(), &mut parts, None, MsgFlags::empty()) {
-            Ok(message) if message.flags.contains(MsgFlags::MSG_CTRUNC) => {
-                Err(io::Error::other("a frame with a descriptor or credentials"))
-            }
-            Ok(message) if message.flags.contains(MsgFlags::MSG_TRUNC) => {
-                Err(io::Error::other("a frame of more than 256 bytes"))
-            }
-            Ok(message) => Ok(message.bytes),
+            Ok(got) if got.flags.contains(MsgFlags::MSG_CTRUNC) => wrong("with a descriptor or credentials"),
+            Ok(got) if got.flags.contains(MsgFlags::MSG_TRUNC) => wrong("of more than 256 bytes"),
+            Ok(got) => Ok(got.bytes),
             // It closed with a reply of ours unread.
             Err(Errno::ECONNRESET) => Ok(0),
             Err(errno) => Err(errno.into()),

@@ -33,7 +33,8 @@ impl Place {
     }
 }
 
-fn refuse_if(condition: bool, refusal: Refusal) -> Verdict {
+/// The one way to a refusal.
+pub(crate) fn refuse_if(condition: bool, refusal: Refusal) -> Verdict {
     if condition { Err(refusal) } else { Ok(()) }
 }
 
@@ -48,7 +49,7 @@ pub(crate) fn link(policy: &Policy, link: Option<Link>) -> Result<Link, Refusal>
 
 /// Not of a range that is never a routed source: 127/8, 169.254/16, fe80::/10, multicast,
 /// unspecified, broadcast.
-pub(crate) fn source_range(address: IpAddr) -> Verdict {
+fn source_range(address: IpAddr) -> Verdict {
     let never = match address {
         IpAddr::V4(a) => a.is_link_local() || a.is_broadcast(),
         IpAddr::V6(a) => a.is_unicast_link_local(),
@@ -57,23 +58,13 @@ pub(crate) fn source_range(address: IpAddr) -> Verdict {
     refuse_if(never, Refusal::AddressUnusable)
 }
 
-/// The address is among those of the interface, and usable.
+/// The address is of a usable range, among those of the interface, and usable there.
 pub(crate) fn source(address: IpAddr, present: &[Address]) -> Result<Address, Refusal> {
+    source_range(address)?;
     let mut found = present.iter().filter(|a| a.address == address).peekable();
     refuse_if(found.peek().is_none(), Refusal::AddressAbsent)?;
     // One address may stand twice, with different prefixes.
     found.find(|a| a.usable).copied().ok_or(Refusal::AddressUnusable)
-}
-
-/// `way` is the kernel's way to an address by an interface: the entry of table local that stands
-/// as long as the interface has the address.
-pub(crate) fn is_own(way: Option<&Route>, address: IpAddr, ifindex: Ifindex) -> bool {
-    way.is_some_and(|route| {
-        route.table == TableId::LOCAL
-            && route.kind == RouteType::Local
-            && route.destination == Prefix::host(address)
-            && route.leaves_by(ifindex.get())
-    })
 }
 
 /// A unicast address that a router can have: not multicast, broadcast, loopback, unspecified, nor
@@ -149,11 +140,11 @@ pub(crate) fn local_precedes(place: &Place) -> Verdict {
     refuse_if(!place.rules.iter().any(precedes), Refusal::LocalRule)
 }
 
-/// With this rule no more than `limit` addresses have rules into the table.
-pub(crate) fn addresses_within(rules: &[Rule], rule: &OurRule, limit: u32) -> Verdict {
-    let ours = rules.iter().filter_map(Rule::as_ours).filter(|r| r.table == rule.table);
-    let addresses: BTreeSet<IpAddr> = ours.map(|r| r.address).chain([rule.address]).collect();
-    refuse_if(addresses.len() > limit as usize, Refusal::Limit)
+/// With these rules no more than `limit` addresses have rules into the table. What stands already
+/// is not too much.
+pub(crate) fn addresses_within(standing: &BTreeSet<OurRule>, new: &[OurRule], limit: u32) -> Verdict {
+    let addresses: BTreeSet<IpAddr> = standing.iter().chain(new).map(|rule| rule.address).collect();
+    refuse_if(!new.is_empty() && addresses.len() > limit as usize, Refusal::Limit)
 }
 
 /// With this copy no more than `limit` copies stand in the table (`routes`: both families). A

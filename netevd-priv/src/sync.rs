@@ -4,6 +4,7 @@
 
 use crate::route::{FALLBACK_METRIC, Route, RouteKey};
 use crate::rule::{OurRule, Rule};
+use netlink_packet_route::rule::RuleMessage;
 use std::collections::BTreeSet;
 
 /// What was named: no more than has passed its checks, so that there is that much in the kernel.
@@ -14,11 +15,11 @@ pub(crate) struct Named {
 }
 
 impl Named {
-    /// Those of our rules that were not named: of whatever table and priority, so also what an
-    /// earlier policy left.
-    pub(crate) fn stale_rules(&self, rules: Vec<Rule>) -> Vec<Rule> {
-        let stale = |rule: &Rule| rule.is_ours() && rule.as_ours().is_none_or(|r| !self.rules.contains(&r));
-        rules.into_iter().filter(stale).collect()
+    /// The messages that delete those of our rules that were not named: of whatever table and
+    /// priority, so also what an earlier policy left.
+    pub(crate) fn stale_rules(&self, rules: &[Rule]) -> Vec<RuleMessage> {
+        let stale = |rule: &&Rule| rule.is_ours() && rule.as_ours().is_none_or(|r| !self.rules.contains(&r));
+        rules.iter().filter(stale).filter_map(Rule::deletion).collect()
     }
 
     /// Those of our routes that were not named, in the order of [`teardown`].

@@ -92,7 +92,7 @@ impl std::error::Error for CodecError {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Family, Ifindex, NextHop, Prefix, Refusal, RouteKind, Selector};
+    use crate::{Addresses, Family, Ifindex, NextHop, Prefix, Refusal, RouteKind, Selector};
     use proptest::prelude::*;
     use std::net::IpAddr;
 
@@ -102,6 +102,12 @@ mod tests {
 
     fn prefix() -> impl Strategy<Value = Prefix> {
         (any::<IpAddr>(), 0u8..=32).prop_map(|(a, n)| Prefix::containing(a, n).expect("at most 32"))
+    }
+
+    /// The longest lists among them: 59 IPv4 or 14 IPv6 addresses.
+    fn addresses() -> impl Strategy<Value = Addresses> {
+        let many = prop::collection::vec(any::<IpAddr>(), 1..150);
+        many.prop_map(|many| Addresses::lists(many).swap_remove(0))
     }
 
     fn request() -> impl Strategy<Value = Request> {
@@ -118,6 +124,8 @@ mod tests {
             any::<u16>().prop_map(|version| Request::Hello { version }),
             (ifindex(), selector.clone(), any::<IpAddr>())
                 .prop_map(|(ifindex, selector, address)| Request::AddRule { ifindex, selector, address }),
+            (ifindex(), addresses())
+                .prop_map(|(ifindex, addresses)| Request::AddRules { ifindex, addresses }),
             (ifindex(), selector, any::<IpAddr>())
                 .prop_map(|(ifindex, selector, address)| Request::DelRule { ifindex, selector, address }),
             (ifindex(), family.clone(), hop).prop_map(|(ifindex, family, next_hop)| Request::SetDefault {
@@ -154,7 +162,9 @@ mod tests {
             let mut frame = encode_request(&request);
             prop_assert!(decode_request(&frame[..frame.len() - 1]).is_err());
             frame.push(byte);
-            prop_assert_eq!(decode_request(&frame), Err(CodecError::Trailing));
+            let longest = frame.len() > MAX_FRAME;
+            let error = if longest { CodecError::TooLong } else { CodecError::Trailing };
+            prop_assert_eq!(decode_request(&frame), Err(error));
         }
 
         #[test]
@@ -187,6 +197,25 @@ mod tests {
         frame[last - 1] = 0;
         frame[last] = 33; // longer than an IPv4 address
         assert_eq!(decode_request(&frame), Err(CodecError::Malformed));
+
+        let addresses = Addresses::from(IpAddr::from([192, 0, 2, 3]));
+        let mut frame = encode_request(&Request::AddRules { ifindex, addresses });
+        assert_eq!(frame.len(), 24);
+        // A frame that only claims to hold more, and one that holds none.
+        frame[12..20].copy_from_slice(&(1u64 << 61).to_le_bytes());
+        assert_eq!(decode_request(&frame), Err(CodecError::Malformed));
+        frame[12..20].copy_from_slice(&0u64.to_le_bytes());
+        assert_eq!(decode_request(&frame[..20]), Err(CodecError::Malformed));
+        // As many as fit are permitted: 60 IPv4 addresses make 260 bytes, 15 IPv6 ones too.
+        for (family, most, bytes) in [(0u8, 59u8, 4), (1, 14, 16)] {
+            let mut longest = frame[..8].to_vec();
+            longest.extend([family, 0, 0, 0, most, 0, 0, 0, 0, 0, 0, 0]);
+            longest.resize(20 + usize::from(most) * bytes, 1);
+            assert!(decode_request(&longest).is_ok());
+            longest[12] += 1;
+            longest.resize(longest.len() + bytes, 1);
+            assert_eq!(decode_request(&longest), Err(CodecError::TooLong));
+        }
 
         assert_eq!(decode_request(&99u32.to_le_bytes()), Err(CodecError::Malformed));
         assert_eq!(decode_request(&[]), Err(CodecError::Empty));

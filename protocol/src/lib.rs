@@ -8,6 +8,7 @@
 
 #![forbid(unsafe_code)]
 
+mod addresses;
 mod codec;
 mod ids;
 mod name;
@@ -18,6 +19,7 @@ mod reply;
 mod request;
 mod session;
 
+pub use addresses::Addresses;
 pub use codec::{CodecError, MAX_FRAME, decode_reply, decode_request, encode_reply, encode_request};
 pub use ids::{BadIfindex, Ifindex, PROTOCOL, Priority, TableId};
 pub use name::{BadInterfaceName, InterfaceName};
@@ -31,4 +33,4 @@ pub use request::{Family, NextHop, Request, RouteKind, Selector};
 pub use session::{SessionState, Violation, permit};
 
 /// Version of the request set; the first frame of a session must name it.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;

@@ -1,6 +1,6 @@
 //! What the worker may ask of the helper.
 
-use crate::{Ifindex, Prefix};
+use crate::{Addresses, Ifindex, Prefix};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::IpAddr;
@@ -47,7 +47,7 @@ pub enum RouteKind {
 
 /// One frame from the worker. Table, priority, protocol, metric, scope and action are not here:
 /// the helper derives them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the fields say what they are by name and type")]
 pub enum Request {
     /// First, and once.
@@ -58,6 +58,9 @@ pub enum Request {
     /// Adds the rule for an address (/32 or /128) that is on the interface now. With the policy's
     /// `fallback unreachable` the table's fallback route goes in first.
     AddRule { ifindex: Ifindex, selector: Selector, address: IpAddr },
+    /// Adds both rules of each of these addresses, after one look at the kernel: the whole request is
+    /// refused if one of them is, before the first is added.
+    AddRules { ifindex: Ifindex, addresses: Addresses },
     /// Deletes our rule; the interface may be gone.
     DelRule { ifindex: Ifindex, selector: Selector, address: IpAddr },
     /// Adds the default route of the interface's table, or replaces our own atomically.

@@ -3,8 +3,8 @@
 
 use crate::document::{is_made, part};
 use protocol::{
-    Family, Ifindex, MAX_FRAME, NextHop, Prefix, Refusal, Reply, Request, RouteKind, Selector, SessionState,
-    VERSION, decode_reply, decode_request, encode_reply, encode_request, permit,
+    Addresses, Family, Ifindex, MAX_FRAME, NextHop, Prefix, Refusal, Reply, Request, RouteKind, Selector,
+    SessionState, VERSION, decode_reply, decode_request, encode_reply, encode_request, permit,
 };
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -40,10 +40,16 @@ fn requests() -> Vec<Request> {
     let ifindex = Ifindex::try_from(3).expect("valid");
     let (v4, v6) = (Family::V4, Family::V6);
     let del = |family, route| Request::DelRoute { ifindex, family, route };
+    let several = |texts: &[&'static str]| Request::AddRules {
+        ifindex,
+        addresses: Addresses::lists(texts.iter().copied().map(address)).remove(0),
+    };
     vec![
         Request::Hello { version: VERSION },
         Request::AddRule { ifindex, selector: Selector::From, address: address("192.0.2.3") },
         Request::AddRule { ifindex, selector: Selector::To, address: address("2001:db8::3") },
+        several(&["192.0.2.3", "192.0.2.4"]),
+        several(&["2001:db8::3"]),
         Request::DelRule { ifindex, selector: Selector::From, address: address("192.0.2.3") },
         Request::SetDefault { ifindex, family: v4, next_hop: NextHop::Gateway(address("192.0.2.1")) },
         Request::SetDefault { ifindex, family: v6, next_hop: NextHop::PointToPoint },
@@ -108,13 +114,19 @@ fn the_violations_that_are_shown_are_refused() {
     let mut local = encode_request(&Request::AddLocal { ifindex, destination: prefix("192.0.2.0/24") });
     let last = local.len() - 1;
     local[last] = 16;
-    let frames: [(&str, Vec<u8>); 7] = [
+    let list = encode_request(&Request::AddRules { ifindex, addresses: address("192.0.2.3").into() });
+    let frames: [(&str, Vec<u8>); 9] = [
         ("cut short", purge[..7].to_vec()),
         ("one byte more", [&purge[..], &[0]].concat()),
-        ("no such request", vec![11, 0, 0, 0]),
+        ("no such request", vec![12, 0, 0, 0]),
         ("ifindex 0", zero),
         ("192.0.2.0/16, with bits beyond the length", local),
-        ("big-endian", vec![0, 0, 0, 7, 0, 0, 0, 3]),
+        ("big-endian", vec![0, 0, 0, 8, 0, 0, 0, 3]),
+        ("a list of no address", [&list[..12], &[0; 8]].concat()),
+        (
+            "a list that only claims to have more",
+            [&list[..12], &[9, 0, 0, 0, 0, 0, 0, 0], &list[20..]].concat(),
+        ),
         ("an empty frame", Vec::new()),
     ];
     let mut table = String::from("| what | frame | refused as |\n|---|---|---|\n");
@@ -154,7 +166,14 @@ fn the_limits_that_are_said_hold() {
     let text = crate::document::text(PROTOCOL);
     assert!(text.contains(&format!("at most {MAX_FRAME} bytes")));
     assert!(text.contains(&format!("version {VERSION}")));
-    let longest = requests().iter().map(|request| encode_request(request).len()).max().expect("some");
+    let ifindex = Ifindex::try_from(3).expect("valid");
+    let many = |text: &str| Addresses::lists(std::iter::repeat_n(address(text), 100)).swap_remove(0);
+    let lists = [many("192.0.2.3"), many("2001:db8::3")];
+    let [v4, v6] = lists.each_ref().map(|list| list.iter().count());
+    assert!(text.contains(&format!("at most {v4} of IPv4, {v6} of IPv6")), "{v4} and {v6}");
+    let lists = lists.map(|addresses| Request::AddRules { ifindex, addresses });
+    let frames = requests().into_iter().chain(lists).map(|request| encode_request(&request).len());
+    let longest = frames.max().expect("some");
     assert!(text.contains(&format!("longest request is {longest} bytes")), "it is {longest}");
     let longest = encode_reply(&Reply::Refused(Refusal::Limit)).len();
     assert!(text.contains(&format!("longest reply {longest}")), "it is {longest}");

@@ -90,13 +90,14 @@ impl Helper {
     }
 }
 
-fn every_request() -> [Request; 11] {
+fn every_request() -> [Request; 12] {
     let ifindex = Ifindex::try_from(2).expect("valid");
     let address = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
     let (family, selector) = (Family::V4, Selector::From);
     [
         Request::Hello { version: 1 },
         Request::AddRule { ifindex, selector, address },
+        Request::AddRules { ifindex, addresses: address.into() },
         Request::DelRule { ifindex, selector, address },
         Request::SetDefault { ifindex, family, next_hop: NextHop::PointToPoint },
         Request::AddSubnet { ifindex, address },
@@ -223,7 +224,8 @@ fn the_checks_in_the_guide_are_the_code_s() {
 /// address or a choice of few.
 #[test]
 fn no_request_carries_text_or_bytes() {
-    let known = ["u16", "Ifindex", "Selector", "Family", "IpAddr", "Prefix", "NextHop", "RouteKind"];
+    let known =
+        ["u16", "Ifindex", "Selector", "Addresses", "Family", "IpAddr", "Prefix", "NextHop", "RouteKind"];
     for (name, fields) in declared() {
         for field in fields.split(", ").filter(|field| !field.is_empty()) {
             let kind = field.split(": ").nth(1).expect("a type");

@@ -78,6 +78,13 @@ impl Daemon<'_> {
         self.host.read(&self.log)
     }
 
+    /// What is awaited from a daemon that has ended never comes.
+    pub(crate) fn assert_alive(&mut self) {
+        if let Some(status) = self.nsenter.try_wait().expect("waited") {
+            panic!("the daemon ended unasked ({status}):\n{}", self.log());
+        }
+    }
+
     /// Waits for a log line that contains all of `parts`, and returns it.
     pub(crate) fn await_log(&self, parts: &[&str]) -> String {
         let mut found = String::new();

@@ -38,6 +38,7 @@ fn table(base: u32, index: u32) -> u32 {
 fn index_of(request: &Request) -> Option<Ifindex> {
     match *request {
         Request::AddRule { ifindex, .. }
+        | Request::AddRules { ifindex, .. }
         | Request::DelRule { ifindex, .. }
         | Request::SetDefault { ifindex, .. }
         | Request::AddSubnet { ifindex, .. }
@@ -48,6 +49,18 @@ fn index_of(request: &Request) -> Option<Ifindex> {
     }
 }
 
+/// The rules that a request asks for.
+fn rules_of(request: &Request) -> Vec<(Selector, IpAddr)> {
+    match request {
+        Request::AddRule { selector, address, .. } => vec![(*selector, *address)],
+        Request::AddRules { addresses, .. } => addresses
+            .iter()
+            .flat_map(|address| [(Selector::From, address), (Selector::To, address)])
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
 fn is_default_like(to: Prefix) -> bool {
     to.length() <= if to.is_ipv4() { 1 } else { 3 }
 }
@@ -55,7 +68,7 @@ fn is_default_like(to: Prefix) -> bool {
 impl Judge {
     /// A frame comes; `request` is what it says, if it says anything.
     pub(crate) fn begin(&mut self, world: &World, request: Option<Request>) {
-        self.request = request;
+        self.request.clone_from(&request);
         self.before = world.clone();
         self.is_calm = true;
         self.added_rules.clear();
@@ -63,7 +76,7 @@ impl Judge {
         (self.exchanges, self.reply) = (0, None);
         match request {
             Some(Request::SyncBegin) => self.wanted = Some(Vec::new()),
-            Some(request) => self.wanted.iter_mut().for_each(|wanted| wanted.push(request)),
+            Some(request) => self.wanted.iter_mut().for_each(|wanted| wanted.push(request.clone())),
             None => {}
         }
     }
@@ -80,7 +93,7 @@ impl Judge {
     }
 
     fn request(&self) -> Request {
-        self.request.expect("nothing is asked of the kernel but for a request")
+        self.request.clone().expect("nothing is asked of the kernel but for a request")
     }
 
     /// The interface into whose table the request leads, which the policy has to list.
@@ -128,21 +141,26 @@ impl Judge {
     }
 
     pub(crate) fn adds_rule(&mut self, world: &World, rule: &Rule) {
-        let Request::AddRule { ifindex, selector, address } = self.request() else {
-            panic!("{:?} adds a rule", self.request)
-        };
+        let request = self.request();
         let number = rule.table.expect("it looks a table up");
         self.listed(world, number);
-        self.usable(world, ifindex.get(), address);
+        let index = index_of(&request).expect("checked").get();
+        let (family, table, protocol) = (rule.family, Some(number), PROTOCOL);
+        let one = rules_of(&request).into_iter().find(|(selector, address)| {
+            let host = Some(Prefix::host(*address));
+            let (from, to, priority) = match selector {
+                Selector::From => (host, None, self.policy.rule_priority + 2),
+                Selector::To => (None, host, self.policy.rule_priority + 3),
+            };
+            let family = Family::of(*address);
+            *rule == Rule { family, priority, table, from, to, protocol, mark: None, inverted: false }
+        });
+        let (_, address) = one.unwrap_or_else(|| panic!("{request:?} adds {rule:?}"));
         let host = Some(Prefix::host(address));
-        let (from, to, priority) = match selector {
-            Selector::From => (host, None, self.policy.rule_priority + 2),
-            Selector::To => (None, host, self.policy.rule_priority + 3),
-        };
-        let family = Family::of(address);
-        let (table, protocol) = (Some(number), PROTOCOL);
-        let right = Rule { family, priority, table, from, to, protocol, mark: None, inverted: false };
-        assert_eq!(*rule, right);
+        // Refused whole or not at all: each has to be right, also those that are not added yet.
+        for (_, address) in rules_of(&request) {
+            self.usable(world, index, address);
+        }
         self.place_is_ours(world, number, family);
         let local_first = world.rules.iter().any(|r| {
             let plain = r.from.is_none() && r.to.is_none() && r.mark.is_none() && !r.inverted;
@@ -277,7 +295,9 @@ impl Judge {
         assert!(rule.is_ours(), "{rule:?} is deleted");
         let number = index_of(&self.request()).map(|index| table(self.policy.table_base, index.get()));
         match self.request() {
-            Request::AddRule { .. } => assert!(self.added_rules.contains(rule), "{rule:?} stood before"),
+            Request::AddRule { .. } | Request::AddRules { .. } => {
+                assert!(self.added_rules.contains(rule), "{rule:?} stood before")
+            }
             Request::DelRule { .. } | Request::Purge { .. } => assert_eq!(rule.table, number),
             Request::SyncEnd => {}
             other => panic!("{other:?} deletes {rule:?}"),
@@ -303,9 +323,15 @@ impl Judge {
             assert_eq!(foreign(world), foreign(&self.before), "{request:?} changed what is not netevd's");
         }
         // Rules outlive addresses: what was added for one stands only where it still is.
-        if let Request::AddRule { ifindex, address, .. } | Request::AddSubnet { ifindex, address } = request {
-            let there = world.addresses.iter().any(|a| a.index == ifindex.get() && a.ip == address);
-            let rule = self.added_rules.iter().find(|rule| world.rules.contains(rule));
+        let mut addresses: Vec<IpAddr> = rules_of(&request).into_iter().map(|(_, address)| address).collect();
+        if let Request::AddSubnet { address, .. } = request {
+            addresses.push(address);
+        }
+        for address in addresses {
+            let index = index_of(&request).expect("of an address").get();
+            let there = world.addresses.iter().any(|a| a.index == index && a.ip == address);
+            let is_of = |rule: &&Rule| rule.from.xor(rule.to) == Some(Prefix::host(address));
+            let rule = self.added_rules.iter().filter(is_of).find(|rule| world.rules.contains(rule));
             let direct = |r: &&Route| r.kind == RouteType::Unicast && world.routes.contains(r);
             let route = self.added_routes.iter().find(direct);
             assert!(there || (rule.is_none() && route.is_none()), "{rule:?} or {route:?} for {address}");
@@ -322,9 +348,12 @@ impl Judge {
         }
         let done = matches!(reply, Reply::Ok | Reply::Exists | Reply::Absent);
         match request {
-            Request::AddRule { address, .. } if done && self.is_calm => {
-                let is_it = |r: &Rule| r.is_ours() && r.from.xor(r.to) == Some(Prefix::host(address));
-                assert!(world.rules.iter().any(is_it));
+            Request::AddRule { .. } | Request::AddRules { .. } if done && self.is_calm => {
+                for (selector, address) in rules_of(&request) {
+                    let host = Some(Prefix::host(address));
+                    let side = |r: &Rule| if selector == Selector::From { r.from } else { r.to };
+                    assert!(world.rules.iter().any(|r| r.is_ours() && side(r) == host), "{address}");
+                }
             }
             Request::Purge { ifindex } if done => {
                 let number = table(self.policy.table_base, ifindex.get());
@@ -343,12 +372,11 @@ impl Judge {
 
     fn only_wanted(&self, world: &World, wanted: &[Request]) {
         for rule in world.rules.iter().filter(|rule| rule.is_ours()) {
-            let is_it = |request: &Request| match *request {
-                Request::AddRule { selector, address, .. } => {
+            let is_it = |request: &Request| {
+                rules_of(request).into_iter().any(|(selector, address)| {
                     let side = if selector == Selector::From { rule.from } else { rule.to };
                     side == Some(Prefix::host(address))
-                }
-                _ => false,
+                })
             };
             assert!(wanted.iter().any(is_it), "{rule:?} was not named");
         }

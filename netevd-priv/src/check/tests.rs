@@ -3,7 +3,7 @@
 
 use super::*;
 use netlink_packet_core::Emitable;
-use netlink_packet_route::route::{RouteProtocol, RouteScope};
+use netlink_packet_route::route::RouteProtocol;
 use netlink_packet_route::rule::RuleAttribute;
 use proptest::prelude::*;
 use protocol::{NextHop, PatternList, Priority, Selector};
@@ -180,11 +180,18 @@ fn table_local_first() {
 
 #[test]
 fn limits() {
-    let standing = [rule("10.0.0.1", 203, 32_002, 110), rule("10.0.0.9", 204, 32_002, 110)];
-    let new = |text| OurRule::new(priorities(), TABLE, Selector::To, ip(text));
-    assert_eq!(addresses_within(&standing, &new("10.0.0.2"), 1), Err(Refusal::Limit));
-    assert_eq!(addresses_within(&standing, &new("10.0.0.2"), 2), Ok(()));
-    assert_eq!(addresses_within(&standing, &new("10.0.0.1"), 1), Ok(()));
+    let rule = |selector, text| OurRule::new(priorities(), TABLE, selector, ip(text));
+    let standing = [rule(Selector::From, "10.0.0.1")].into();
+    let new = |texts: &[&'static str]| texts.iter().map(|text| rule(Selector::To, text)).collect::<Vec<_>>();
+    assert_eq!(addresses_within(&standing, &new(&["10.0.0.2"]), 1), Err(Refusal::Limit));
+    assert_eq!(addresses_within(&standing, &new(&["10.0.0.2"]), 2), Ok(()));
+    assert_eq!(addresses_within(&standing, &new(&["10.0.0.1"]), 1), Ok(()));
+    assert_eq!(
+        addresses_within(&standing, &new(&["10.0.0.1", "10.0.0.2", "10.0.0.3"]), 2),
+        Err(Refusal::Limit)
+    );
+    // What stands is not refused by a limit that came later.
+    assert_eq!(addresses_within(&standing, &[], 0), Ok(()));
     let copy = |text| foreign(text, 9, None);
     let standing = [copy("10.1.0.0/16"), foreign("10.2.0.0/16", 3, None), Route::fallback(TABLE, Family::V4)];
     assert_eq!(copies_within(&standing, &copy("10.3.0.0/16"), ifindex(), 1), Err(Refusal::Limit));
@@ -261,25 +268,5 @@ proptest! {
         let address = IpAddr::V4((0x0a00_0000 | host).into());
         let prefix = Prefix::containing(address, length).expect("at most 32");
         prop_assert_eq!(routed_prefix(prefix), Ok(()));
-    }
-}
-
-#[test]
-fn own_entries_of_table_local() {
-    let own = Route {
-        table: TableId::LOCAL,
-        kind: RouteType::Local,
-        scope: RouteScope::Host,
-        ..foreign("10.0.2.5/32", 3, None)
-    };
-    assert!(is_own(Some(&own), ip("10.0.2.5"), ifindex()));
-    assert!(!is_own(None, ip("10.0.2.5"), ifindex()));
-    for other in [
-        Route { table: TableId::MAIN, ..own.clone() },
-        Route { kind: RouteType::Unicast, ..own.clone() },
-        Route { destination: prefix("10.0.2.0/24"), ..own.clone() },
-        Route { hops: foreign("10.0.2.5/32", 4, None).hops, ..own.clone() },
-    ] {
-        assert!(!is_own(Some(&other), ip("10.0.2.5"), ifindex()), "{other:?}");
     }
 }

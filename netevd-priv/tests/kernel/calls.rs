@@ -1,6 +1,6 @@
 //! The system calls of a whole life of the helper, traced, against the list that is compiled in.
 
-use crate::world::{End, HOST, Helper, World, add_local, add_rule, add_subnet, policy, via};
+use crate::world::{End, HOST, Helper, World, add_local, add_rule, add_rules, add_subnet, policy, via};
 use protocol::{Fallback, Family, Policy, Refusal, Reply, Request, RouteKind, Selector};
 use std::collections::BTreeSet;
 
@@ -30,10 +30,10 @@ fn a_whole_life(world: &World, mut helper: Helper) -> End {
         via(eth1, "10.0.2.1"),
         via(eth1, "fe80::1"),
         add_rule(eth1, Selector::From, "10.0.2.5"),
-        add_rule(eth1, Selector::To, "2001:db8:2::5"),
+        add_rules(eth1, &["2001:db8:2::5"]),
     ];
     assert_eq!(helper.ask(Request::Hello { version: protocol::VERSION }), Reply::Ok);
-    for request in adds {
+    for request in &adds {
         assert_eq!(helper.ask(request), Reply::Ok, "{request:?}");
     }
     let rules: String =
@@ -42,18 +42,18 @@ fn a_whole_life(world: &World, mut helper: Helper) -> End {
     let refused = helper.ask(add_rule(eth0, Selector::From, "10.0.1.5"));
     assert_eq!(refused, Reply::Refused(Refusal::NotListed));
     assert_eq!(helper.ask(Request::SyncBegin), Reply::Ok);
-    for request in adds {
+    for request in &adds {
         assert_eq!(helper.ask(request), Reply::Exists, "{request:?}");
     }
     assert_eq!(helper.ask(Request::SyncEnd), Reply::Ok);
     let default = Request::DelRoute { ifindex: eth1, family: Family::V6, route: RouteKind::Default };
-    assert_eq!(helper.ask(default), Reply::Ok);
+    assert_eq!(helper.ask(&default), Reply::Ok);
     let rule = Request::DelRule {
         ifindex: eth1,
         selector: Selector::From,
         address: "10.0.2.5".parse().expect("an address"),
     };
-    assert_eq!(helper.ask(rule), Reply::Ok);
+    assert_eq!(helper.ask(&rule), Reply::Ok);
     assert_eq!(helper.ask(Request::Purge { ifindex: eth1 }), Reply::Ok);
     assert_eq!(helper.ask(Request::Ping), Reply::Ok);
     helper.end()

@@ -35,7 +35,7 @@ fn refuses_an_address_that_was_its_own_as_gateway() {
     let eth1 = world.ifindex("eth1");
     let mut helper = world.helper(&on_link(&["eth1"]));
     for request in [add_subnet(eth1, "10.0.9.5"), add_rule(eth1, Selector::To, "10.0.9.5")] {
-        assert_eq!(helper.ask(request), Reply::Ok);
+        assert_eq!(helper.ask(&request), Reply::Ok);
     }
     assert_eq!(helper.ask(via(eth1, "10.0.9.5")), Reply::Refused(Refusal::GatewayOwn));
     world.ip("addr del 10.0.9.5/24 dev eth1");
@@ -184,9 +184,9 @@ fn an_ipv6_default_with_and_without_gateway_is_always_one() {
             via(eth1, gateways[0]),
             bare(family),
         ] {
-            assert_eq!(helper.ask(request), Reply::Ok, "{request:?}");
+            assert_eq!(helper.ask(&request), Reply::Ok, "{request:?}");
             assert_eq!(world.table(flag, 241).len(), 1, "{:?}", world.table(flag, 241));
-            assert_eq!(helper.ask(request), Reply::Exists, "{request:?}");
+            assert_eq!(helper.ask(&request), Reply::Exists, "{request:?}");
         }
     }
 }
@@ -221,7 +221,7 @@ fn never_replaces_a_foreign_default() {
     assert_eq!(helper.ask(via(eth1, "10.0.2.8")), Reply::Refused(Refusal::TableConflict));
     for route in [RouteKind::Default, RouteKind::Fallback] {
         let delete = Request::DelRoute { ifindex: eth1, family: Family::V4, route };
-        assert_eq!(helper.ask(delete), Reply::Absent);
+        assert_eq!(helper.ask(&delete), Reply::Absent);
     }
     assert_eq!(helper.ask(Request::Purge { ifindex: eth1 }), Reply::Absent);
     assert_eq!(world.everything(), before);

@@ -34,7 +34,7 @@ fn refuses_more_addresses_networks_or_objects_than_the_policy_allows() {
         (via(eth1, "fe80::1"), Reply::Refused(Refusal::Limit)),
         (via(eth1, "10.0.2.1"), Reply::Exists),
     ] {
-        assert_eq!(helper.ask(request), reply, "{request:?}");
+        assert_eq!(helper.ask(&request), reply, "{request:?}");
     }
     // One that goes makes room, whoever deleted it.
     world.ip("rule del priority 32003 to 10.0.2.5");

@@ -15,6 +15,7 @@ mod connect;
 mod defaults;
 mod hostile;
 mod limits;
+mod lists;
 mod lockdown;
 mod model;
 mod networks;

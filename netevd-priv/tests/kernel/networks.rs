@@ -85,8 +85,8 @@ fn copies_main_s_route_with_its_gateway_and_follows_it() {
     assert_eq!(world.table("-4", 241)[0], "10.88.0.0/16 via 172.17.0.10 dev docker0 proto 110");
     let route = RouteKind::Local("10.88.0.0/16".parse().expect("a prefix"));
     let delete = Request::DelRoute { ifindex: eth1, family: Family::V4, route };
-    assert_eq!(helper.ask(delete), Reply::Ok);
-    assert_eq!(helper.ask(delete), Reply::Absent);
+    assert_eq!(helper.ask(&delete), Reply::Ok);
+    assert_eq!(helper.ask(&delete), Reply::Absent);
 }
 
 #[test]

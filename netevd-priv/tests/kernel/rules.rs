@@ -28,14 +28,14 @@ fn deletes_its_own_rule_also_when_the_interface_is_gone_and_never_a_foreign_one(
     let eth1 = world.ifindex("eth1");
     let mut helper = world.helper(&policy(&["eth1"]));
     let delete = Request::DelRule { ifindex: eth1, selector: Selector::From, address: address("10.0.2.5") };
-    assert_eq!(helper.ask(delete), Reply::Absent);
+    assert_eq!(helper.ask(&delete), Reply::Absent);
     assert_eq!(helper.ask(add_rule(eth1, Selector::From, "10.0.2.5")), Reply::Ok);
     world.ip("link del eth1");
-    assert_eq!(helper.ask(delete), Reply::Ok);
+    assert_eq!(helper.ask(&delete), Reply::Ok);
     // The same in every field but the protocol.
     world.ip("rule add from 10.0.2.5 lookup 241 priority 32002 protocol static");
     let before = world.everything();
-    assert_eq!(helper.ask(delete), Reply::Absent);
+    assert_eq!(helper.ask(&delete), Reply::Absent);
     assert_eq!(helper.ask(Request::Purge { ifindex: eth1 }), Reply::Absent);
     assert_eq!(world.everything(), before);
 }
@@ -68,7 +68,7 @@ fn the_current_name_decides_not_the_index() {
     let mut helper = world.helper(&policy(&["eth1"]));
     world.ip("link set eth1 down\nlink set eth1 name wan1\nlink set wan1 up");
     let request = add_rule(eth1, Selector::From, "10.0.2.5");
-    assert_eq!(helper.ask(request), Reply::Refused(Refusal::NotListed));
+    assert_eq!(helper.ask(&request), Reply::Refused(Refusal::NotListed));
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn refuses_beside_foreign_rules_and_routes() {
     ] {
         world.ip(put);
         let before = world.everything();
-        assert_eq!(helper.ask(request), Reply::Refused(refusal), "{put}");
+        assert_eq!(helper.ask(&request), Reply::Refused(refusal), "{put}");
         assert_eq!(world.everything(), before);
         world.ip(take);
     }
@@ -132,7 +132,7 @@ fn refuses_beside_foreign_rules_and_routes() {
     world.ip(
         "-6 rule add fwmark 7 lookup 241 priority 90\n-6 route add unreachable 2001:db8:9::/64 table 241",
     );
-    assert_eq!(helper.ask(request), Reply::Ok);
+    assert_eq!(helper.ask(&request), Reply::Ok);
     let reply = helper.ask(add_rule(eth1, Selector::From, "2001:db8:2::5"));
     assert_eq!(reply, Reply::Refused(Refusal::TableConflict));
 }
@@ -145,14 +145,14 @@ fn refuses_rules_unless_table_local_precedes() {
     let mut helper = world.helper(&policy(&["eth1"]));
     let to = add_rule(eth1, Selector::To, "10.0.2.5");
     world.ip("rule add lookup local priority 32500\nrule del priority 0 lookup local");
-    assert_eq!(helper.ask(to), Reply::Refused(Refusal::LocalRule));
+    assert_eq!(helper.ask(&to), Reply::Refused(Refusal::LocalRule));
     world.ip("rule add fwmark 1 lookup local priority 50");
-    assert_eq!(helper.ask(to), Reply::Refused(Refusal::LocalRule));
+    assert_eq!(helper.ask(&to), Reply::Refused(Refusal::LocalRule));
     let from = add_rule(eth1, Selector::From, "10.0.2.5");
     assert_eq!(helper.ask(from), Reply::Refused(Refusal::LocalRule));
     // Where some programs move it to.
     world.ip("rule add lookup local priority 100");
-    assert_eq!(helper.ask(to), Reply::Ok);
+    assert_eq!(helper.ask(&to), Reply::Ok);
 }
 
 #[test]
@@ -180,17 +180,17 @@ fn tables_of_the_kernel_stay_as_they_are_at_their_indices() {
             add_rule(ifindex, Selector::From, &own),
             add_rule(ifindex, Selector::To, &own),
         ] {
-            assert_eq!(helper.ask(request), Reply::Ok, "{request:?}");
+            assert_eq!(helper.ask(&request), Reply::Ok, "{request:?}");
         }
         assert_eq!(world.table("-4", 65_736 + index).len(), 2);
         let delete = Request::DelRoute { ifindex, family: Family::V4, route: RouteKind::Default };
-        assert_eq!(helper.ask(delete), Reply::Ok);
+        assert_eq!(helper.ask(&delete), Reply::Ok);
     }
     assert_eq!(kernel_s(&world), before);
     assert_eq!(world.rules("-4").len(), 6);
     for index in 53..=55 {
         let purge = Request::Purge { ifindex: world.ifindex(&format!("eth{index}")) };
-        assert_eq!(helper.ask(purge), Reply::Ok);
+        assert_eq!(helper.ask(&purge), Reply::Ok);
     }
     assert_eq!(kernel_s(&world), before);
     assert!(world.rules("-4").is_empty());

@@ -17,7 +17,7 @@ fn removes_what_was_not_named_and_touches_nothing_else() {
         add_rule(eth1, Selector::To, "10.0.2.5"),
         add_rule(eth1, Selector::From, "2001:db8:2::5"),
     ];
-    for request in wanted {
+    for request in &wanted {
         assert_eq!(helper.ask(request), Reply::Ok, "{request:?}");
     }
     // Foreign ones, of all kinds; they stay.
@@ -43,7 +43,7 @@ fn removes_what_was_not_named_and_touches_nothing_else() {
     );
     assert_ne!(world.everything(), expected);
     assert_eq!(helper.ask(Request::SyncBegin), Reply::Ok);
-    for request in wanted {
+    for request in &wanted {
         assert_eq!(helper.ask(request), Reply::Exists, "{request:?}");
     }
     assert_eq!(helper.ask(Request::SyncEnd), Reply::Ok);

@@ -6,10 +6,11 @@ use nix::sys::socket::{
 };
 use nix::sys::time::{TimeVal, TimeValLike};
 use protocol::{
-    Family, Ifindex, NextHop, PatternList, Policy, Reply, Request, Selector, VERSION, decode_reply,
-    encode_request,
+    Addresses, Family, Ifindex, NextHop, PatternList, Policy, Reply, Request, Selector, VERSION,
+    decode_reply, encode_request,
 };
 use serde_json::Value;
+use std::borrow::Borrow;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::IpAddr;
@@ -257,9 +258,9 @@ impl Helper {
     }
 
     /// Asks, and returns what is answered.
-    pub(crate) fn ask(&mut self, request: Request) -> Reply {
-        self.say(&encode_request(&request));
-        self.reply(&request)
+    pub(crate) fn ask(&mut self, request: impl Borrow<Request>) -> Reply {
+        self.say(&encode_request(request.borrow()));
+        self.reply(request.borrow())
     }
 
     /// The next reply, to this request.
@@ -357,6 +358,13 @@ pub(crate) fn address(text: &str) -> IpAddr {
 /// `AddRule`
 pub(crate) fn add_rule(ifindex: Ifindex, selector: Selector, text: &str) -> Request {
     Request::AddRule { ifindex, selector, address: address(text) }
+}
+
+/// `AddRules`, of addresses of one family.
+pub(crate) fn add_rules(ifindex: Ifindex, texts: &[&str]) -> Request {
+    let mut lists = Addresses::lists(texts.iter().copied().map(address));
+    assert_eq!(lists.len(), 1, "one request");
+    Request::AddRules { ifindex, addresses: lists.remove(0) }
 }
 
 /// `SetDefault` by a gateway.

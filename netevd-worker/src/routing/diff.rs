@@ -5,11 +5,11 @@
 //! Down: rules, default, other routes, fallback. What is new is put in before what is old goes.
 
 use crate::routing::{Actual, ActualTable, Plan, PlannedTable, TableKey};
-use protocol::{NextHop, Request, RouteKind, Selector};
+use protocol::{Addresses, NextHop, Request, RouteKind, Selector};
 use std::net::IpAddr;
 
 /// One request and what it is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
     /// Whose table.
     pub key: TableKey,
@@ -73,14 +73,23 @@ fn up(key: TableKey, planned: &PlannedTable, there: &ActualTable, steps: &mut Ve
         }
     }
     // The helper puts a missing fallback in before any rule: one that exists will do.
-    let mut needs_fallback = planned.fallback && !there.fallback;
-    for address in &planned.addresses {
-        for selector in [Selector::From, Selector::To] {
-            if needs_fallback || !there.rules.contains(&(selector, *address)) {
+    let needs_fallback = planned.fallback && !there.fallback;
+    let mut bare = Vec::new();
+    for (number, address) in planned.addresses.iter().enumerate() {
+        let missing = [Selector::From, Selector::To].map(|s| !there.rules.contains(&(s, *address)));
+        match missing {
+            _ if needs_fallback && number == 0 => bare.push(*address),
+            [true, true] => bare.push(*address),
+            [false, false] => {}
+            [from, _] => {
+                let selector = if from { Selector::From } else { Selector::To };
                 step(Request::AddRule { ifindex, selector, address: *address }, true);
-                needs_fallback = false;
             }
         }
+    }
+    // The helper looks at the kernel once for a request: at few of them, however many the addresses.
+    for addresses in Addresses::lists(bare) {
+        step(Request::AddRules { ifindex, addresses }, true);
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the helper did, object by object, in words for the audit log. Pure.
 
+use super::pass::new_rules;
 use super::{Actual, Plan, TableKey};
 use protocol::{NextHop, Policy, Reply, Request, RouteKind, Selector, TableId};
 use std::collections::BTreeSet;
@@ -59,13 +60,21 @@ pub(super) fn list(
             object,
             reply: *reply,
         };
-        let brings_fallback = matches!(request, Request::SetDefault { .. } | Request::AddRule { .. });
+        let brings_fallback = matches!(
+            request,
+            Request::SetDefault { .. } | Request::AddRule { .. } | Request::AddRules { .. }
+        );
         if *reply == Reply::Ok && brings_fallback && without.remove(key) {
             list.push(done("add", format!("unreachable default table {table}")));
         }
         list.push(match request {
-            Request::AddRule { selector, address, .. } => {
-                Done { is_rule: true, ..done("add", format!("{} {address} lookup {table}", word(*selector))) }
+            Request::AddRule { .. } | Request::AddRules { .. } => {
+                let rule = |(selector, address)| Done {
+                    is_rule: true,
+                    ..done("add", format!("{} {address} lookup {table}", word(selector)))
+                };
+                list.extend(new_rules(*key, request, before).map(rule));
+                continue;
             }
             Request::DelRule { selector, address, .. } => Done {
                 is_rule: true,

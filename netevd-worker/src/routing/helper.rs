@@ -7,11 +7,15 @@ use protocol::{CodecError, MAX_FRAME, Reply, Request, VERSION, decode_reply, enc
 use std::fmt;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::pin::pin;
 use std::time::{Duration, Instant};
 use tokio::io::unix::AsyncFd;
 
-/// An answer takes less than a millisecond; a helper that needs this long is not coming back.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// An answer takes less than a millisecond; a helper that is silent in so many looks, so far apart,
+/// is not coming back. Not one long wait: a machine that was paused (a snapshot, a live migration)
+/// would wake up with it over, and the helper's answer a moment away.
+const LOOKS: u32 = 10;
+const APART: Duration = Duration::from_secs(1);
 /// Between two attempts when the helper's write budget is used up.
 const BUSY_PAUSE: Duration = Duration::from_millis(100);
 
@@ -61,10 +65,7 @@ impl Helper {
     pub async fn call(&mut self, request: &Request) -> Result<Reply, HelperError> {
         loop {
             let began = Instant::now();
-            let answer = match tokio::time::timeout(PATIENCE, self.exchange(request)).await {
-                Err(_) => Err(HelperError::Silent),
-                Ok(answer) => answer,
-            };
+            let answer = self.answer(request).await;
             if let Some(metrics) = &self.metrics {
                 let result = answer.as_ref().map_or("lost", name_of);
                 metrics.helper_request(request.name(), result, began.elapsed());
@@ -94,6 +95,16 @@ impl Helper {
                 Err(_would_block) => {}
             }
         }
+    }
+
+    async fn answer(&mut self, request: &Request) -> Result<Reply, HelperError> {
+        let mut exchange = pin!(self.exchange(request));
+        for _ in 0..LOOKS {
+            if let Ok(answer) = tokio::time::timeout(APART, exchange.as_mut()).await {
+                return answer;
+            }
+        }
+        Err(HelperError::Silent)
     }
 
     async fn exchange(&mut self, request: &Request) -> Result<Reply, HelperError> {
@@ -150,7 +161,9 @@ impl fmt::Display for HelperError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             HelperError::Gone => f.write_str("the helper has ended"),
-            HelperError::Silent => write!(f, "the helper did not answer within {} s", PATIENCE.as_secs()),
+            HelperError::Silent => {
+                write!(f, "the helper did not answer within {} s", (APART * LOOKS).as_secs())
+            }
             HelperError::Channel(error) => write!(f, "the channel to the helper failed: {error}"),
             HelperError::Frame(error) => write!(f, "the helper sent {error}"),
             HelperError::Unasked => f.write_str("the helper sent what nobody asked for"),
@@ -162,3 +175,53 @@ impl fmt::Display for HelperError {
 }
 
 impl std::error::Error for HelperError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+    use protocol::{decode_request, encode_reply};
+
+    fn greeted() -> (Helper, OwnedFd) {
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        let pair = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags);
+        let (own, other) = pair.expect("a pair");
+        let channel = crate::sys::watch(own).expect("watched");
+        (Helper { channel, metrics: None }, other)
+    }
+
+    /// What was asked, if anything was.
+    fn asked(other: &OwnedFd) -> Option<Request> {
+        let mut frame = [0; MAX_FRAME];
+        let length = recv(other.as_raw_fd(), &mut frame, MsgFlags::MSG_DONTWAIT).ok()?;
+        Some(decode_request(&frame[..length]).expect("a request"))
+    }
+
+    /// The machine stands still for a minute between a request and its answer, which then comes.
+    #[tokio::test(start_paused = true)]
+    async fn a_machine_that_was_paused_has_lost_no_helper() {
+        let (mut helper, other) = greeted();
+        let pause = async {
+            while asked(&other).is_none() {
+                tokio::task::yield_now().await;
+            }
+            tokio::time::advance(Duration::from_secs(60)).await;
+            // What is overdue is seen first, and the answer after it.
+            tokio::task::yield_now().await;
+            let reply = encode_reply(&Reply::Ok);
+            send(other.as_raw_fd(), &reply, MsgFlags::MSG_NOSIGNAL).expect("sent");
+        };
+        let (answer, ()) = tokio::join!(helper.call(&Request::Ping), pause);
+        assert!(matches!(answer, Ok(Reply::Ok)), "{answer:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_helper_that_is_silent_is_given_up() {
+        let (mut helper, other) = greeted();
+        let began = tokio::time::Instant::now();
+        assert!(matches!(helper.call(&Request::Ping).await, Err(HelperError::Silent)));
+        assert_eq!(began.elapsed().as_secs(), 10);
+        assert_eq!(asked(&other), Some(Request::Ping));
+        assert_eq!(asked(&other), None, "it was asked once");
+    }
+}

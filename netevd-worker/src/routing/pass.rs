@@ -1,8 +1,9 @@
 //! Carrying out steps: what was refused, and what must not follow a refusal.
 
-use crate::routing::{Helper, HelperError, Step, TableKey};
+use crate::routing::{Actual, Helper, HelperError, Step, TableKey};
 use protocol::{NextHop, Refusal, Reply, Request, RouteKind, Selector};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 /// What a run of steps brought.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,11 +37,12 @@ impl Failure {
     }
 }
 
-/// Carries out steps in order, and lists them if `lists`. A table whose essential step fails is
-/// skipped from there on.
+/// Carries out steps in order, on what stood before, and lists them if `lists`. A table whose
+/// essential step fails is skipped from there on.
 pub(super) async fn carry_out(
     helper: &mut Helper,
-    steps: &[Step],
+    steps: Vec<Step>,
+    before: &Actual,
     lists: bool,
 ) -> Result<Outcome, HelperError> {
     let mut outcome = Outcome::default();
@@ -49,22 +51,67 @@ pub(super) async fn carry_out(
             continue;
         }
         let reply = helper.call(&step.request).await?;
-        if lists && !matches!(reply, Reply::Exists | Reply::Absent) {
-            outcome.steps.push((step.key, step.request, reply));
-        }
-        if let Some(failure) = Failure::of(reply) {
-            outcome.failed.entry((step.key, failure)).or_insert(step.request);
-            if step.essential {
-                outcome.broken.insert(step.key);
+        let singles = Failure::of(reply).and_then(|_| one_by_one(&step.request));
+        let Some(singles) = singles else {
+            outcome.record(&step, reply, before, lists);
+            continue;
+        };
+        // Refused whole, for the sake of one perhaps: alone it is found and named.
+        for request in singles {
+            let single = Step { request, ..step.clone() };
+            let reply = helper.call(&single.request).await?;
+            outcome.record(&single, reply, before, lists);
+            if outcome.broken.contains(&step.key) {
+                break;
             }
-        } else if reply == Reply::Ok {
-            *outcome.changed.entry(step.key).or_default() += 1;
         }
     }
     Ok(outcome)
 }
 
+/// A request for several addresses as one for each of them; `None` for any other.
+fn one_by_one(request: &Request) -> Option<Vec<Request>> {
+    let Request::AddRules { ifindex, addresses } = request else { return None };
+    let single = |address: IpAddr| Request::AddRules { ifindex: *ifindex, addresses: address.into() };
+    let singles: Vec<Request> = addresses.iter().map(single).collect();
+    (singles.len() > 1).then_some(singles)
+}
+
+/// The rules that a request put in, if it is one that does, where it found these.
+pub(super) fn new_rules<'a>(
+    key: TableKey,
+    request: &'a Request,
+    before: &'a Actual,
+) -> Box<dyn Iterator<Item = (Selector, IpAddr)> + 'a> {
+    let stood = move |rule: &(Selector, IpAddr)| {
+        before.tables.get(&key).is_some_and(|table| table.rules.contains(rule))
+    };
+    match request {
+        Request::AddRule { selector, address, .. } => Box::new([(*selector, *address)].into_iter()),
+        Request::AddRules { addresses, .. } => {
+            let both = |address| [(Selector::From, address), (Selector::To, address)];
+            Box::new(addresses.iter().flat_map(both).filter(move |rule| !stood(rule)))
+        }
+        _ => Box::new([].into_iter()),
+    }
+}
+
 impl Outcome {
+    fn record(&mut self, step: &Step, reply: Reply, before: &Actual, lists: bool) {
+        if lists && !matches!(reply, Reply::Exists | Reply::Absent) {
+            self.steps.push((step.key, step.request.clone(), reply));
+        }
+        if let Some(failure) = Failure::of(reply) {
+            self.failed.entry((step.key, failure)).or_insert_with(|| step.request.clone());
+            if step.essential {
+                self.broken.insert(step.key);
+            }
+        } else if reply == Reply::Ok {
+            let objects = new_rules(step.key, &step.request, before).count().max(1);
+            *self.changed.entry(step.key).or_default() += objects;
+        }
+    }
+
     /// Adds what a second run did.
     pub(super) fn absorb(&mut self, other: Outcome) {
         for (key, count) in other.changed {
@@ -79,6 +126,7 @@ impl Outcome {
 pub(super) fn describe(request: &Request) -> String {
     match request {
         Request::AddRule { selector, address, .. } => format!("rule {selector} {address}"),
+        Request::AddRules { addresses, .. } => format!("rules of {addresses:?}"),
         Request::SetDefault { next_hop: NextHop::Gateway(gateway), .. } => format!("default via {gateway}"),
         Request::SetDefault { next_hop: NextHop::PointToPoint, .. } => "default without a gateway".to_owned(),
         Request::AddSubnet { address, .. } => format!("subnet of {address}"),

@@ -93,7 +93,7 @@ impl Reconciler {
         let mut outcome = if !self.synchronised || actual.strays > 0 {
             self.synchronise(&wanted, &actual, lists).await
         } else {
-            carry_out(&mut self.helper, &changes(&wanted, &actual), lists).await
+            carry_out(&mut self.helper, changes(&wanted, &actual), &actual, lists).await
         }
         .map_err(PassError::Helper)?;
         if !outcome.broken.is_empty() {
@@ -101,8 +101,10 @@ impl Reconciler {
             self.refused.extend(&outcome.broken);
             set_aside(&mut wanted, &outcome.broken, &actual);
             let after = self.reader.read(&plan, &self.policy).await.map_err(PassError::Dump)?;
-            let steps = changes(&wanted, &Actual::new(&after, &self.policy));
-            let second = carry_out(&mut self.helper, &steps, lists).await.map_err(PassError::Helper)?;
+            let after = Actual::new(&after, &self.policy);
+            let steps = changes(&wanted, &after);
+            let second =
+                carry_out(&mut self.helper, steps, &after, lists).await.map_err(PassError::Helper)?;
             outcome.absorb(second);
             for key in &outcome.broken {
                 outcome.changed.remove(key);
@@ -151,7 +153,7 @@ impl Reconciler {
         lists: bool,
     ) -> Result<Outcome, HelperError> {
         self.helper.call(&Request::SyncBegin).await?;
-        let mut outcome = carry_out(&mut self.helper, &everything(plan), lists).await?;
+        let mut outcome = carry_out(&mut self.helper, everything(plan), actual, lists).await?;
         let ended = self.helper.call(&Request::SyncEnd).await?;
         self.synchronised = ended == Reply::Ok;
         if lists && self.synchronised {

@@ -1,6 +1,6 @@
 //! A pass that changes nothing: what the reconciler would ask of the helper, told once.
 
-use super::pass::describe;
+use super::pass::{describe, new_rules};
 use crate::kernel::{DumpError, Dumper};
 use crate::routing::{Actual, PassReport, Plan, changes};
 use protocol::Policy;
@@ -28,7 +28,13 @@ impl Rehearsal {
         let name_of = |key| plan.tables.get(key).map_or("(gone)", |table| table.name.as_str());
         let mut would: BTreeSet<String> = changes(&plan, &actual)
             .iter()
-            .map(|step| format!("{} {}: {}", name_of(&step.key), step.key.family, describe(&step.request)))
+            .flat_map(|step| {
+                let rules = new_rules(step.key, &step.request, &actual);
+                let rules: Vec<String> =
+                    rules.map(|(way, address)| format!("rule {way} {address}")).collect();
+                let what = if rules.is_empty() { vec![describe(&step.request)] } else { rules };
+                what.into_iter().map(|what| format!("{} {}: {what}", name_of(&step.key), step.key.family))
+            })
             .collect();
         if actual.strays > 0 {
             would.insert(format!("deletion of {} objects that an earlier policy left", actual.strays));

@@ -218,7 +218,7 @@ fn up_ends_with_the_rules_and_down_begins_with_them() {
     let plan = desired(&state(two_uplinks()), &policy(&["eth1"]));
     let kinds = |steps: &[super::Step]| steps.iter().map(|s| s.request.name()).collect::<Vec<_>>();
     let up = changes(&plan, &Actual::default());
-    assert_eq!(kinds(&up), ["AddSubnet", "AddLocal", "SetDefault", "AddRule", "AddRule"]);
+    assert_eq!(kinds(&up), ["AddSubnet", "AddLocal", "SetDefault", "AddRules"]);
     let there = run(&plan, Actual::default(), &up);
     let down = changes(&Plan::default(), &there);
     assert_eq!(kinds(&down), ["DelRule", "DelRule", "DelRoute", "DelRoute", "DelRoute"]);
@@ -231,10 +231,14 @@ fn run(plan: &Plan, mut actual: Actual, steps: &[super::Step]) -> Actual {
         let planned = plan.tables.get(&step.key).cloned().unwrap_or_default();
         let table = actual.tables.entry(step.key).or_default();
         let own = |gateway| Hop { oif: Some(step.key.ifindex), gateway, foreign_gateway: false };
-        match step.request {
+        match step.request.clone() {
             Request::AddRule { selector, address, .. } => {
                 table.fallback |= planned.fallback;
                 table.rules.insert((selector, address));
+            }
+            Request::AddRules { addresses, .. } => {
+                table.fallback |= planned.fallback;
+                table.rules.extend(addresses.iter().flat_map(|a| [(Selector::From, a), (Selector::To, a)]));
             }
             Request::DelRule { selector, address, .. } => {
                 table.rules.remove(&(selector, address));
@@ -337,4 +341,25 @@ proptest! {
             }
         }
     }
+}
+
+/// Two that lack both rules share a request; of one that lacks one, that one is asked for.
+#[test]
+fn rules_are_asked_for_together_where_both_are_missing() {
+    let mut dump = two_uplinks();
+    dump.addresses.extend((20..120).map(|n| (index(3), address(&format!("192.0.2.{n}/24")))));
+    let plan = desired(&state(dump), &policy(&["eth1"]));
+    let mut there = run(&plan, Actual::default(), &changes(&plan, &Actual::default()));
+    assert_eq!(changes(&plan, &there), []);
+    let rules = &mut there.tables.get_mut(&eth1()).expect("it is there").rules;
+    assert_eq!(rules.len(), 202);
+    rules.remove(&(Selector::To, ip(20)));
+    rules.retain(|(_, address)| *address != ip(30) && *address != ip(31));
+    let requests: Vec<Request> = changes(&plan, &there).into_iter().map(|step| step.request).collect();
+    let ifindex = index(3);
+    let missing = Request::AddRule { ifindex, selector: Selector::To, address: ip(20) };
+    let together = protocol::Addresses::lists([ip(30), ip(31)]).remove(0);
+    assert_eq!(requests, [missing, Request::AddRules { ifindex, addresses: together }]);
+    let all = everything(&plan).into_iter().filter(|step| step.request.name() == "AddRules").count();
+    assert_eq!(all, 2, "101 addresses, of which a frame holds 59");
 }

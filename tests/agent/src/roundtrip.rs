@@ -38,25 +38,30 @@ pub(crate) fn run(arguments: &[String]) {
     let default =
         |last| Request::SetDefault { ifindex, family: Family::V4, next_hop: NextHop::Gateway(v4(last)) };
     let add = Request::AddRule { ifindex, selector, address };
+    let both = Request::AddRules { ifindex, addresses: address.into() };
     let delete = Request::DelRule { ifindex, selector, address };
+    let other = Request::DelRule { ifindex, selector: Selector::To, address };
 
     expect(&channel, &Request::Hello { version: protocol::VERSION }, Reply::Ok);
     expect(&channel, &Request::AddSubnet { ifindex, address }, Reply::Ok);
-    let mut times = [const { Vec::<i64>::new() }; 4];
+    let mut times = [const { Vec::<i64>::new() }; 5];
     for n in 0..count {
         times[0].push(expect(&channel, &Request::Ping, Reply::Ok));
         times[1].push(expect(&channel, &add, Reply::Ok));
         times[2].push(expect(&channel, &delete, Reply::Ok));
         times[3].push(expect(&channel, &default(if n % 2 == 0 { 1 } else { 251 }), Reply::Ok));
+        times[4].push(expect(&channel, &both, Reply::Ok));
+        expect(&channel, &delete, Reply::Ok);
+        expect(&channel, &other, Reply::Ok);
     }
     drop(channel);
     assert!(helper.wait().expect("waited").success(), "the helper ends with its channel");
     let starts: Vec<i64> = (0..STARTS).map(|_| start(&policy())).collect();
-    let [ping, add, delete, default]: [Value; 4] = times.map(Value::from);
+    let [ping, add, delete, default, both]: [Value; 5] = times.map(Value::from);
     let rules: Vec<i64> = (0..RULES).map(|_| rule_by_ip()).collect();
     println!(
         "{}",
-        json!({ "ip rule add": rules, "Ping": ping, "AddRule": add, "DelRule": delete, "SetDefault": default, "start": starts })
+        json!({ "ip rule add": rules, "Ping": ping, "AddRule": add, "AddRules": both, "DelRule": delete, "SetDefault": default, "start": starts })
     );
 }
 

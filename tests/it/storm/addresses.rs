@@ -3,7 +3,7 @@
 
 use super::account::{Counted, all_accounted};
 use super::{agrees, calm::Calm};
-use crate::support::{Host, eth1_complete, rules, wait_within};
+use crate::support::{Daemon, Host, eth1_complete, rules, wait_within};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ fn complete() -> BTreeSet<String> {
     all
 }
 
-fn await_exactly(host: &Host, what: &str, expected: &BTreeSet<String>) {
+fn await_exactly(host: &Host, daemon: &mut Daemon<'_>, what: &str, expected: &BTreeSet<String>) {
     let explain = || {
         let ours: BTreeSet<String> = host.ours_in_motion().into_iter().collect();
         let missing: Vec<_> = expected.difference(&ours).take(5).collect();
@@ -51,6 +51,7 @@ fn await_exactly(host: &Host, what: &str, expected: &BTreeSet<String>) {
         )
     };
     wait_within(PATIENCE, what, explain, || {
+        daemon.assert_alive();
         host.ours_in_motion().into_iter().collect::<BTreeSet<_>>() == *expected
     });
     assert_eq!(host.ours(), *expected, "{what}");
@@ -63,16 +64,16 @@ fn storm_a_thousand_addresses_live() {
     for event in ["address-added", "address-removed"] {
         host.recorder(event, "10-note", "brief");
     }
-    let daemon = host.start_daemon();
+    let mut daemon = host.start_daemon();
     host.await_ours("eth1 is complete", &eth1_complete());
     let calm = Calm::of(&host, &daemon);
     let (foreign, before, earlier) = (host.foreign(), Counted::now(&host), host.records().len());
     host.ip_batch(&additions(), false);
-    await_exactly(&host, "two rules for each address", &complete());
+    await_exactly(&host, &mut daemon, "two rules for each address", &complete());
     calm.await_rest();
     agrees(&host);
     host.ip_batch(&deletions(), false);
-    await_exactly(&host, "none of them", &eth1_complete().into_iter().collect());
+    await_exactly(&host, &mut daemon, "none of them", &eth1_complete().into_iter().collect());
     calm.again(6_144);
     assert_eq!(host.foreign(), foreign);
     let now = all_accounted(&host, &before, earlier, &["address-added", "address-removed"]);
@@ -94,14 +95,14 @@ fn storm_a_thousand_addresses_at_start_and_gone_with_their_interface() {
     let Some(host) = Host::new(name) else { return };
     host.two_uplinks();
     host.ip_batch(&additions(), false);
-    let daemon = host.launch();
+    let mut daemon = host.launch();
     // Ready means that the first pass is over, which takes an unoptimised helper seconds.
     wait_within(PATIENCE, "the daemon is ready", || daemon.log(), || daemon.log().contains(" ready: "));
     assert_eq!(host.ours(), complete());
     let calm = Calm::of(&host, &daemon);
     agrees(&host);
     host.ip("link del eth1");
-    await_exactly(&host, "nothing is left", &BTreeSet::new());
+    await_exactly(&host, &mut daemon, "nothing is left", &BTreeSet::new());
     calm.again(4_096);
     agrees(&host);
     // Here again under another index it gets another table.

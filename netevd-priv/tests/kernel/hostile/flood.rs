@@ -2,7 +2,7 @@
 
 use super::Target;
 use crate::netlink::{Message, attributes};
-use crate::world::{Helper, add_rule, add_subnet, address, via};
+use crate::world::{Helper, add_rule, add_rules, add_subnet, address, via};
 use protocol::{Ifindex, Limits, PROTOCOL, Policy, Reply, Request, Selector, encode_request};
 use std::time::Instant;
 
@@ -32,7 +32,7 @@ fn round(eth1: Ifindex) -> [Request; 16] {
         add_subnet(eth1, "10.0.2.9"),
         add_rule(gone, Selector::To, "10.0.2.5"),
         add_rule(Ifindex::try_from(40).expect("valid"), Selector::From, "10.0.1.5"),
-        Request::Ping,
+        add_rules(eth1, &["10.0.2.5", "10.0.2.9"]),
         delete(gone, "9.9.9.9"),
         delete(gone, "2001:db8::9"),
         delete(Ifindex::try_from(54).expect("valid"), "10.0.1.5"),
@@ -43,7 +43,13 @@ fn round(eth1: Ifindex) -> [Request; 16] {
 }
 
 fn is_addition(request: &Request) -> bool {
-    matches!(request, Request::AddRule { .. } | Request::SetDefault { .. } | Request::AddSubnet { .. })
+    matches!(
+        request,
+        Request::AddRule { .. }
+            | Request::AddRules { .. }
+            | Request::SetDefault { .. }
+            | Request::AddSubnet { .. }
+    )
 }
 
 /// A rule or route of ours has come: RTM_NEWRULE or RTM_NEWROUTE.
@@ -84,7 +90,7 @@ fn a_hundred_thousand_requests_leave_no_trace() {
     let (mut granted, mut came, mut busy) = (0, 0, 0);
     let mut run = |helper: &mut Helper, count: usize| {
         let channel = helper.channel();
-        let frames = requests.map(|request| encode_request(&request));
+        let frames = requests.each_ref().map(encode_request);
         // One thread asks without waiting, the other takes the answers.
         let asker = std::thread::spawn(move || {
             for frame in frames.iter().cycle().take(count) {

@@ -1,7 +1,7 @@
 //! How far a worker reaches: every value in every request. What is not on the short list of what
 //! may be asked is refused, and what stands afterwards is of that list.
 
-use super::values::{additions, deletions, granted, ifindex};
+use super::values::{additions, deletions, granted, granted_lists, ifindex};
 use super::{Target, legal};
 use crate::ours::Ours;
 use crate::random::Random;
@@ -24,14 +24,14 @@ fn nothing_but_its_own_state_can_be_asked_for() {
     other
         .ip("link add wan7 index 77 type veth peer name p7\nlink set wan7 up\naddr add 10.0.2.5/24 dev wan7");
     let mut random = Random::new(5);
-    let granted = granted();
+    let (granted, lists) = (granted(), granted_lists());
     let possible: BTreeSet<&Ours> = granted.iter().map(|(_, object)| object).collect();
     let mut helper = target.helper();
     let additions = shuffled(additions(), &mut random);
     let mut met = 0;
     for (number, request) in additions.iter().enumerate() {
-        let reply = helper.ask(*request);
-        if granted.iter().any(|(legal, _)| legal == request) {
+        let reply = helper.ask(request);
+        if granted.iter().map(|(legal, _)| legal).chain(&lists).any(|legal| legal == request) {
             assert!(matches!(reply, Reply::Ok | Reply::Exists), "{request:?}: {reply:?}");
             met += 1;
         } else {
@@ -42,7 +42,7 @@ fn nothing_but_its_own_state_can_be_asked_for() {
             assert!(ours.iter().all(|object| possible.contains(object)), "{ours:?}");
         }
     }
-    assert_eq!(met, granted.len());
+    assert_eq!(met, granted.len() + lists.len());
     let full = target.ours("all that can be asked for");
     // Of each family one of the gateways stands, all else at once.
     assert_eq!(full.len(), granted.len() - 1, "{full:?}");
@@ -50,7 +50,7 @@ fn nothing_but_its_own_state_can_be_asked_for() {
     // Withdrawn: in any order, and nothing else goes.
     let mut left = full.len();
     for (number, request) in shuffled(deletions(), &mut random).iter().enumerate() {
-        let reply = helper.ask(*request);
+        let reply = helper.ask(request);
         let wrong_family = matches!(request, Request::DelRoute { family, route, .. }
             if matches!(route, RouteKind::Subnet(p) | RouteKind::Local(p)
                 if Family::of(p.address()) != *family));
@@ -97,8 +97,9 @@ fn no_slave_of_any_kind_is_served() {
         for request in legal(wan9).into_iter().chain([
             Request::AddSubnet { ifindex: wan9, address: address("10.0.77.5") },
             Request::AddRule { ifindex: wan9, selector: Selector::From, address: address("10.0.77.5") },
+            Request::AddRules { ifindex: wan9, addresses: address("10.0.77.5").into() },
         ]) {
-            assert_eq!(helper.ask(request), Reply::Refused(Refusal::Enslaved), "{kind} {request:?}");
+            assert_eq!(helper.ask(&request), Reply::Refused(Refusal::Enslaved), "{kind} {request:?}");
         }
         assert_eq!(helper.end().status, 0);
         assert!(target.ours(kind).is_empty());

@@ -7,10 +7,11 @@ use protocol::{Refusal, Reply, Request, SessionState, VERSION, encode_request, p
 /// Written by hand from DESIGN 2.2, and not from the code: `Hello` first and once; everything
 /// while serving but the end of what has not begun; between SyncBegin and SyncEnd additions alone.
 /// In the order of [`each_kind`].
-const PERMITTED: [(&str, [bool; 3]); 11] = [
+const PERMITTED: [(&str, [bool; 3]); 12] = [
     //              Fresh  Serving  Syncing
     ("Hello", [true, false, false]),
     ("AddRule", [false, true, true]),
+    ("AddRules", [false, true, true]),
     ("DelRule", [false, true, false]),
     ("SetDefault", [false, true, true]),
     ("AddSubnet", [false, true, true]),
@@ -45,7 +46,7 @@ fn each_request_in_each_state_is_answered_or_ends_it() {
             let mut helper = led_into(&target, state);
             assert_eq!(permit(state, &request).is_ok(), permitted, "{name} while {state:?}");
             if permitted {
-                let reply = helper.ask(request);
+                let reply = helper.ask(&request);
                 assert!(matches!(reply, Reply::Ok | Reply::Exists | Reply::Absent), "{name}: {reply:?}");
                 assert_eq!(helper.end().status, 0, "{name} while {state:?}");
                 target.ours(name);
@@ -92,7 +93,7 @@ fn a_channel_closed_in_any_state_changes_nothing() {
     for count in 0..named.len() {
         let mut helper = led_into(&target, SessionState::Syncing);
         for request in &named[..count] {
-            assert_eq!(helper.ask(*request), Reply::Exists);
+            assert_eq!(helper.ask(request), Reply::Exists);
         }
         assert_eq!(helper.end().status, 0);
         assert_eq!(target.ours("closed while naming"), ours, "{count} named");

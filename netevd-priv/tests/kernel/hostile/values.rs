@@ -3,7 +3,7 @@
 
 use crate::ours::{Ours, everything};
 use crate::world::address;
-use protocol::{Family, Ifindex, NextHop, Prefix, Request, RouteKind, Selector};
+use protocol::{Addresses, Family, Ifindex, NextHop, Prefix, Request, RouteKind, Selector};
 
 /// eth1 (41) may be served, and wan4 (44) as far as it has anything. The others: lo; not listed;
 /// a slave; never there; there in another namespace; whose plain table would be 253 to 255, or
@@ -137,6 +137,13 @@ pub(super) fn granted() -> Vec<(Request, Ours)> {
     granted
 }
 
+/// The same of lists: what they ask for is asked for above, one by one. One bad address in a list
+/// refuses it whole.
+pub(super) fn granted_lists() -> Vec<Request> {
+    let of = |text| Request::AddRules { ifindex: ifindex(41), addresses: address(text).into() };
+    vec![of("10.0.2.5"), of("2001:db8:2::5")]
+}
+
 pub(super) fn ifindex(index: u32) -> Ifindex {
     Ifindex::try_from(index).expect("valid")
 }
@@ -151,6 +158,13 @@ pub(super) fn additions() -> Vec<Request> {
     for ifindex in INTERFACES.map(ifindex) {
         for address in ADDRESSES.map(address) {
             all.push(Request::AddSubnet { ifindex, address });
+            all.push(Request::AddRules { ifindex, addresses: address.into() });
+            let good =
+                if address.is_ipv4() { ADDRESSES[0] } else { ADDRESSES[1] }.parse().expect("an address");
+            if address != good {
+                let mut lists = Addresses::lists([good, address]);
+                all.push(Request::AddRules { ifindex, addresses: lists.remove(0) });
+            }
             for selector in [Selector::From, Selector::To] {
                 all.push(Request::AddRule { ifindex, selector, address });
             }

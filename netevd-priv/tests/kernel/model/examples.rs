@@ -8,6 +8,7 @@ use crate::world::{add_local, add_rule, add_subnet, address, policy, via};
 use protocol::{
     Fallback, Family, Ifindex, Limits, Policy, Prefix, Refusal, Reply, Request, RouteKind, Selector,
 };
+use std::borrow::Borrow;
 use std::collections::BTreeSet;
 
 fn prefix(text: &str) -> Prefix {
@@ -44,8 +45,8 @@ fn host() -> View {
 }
 
 /// The refusals, and else the reply.
-fn said(policy: &Policy, view: &View, request: Request) -> Result<Reply, Vec<Refusal>> {
-    let expected = Memory::default().expect(policy, view, &request);
+fn said(policy: &Policy, view: &View, request: impl Borrow<Request>) -> Result<Reply, Vec<Refusal>> {
+    let expected = Memory::default().expect(policy, view, request.borrow());
     let refusals: Vec<_> = expected.refusals.iter().copied().collect();
     if refusals.is_empty() { Ok(expected.granted.0) } else { Err(refusals) }
 }
@@ -70,10 +71,10 @@ fn grants_what_an_honest_worker_asks_for() {
         via(eth1(), "10.0.2.1"),
         add_local(eth1(), "172.17.0.0/16"),
     ] {
-        assert_eq!(said(&policy, &view, request), Ok(Reply::Ok), "{request:?}");
+        assert_eq!(said(&policy, &view, &request), Ok(Reply::Ok), "{request:?}");
         let after = Memory::default().expect(&policy, &view, &request).granted.1;
         let after = with(&view, &after.into_iter().collect::<Vec<_>>());
-        assert_eq!(said(&policy, &after, request), Ok(Reply::Exists), "{request:?}");
+        assert_eq!(said(&policy, &after, &request), Ok(Reply::Exists), "{request:?}");
     }
 }
 
@@ -91,7 +92,7 @@ fn names_every_reason_against_a_request() {
         (add_local(eth1(), "10.0.2.0/24"), vec![Refusal::RouteByUplink, Refusal::RouteNotCopyable]),
         (add_local(eth1(), "10.9.0.0/16"), vec![Refusal::NoSuchRoute]),
     ] {
-        assert_eq!(said(&policy, &view, request), Err(refusals), "{request:?}");
+        assert_eq!(said(&policy, &view, &request), Err(refusals), "{request:?}");
     }
 }
 
@@ -101,7 +102,7 @@ fn a_foreign_route_or_rule_forbids_additions_and_no_deletion() {
     let mut view = host();
     view.routes.push(Route { table: 241, ..main_route(prefix("9.9.9.0/24"), (42, None)) });
     let request = via(eth1(), "10.0.2.1");
-    assert_eq!(said(&policy, &view, request), Err(vec![Refusal::TableConflict]));
+    assert_eq!(said(&policy, &view, &request), Err(vec![Refusal::TableConflict]));
     let rule = Ours::rule(32_002, Selector::From, address("10.0.2.5"), 241);
     let view = with(&view, &[rule]);
     let delete = Request::DelRule { ifindex: eth1(), selector: Selector::From, address: address("10.0.2.5") };
@@ -135,7 +136,7 @@ fn a_limit_holds_for_the_fallback_and_what_follows_it() {
     let limits = Limits { objects: 2, ..Limits::default() };
     let policy = Policy { fallback: Fallback::Unreachable, limits, ..policy(&["eth1"]) };
     let request = add_rule(eth1(), Selector::From, "10.0.2.5");
-    assert_eq!(said(&policy, &host(), request), Ok(Reply::Ok));
+    assert_eq!(said(&policy, &host(), &request), Ok(Reply::Ok));
     let other = Ours::rule(32_003, Selector::To, address("10.0.2.5"), 241);
     let view = with(&host(), std::slice::from_ref(&other));
     let expected = Memory::default().expect(&policy, &view, &request);

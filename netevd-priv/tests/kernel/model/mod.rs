@@ -107,7 +107,7 @@ impl Session {
             _ => requests::a_request(&mut self.random, self.syncing),
         };
         let expected = self.memory.expect(&self.policy, &self.view, &request);
-        let reply = self.helper.ask(request);
+        let reply = self.helper.ask(&request);
         self.history.push(format!("{request:?} -> {reply:?}"));
         let after = View::of(&mut self.netlink);
         if let Err(fault) = expected.agrees(reply, &self.view.ours(), &after.ours()) {
@@ -168,7 +168,9 @@ fn sessions(seed: u64) {
     }
     println!("{:#?}", session.tally);
     // Each kind of addition and deletion was done many times, and most reasons spoke.
-    for name in ["AddRule", "AddSubnet", "AddLocal", "SetDefault", "DelRule", "DelRoute", "SyncEnd"] {
+    for name in
+        ["AddRule", "AddRules", "AddSubnet", "AddLocal", "SetDefault", "DelRule", "DelRoute", "SyncEnd"]
+    {
         let done = session.tally.get(&format!("{name} Ok")).copied().unwrap_or_default();
         assert!(done >= 10, "{name} was done {done} times");
     }

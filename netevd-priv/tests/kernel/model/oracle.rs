@@ -30,7 +30,11 @@ impl Memory {
         match *request {
             Request::Hello { .. } | Request::Ping | Request::SyncBegin => Expected::plain(Reply::Ok, ours),
             Request::AddRule { ifindex, selector, address } => {
-                self.add_rule(&facts, ours, ifindex, selector, address)
+                self.add_rules(&facts, ours, ifindex, &[(selector, address)])
+            }
+            Request::AddRules { ifindex, ref addresses } => {
+                let both = |address| [(Selector::From, address), (Selector::To, address)];
+                self.add_rules(&facts, ours, ifindex, &addresses.iter().flat_map(both).collect::<Vec<_>>())
             }
             Request::AddSubnet { ifindex, address } => self.add_subnet(&facts, ours, ifindex, address),
             Request::AddLocal { ifindex, destination } => self.add_local(&facts, ours, ifindex, destination),
@@ -88,28 +92,32 @@ impl Memory {
         }
     }
 
-    fn add_rule(
+    /// All of them or none.
+    fn add_rules(
         &self,
         facts: &Facts<'_>,
         ours: Set,
         ifindex: Ifindex,
-        selector: Selector,
-        a: IpAddr,
+        asked: &[(Selector, IpAddr)],
     ) -> Expected {
-        let (family, rule) = (Family::of(a), facts.rule(ifindex, selector, a));
         let mut refusals = facts.against_link(ifindex);
-        refusals.extend(facts.against_source(ifindex, a).err());
+        let table = facts.table(ifindex);
+        let mut addresses: BTreeSet<IpAddr> = ours.iter().filter_map(|o| host_of(o, table)).collect();
+        let mut rules = Set::new();
+        for (selector, address) in asked {
+            refusals.extend(facts.against_source(ifindex, *address).err());
+            rules.insert(facts.rule(ifindex, *selector, *address));
+            addresses.insert(*address);
+        }
+        let family = Family::of(asked[0].1);
         refusals.extend(facts.conflicts(ifindex, family));
         if !facts.local_precedes(family) {
             refusals.insert(Refusal::LocalRule);
         }
-        let table = facts.table(ifindex);
-        let mut addresses: BTreeSet<IpAddr> = ours.iter().filter_map(|o| host_of(o, table)).collect();
-        addresses.insert(a);
-        if !ours.contains(&rule) && over(addresses.len(), facts.policy.limits.addresses) {
+        if !rules.is_subset(&ours) && over(addresses.len(), facts.policy.limits.addresses) {
             refusals.insert(Refusal::Limit);
         }
-        self.addition(facts, ours, facts.fallback(ifindex, family), rule, refusals)
+        self.addition(facts, ours, facts.fallback(ifindex, family), rules, refusals)
     }
 
     fn add_subnet(&self, facts: &Facts<'_>, ours: Set, ifindex: Ifindex, address: IpAddr) -> Expected {
@@ -130,7 +138,7 @@ impl Memory {
         }
         refusals.extend(facts.conflicts(ifindex, family));
         let route = Ours::route(facts.table(ifindex), subnet, (ifindex.get(), None));
-        let expected = self.addition(facts, ours, facts.fallback(ifindex, family), route, refusals);
+        let expected = self.addition(facts, ours, facts.fallback(ifindex, family), [route].into(), refusals);
         Expected { may_fail: facts.is_down(ifindex.get()), ..expected }
     }
 
@@ -169,7 +177,7 @@ impl Memory {
             refusals.insert(Refusal::Limit);
         }
         // It alone brings no fallback: a copy leads where main leads as well.
-        Expected { may_fail, ..self.addition(facts, ours, None, copy, refusals) }
+        Expected { may_fail, ..self.addition(facts, ours, None, [copy].into(), refusals) }
     }
 
     fn set_default(
@@ -198,21 +206,21 @@ impl Memory {
         };
         refusals.extend(facts.conflicts(ifindex, family));
         let route = Ours::route(facts.table(ifindex), everything(family), (ifindex.get(), gateway));
-        let expected = self.addition(facts, ours, facts.fallback(ifindex, family), route, refusals);
+        let expected = self.addition(facts, ours, facts.fallback(ifindex, family), [route].into(), refusals);
         Expected { may_fail: facts.is_down(ifindex.get()), ..expected }
     }
 
-    /// The object goes in, and before it the policy's fallback, if it is one that brings it.
+    /// The objects go in, and before them the policy's fallback, if they are such as bring it.
     fn addition(
         &self,
         facts: &Facts<'_>,
         ours: Set,
         first: Option<Ours>,
-        object: Ours,
+        objects: Set,
         refusals: BTreeSet<Refusal>,
     ) -> Expected {
         let mut refusals = refusals;
-        let keys: Vec<Key> = first.iter().chain([&object]).map(key).collect();
+        let keys: Vec<Key> = first.iter().chain(&objects).map(key).collect();
         let standing: BTreeSet<Key> = ours.iter().map(key).collect();
         let new = keys.iter().filter(|key| !standing.contains(key)).count();
         let named = self.named.iter().chain(&keys).collect::<BTreeSet<_>>();
@@ -222,9 +230,9 @@ impl Memory {
             refusals.insert(Refusal::Limit);
         }
         let may_be_refused = (self.naming && over(perhaps, limit)).then_some(Refusal::Limit);
-        let reply = if ours.contains(&object) { Reply::Exists } else { Reply::Ok };
+        let reply = if objects.is_subset(&ours) { Reply::Exists } else { Reply::Ok };
         let mut after = ours;
-        for object in first.iter().chain([&object]) {
+        for object in first.iter().chain(&objects) {
             put(&mut after, object);
         }
         Expected {

@@ -3,7 +3,7 @@
 use crate::ours::Ours;
 use crate::random::Random;
 use crate::world::address;
-use protocol::{Family, Ifindex, NextHop, Prefix, Request, RouteKind, Selector};
+use protocol::{Addresses, Family, Ifindex, NextHop, Prefix, Request, RouteKind, Selector};
 use std::net::IpAddr;
 
 /// eth1 most of all, eth2, eth3; the others are not to be served.
@@ -121,6 +121,10 @@ fn at_home(request: Request) -> Request {
         Request::AddRule { selector, address, .. } => {
             Request::AddRule { ifindex: home(address), selector, address }
         }
+        Request::AddRules { addresses, .. } => {
+            let first = addresses.iter().next().expect("one at least");
+            Request::AddRules { ifindex: home(first), addresses }
+        }
         Request::DelRule { selector, address, .. } => {
             Request::DelRule { ifindex: home(address), selector, address }
         }
@@ -144,9 +148,13 @@ fn at_home(request: Request) -> Request {
 fn any_request(random: &mut Random, syncing: bool) -> Request {
     let ifindex = Ifindex::try_from(random.of(&INTERFACES)).expect("valid");
     match random.below(if syncing { 21 } else { 34 }) {
-        0..=5 => {
+        0..=3 => {
             let (selector, address) = a_rule(random);
             Request::AddRule { ifindex, selector, address }
+        }
+        4..=5 => {
+            let some: Vec<IpAddr> = (0..=random.below(3)).map(|_| address(random.of(&ADDRESSES))).collect();
+            Request::AddRules { ifindex, addresses: Addresses::lists(some).remove(0) }
         }
         6..=9 => Request::AddSubnet { ifindex, address: address(random.of(&ADDRESSES)) },
         10..=13 => Request::AddLocal { ifindex, destination: prefix(random) },

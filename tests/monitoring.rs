@@ -38,7 +38,7 @@ fn scrape(many: u32, openmetrics: bool) -> (String, Duration) {
     metrics.reloaded(true);
     let handle = metrics.handle();
     handle.dbus_call("org.freedesktop.resolve1", "SetLinkDNS", true);
-    handle.helper_request("AddRule", "ok", Duration::from_micros(90));
+    handle.helper_request("AddRules", "ok", Duration::from_micros(90));
     let gauges = Gauges {
         uptime: Duration::from_secs(5),
         interfaces: many.into(),

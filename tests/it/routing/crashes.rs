@@ -12,7 +12,7 @@ routing:
   fallback: unreachable
 ";
 
-/// Two managed uplinks with enough addresses for more than twenty requests.
+/// Two managed uplinks and enough local networks for more than twenty requests.
 fn machine(host: &Host) -> BTreeSet<String> {
     host.two_uplinks();
     host.config(CONFIG);
@@ -20,6 +20,10 @@ fn machine(host: &Host) -> BTreeSet<String> {
     for n in 3..6 {
         host.ip(&format!("addr add 192.0.2.{n}/24 dev eth0"));
         host.ip(&format!("addr add 198.51.100.{n}/24 dev eth1"));
+    }
+    host.veth("docker0", 8);
+    for n in 20..26 {
+        host.ip(&format!("addr add 172.{n}.0.1/16 dev docker0"));
     }
     host.ip("addr add 2001:db8:1::2/64 dev eth1 nodad");
     host.ip("route add default via 2001:db8:1::1 dev eth1");

@@ -38,7 +38,7 @@ fn complete() -> BTreeSet<String> {
     all
 }
 
-fn await_exactly(host: &Host, daemon: &mut Daemon<'_>, what: &str, expected: &BTreeSet<String>) {
+fn await_exactly(host: &Host, daemon: &Daemon<'_>, what: &str, expected: &BTreeSet<String>) {
     let explain = || {
         let ours: BTreeSet<String> = host.ours_in_motion().into_iter().collect();
         let missing: Vec<_> = expected.difference(&ours).take(5).collect();
@@ -64,16 +64,16 @@ fn storm_a_thousand_addresses_live() {
     for event in ["address-added", "address-removed"] {
         host.recorder(event, "10-note", "brief");
     }
-    let mut daemon = host.start_daemon();
+    let daemon = host.start_daemon();
     host.await_ours("eth1 is complete", &eth1_complete());
     let calm = Calm::of(&host, &daemon);
     let (foreign, before, earlier) = (host.foreign(), Counted::now(&host), host.records().len());
     host.ip_batch(&additions(), false);
-    await_exactly(&host, &mut daemon, "two rules for each address", &complete());
+    await_exactly(&host, &daemon, "two rules for each address", &complete());
     calm.await_rest();
     agrees(&host);
     host.ip_batch(&deletions(), false);
-    await_exactly(&host, &mut daemon, "none of them", &eth1_complete().into_iter().collect());
+    await_exactly(&host, &daemon, "none of them", &eth1_complete().into_iter().collect());
     calm.again(6_144);
     assert_eq!(host.foreign(), foreign);
     let now = all_accounted(&host, &before, earlier, &["address-added", "address-removed"]);
@@ -95,14 +95,14 @@ fn storm_a_thousand_addresses_at_start_and_gone_with_their_interface() {
     let Some(host) = Host::new(name) else { return };
     host.two_uplinks();
     host.ip_batch(&additions(), false);
-    let mut daemon = host.launch();
+    let daemon = host.launch();
     // Ready means that the first pass is over, which takes an unoptimised helper seconds.
     wait_within(PATIENCE, "the daemon is ready", || daemon.log(), || daemon.log().contains(" ready: "));
     assert_eq!(host.ours(), complete());
     let calm = Calm::of(&host, &daemon);
     agrees(&host);
     host.ip("link del eth1");
-    await_exactly(&host, &mut daemon, "nothing is left", &BTreeSet::new());
+    await_exactly(&host, &daemon, "nothing is left", &BTreeSet::new());
     calm.again(4_096);
     agrees(&host);
     // Here again under another index it gets another table.

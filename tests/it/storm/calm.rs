@@ -3,8 +3,9 @@
 use crate::support::{Daemon, Footprint, Host, wait_for, wait_within};
 use std::time::{Duration, Instant};
 
-/// A guard against hangs; the worst of all storms works on for a few seconds.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// A guard against hangs. The worst of all storms works on for a few seconds, but a thousand scripts, one
+/// after the other, take minutes beside other storms.
+const PATIENCE: Duration = Duration::from_secs(900);
 /// Without a clock tick for as long as this a process is idle: at any load that matters it would have
 /// used dozens.
 const IDLE: Duration = Duration::from_millis(400);

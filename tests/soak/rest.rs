@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// A guard against hangs: a repair after many wipes waits up to a minute, by design.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// What holds on the whole machine from the first quiet point on.
 pub(crate) struct Rest {

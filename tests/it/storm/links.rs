@@ -10,7 +10,7 @@ use std::time::Duration;
 const PAIRS: u32 = 1_000;
 const INTERFACES: u32 = 5_000;
 /// A guard against hangs.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// The links of `ip -br link` whose names begin so.
 fn count(host: &Host, prefix: &str) -> usize {

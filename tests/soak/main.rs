@@ -128,7 +128,7 @@ fn perform(machine: &mut Machine<'_>, rest: &mut Rest, clients: &mut Clients, ac
     let host = machine.host;
     let flood = |count: u32| {
         // eth0 may be down, and then no route leads by it.
-        let words = format!("/opt/netevd/netevd-test-agent routes-storm eth0 186 {count} 1");
+        let words = format!("/opt/netevd/netevd-test-agent routes eth0 10.0.0.0 {count} storm");
         host.run(&["sh", "-c", &format!("ip link set eth0 up; {words} || true")]);
     };
     match action {

@@ -10,7 +10,6 @@
 //! - `trespass`, `window`, `usurp`: what one process can do to another, at any time, at its start, and
 //!   with a socket taken from it.
 //! - `raw`, `requests`, `hold`: clients of the API: one that says anything, a steady one, bad ones.
-//! - `routes-storm`: changes very many routes, as fast as the kernel or its listeners can.
 //! - `poke`, `roundtrip`, `starts`: what the benchmark times.
 //! - `routes`, `tally`: a storm of changes of routes, and a script that counts what it is told of one.
 //! - `bulk`: links, addresses and routes by the thousand.
@@ -32,7 +31,6 @@ mod relay;
 mod requests;
 mod roundtrip;
 mod routes;
-mod routes_storm;
 mod sniff;
 mod starts;
 mod sys;
@@ -60,7 +58,6 @@ fn main() {
         Some("roundtrip") => roundtrip::run(&arguments[1..]),
         Some("routes") => routes::run(&arguments[1..]),
         Some("tally") => tally::run(&role[1..]),
-        Some("routes-storm") => routes_storm::run(&arguments[1..]),
         Some("trespass") => trespass::run(&arguments[1..]),
         Some("window") => trespass::window(&arguments[1..]),
         Some("usurp") => usurp::run(&arguments[1..]),
@@ -68,7 +65,7 @@ fn main() {
         _ => {
             eprintln!(
                 "usage: netevd-test-agent record|lookup|networkd|sniff|relay|poke|raw|reach|requests|hold|\
-                 bulk|roundtrip|routes|routes-storm|starts|tally|trespass|try|window|usurp ..."
+                 bulk|roundtrip|routes|starts|tally|trespass|try|window|usurp ..."
             );
             std::process::exit(2);
         }

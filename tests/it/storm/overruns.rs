@@ -42,7 +42,7 @@ fn overruns(host: &Host, daemon: &Daemon<'_>) {
         while_stopped(host, daemon, calm.worker(), || {
             // 60,000 messages of 832 bytes are more than any buffer here.
             // Of a protocol whose routes are needed: others the kernel drops unheard.
-            routes_storm(host, "4 30000 1");
+            routes_storm(host, "30000 storm 1 4");
             host.ip(&format!("addr add {new}/24 dev eth1"));
             host.ip(&format!("link set eth1 mtu {}", 1400 + round));
             host.ip(&format!("link add name late{round} type bridge"));

@@ -42,7 +42,7 @@ fn storm_ten_thousand_route_events_with_a_script() {
     host.await_ours("eth1 is complete", &eth1_complete());
     let calm = Calm::of(&host, &daemon);
     let (before, earlier) = (Counted::now(&host), host.records().len());
-    let changes = routes_storm(&host, &format!("{BGP} 5500 1 1000 {}", pace(&host)));
+    let changes = routes_storm(&host, &format!("5500 storm 1 {BGP} 1000 {}", pace(&host)));
     assert_eq!(changes, 10_000);
     calm.again(3_072);
     let now = all_accounted(&host, &before, earlier, &["routes"]);
@@ -67,7 +67,7 @@ fn storm_a_million_route_changes_with_a_script() {
     let calm = Calm::of(&host, &daemon);
     let (before, earlier) = (Counted::now(&host), host.records().len());
     let rounds = size(250, 50);
-    let changes = routes_storm(&host, &format!("{BGP} 2000 {rounds} 500 paced"));
+    let changes = routes_storm(&host, &format!("2000 storm {rounds} {BGP} 500 paced"));
     assert_eq!(changes, u64::from(rounds) * 4_000 - 500);
     calm.again(4_096);
     let now = all_accounted(&host, &before, earlier, &["routes"]);
@@ -94,7 +94,7 @@ fn storm_a_million_route_changes_without_a_script() {
     let calm = Calm::of(&host, &daemon);
     let (before, earlier) = (Counted::now(&host), host.records().len());
     let rounds = size(100, 100);
-    let changes = routes_storm(&host, &format!("{BGP} 5000 {rounds} 500"));
+    let changes = routes_storm(&host, &format!("5000 storm {rounds} {BGP} 500"));
     assert_eq!(changes, u64::from(rounds) * 10_000 - 500);
     calm.again(1_024);
     let now = all_accounted(&host, &before, earlier, &["address-added"]);

@@ -184,9 +184,11 @@ scale: release ## What one more link, address, route, rule, script or client cos
 scale-paper: ## docs/scale.md with the figures of the last `make scale`
 	$(CARGO) bench --locked --profile dev --bench netevd -- scale-paper
 
-lint: ## Formatting and lints, as CI demands them
+lint: ## Formatting, lints and the links of the documentation, as CI demands them
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" \
+		$(CARGO) doc --workspace --no-deps --document-private-items --locked --quiet
 
 audit: ## The helper's budget (lines of code, crates), and the licences of all dependencies
 	@tests/support/packages.sh python3:python3

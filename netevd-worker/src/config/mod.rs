@@ -1,6 +1,6 @@
 //! The configuration as checked values. Reading and checking live in the other files here:
-//! text ([`yaml`]) to nodes, nodes to values ([`check`] with the table of [`keys`]), files and
-//! environment together ([`load`]). Only `load` reads anything.
+//! text ([`yaml`]) to nodes, nodes to values ([`check`] with the table of [`mod@keys`]), files and
+//! environment together ([`mod@load`]). Only `load` reads anything.
 
 mod check;
 mod environment;

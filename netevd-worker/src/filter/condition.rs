@@ -9,7 +9,7 @@ use protocol::{Pattern, Prefix};
 use std::fmt;
 use std::net::IpAddr;
 
-/// A condition that was read without fault; [`super::parse`] makes it.
+/// A condition that was read without fault; [`super::parse()`] makes it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Condition {
     /// `a && b && c`; at least two.

@@ -1,10 +1,13 @@
 //! The loop: sources in, state in the middle, scripts and routing out. The one owner of it all.
 
 mod answers;
+mod due;
+mod kernel;
 mod managers;
 mod reload;
 mod start;
 
+use super::alarm::Alarm;
 use super::bell::Bell;
 use super::confine;
 use super::fatal::Fatal;
@@ -12,7 +15,7 @@ use super::lock::Lock;
 use super::log::Log;
 use super::memory::Memory;
 use super::news;
-use super::notify::{Notify, Status};
+use super::notify::Notify;
 use super::options::Options;
 use super::resync::Resync;
 use super::routing_side::RoutingSide;
@@ -26,11 +29,10 @@ use crate::audit::Entry;
 use crate::backend::Source;
 use crate::config::{Backend, Config};
 use crate::dispatch::{Dispatcher, Eyes};
-use crate::event::EventKind;
 use crate::journal::Journal;
-use crate::kernel::{Dump, KernelMessage, Multicast, Received, RouteInterest, Tally};
+use crate::kernel::{KernelMessage, Multicast};
 use crate::services::Demand;
-use crate::state::{Changes, Interest, LeaseWait, Newer, State, is_reported};
+use crate::state::{Changes, LeaseWait, State};
 use protocol::InterfaceName;
 use reload::InForce;
 use std::io;
@@ -51,6 +53,7 @@ pub(super) struct Worker {
     config: Config,
     log: Log,
     signals: Signals,
+    alarm: Alarm,
     multicast: Multicast,
     resync: Resync,
     state: State,
@@ -173,7 +176,7 @@ impl Worker {
                         self.notify.touch(Instant::now());
                     }
                 }
-                () = tokio::time::sleep_until(wake.into()) => {}
+                rung = self.alarm.wait(wake) => rung.map_err(Fatal::Alarm)?,
                 _ = self.signals.terminate.recv() => break,
                 _ = self.signals.interrupt.recv() => break,
                 // What came of it is in the log.
@@ -213,82 +216,6 @@ impl Worker {
         }
     }
 
-    fn next_wake(&self) -> Instant {
-        let pass = self.routing.as_ref().and_then(RoutingSide::due);
-        let save = self.save_at.filter(|_| self.dispatcher.is_idle());
-        [
-            pass,
-            self.resync.due(),
-            save,
-            self.leases_at.map(|(_, at)| at),
-            self.notify.due(),
-            self.thrift.due(),
-        ]
-        .into_iter()
-        .flatten()
-        .fold(self.period_at, Instant::min)
-    }
-
-    fn do_what_is_due(&mut self) {
-        let now = Instant::now();
-        let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
-        if self.period_at <= now {
-            self.period_at = now + PERIOD;
-            self.resync.routinely(now);
-            self.give_back();
-            if self.scripts.is_none() {
-                self.scripts = self.dispatcher.watch(EventKind::Routes).ok();
-            }
-            self.update_interest();
-            self.witness.metrics.tend(now);
-            if let Some(routing) = &mut self.routing {
-                routing.routinely(now);
-            }
-        }
-        if is_due(self.thrift.due()) {
-            self.give_back();
-        }
-        if is_due(self.resync.due()) {
-            self.resync.begin(self.state.routes().keeper(), now);
-        }
-        if let Some(routing) = self.routing.as_mut().filter(|routing| is_due(routing.due())) {
-            routing.begin(&self.state, now);
-        }
-        if is_due(self.leases_at.map(|(_, at)| at)) {
-            self.leases_at = None;
-            let mut changes = Changes::default();
-            self.state.release_leases(&mut changes);
-            self.follow(changes);
-        }
-        if is_due(self.save_at) && self.dispatcher.is_idle() {
-            self.save_at = None;
-            self.save();
-        }
-        if is_due(self.notify.due()) {
-            let status = self.status();
-            self.notify.tend(status, now);
-        }
-    }
-
-    fn give_back(&mut self) {
-        self.thrift.given_back();
-        crate::sys::give_back();
-    }
-
-    /// What the service manager shows.
-    fn status(&self) -> Status {
-        let counts = self.dispatcher.counts();
-        Status {
-            monitored: self.state.links().filter(|link| link.monitored).count(),
-            links: self.state.links().count(),
-            host: self.state.host(),
-            runs: counts.runs,
-            failures: counts.failures + counts.timeouts + counts.not_started,
-            routing: self.routing.as_ref().map_or("off", RoutingSide::status),
-            stale: self.loaded.error.is_some(),
-        }
-    }
-
     /// Starts what may start, scripts and units.
     fn pump(&mut self) {
         self.dispatcher.pump(&self.state);
@@ -305,51 +232,6 @@ impl Worker {
         for note in self.dispatcher.notes() {
             self.witness.note(&note);
             self.journal.note(&note);
-        }
-    }
-
-    fn received(&mut self, received: Received, batch: &mut Vec<KernelMessage>) {
-        self.count(&received, batch);
-        let mut changes = Changes::default();
-        let config = &self.config;
-        let interest = Interest { monitors: &|name| config.monitors(name), routes: self.routes_wanted };
-        for message in batch.drain(..) {
-            self.state.apply(message, &interest, &mut changes);
-        }
-        self.follow(changes);
-        self.heed(received);
-    }
-
-    fn count(&mut self, received: &Received, batch: &[KernelMessage]) {
-        let tally = if let Received::Messages(tally) = received { *tally } else { Tally::default() };
-        self.witness.metrics.netlink(batch, tally);
-        // Asked only where the answer matters: every look at a directory delays a script.
-        if batch.iter().any(is_of_routes) {
-            self.update_interest();
-        }
-    }
-
-    /// What was not understood, and what was lost.
-    fn heed(&mut self, received: Received) {
-        match received {
-            Received::Messages(Tally { faults: 0, .. }) => {}
-            Received::Messages(Tally { faults, .. }) => {
-                tracing::warn!(
-                    "{faults} netlink messages were not understood; reading the kernel's state again"
-                );
-                self.resync.soon(Instant::now());
-            }
-            Received::Overrun => {
-                self.overruns += 1;
-                self.witness.metrics.overrun();
-                tracing::warn!(
-                    "the kernel had more to tell than the receive buffer holds (overrun {}); reading its \
-                     state again. What happened meanwhile is told as one difference",
-                    self.overruns
-                );
-                self.multicast.discard();
-                self.resync.now(Instant::now());
-            }
         }
     }
 
@@ -400,69 +282,6 @@ impl Worker {
             self.resync.soon(now);
         }
         self.notify.touch(now);
-    }
-
-    /// Whether anybody wants to hear of routes, and what the kernel is to tell of them.
-    fn update_interest(&mut self) {
-        let of_units = || self.config.units.iter().any(|rule| rule.on.contains(&EventKind::Routes));
-        let wanted = self.dispatcher.wanted(EventKind::Routes) || of_units();
-        self.multicast.set_interest(RouteInterest {
-            // Nobody would notice a new script if there were neither messages nor eyes.
-            reported: wanted || self.scripts.is_none(),
-            private: self.routing.as_ref().is_some_and(RoutingSide::has_work),
-        });
-        if wanted != self.routes_wanted {
-            self.routes_wanted = wanted;
-            self.state.remember_all_routes(wanted);
-            if wanted {
-                self.resync.quietly(Instant::now());
-            }
-        }
-    }
-
-    /// With the dump all that the kernel has said since it was begun. After an overrun meanwhile the
-    /// dump is not the last, but it counts: in a storm without end another would be no better.
-    fn resynchronise(&mut self, dump: Dump) -> Result<(Changes, Received), Fatal> {
-        self.witness.metrics.resync(self.resync.took());
-        if self.resync.was_long() {
-            self.thrift.read_much(Instant::now());
-        }
-        let mut messages = Vec::new();
-        let received = self.multicast.receive_queued(|m| messages.push(m)).map_err(Fatal::Multicast)?;
-        self.count(&received, &messages);
-        // What was lost may have changed the meaning of what came after it.
-        if self.resync.was_lossy() && !messages.is_empty() {
-            self.resync.soon(Instant::now());
-        }
-        let routes = self.routes_wanted && !self.resync.was_quiet();
-        let newer = Newer { messages, routes: self.routes_wanted };
-        let config = &self.config;
-        let interest = Interest { monitors: &|name| config.monitors(name), routes };
-        let mut changes = Changes::default();
-        self.state.resynchronise(dump, newer, &interest, &mut changes);
-        // A saved state may be of another monitored set.
-        self.state.reconsider(&interest, &mut changes);
-        Ok((changes, received))
-    }
-
-    fn save(&self) {
-        if self.options.dry_run {
-            return;
-        }
-        if let Err(error) = self.memory.save(&self.state) {
-            tracing::warn!(
-                "the state is not saved ({error}): scripts would run for everything after a restart"
-            );
-        }
-    }
-}
-
-/// Routes, and what takes routes along without a word.
-fn is_of_routes(message: &KernelMessage) -> bool {
-    match message {
-        KernelMessage::Route(route, _) | KernelMessage::RouteGone(route) => is_reported(route),
-        KernelMessage::Link(_) | KernelMessage::LinkGone(_) | KernelMessage::AddressGone(..) => true,
-        KernelMessage::Address(..) | KernelMessage::Rule(_) | KernelMessage::RuleGone(_) => false,
     }
 }
 

@@ -27,6 +27,8 @@ pub(super) enum Fatal {
     Dump(DumpError),
     /// The helper.
     Helper(HelperError),
+    /// The timer.
+    Alarm(io::Error),
     /// Signals.
     Signals(io::Error),
     /// A task that must not end did.
@@ -46,6 +48,7 @@ impl fmt::Display for Fatal {
             Fatal::Multicast(error) => write!(f, "the netlink multicast socket failed: {error}"),
             Fatal::Dump(error) => write!(f, "the kernel's state cannot be read: {error}"),
             Fatal::Helper(error) => write!(f, "{error}; its state in the kernel stays"),
+            Fatal::Alarm(error) => write!(f, "the loop's timer failed: {error}"),
             Fatal::Signals(error) => write!(f, "cannot listen for signals: {error}"),
             Fatal::Task(what) => write!(f, "{what} ended, which it must not"),
         }

@@ -1,6 +1,7 @@
 //! The worker as a process: options, confinement, log, and the loop that wires everything.
 
 mod activation;
+mod alarm;
 mod bell;
 mod confine;
 mod door;

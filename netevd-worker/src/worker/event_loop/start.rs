@@ -14,6 +14,7 @@ use crate::kernel::{Dumper, Multicast};
 use crate::metrics::Metrics;
 use crate::routing::Helper;
 use crate::worker::activation;
+use crate::worker::alarm::Alarm;
 use crate::worker::bell::Bell;
 use crate::worker::door::Door;
 use crate::worker::fatal::Fatal;
@@ -153,6 +154,7 @@ impl Worker {
             config,
             log,
             signals,
+            alarm: Alarm::new().map_err(Fatal::Alarm)?,
             multicast,
             routing,
             memory,

@@ -1,0 +1,108 @@
+//! What the kernel tells, and what it is to tell: messages, losses, dumps, and the interest in routes.
+
+use super::Worker;
+use crate::event::EventKind;
+use crate::kernel::{Dump, KernelMessage, Received, RouteInterest, Tally};
+use crate::state::{Changes, Interest, Newer, is_reported};
+use crate::worker::fatal::Fatal;
+use crate::worker::routing_side::RoutingSide;
+use std::time::Instant;
+
+impl Worker {
+    pub(super) fn received(&mut self, received: Received, batch: &mut Vec<KernelMessage>) {
+        self.count(&received, batch);
+        let mut changes = Changes::default();
+        let config = &self.config;
+        let interest = Interest { monitors: &|name| config.monitors(name), routes: self.routes_wanted };
+        for message in batch.drain(..) {
+            self.state.apply(message, &interest, &mut changes);
+        }
+        self.follow(changes);
+        self.heed(received);
+    }
+
+    fn count(&mut self, received: &Received, batch: &[KernelMessage]) {
+        let tally = if let Received::Messages(tally) = received { *tally } else { Tally::default() };
+        self.witness.metrics.netlink(batch, tally);
+        // Asked only where the answer matters: every look at a directory delays a script.
+        if batch.iter().any(is_of_routes) {
+            self.update_interest();
+        }
+    }
+
+    /// What was not understood, and what was lost.
+    pub(super) fn heed(&mut self, received: Received) {
+        match received {
+            Received::Messages(Tally { faults: 0, .. }) => {}
+            Received::Messages(Tally { faults, .. }) => {
+                tracing::warn!(
+                    "{faults} netlink messages were not understood; reading the kernel's state again"
+                );
+                self.resync.soon(Instant::now());
+            }
+            Received::Overrun => {
+                self.overruns += 1;
+                self.witness.metrics.overrun();
+                tracing::warn!(
+                    "the kernel had more to tell than the receive buffer holds (overrun {}); reading its \
+                     state again. What happened meanwhile is told as one difference",
+                    self.overruns
+                );
+                self.multicast.discard();
+                self.resync.now(Instant::now());
+            }
+        }
+    }
+
+    /// Whether anybody wants to hear of routes, and what the kernel is to tell of them.
+    pub(super) fn update_interest(&mut self) {
+        let of_units = || self.config.units.iter().any(|rule| rule.on.contains(&EventKind::Routes));
+        let wanted = self.dispatcher.wanted(EventKind::Routes) || of_units();
+        self.multicast.set_interest(RouteInterest {
+            // Nobody would notice a new script if there were neither messages nor eyes.
+            reported: wanted || self.scripts.is_none(),
+            private: self.routing.as_ref().is_some_and(RoutingSide::has_work),
+        });
+        if wanted != self.routes_wanted {
+            self.routes_wanted = wanted;
+            self.state.remember_all_routes(wanted);
+            if wanted {
+                self.resync.quietly(Instant::now());
+            }
+        }
+    }
+
+    /// With the dump all that the kernel has said since it was begun. After an overrun meanwhile the
+    /// dump is not the last, but it counts: in a storm without end another would be no better.
+    pub(super) fn resynchronise(&mut self, dump: Dump) -> Result<(Changes, Received), Fatal> {
+        self.witness.metrics.resync(self.resync.took());
+        if self.resync.was_long() {
+            self.thrift.read_much(Instant::now());
+        }
+        let mut messages = Vec::new();
+        let received = self.multicast.receive_queued(|m| messages.push(m)).map_err(Fatal::Multicast)?;
+        self.count(&received, &messages);
+        // What was lost may have changed the meaning of what came after it.
+        if self.resync.was_lossy() && !messages.is_empty() {
+            self.resync.soon(Instant::now());
+        }
+        let routes = self.routes_wanted && !self.resync.was_quiet();
+        let newer = Newer { messages, routes: self.routes_wanted };
+        let config = &self.config;
+        let interest = Interest { monitors: &|name| config.monitors(name), routes };
+        let mut changes = Changes::default();
+        self.state.resynchronise(dump, newer, &interest, &mut changes);
+        // A saved state may be of another monitored set.
+        self.state.reconsider(&interest, &mut changes);
+        Ok((changes, received))
+    }
+}
+
+/// Routes, and what takes routes along without a word.
+fn is_of_routes(message: &KernelMessage) -> bool {
+    match message {
+        KernelMessage::Route(route, _) | KernelMessage::RouteGone(route) => is_reported(route),
+        KernelMessage::Link(_) | KernelMessage::LinkGone(_) | KernelMessage::AddressGone(..) => true,
+        KernelMessage::Address(..) | KernelMessage::Rule(_) | KernelMessage::RuleGone(_) => false,
+    }
+}

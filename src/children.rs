@@ -124,8 +124,13 @@ impl Plan {
         let program = &self.binaries.worker;
         let mut command = command(program);
         command.args(["--run-scripts", &CHANNEL.to_string()]);
-        let confinement =
-            Confinement { identity: ids(Some(identity)), capabilities: 0, umask: 0o022, own_session: true };
+        let confinement = Confinement {
+            identity: ids(Some(identity)),
+            capabilities: 0,
+            umask: 0o022,
+            own_session: true,
+            holds_hang_up: false,
+        };
         spawn(command, program, confinement, &[channel.as_fd()])
     }
 
@@ -158,8 +163,13 @@ impl Plan {
             name.starts_with(b"NETEVD_") || [&b"RUST_LOG"[..], b"NO_COLOR", b"TERM"].contains(&name)
         }));
         let identity = self.identities.separate.then_some(self.identities.worker);
-        let confinement =
-            Confinement { identity: ids(identity), capabilities: 0, umask: 0o022, own_session: true };
+        let confinement = Confinement {
+            identity: ids(identity),
+            capabilities: 0,
+            umask: 0o022,
+            own_session: true,
+            holds_hang_up: true,
+        };
         let given: Vec<_> = given.iter().map(|(_, descriptor)| descriptor.as_fd()).collect();
         spawn(command, program, confinement, &given)
     }
@@ -173,8 +183,13 @@ pub(crate) fn start_helper(
     policy: &Policy,
 ) -> Result<Child, StartError> {
     let policy = sealed(&policy.to_string())?;
-    let confinement =
-        Confinement { identity: ids(identity), capabilities: CAP_NET_ADMIN, umask: 0o077, own_session: true };
+    let confinement = Confinement {
+        identity: ids(identity),
+        capabilities: CAP_NET_ADMIN,
+        umask: 0o077,
+        own_session: true,
+        holds_hang_up: false,
+    };
     spawn(command(program), program, confinement, &[channel.as_fd(), policy.as_fd()])
 }
 

@@ -64,7 +64,7 @@ impl Deferred {
 }
 
 impl Signals {
-    /// Blocks them for the life of the process; children unblock theirs before exec.
+    /// Blocks them for the life of the process; children have a mask of their own before exec.
     pub(crate) fn take() -> io::Result<Self> {
         let mut set = SigSet::empty();
         for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGCHLD] {

@@ -30,6 +30,8 @@ pub(crate) struct Confinement {
     /// Whether it gets a session of its own, so that ^C on the terminal does not reach it. Not
     /// possible for the leader of a process group.
     pub own_session: bool,
+    /// Whether SIGHUP waits until the program permits it, and does not end it before its handler is there.
+    pub holds_hang_up: bool,
 }
 
 /// Closes what was inherited above standard error and occupies the four numbers that children
@@ -69,7 +71,7 @@ fn prepare(confinement: Confinement, given: [Option<RawFd>; GIVEN_MAX], parent: 
     }
     // SAFETY: an integer; it cannot fail.
     unsafe { libc::umask(confinement.umask) };
-    unblock_signals()?;
+    block_signals(confinement.holds_hang_up)?;
     if confinement.own_session {
         // Who starts the launcher by nohup(1) means the launcher.
         // SAFETY: no handler is installed, only the default put back.
@@ -103,12 +105,17 @@ fn prepare(confinement: Confinement, given: [Option<RawFd>; GIVEN_MAX], parent: 
     prctl(libc::PR_SET_NO_NEW_PRIVS, 1)
 }
 
-fn unblock_signals() -> io::Result<()> {
-    let mut none = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
+/// What the launcher blocks for itself is unblocked.
+fn block_signals(hang_up: bool) -> io::Result<()> {
+    let mut blocked = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: the pointer is to memory of the right type.
-    check(unsafe { libc::sigemptyset(none.as_mut_ptr()) })?;
-    // SAFETY: initialised by the call above.
-    check(unsafe { libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), std::ptr::null_mut()) })
+    check(unsafe { libc::sigemptyset(blocked.as_mut_ptr()) })?;
+    if hang_up {
+        // SAFETY: initialised by the call above.
+        check(unsafe { libc::sigaddset(blocked.as_mut_ptr(), libc::SIGHUP) })?;
+    }
+    // SAFETY: the same.
+    check(unsafe { libc::sigprocmask(libc::SIG_SETMASK, blocked.as_ptr(), std::ptr::null_mut()) })
 }
 
 fn take_identity(uid: libc::uid_t, gid: libc::gid_t) -> io::Result<()> {

@@ -280,6 +280,7 @@ fn started(
         capabilities: 0,
         umask: 0o022,
         own_session: false,
+        holds_hang_up: false,
     };
     sys::confine(&mut command, confinement, &[]);
     let child = command.spawn()?;

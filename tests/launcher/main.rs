@@ -50,13 +50,14 @@ fn each_child_has_its_own_identity_and_only_what_it_needs() {
         }
         assert_eq!(status(pid, "Groups"), "");
         assert_eq!(status(pid, "NoNewPrivs"), "1");
-        assert_eq!(status(pid, "SigBlk"), "0000000000000000");
         assert_eq!(fs::read_link(format!("/proc/{pid}/cwd")).expect("a directory"), Path::new("/"));
         let own_session = fs::read_to_string(format!("/proc/{pid}/stat")).expect("a process");
         let session =
             own_session.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(3)).map(str::to_owned);
         assert_eq!(session, Some(pid.to_string()));
     }
+    // SIGHUP waits for the worker's handler.
+    assert_eq!([worker, helper].map(|pid| status(pid, "SigBlk")), ["0000000000000001", "0000000000000000"]);
     for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
         assert_eq!(status(worker, set), "0000000000000000", "{set}");
         assert_eq!(status(helper, set), "0000000000001000", "{set}");
@@ -101,7 +102,7 @@ fn the_worker_keeps_its_identity_over_a_restart() {
     }
     let place = Place::new("restart");
     // A script's background child holds the id, so that it is not simply the first free one.
-    place.program("netevd-worker", &WORKER.replace("trap 'echo", "sleep 5 &\ntrap 'echo"));
+    place.program("netevd-worker", &WORKER.replace("sleep 1", "system 'sleep 5 &'; sleep 1"));
     let uid = |daemon: &Daemon| status(daemon.worker(), "Uid");
     let mut daemon = place.start();
     let first = uid(&daemon);
@@ -198,6 +199,22 @@ fn sighup_reloads_all_or_nothing() {
         now.len() == 2 && now.iter().all(|pid| !before.contains(pid))
     });
     assert!(place.log().contains("the routing policy changed"), "{}", place.log());
+}
+
+#[test]
+fn a_hang_up_waits_for_the_worker_s_handler() {
+    let place = Place::new("hang-up");
+    let go = place.at("go");
+    let waits = format!("select undef, undef, undef, 0.01 until -e '{}';\n$SIG{{HUP}}", go.display());
+    place.program("netevd-worker", &WORKER.replace("$SIG{HUP}", &waits));
+    let daemon = place.start();
+    let worker = daemon.worker();
+    place.write("n.yaml", "routing: { policy_rules: [eth1] }\nscripts: { timeout: 5s }\n");
+    daemon.signal(1);
+    await_that("the signal waits", || status(worker, "ShdPnd") == "0000000000000001");
+    fs::write(&go, "").expect("written");
+    await_that("it is told", || place.log().contains("reloaded"));
+    assert_eq!(daemon.worker(), worker);
 }
 
 #[test]

@@ -7,7 +7,16 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-pub(crate) const WORKER: &str = "#!/bin/sh\necho worker: $*\ntrap 'echo reloaded' HUP\ntrap 'exit 0' TERM\nwhile :; do sleep 0.05; done\n";
+/// Not a shell, which could not permit the signal that the launcher holds back.
+pub(crate) const WORKER: &str = r#"#!/usr/bin/perl
+use POSIX qw(:signal_h);
+$| = 1;
+print "worker: @ARGV\n";
+$SIG{HUP} = sub { print "reloaded\n" };
+$SIG{TERM} = sub { exit 0 };
+sigprocmask(SIG_SETMASK, POSIX::SigSet->new);
+sleep 1 while 1;
+"#;
 const HELPER: &str = "#!/bin/sh\nexec sleep 1002\n";
 
 /// Held while a program is written and while one is started: a child that another thread forks

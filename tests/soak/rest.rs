@@ -42,6 +42,7 @@ impl Rest {
         let host = machine.host;
         let log = || host.log();
         wait_within(PATIENCE, "no event waits and no script runs", log, || {
+            machine.daemon().assert_alive();
             let Some(status) = host.try_api("/api/v1/status") else { return false };
             status["events_waiting"] == 0 && status["scripts_running"] == 0
         });

@@ -42,6 +42,7 @@ impl Worker {
         }
         if is_due(self.thrift.due()) {
             self.give_back();
+            crate::sys::give_back_program();
         }
         if is_due(self.resync.due()) {
             self.resync.begin(self.state.routes().keeper(), now);

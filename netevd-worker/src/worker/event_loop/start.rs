@@ -215,6 +215,7 @@ impl Worker {
             self.state.host(),
             self.routing.as_ref().map_or("off", RoutingSide::status),
         );
+        self.thrift.read_much(Instant::now());
         let status = self.status();
         self.notify.ready(&status, Instant::now());
         Ok(())

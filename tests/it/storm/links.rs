@@ -102,5 +102,7 @@ fn storm_five_thousand_interfaces_at_start() {
     drop(daemon);
     // With the namespace they would go all at once, and every other test wait more than a minute for the
     // kernel's lock.
-    (1..=INTERFACES.div_ceil(GROUP)).for_each(|group| host.ip(&format!("link del group {group}")));
+    for group in 1..=INTERFACES.div_ceil(GROUP) {
+        host.ip(&format!("link del group {group}"));
+    }
 }

@@ -7,6 +7,7 @@ use crate::network1::Network1;
 use crate::process::Process;
 use crate::report::{Report, Row};
 use crate::scene::Scene;
+use crate::support::Host;
 use std::time::{Duration, Instant};
 
 /// Everything that can be switched on, with an uplink under policy routing.
@@ -50,7 +51,20 @@ pub(crate) fn run(report: &mut Report) {
     wake_ups(report, &processes);
     let ends = host.read("/var/log/netevd/audit.log").lines().count();
     assert!(ends > 0, "the audit log is written");
-    assert_eq!(host.get("/metrics").status, 200, "the metrics are served");
+    used(report, host, &processes[0]);
+}
+
+/// What is used comes back into memory, and stays until a minute without work is over.
+fn used(report: &mut Report, host: &Host, worker: &Process<'_>) {
+    host.sh("/opt/netevd/netevd status >&2");
+    for path in ["/metrics", "/", "/api/v1/interfaces", "/api/v1/events"] {
+        assert_eq!(host.get(path).status, 200, "{path}");
+    }
+    let earlier = host.records().len();
+    host.ip("addr add 198.51.100.3/24 dev eth1");
+    host.await_records("its script ran", |records| records.len() > earlier);
+    let what = "... just after each path of it was used";
+    report.row(Row::new("memory_worker_used", what, "kB", Figures::count(worker.status("VmRSS"))));
 }
 
 fn all() -> Vec<String> {

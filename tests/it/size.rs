@@ -1,11 +1,15 @@
-//! What the optimised programs keep in memory at rest, with everything on: `make size`. The bounds are a
-//! little above what was measured, so that growth is noticed when it comes.
+//! What the optimised programs keep in memory with everything on: `make size`. The bounds are a little above
+//! what was measured, so that growth is noticed when it comes.
 
 use crate::support::{Daemon, Host, wait_for};
 
-/// Kilobytes. The goals are 4,096 and 1,228 (`make bench`). Where a program is put in memory differs by its
-/// start, and with it how many windows of 64 KiB its pages lie in: a hundred kilobytes to and fro.
-const WORKER: u64 = 6_200;
+/// Kilobytes, a second after the start, when the worker has given back what that needed. The goal is 4,096
+/// (`make bench`).
+const AT_REST: u64 = 2_600;
+/// The same when each path of it has just been used: what comes back stays until a minute without work is over.
+const USED: u64 = 6_200;
+/// The goal is 1,228. Where a program is put in memory differs by its start, and with it how many windows of
+/// 64 KiB its pages lie in: a hundred kilobytes to and fro.
 const HELPER: u64 = 1_500;
 
 /// `VmRSS` (proc(5)), kB.
@@ -35,6 +39,10 @@ fn size_of_both_processes_with_everything_on() {
     host.recorder("routes", "10-note", "");
     let daemon = host.start_daemon();
     host.await_run("routable", "up0");
+    let now = |program| resident(&host, &daemon, program);
+    let explain = || format!("the worker has {} kB, more than {AT_REST}", now("netevd-worker"));
+    wait_for("the worker is at rest", explain, || now("netevd-worker") <= AT_REST);
+    let at_rest = now("netevd-worker");
     // Each path of it once: status, a scrape, the page, a change of the network.
     host.sh("/opt/netevd/netevd status >&2");
     for path in ["/metrics", "/", "/api/v1/interfaces", "/api/v1/events"] {
@@ -43,12 +51,10 @@ fn size_of_both_processes_with_everything_on() {
     let records = host.records().len();
     host.ip("route add 10.99.0.0/16 dev up0");
     wait_for("its script ran", || host.log(), || host.records().len() > records);
-    let (worker, helper) =
-        (resident(&host, &daemon, "netevd-worker"), resident(&host, &daemon, "netevd-priv"));
+    let (worker, helper) = (now("netevd-worker"), now("netevd-priv"));
     println!(
-        "resident at rest, everything on: worker {worker} kB, helper {helper} kB, {} together",
-        worker + helper
+        "resident, everything on: worker {at_rest} kB at rest, {worker} kB when used, helper {helper} kB"
     );
-    assert!(worker <= WORKER, "the worker has {worker} kB, more than {WORKER}");
+    assert!(worker <= USED, "the worker has {worker} kB, more than {USED}");
     assert!(helper <= HELPER, "the helper has {helper} kB, more than {HELPER}");
 }

@@ -76,7 +76,7 @@ fn main() -> ExitCode {
     println!(
         "soak: seed {seed}: {took} s, {actions} actions, {rests} quiet points, {starts} starts of the daemon"
     );
-    println!("soak: medians in KiB, written and RSS, early and late in each life of a worker:");
+    println!("soak: medians in KiB, written and anonymous, early and late in each life of a worker:");
     for Growth { points, worker, helper } in &lives {
         println!("  {points} quiet points: worker {worker:?} helper {helper:?}");
     }
@@ -110,7 +110,7 @@ fn go_on(machine: &mut Machine<'_>, random: &mut Random, until: Instant, course:
             let [worker, helper] = &figures.memory;
             println!(
                 "soak: {} actions, {} quiet points; worker {} KiB ({} written), helper {} KiB ({} written)",
-                course.actions, course.rests, worker.rss, worker.dirty, helper.rss, helper.dirty
+                course.actions, course.rests, worker.anonymous, worker.dirty, helper.anonymous, helper.dirty
             );
         }
         if let Some(growth) = trend.take(figures) {

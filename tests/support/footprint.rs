@@ -8,8 +8,9 @@ use std::fs;
 /// One look at a process. Memory in KiB.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Footprint {
-    /// `VmRSS`: with the pages of the program that are in memory.
-    pub(crate) rss: u64,
+    /// `RssAnon`: heap and stacks. The pages of the program come with its use and go at rest, and are never
+    /// more than the program has.
+    pub(crate) anonymous: u64,
     /// `Private_Dirty` of smaps_rollup: what it has written itself. Clean pages of the program are private
     /// or not depending on who else runs it. 0 where that is not to be read, as in a user namespace.
     pub(crate) dirty: u64,
@@ -39,7 +40,7 @@ impl Host {
         let fields = after_name(&stat);
         let tick = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
         Footprint {
-            rss: kib(&status, "VmRSS:"),
+            anonymous: kib(&status, "RssAnon:"),
             dirty: kib(&rollup, "Private_Dirty:"),
             descriptors: self.descriptors(pid),
             // Fields 14 and 15, of which the third is the first here.

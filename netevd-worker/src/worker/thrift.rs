@@ -1,5 +1,6 @@
-//! When freed memory goes back to the kernel: the allocator keeps what a storm needed, and nobody
-//! needs it again soon. Not during the storm, where it would be taken again at once. Pure over the clock.
+//! When memory goes back to the kernel: the allocator keeps what a storm needed, and the program's own pages
+//! stay, and nobody needs either again soon. Not during the storm, where both would be taken again at once; the
+//! program's not between events either, which would wait for them. Pure over the clock.
 
 use std::time::{Duration, Instant};
 
@@ -13,12 +14,15 @@ const CALM: Duration = Duration::from_secs(1);
 pub(super) struct Thrift {
     work: usize,
     at: Option<Instant>,
+    /// Pages of the program have come that nothing at rest needs.
+    has_pages: bool,
 }
 
 impl Thrift {
     /// So many events were told, questions answered.
     pub(super) fn worked(&mut self, pieces: usize, now: Instant) {
         self.work = self.work.saturating_add(pieces);
+        self.has_pages |= pieces > 0;
         if self.work >= STORM && pieces > 0 {
             self.at = Some(now + CALM);
         }
@@ -34,9 +38,14 @@ impl Thrift {
         self.at
     }
 
+    /// Whether the program's pages go as well: after a storm, and when nothing has been done since the last time.
+    pub(super) fn program_too(&self) -> bool {
+        self.has_pages && (self.at.is_some() || self.work == 0)
+    }
+
     /// It was.
     pub(super) fn given_back(&mut self) {
-        *self = Self::default();
+        *self = Self { has_pages: self.has_pages && !self.program_too(), ..Self::default() };
     }
 }
 
@@ -64,5 +73,24 @@ mod tests {
         assert_eq!(thrift.due(), None);
         thrift.read_much(at(4_000));
         assert_eq!(thrift.due(), Some(at(5_000)));
+    }
+
+    #[test]
+    fn the_program_s_pages_go_after_a_storm_and_after_a_minute_without_work() {
+        let now = Instant::now();
+        let mut thrift = Thrift::default();
+        let mut a_minute_with = |pieces: usize| {
+            thrift.worked(pieces, now);
+            let go = thrift.program_too();
+            thrift.given_back();
+            go
+        };
+        assert!(!a_minute_with(0), "none have come");
+        assert!(!a_minute_with(1), "they may be needed for the next");
+        assert!(!a_minute_with(1));
+        assert!(a_minute_with(0));
+        assert!(!a_minute_with(0), "they went");
+        assert!(a_minute_with(1_000), "a storm is over");
+        assert!(!a_minute_with(0), "they went");
     }
 }

@@ -61,11 +61,11 @@ impl Drop for Held {
     }
 }
 
-/// VmRSS of the worker in KiB.
+/// What the worker has of its own, in KiB: the pages of its program come and go.
 fn memory(host: &Host, worker: u32) -> u64 {
-    let status = host.read(&format!("/proc/{worker}/status"));
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("it lives");
-    line.split_whitespace().nth(1).and_then(|word| word.parse().ok()).expect("a number")
+    let memory = host.footprint(worker).anonymous;
+    assert_ne!(memory, 0, "it lives");
+    memory
 }
 
 fn descriptors(host: &Host, worker: u32) -> usize {

@@ -79,10 +79,9 @@ impl<'d> Calm<'d> {
         let explain = || format!("before {:#?}\nnow {:#?}", self.before, self.now());
         // Freed memory is given back to the kernel once a minute.
         wait_within(PATIENCE, &format!("memory is back within {kib} KiB"), explain, || {
-            self.before
-                .iter()
-                .zip(&self.now())
-                .all(|(before, now)| now.rss <= before.rss + kib && now.dirty <= before.dirty + kib)
+            self.before.iter().zip(&self.now()).all(|(before, now)| {
+                now.anonymous <= before.anonymous + kib && now.dirty <= before.dirty + kib
+            })
         });
         println!("memory {:?} -> {:?} in the end", memory(&self.before), memory(&self.now()));
         wait_for("no zombie", || format!("{:?}", self.host.zombies()), || self.host.zombies().is_empty());
@@ -93,7 +92,7 @@ impl<'d> Calm<'d> {
     }
 }
 
-/// RSS and written memory of each.
+/// Anonymous and written memory of each.
 fn memory(all: &[Footprint]) -> Vec<(u64, u64)> {
-    all.iter().map(|one| (one.rss, one.dirty)).collect()
+    all.iter().map(|one| (one.anonymous, one.dirty)).collect()
 }

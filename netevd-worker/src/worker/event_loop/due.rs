@@ -42,7 +42,6 @@ impl Worker {
         }
         if is_due(self.thrift.due()) {
             self.give_back();
-            crate::sys::give_back_program();
         }
         if is_due(self.resync.due()) {
             self.resync.begin(self.state.routes().keeper(), now);
@@ -67,6 +66,9 @@ impl Worker {
     }
 
     fn give_back(&mut self) {
+        if self.thrift.program_too() {
+            crate::sys::give_back_program();
+        }
         self.thrift.given_back();
         crate::sys::give_back();
     }

@@ -125,6 +125,10 @@ fn reload(
         let what = if another_policy { "the routing policy" } else { "scripts.user" };
         say(&format!("reload: {what} changed, so all processes start again; kernel state stays meanwhile"));
         signals.stop_all(children)?;
+        // The old worker may have been asked for what was written since the configuration was read.
+        if let Some(bell) = &mut children.bell {
+            signals.heed(bell);
+        }
         *children = plan.start(&new.routing, scripts)?;
     } else {
         kill(crate::children::pid(&children.worker), Signal::SIGHUP).map_err(std::io::Error::from)?;

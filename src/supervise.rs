@@ -111,6 +111,13 @@ impl Signals {
         }
     }
 
+    /// A bell that is about to go: what it was rung for has its turn after that.
+    pub(crate) fn heed(&self, bell: &mut Bell) {
+        if bell.rung(Instant::now()) == Some(true) {
+            self.deferred.note(Signal::SIGHUP);
+        }
+    }
+
     /// The next thing that concerns the launcher.
     pub(crate) fn wait(&self, children: &mut Children) -> io::Result<Wake> {
         loop {

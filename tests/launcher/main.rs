@@ -218,6 +218,26 @@ fn a_hang_up_waits_for_the_worker_s_handler() {
 }
 
 #[test]
+fn a_bell_that_is_rung_while_its_worker_ends_is_heard() {
+    let place = Place::new("bell");
+    let go = place.at("go");
+    let rings = format!(
+        "select undef, undef, undef, 0.01 until -e '{}'; open my $bell, '>&=', 5; syswrite $bell, '!'; exit 0",
+        go.display()
+    );
+    place.program("netevd-worker", &WORKER.replace("exit 0", &rings));
+    let daemon = place.start();
+    let restarts = |times: usize| place.log().matches("the routing policy changed").count() == times;
+    place.write("n.yaml", "routing: { policy_rules: [eth1, eth2] }\n");
+    daemon.signal(1);
+    await_that("processes start again", || restarts(1));
+    // The configuration has been read; whoever writes now asks the old worker.
+    place.write("n.yaml", "routing: { policy_rules: [eth2] }\n");
+    fs::write(&go, "").expect("written");
+    await_that("and again, with what was written last", || restarts(2));
+}
+
+#[test]
 fn a_second_daemon_is_refused() {
     let place = Place::new("lock");
     let first = place.start();

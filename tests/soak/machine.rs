@@ -135,12 +135,11 @@ impl<'h> Machine<'h> {
         self.daemon.as_ref().expect("it is started again whenever it ends")
     }
 
-    /// Asks for a reload, by the API or by SIGHUP.
+    /// Asks for a reload, by the API or by SIGHUP. Who gets no answer, as while processes start again, knows
+    /// that nobody has heard. What comes of it is seen at rest.
     pub(crate) fn reload(&self, by_api: bool) {
-        if by_api {
-            // What came of it is seen at rest.
-            let _ = self.host.try_ask("POST", "/api/v1/reload");
-        } else {
+        let ask = || self.host.try_ask("POST", "/api/v1/reload");
+        if !by_api || ask().is_none_or(|answer| answer.status == 503) {
             self.daemon().signal("HUP");
         }
     }

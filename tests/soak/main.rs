@@ -76,8 +76,8 @@ fn main() -> ExitCode {
     println!(
         "soak: seed {seed}: {took} s, {actions} actions, {rests} quiet points, {starts} starts of the daemon"
     );
-    println!("soak: medians in KiB, written and anonymous, early and late in each life of a worker:");
-    for Growth { points, worker, helper } in &lives {
+    println!("soak: KiB, written and anonymous, early and late in each life of a worker:");
+    for Growth { points, worker, helper, .. } in &lives {
         println!("  {points} quiet points: worker {worker:?} helper {helper:?}");
     }
     ExitCode::SUCCESS

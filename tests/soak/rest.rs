@@ -4,7 +4,7 @@ use crate::machine::Machine;
 use crate::oracle::Snapshot;
 use crate::support::{Footprint, wait_within};
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A guard against hangs: a repair after many wipes waits up to a minute, by design.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -27,6 +27,7 @@ pub(crate) struct Figures {
     /// The worker's process, which is another one after a restart.
     pub(crate) worker: u32,
     pub(crate) memory: [Footprint; 2],
+    pub(crate) at: Instant,
 }
 
 impl Rest {
@@ -80,7 +81,8 @@ impl Rest {
             || now() == expected,
         );
         let [_, worker, helper] = footprints().try_into().expect("three processes");
-        Figures { worker: machine.daemon().child("netevd-worker").unwrap_or(0), memory: [worker, helper] }
+        let pid = machine.daemon().child("netevd-worker").unwrap_or(0);
+        Figures { worker: pid, memory: [worker, helper], at: Instant::now() }
     }
 
     /// The kernel has exactly what the design says of what the kernel has.

@@ -187,6 +187,7 @@ scale-paper: ## docs/scale.md with the figures of the last `make scale`
 lint: ## Formatting, lints and the links of the documentation, as CI demands them
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) clippy --test soak --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" \
 		$(CARGO) doc --workspace --no-deps --document-private-items --locked --quiet
 

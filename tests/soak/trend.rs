@@ -7,7 +7,8 @@ use std::time::Duration;
 const ENOUGH: usize = 8;
 /// What the worker may grow by, in KiB of memory that it has written.
 const WORKER: u64 = 4 * 1024;
-/// The same in a life of less than [`LONG`]: what floods leave stays with the allocator until a minute is over.
+/// The same in a life of less than [`LONG`]: what floods leave goes back after a second without work, and under
+/// this load, which leaves no such second, when a minute is over.
 const WORKER_SHORT: u64 = 12 * 1024;
 /// In each minute memory goes back once: the least of a whole minute is without what floods leave.
 const MINUTE: Duration = Duration::from_secs(60);

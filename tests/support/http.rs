@@ -10,8 +10,7 @@ use std::time::Duration;
 
 /// Where the worker listens.
 pub(crate) const SOCKET: &str = "/run/netevd/api.sock";
-/// For what hangs.
-/// Minutes: the kernel reads tables under one lock for all networks (rtnl), and holds it that long when the
+/// For what hangs. Minutes: the kernel reads tables under one lock for all networks (rtnl), and holds it that long when the
 /// machine of another test ends with thousands of interfaces.
 const PATIENCE: Duration = Duration::from_secs(300);
 

@@ -5,7 +5,7 @@ CARGO ?= cargo
 RUST_TEST_THREADS ?= 4
 export RUST_TEST_THREADS
 
-HOST := $(shell rustc -vV | sed -n 's/^host: //p')
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 
 # A program says where its code stood (panics do). Said of the building machine's directories, that would
 # be different on each, and nobody's business: the names of the crates remain.
@@ -122,9 +122,9 @@ size: release packages ## What the optimised programs keep in memory with everyt
 layout: ## Find out anew which functions ever run, so that those stand together (valgrind; many minutes)
 	@tests/support/layout.sh
 
-test-boot: build ## The services under systemd as process 1, on Debian's systemd 252 and 257 (root)
+test-boot: release build ## The release as installed, under systemd 252 and 257 as process 1 (root)
 	@[ "$$(id -u)" != 0 ] || tests/support/packages.sh ip:iproute2 unshare:util-linux mmdebstrap:mmdebstrap
-	NETEVD_BOOT=1 $(CARGO) test --locked --test boot -- --test-threads=1
+	NETEVD_BOOT=1 NETEVD_TEST_BINARIES=$(CURDIR)/target/release $(CARGO) test --locked --test boot -- --test-threads=1
 
 # A program of its own, from PyPI, kept below target/.
 SCHEMATHESIS = target/schemathesis/bin/schemathesis
@@ -135,12 +135,12 @@ $(SCHEMATHESIS):
 test-api: build $(SCHEMATHESIS) ## Requests made up from openapi.yaml, legal and illegal, against a running daemon
 	NETEVD_SCHEMATHESIS=$(CURDIR)/$(SCHEMATHESIS) $(CARGO) test --locked --test it api_holds -- --nocapture
 
-# Debug programs, or those of NETEVD_TEST_BINARIES. Without a seed another one each time; it is printed.
+# Without a seed another one each time; it is printed.
 SOAK_SECONDS ?= 3600
-soak: build ## Everything at once for SOAK_SECONDS (an hour) from SOAK_SEED: exact, and memory and descriptors flat
+soak: release build ## Everything at once for SOAK_SECONDS (an hour) from SOAK_SEED: exact, and memory and descriptors flat
 	@[ "$$(id -u)" != 0 ] || tests/support/packages.sh ip:iproute2 unshare:util-linux \
 		dbus-daemon:dbus-daemon networkctl:systemd dnsmasq:dnsmasq-base
-	SOAK_SECONDS=$(SOAK_SECONDS) SOAK_SEED=$(SOAK_SEED) $(CARGO) test --locked --test soak
+	NETEVD_TEST_BINARIES=$(CURDIR)/target/release SOAK_SECONDS=$(SOAK_SECONDS) SOAK_SEED=$(SOAK_SEED) $(CARGO) test --locked --test soak
 
 # Nightly is for these two alone. What is found is in target/fuzz/found.
 FUZZ_SECONDS ?= 20

@@ -1,12 +1,12 @@
 #!/bin/bash
-# boot.sh ROOTFS FILES BINARIES WORK
+# boot.sh ROOTFS FILES BINARIES WORK AGENT
 #
 # Boots a root file system with its systemd as process 1 of namespaces of its own, by util-linux
 # alone: nothing is needed of the host's init, and nothing of the host changes but an own cgroup.
 # Run it as:  unshare --mount --net tests/boot/boot.sh ...
 #
 # ROOTFS stays as it is: it is the lower layer of an overlay, `make install` of BINARIES and the
-# tree FILES go on top. The machine has the uplinks up0 and up1, whose other ends are in the
+# tree FILES go on top, and AGENT is the tests' hand inside. The machine has the uplinks up0 and up1, whose other ends are in the
 # namespace /run/netns/isp of the mount namespace outside. WORK gets the console's log.
 #
 # Says "init PID" (in this process's own numbers) once process 1 runs, and lives until standard
@@ -51,6 +51,7 @@ rootfs=$1
 files=$2
 binaries=$3
 work=$4
+agent=$5
 mount --make-rprivate /
 mkdir -p "$work/layers"
 mount -t tmpfs -o mode=755 netevd-boot "$work/layers"
@@ -60,7 +61,7 @@ mount -t overlay overlay -o "lowerdir=$rootfs,upperdir=$work/layers/upper,workdi
 
 # As a package does it: files, users, and the service enabled.
 make -s -C "$project" install DESTDIR="$root" BUILT="$binaries"
-install -D -m 755 "$binaries/netevd-test-agent" "$root/opt/netevd/netevd-test-agent"
+install -D -m 755 "$agent" "$root/opt/netevd/netevd-test-agent"
 cp -a --no-preserve=ownership "$files/." "$root/"
 chroot "$root" systemd-sysusers netevd.conf
 chroot "$root" systemctl --quiet enable netevd.service 2>/dev/null

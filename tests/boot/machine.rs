@@ -1,5 +1,5 @@
 //! A machine with systemd as process 1: `boot.sh` around a Debian made by `rootfs.sh`, with netevd
-//! installed as `make install` does it.
+//! installed as `make install` does it: the release programs, byte for byte what users get.
 
 use crate::wait::wait_for;
 use serde_json::Value;
@@ -44,11 +44,11 @@ impl Machine {
             fs::write(&place, text).expect("written");
             fs::set_permissions(&place, fs::Permissions::from_mode(*mode)).expect("set");
         }
-        let binaries = Path::new(env!("CARGO_BIN_EXE_netevd")).parent().expect("a directory");
         let mut boot = Command::new("unshare")
             .args(["--mount", "--net"])
             .arg(project().join("tests/boot/boot.sh"))
-            .args([&rootfs, &tree, binaries, &work])
+            .args([&rootfs, &tree, &programs(), &work])
+            .arg(built().join("netevd-test-agent"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -152,6 +152,22 @@ impl Drop for Machine {
         let _ = self.boot.wait();
         let _ = fs::remove_dir_all(&self.work);
     }
+}
+
+/// Where cargo put this test's own programs.
+fn built() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_netevd")).parent().expect("a directory")
+}
+
+/// The programs that are installed: what users install, so the release. Debug programs differ where it
+/// matters here: they are linked dynamically and start by other system calls.
+fn programs() -> PathBuf {
+    let given = std::env::var_os("NETEVD_TEST_BINARIES").map(PathBuf::from);
+    let programs = given.unwrap_or_else(|| project().join("target/release"));
+    for name in ["netevd", "netevd-worker", "netevd-priv"] {
+        assert!(programs.join(name).exists(), "{} has no {name}: make release", programs.display());
+    }
+    programs
 }
 
 /// The suite's root file system, made if need be.

@@ -8,6 +8,9 @@ use crate::sys;
 use nix::errno::Errno;
 use std::os::unix::process::CommandExt;
 
+/// Relative names are those of the working directory.
+const AT_FDCWD: i64 = libc::AT_FDCWD as i64;
+
 pub(crate) fn run(arguments: &[String]) {
     let outcome = match arguments.first().map(String::as_str) {
         Some("exec") => Err(std::process::Command::new(&arguments[1]).exec()),
@@ -47,6 +50,13 @@ fn call(name: &str) -> std::io::Result<i64> {
         "adjtimex" => sys::call(libc::SYS_adjtimex, [0; 6]),
         "capset" => sys::call(libc::SYS_capset, [0; 6]),
         "capget" => sys::call(libc::SYS_capget, [0; 6]),
+        // Of a link that is there, into no room at all.
+        "readlinkat" => sys::call(libc::SYS_readlinkat, [AT_FDCWD, sys::address(c"/proc/self/exe"), 0, 0, 0, 0]),
+        #[cfg(target_arch = "x86_64")]
+        "readlink" => sys::call(libc::SYS_readlink, [sys::address(c"/proc/self/exe"), 0, 0, 0, 0, 0]),
+        // Other architectures never had the older call; their C library uses this one.
+        #[cfg(not(target_arch = "x86_64"))]
+        "readlink" => call("readlinkat"),
         "chdir" => sys::call(libc::SYS_chdir, [0; 6]),
         "seccomp" => sys::call(libc::SYS_seccomp, [i64::MAX, 0, 0, 0, 0, 0]),
         // 1: which version there is.

@@ -61,7 +61,11 @@ PREFIX ?= /usr
 SYSCONFDIR ?= /etc
 # The directory of the built programs.
 BUILT ?= target/release
-LIBDIR = $(PREFIX)/lib/netevd
+# Worker and helper. Where SELinux is in force they belong below libexec: its policy labels files there as
+# programs, and files below lib as libraries.
+LIBEXECDIR ?= $(PREFIX)/lib/netevd
+# ip(8) before iproute2 6.15 reads only the directory below /etc, later versions /usr/share/iproute2 as well.
+RTPROTOSDIR ?= $(SYSCONFDIR)/iproute2/rt_protos.d
 UNITS = netevd.service netevd-priv.service netevd.socket netevd-scripts.service netevd-scripts.socket
 DOCDIR = $(PREFIX)/share/doc/netevd
 SHARE = $(PREFIX)/share
@@ -72,24 +76,24 @@ COMPLETIONS = bash:bash-completion/completions/netevd zsh:zsh/site-functions/_ne
 # The events' own table says which directories there are.
 EVENTS = $(shell sed -n 's/^    [A-Z][A-Za-z]* "\([a-z-]*\)" [A-Z].*/\1/p' netevd-worker/src/event.rs)
 # The files of this repository name /usr.
-PREFIXED = sed 's|/usr/bin/netevd|$(PREFIX)/bin/netevd|; s|/usr/lib/netevd|$(LIBDIR)|; s|/usr/share/doc|$(PREFIX)/share/doc|'
+PREFIXED = sed 's|/usr/bin/netevd|$(PREFIX)/bin/netevd|; s|/usr/lib/netevd/netevd-|$(LIBEXECDIR)/netevd-|; s|/usr/share/doc|$(PREFIX)/share/doc|'
 
 # 0711: a program that its user cannot read, no process of that user can look into.
-install: ## Install what `make release` built: DESTDIR= PREFIX=/usr SYSCONFDIR=/etc
+install: ## Install what `make release` built: DESTDIR= PREFIX=/usr SYSCONFDIR=/etc LIBEXECDIR= RTPROTOSDIR=
 	@for program in netevd netevd-worker netevd-priv; do \
 		[ -x $(BUILT)/$$program ] || { echo "make install: $(BUILT)/$$program is not there: make release" >&2; exit 1; }; done
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR) $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(PREFIX)/lib/systemd/system
 	install -m 0755 $(BUILT)/netevd $(DESTDIR)$(PREFIX)/bin/netevd
-	install -m 0711 $(BUILT)/netevd-worker $(BUILT)/netevd-priv $(DESTDIR)$(LIBDIR)/
+	install -m 0711 $(BUILT)/netevd-worker $(BUILT)/netevd-priv $(DESTDIR)$(LIBEXECDIR)/
 	for unit in $(UNITS); do \
 		$(PREFIXED) systemd/$$unit >$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit && \
 		chmod 0644 $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit || exit 1; done
 	install -D -m 0644 systemd/sysusers.d/netevd.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/netevd.conf
 	install -D -m 0644 systemd/tmpfiles.d/netevd.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/netevd.conf
-	install -D -m 0644 systemd/rt_protos.d/netevd.conf $(DESTDIR)$(SYSCONFDIR)/iproute2/rt_protos.d/netevd.conf
+	install -D -m 0644 systemd/rt_protos.d/netevd.conf $(DESTDIR)$(RTPROTOSDIR)/netevd.conf
 	install -d $(DESTDIR)$(SYSCONFDIR)/netevd $(EVENTS:%=$(DESTDIR)$(SYSCONFDIR)/netevd/%.d)
 	install -d $(DESTDIR)$(DOCDIR)/examples
-	install -m 0644 README.md CHANGELOG.md SECURITY.md COPYING docs/*.md $(DESTDIR)$(DOCDIR)/
+	install -m 0644 README.md CHANGELOG.md SECURITY.md LICENSE COPYING docs/*.md $(DESTDIR)$(DOCDIR)/
 	install -m 0644 examples/*.yaml examples/*.json systemd/examples/*.conf $(DESTDIR)$(DOCDIR)/examples/
 	cp -R examples/scripts examples/units examples/monitoring $(DESTDIR)$(DOCDIR)/examples/
 	for page in $(MANUALS); do \
@@ -99,14 +103,14 @@ install: ## Install what `make release` built: DESTDIR= PREFIX=/usr SYSCONFDIR=/
 		$(BUILT)/netevd completions $${item%%:*} >$$file && chmod 0644 $$file || exit 1; done
 
 uninstall: ## Remove what `make install` installed; configuration and scripts stay
-	rm -f $(DESTDIR)$(PREFIX)/bin/netevd $(DESTDIR)$(LIBDIR)/netevd-worker $(DESTDIR)$(LIBDIR)/netevd-priv
+	rm -f $(DESTDIR)$(PREFIX)/bin/netevd $(DESTDIR)$(LIBEXECDIR)/netevd-worker $(DESTDIR)$(LIBEXECDIR)/netevd-priv
 	rm -f $(UNITS:%=$(DESTDIR)$(PREFIX)/lib/systemd/system/%)
 	rm -f $(DESTDIR)$(PREFIX)/lib/sysusers.d/netevd.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/netevd.conf
-	rm -f $(DESTDIR)$(SYSCONFDIR)/iproute2/rt_protos.d/netevd.conf
+	rm -f $(DESTDIR)$(RTPROTOSDIR)/netevd.conf
 	rm -rf $(DESTDIR)$(DOCDIR)
 	for page in $(MANUALS); do rm -f $(DESTDIR)$(SHARE)/man/man$${page##*.}/$$page; done
 	for item in $(COMPLETIONS); do rm -f $(DESTDIR)$(SHARE)/$${item#*:}; done
-	-rmdir --ignore-fail-on-non-empty $(DESTDIR)$(LIBDIR) $(EVENTS:%=$(DESTDIR)$(SYSCONFDIR)/netevd/%.d) \
+	-rmdir --ignore-fail-on-non-empty $(DESTDIR)$(LIBEXECDIR) $(EVENTS:%=$(DESTDIR)$(SYSCONFDIR)/netevd/%.d) \
 		$(DESTDIR)$(SYSCONFDIR)/netevd
 
 demo: build ## Show the main job in a private network namespace, as root or not, in half a minute
@@ -216,6 +220,9 @@ reproducible: ## Build the release twice, in other places and surroundings, and 
 exposure: ## What systemd-analyze says of the units, against the most that each may show
 	@[ "$$(id -u)" != 0 ] || tests/support/packages.sh systemd-analyze:systemd
 	@tests/support/exposure.sh
+
+# Packages, images and releases, each in a file beside its sources.
+include $(wildcard packaging/*.mk)
 
 clean: ## Remove everything that was built
 	$(CARGO) clean

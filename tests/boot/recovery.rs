@@ -94,3 +94,32 @@ fn a_worker_that_hangs_is_ended_by_the_watchdog() {
         );
     });
 }
+
+/// The fault of a release that was tested with other programs than it shipped: the unit's filter
+/// killed the helper before main, and nothing but the log said so.
+#[test]
+fn a_helper_that_dies_at_each_start_is_a_problem_with_its_signal_and_remedy() {
+    let filter = "[Service]\nSystemCallFilter=~readlink readlinkat\n";
+    let directory = "/etc/systemd/system/netevd-priv.service.d";
+    on_each_suite(&[], |machine| {
+        machine.sh(&format!("mkdir -p {directory}"));
+        machine.write(&format!("{directory}/filter.conf"), filter);
+        machine.sh("systemctl daemon-reload; systemctl restart netevd");
+        let status = machine.await_text("status names it", "netevd status", |text| text.contains("SIGSYS"));
+        assert!(status.starts_with(&format!("netevd {}: degraded", env!("CARGO_PKG_VERSION"))), "{status}");
+        for part in
+            ["netevd-priv is killed by SIGSYS", "systemctl edit netevd-priv.service", "SystemCallFilter="]
+        {
+            assert!(status.replace('\n', " ").contains(part), "no {part:?} in\n{status}");
+        }
+        let health = machine.run("curl -s --unix-socket /run/netevd/api.sock http://netevd/health").text;
+        assert!(
+            health.contains("\"helper\":{\"status\":\"failed\"") && health.contains("SIGSYS"),
+            "{health}"
+        );
+        // What the remedy says, and no other command: systemd starts it again by itself.
+        machine.sh(&format!("rm {directory}/filter.conf; systemctl daemon-reload"));
+        machine.await_text("routing is on again", "netevd status", |text| text.contains(": ok\n"));
+        machine.await_text("rules", crate::RULES, crate::is_whole);
+    });
+}

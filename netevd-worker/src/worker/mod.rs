@@ -7,6 +7,7 @@ mod confine;
 mod door;
 mod event_loop;
 mod fatal;
+mod helper_unit;
 mod lock;
 mod log;
 mod memory;

@@ -31,6 +31,8 @@ pub(super) struct RoutingSide {
     /// loss is the end.
     replaceable: bool,
     connected: bool,
+    /// Why systemd starts the helper in vain, until one connects.
+    failing: Option<String>,
     /// A dry run: there is no helper, and none is wanted.
     rehearsing: bool,
     /// What was planned last.
@@ -73,6 +75,7 @@ impl RoutingSide {
             policy,
             replaceable: false,
             connected: false,
+            failing: None,
             rehearsing: false,
             plan: Arc::default(),
             at: None,
@@ -132,9 +135,14 @@ impl RoutingSide {
     /// Follows what the task told.
     pub(super) fn hear(&mut self, news: RoutingNews, state: &State) -> Result<(), Fatal> {
         match news {
+            RoutingNews::Failing(fault) => {
+                tracing::error!("routing: {fault}. Rules and routes stay as they are");
+                self.failing = Some(fault);
+            }
             RoutingNews::Connected => {
                 tracing::info!("routing: the helper is connected");
                 self.connected = true;
+                self.failing = None;
                 self.fresh = true;
                 self.at = Some(Instant::now());
             }
@@ -219,6 +227,11 @@ impl RoutingSide {
             (false, true) => "connected",
             (false, false) => "waiting",
         }
+    }
+
+    /// Why it does not come, where systemd starts it in vain.
+    pub(super) fn failing(&self) -> Option<&str> {
+        self.failing.as_deref()
     }
 
     /// Some interface may be managed.

@@ -5,6 +5,7 @@
 //! begins with it as at the start. Without one the loss is the end.
 
 use super::door::Door;
+use super::helper_unit::HelperUnit;
 use crate::kernel::{DumpError, Dumper};
 use crate::metrics::Handle;
 use crate::routing::{Helper, HelperError, PassError, PassReport, Plan, Reconciler, Rehearsal};
@@ -18,6 +19,8 @@ use tokio::sync::{mpsc, watch};
 pub(super) enum RoutingNews {
     /// A helper greeted; the first pass with it names everything.
     Connected,
+    /// systemd starts it again and again, and it never gets as far as to greet: why.
+    Failing(String),
     /// The pass is over; without a dump nothing was compared, and the next pass tries again.
     Passed(Result<PassReport, DumpError>),
     /// There is no helper; a pass under way has no report.
@@ -129,7 +132,7 @@ impl RoutingTask {
     /// What the task has to tell; `None` when it ended. Cancel-safe.
     pub(super) async fn news(&mut self) -> Option<RoutingNews> {
         let news = self.news.recv().await;
-        if !matches!(news, Some(RoutingNews::Connected)) {
+        if !matches!(news, Some(RoutingNews::Connected | RoutingNews::Failing(_))) {
             self.busy = false;
         }
         news
@@ -139,9 +142,11 @@ impl RoutingTask {
 impl Task {
     /// From one helper's greeting to its end.
     async fn serve_next(&mut self, door: &Door) -> Result<(), Deserted> {
+        let mut unit = HelperUnit::new();
         let mut helper = loop {
             tokio::select! {
                 helper = door.helper() => break helper,
+                fault = unit.fault() => self.tell(RoutingNews::Failing(fault)).await?,
                 // A plan that was made before the loss was known; the next helper gets a new one.
                 plan = self.plans.recv() => drop(plan.ok_or(Deserted)?),
             }

@@ -51,7 +51,9 @@ fn call(name: &str) -> std::io::Result<i64> {
         "capset" => sys::call(libc::SYS_capset, [0; 6]),
         "capget" => sys::call(libc::SYS_capget, [0; 6]),
         // Of a link that is there, into no room at all.
-        "readlinkat" => sys::call(libc::SYS_readlinkat, [AT_FDCWD, sys::address(c"/proc/self/exe"), 0, 0, 0, 0]),
+        "readlinkat" => {
+            sys::call(libc::SYS_readlinkat, [AT_FDCWD, sys::address(c"/proc/self/exe"), 0, 0, 0, 0])
+        }
         #[cfg(target_arch = "x86_64")]
         "readlink" => sys::call(libc::SYS_readlink, [sys::address(c"/proc/self/exe"), 0, 0, 0, 0, 0]),
         // Other architectures never had the older call; their C library uses this one.

@@ -158,12 +158,14 @@ impl Worker {
             }
         };
         let has_work = !self.policy().interfaces.is_empty();
+        let failing = self.routing.as_ref().and_then(RoutingSide::failing);
         let helper = match self.routing.as_ref().map(RoutingSide::helper) {
             Some("connected") => ok(),
-            Some("waiting") if has_work => failed(
-                "there is none; rules and routes stay as they are. See systemctl status netevd-priv"
-                    .to_owned(),
-            ),
+            // The first also where no link is listed: the next reload may list one.
+            Some("waiting") if failing.is_some() || has_work => failed(format!(
+                "{}; rules and routes stay as they are",
+                failing.unwrap_or("netevd-priv is not connected; see systemctl status netevd-priv")
+            )),
             None if has_work && !self.options.dry_run => {
                 failed("netevd was started without one, so routing.policy_rules has no effect".to_owned())
             }

@@ -14,7 +14,7 @@ REMAP = --remap-path-prefix=$(CURDIR)=/netevd \
 	--remap-path-prefix=$(shell rustc --print sysroot)/lib/rustlib/src/rust=/rustc/$(shell rustc -vV | sed -n 's/^commit-hash: //p')
 
 .DEFAULT_GOAL := help
-.PHONY: help build release man install uninstall demo test test-boot test-api size layout fuzz miri bench lint audit exposure deny sbom reproducible packages clean bench-table soak
+.PHONY: help build release man install uninstall demo test rootfs test-boot test-api size layout fuzz miri bench lint audit exposure deny sbom reproducible packages clean bench-table soak
 
 help: ## Print this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
@@ -126,8 +126,12 @@ size: release packages ## What the optimised programs keep in memory with everyt
 layout: ## Find out anew which functions ever run, so that those stand together (valgrind; many minutes)
 	@tests/support/layout.sh
 
-test-boot: release build ## The release as installed, under systemd 252 and 257 as process 1 (root)
+rootfs: ## The root file systems of Debian 12 and 13 that the boot tests use, made once (root)
 	@[ "$$(id -u)" != 0 ] || tests/support/packages.sh ip:iproute2 unshare:util-linux mmdebstrap:mmdebstrap
+	@[ "$$(id -u)" != 0 ] || for suite in bookworm trixie; do \
+		tests/boot/rootfs.sh $$suite target/rootfs/$$suite || exit 1; done
+
+test-boot: release build rootfs ## The release as installed, under systemd 252 and 257 as process 1 (root)
 	NETEVD_BOOT=1 NETEVD_TEST_BINARIES=$(CURDIR)/target/release $(CARGO) test --locked --test boot -- --test-threads=1
 
 # A program of its own, from PyPI, kept below target/.
@@ -164,7 +168,8 @@ packages: ## Install the Debian packages that the tests need and that are missin
 	@tests/support/packages.sh ip:iproute2 unshare:util-linux ping:iputils-ping sysctl:procps cc:gcc \
 		dbus-daemon:dbus-daemon networkctl:systemd resolvectl:systemd-resolved pkcheck:polkitd \
 		NetworkManager:network-manager dhclient:isc-dhcp-client dnsmasq:dnsmasq-base nft:nftables \
-		promtool:prometheus strace:strace python3:python3 chromium:chromium
+		promtool:prometheus strace:strace python3:python3 chromium:chromium \
+		mandoc:mandoc groff:groff-base zsh:zsh fish:fish systemd-analyze:systemd
 
 # Without root the rows of D-Bus are left out: the bus wants users of its own. The rows of networkd-dispatcher
 # and nm-dispatcher are there where their packages are; installing those is not this program's business.

@@ -2,6 +2,9 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test stops at the first surprise")]
 
+#[path = "support/skip.rs"]
+mod skip;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -181,7 +184,7 @@ fn an_unreadable_file_is_explained() {
         let error = text(&output.stderr);
         assert!(error.contains("may not be read by uid 65534") && error.contains("chmod o+"), "{error}");
     } else {
-        eprintln!("SKIPPED: only root can become somebody who may not read a file");
+        skip::skip("only root can become somebody who may not read a file");
     }
 }
 
@@ -246,7 +249,7 @@ fn test_runs_a_script_as_the_worker_would() {
     let output = run(&["test", path(&script)]);
     let (shown, said) = (text(&output.stdout), text(&output.stderr));
     if shown.contains("refused: ") {
-        eprintln!("SKIPPED: the build's directory is not fit to hold scripts: {shown}");
+        skip::skip(format_args!("the build's directory is not fit to hold scripts: {shown}"));
         return;
     }
     assert_eq!(output.status.code(), Some(0), "{shown}{said}");
@@ -272,7 +275,10 @@ fn test_fails_when_a_script_does() {
     assert!(text(&output.stdout).contains("refused: "), "{}", text(&output.stdout));
     let output = run(&["test", path(&fails)]);
     if text(&output.stdout).contains("refused: ") {
-        eprintln!("SKIPPED: the build's directory is not fit to hold scripts: {}", text(&output.stdout));
+        skip::skip(format_args!(
+            "the build's directory is not fit to hold scripts: {}",
+            text(&output.stdout)
+        ));
         return;
     }
     assert_eq!(output.status.code(), Some(1));
@@ -303,9 +309,7 @@ fn flush_needs_the_right_to_change_routing() {
 #[test]
 fn list_scripts_tells_what_runs_and_what_mends_the_rest() {
     if !is_root() {
-        eprintln!(
-            "SKIPPED: only root can lay other script directories over the host's, in a mount namespace"
-        );
+        skip::skip("only root can lay other script directories over the host's, in a mount namespace");
         return;
     }
     let script = "set -e; mount -t tmpfs -o mode=755 none /usr/local/lib; cd /usr/local/lib
@@ -318,7 +322,7 @@ fn list_scripts_tells_what_runs_and_what_mends_the_rest() {
     let output = command.output().expect("unshare(1)");
     let (shown, said) = (text(&output.stdout), text(&output.stderr));
     if said.contains("unshare:") {
-        eprintln!("SKIPPED: no mount namespace to be had: {said}");
+        skip::skip(format_args!("no mount namespace to be had: {said}"));
         return;
     }
     let directory = "/usr/local/lib/netevd/routable.d";
@@ -344,7 +348,7 @@ fn list_scripts_tells_what_runs_and_what_mends_the_rest() {
 fn flush_removes_what_is_netevds_and_nothing_else() {
     let helper = Path::new(env!("CARGO_BIN_EXE_netevd")).with_file_name("netevd-priv");
     if !helper.exists() {
-        eprintln!("SKIPPED: netevd-priv is not built: cargo build --workspace");
+        skip::skip("netevd-priv is not built: cargo build --workspace");
         return;
     }
     let script = "set -e; ip link set lo up
@@ -365,7 +369,7 @@ fn flush_removes_what_is_netevds_and_nothing_else() {
         command.args(["sh", "-c", script, env!("CARGO_BIN_EXE_netevd")]).output().expect("unshare(1)");
     let (shown, said) = (text(&output.stdout), text(&output.stderr));
     if said.contains("unshare:") {
-        eprintln!("SKIPPED: no network namespace to be had: {said}");
+        skip::skip(format_args!("no network namespace to be had: {said}"));
         return;
     }
     assert_eq!(output.status.code(), Some(0), "{shown}{said}");

@@ -2,6 +2,9 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test stops at the first surprise")]
 
+#[path = "support/skip.rs"]
+mod skip;
+
 use std::io::{Read, Write};
 use std::process::{Command, Output, Stdio};
 
@@ -138,7 +141,7 @@ fn a_flush_without_effect_needs_no_privilege_and_names_each_object() {
     let output = command.output().expect("unshare(1)");
     let (shown, said) = (text(&output.stdout), text(&output.stderr));
     if said.contains("unshare:") {
-        eprintln!("SKIPPED: no network namespace to be had: {said}");
+        skip::skip(format_args!("no network namespace to be had: {said}"));
         return;
     }
     let expected = "\
@@ -163,7 +166,7 @@ fn completions_are_accepted_by_their_shells() {
         }
         let child = Command::new(check).arg("-n").stdin(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let Ok(mut child) = child else {
-            eprintln!("SKIPPED: there is no {check} here");
+            skip::skip(format_args!("there is no {check} here"));
             continue;
         };
         child.stdin.take().expect("piped").write_all(&script.stdout).expect("read");

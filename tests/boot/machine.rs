@@ -1,6 +1,7 @@
 //! A machine with systemd as process 1: `boot.sh` around a Debian made by `rootfs.sh`, with netevd
 //! installed as `make install` does it: the release programs, byte for byte what users get.
 
+use crate::skip::skip;
 use crate::wait::wait_for;
 use serde_json::Value;
 use std::fs;
@@ -175,12 +176,12 @@ fn rootfs(suite: &str) -> Option<PathBuf> {
     if std::env::var_os("NETEVD_BOOT").is_none() {
         // Once is enough where nobody asked.
         static SAID: std::sync::Once = std::sync::Once::new();
-        SAID.call_once(|| say("and the others boot machines: make test-boot"));
+        SAID.call_once(|| say("not asked for, as the others that boot machines: make test-boot"));
         return None;
     }
     // Mounts, namespaces and device nodes of its own, without a user namespace.
     if fs::metadata("/proc/self").is_ok_and(|own| own.uid() != 0) {
-        say("it needs root");
+        skip("it needs root");
         return None;
     }
     let place = project().join("target/rootfs").join(suite);
@@ -192,7 +193,7 @@ fn rootfs(suite: &str) -> Option<PathBuf> {
     let reason = String::from_utf8_lossy(&made.stderr);
     // The first suite is what Debian's stable users have; without it nothing was tested.
     assert_ne!(suite, SUITES[0], "no root file system: {reason}");
-    say(&format!("{suite} cannot be made: {}", reason.lines().last().unwrap_or_default()));
+    skip(format_args!("{suite} cannot be made: {}", reason.lines().last().unwrap_or_default()));
     None
 }
 
@@ -203,5 +204,5 @@ fn project() -> &'static Path {
 /// Past the test harness, which captures `eprintln!`.
 fn say(reason: &str) {
     let test = std::thread::current();
-    let _ = writeln!(std::io::stderr(), "SKIPPED: {}: {reason}", test.name().unwrap_or_default());
+    let _ = writeln!(std::io::stderr(), "NOT RUN: {}: {reason}", test.name().unwrap_or_default());
 }

@@ -13,6 +13,8 @@ mod machine;
 mod recovery;
 mod reload;
 mod scripts;
+#[path = "../support/skip.rs"]
+mod skip;
 mod units;
 mod users;
 #[path = "../support/wait.rs"]

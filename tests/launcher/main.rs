@@ -4,6 +4,8 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a test stops at the first surprise")]
 
 mod place;
+#[path = "../support/skip.rs"]
+mod skip;
 
 use place::{Daemon, Place, WORKER, alone, await_that, is_gone, is_root, kill, skipped_without_root, status};
 use std::fs;
@@ -300,7 +302,7 @@ fn in_a_user_namespace_with_one_id_the_remaining_separation_is_said() {
         place.log().contains("worker: ") || place.log().contains("unshare:")
     });
     if place.log().contains("unshare:") {
-        eprintln!("SKIPPED: no user namespaces here: {}", place.log());
+        skip::skip(format_args!("no user namespaces here: {}", place.log()));
         return;
     }
     await_that("the helper runs", || daemon.children().len() == 2);

@@ -190,7 +190,7 @@ pub(crate) fn await_that(what: &str, mut condition: impl FnMut() -> bool) {
 
 pub(crate) fn skipped_without_root() -> bool {
     if !is_root() {
-        eprintln!("SKIPPED: only root can give children identities of their own");
+        crate::skip::skip("only root can give children identities of their own");
     }
     !is_root()
 }

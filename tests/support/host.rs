@@ -1,5 +1,6 @@
 //! A throw-away machine: `host.sh` in fresh namespaces, and ways to reach into it.
 
+use super::skip::skip;
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::fs;
@@ -43,7 +44,7 @@ impl Host {
     pub(crate) fn new(test: &str) -> Option<Host> {
         match way() {
             Way::None(reason) => {
-                skipped(test, reason);
+                skip(format_args!("{test}: {reason}"));
                 None
             }
             way => Some(Host::start(matches!(way, Way::Root))),
@@ -54,7 +55,7 @@ impl Host {
     pub(crate) fn with_users(test: &str) -> Option<Host> {
         let host = Host::new(test)?;
         if !host.users {
-            skipped(test, "it needs more than one user id; run it as root");
+            skip(format_args!("{test}: it needs more than one user id; run it as root"));
             return None;
         }
         Some(host)
@@ -246,9 +247,4 @@ fn way() -> &'static Way {
             Err(reason) => Way::None(format!("neither root nor user namespaces: {reason}")),
         }
     })
-}
-
-/// Says that a test did not run, past the test harness that captures `eprintln!`.
-pub(crate) fn skipped(test: &str, reason: &str) {
-    let _ = writeln!(std::io::stderr(), "SKIPPED: {test}: {reason}");
 }

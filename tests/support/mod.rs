@@ -14,6 +14,7 @@ mod kernel;
 mod links;
 mod managers;
 mod record;
+mod skip;
 mod truth;
 mod wait;
 

@@ -120,7 +120,7 @@ fn does_not_talk_to_a_listener_that_is_not_root() {
     let Some(world) = World::new() else { return };
     if !nix::unistd::geteuid().is_root() {
         // In the test's user namespace this process is root itself.
-        eprintln!("SKIPPED: does_not_talk_to_a_listener_that_is_not_root: it needs root");
+        crate::skip::skip("it needs root");
         return;
     }
     let place = Place::new("stranger");

@@ -7,6 +7,8 @@ mod netlink;
 mod objects;
 mod ours;
 mod random;
+#[path = "../../../tests/support/skip.rs"]
+mod skip;
 mod view;
 mod world;
 

@@ -67,7 +67,7 @@ impl World {
                 return Some(world);
             }
         }
-        eprintln!("SKIPPED: no network namespace to be had (neither root nor user namespaces)");
+        crate::skip::skip("no network namespace to be had (neither root nor user namespaces)");
         None
     }
 

@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+"""steps.py [NAME...] - the steps of CI, side by side where they do not need each other, and a table of their
+times at the end. Without names all; with names those alone, without what they need.
+
+A step's output goes to target/ci/NAME.log and, when it ends, to standard output in one piece. A step that
+fails fails the run; steps that need it are not run, and are named. Each step is a `make` target or two: the
+same that people run."""
+
+import os
+import pathlib
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+LOGS = ROOT / "target" / "ci"
+# Two cores. Most tests wait for the kernel or for a machine that boots, compilers do not.
+SLOTS = int(os.environ.get("CI_SLOTS", "2"))
+
+# Name: (what has to be done before, the command). First those on which most depends.
+STEPS = {
+    # One installer of packages at a time, so that no other step meets dpkg's lock.
+    "packages": ([], "make packages"),
+    "release": (["packages"], "make release"),
+    "debug": (["packages"], "make build && cargo test --workspace --locked --no-run"),
+    "rootfs": (["packages"], "make rootfs"),
+    "lint": (["debug"], "make lint"),
+    "audit": (["debug"], "make audit sbom exposure"),
+    "test": (["debug"], "make test"),
+    "boot": (["release", "debug", "rootfs"], "make test-boot"),
+    "size": (["release", "debug"], "make size"),
+    # A minute of one seed: CI is no lottery. `make soak` draws another each time.
+    "soak": (["release", "debug"], "make soak SOAK_SECONDS=60 SOAK_SEED=1"),
+    "api": (["debug"], "make test-api"),
+    # The helper alone: the others take minutes.
+    "reproducible": (["release"], "make reproducible WHAT=helper"),
+    # From one seed, as the endurance test: what chance finds is found by `make fuzz`.
+    "fuzz": (["packages"], "make fuzz FUZZ_SEED=1"),
+    "miri": (["packages"], "make miri"),
+}
+
+# What only some machines can do: where this command fails, the step is left out, and that is said.
+OPTIONAL = {"miri": "cargo +nightly miri --version"}
+
+
+def run(names):
+    LOGS.mkdir(parents=True, exist_ok=True)
+    waiting, running, ended = list(names), {}, {}
+    began = time.monotonic()
+    while waiting or running:
+        for name in list(waiting):
+            needs = [need for need in STEPS[name][0] if need in names]
+            failed = [need for need in needs if ended.get(need, (0, 0))[0] != 0]
+            if failed:
+                waiting.remove(name)
+                ended[name] = (None, 0.0)
+                print(f"== {name}: not run, for {', '.join(failed)} failed", flush=True)
+            elif len(running) < SLOTS and all(need in ended for need in needs):
+                waiting.remove(name)
+                running[name] = start(name)
+        for name, (process, since) in list(running.items()):
+            status = process.poll()
+            if status is None:
+                continue
+            del running[name]
+            ended[name] = (status, time.monotonic() - since)
+            show(name, status)
+        time.sleep(0.2)
+    return table(names, ended, time.monotonic() - began)
+
+
+# In CI a test that is skipped is a failure.
+ENVIRONMENT = os.environ | {"NETEVD_TEST_REQUIRE": "1"}
+
+
+def start(name):
+    print(f"== {name}: {STEPS[name][1]}", flush=True)
+    log = (LOGS / f"{name}.log").open("wb")
+    process = subprocess.Popen(["sh", "-c", STEPS[name][1]], cwd=ROOT, env=ENVIRONMENT,
+                               stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+    return process, time.monotonic()
+
+
+def show(name, status):
+    """The whole output of what failed; of what passed what a reader looks for."""
+    lines = (LOGS / f"{name}.log").read_text(errors="replace").splitlines()
+    if status == 0:
+        lines = [line for line in lines if line.startswith(("test result", "SKIPPED")) or "passed" in line] \
+            + lines[-5:]
+    print(f"== {name}: {'passed' if status == 0 else f'FAILED with status {status}'}")
+    for line in lines[-2000:]:
+        print(f"   {line}" if status == 0 else line)
+    sys.stdout.flush()
+
+
+def table(names, ended, whole):
+    print("\nstep            seconds  status")
+    for name in names:
+        status, seconds = ended[name]
+        word = {0: "passed", None: "not run"}.get(status, "FAILED")
+        print(f"{name:14} {seconds:8.0f}  {word}")
+    print(f"{'all':14} {whole:8.0f}")
+    good = sum(status == 0 for status, _ in ended.values())
+    # How a run is summed up in one line.
+    print(f"\nsteps: {good} passed, {len(ended) - good} failed")
+    return 0 if good == len(ended) else 1
+
+
+def main():
+    left_out = [name for name, probe in OPTIONAL.items()
+                if subprocess.run(["sh", "-c", probe], cwd=ROOT, capture_output=True).returncode != 0]
+    names = sys.argv[1:] or [name for name in STEPS if name not in left_out]
+    unknown = [name for name in names if name not in STEPS]
+    if unknown:
+        sys.exit(f"steps.py: no step is called {unknown[0]}; there are {' '.join(STEPS)}")
+    status = run(names)
+    for name in set(left_out) - set(names):
+        print(f"NOT RUN: {name}: `{OPTIONAL[name]}` fails here", file=sys.stderr)
+    sys.exit(status)
+
+
+main()

@@ -61,8 +61,8 @@ PREFIX ?= /usr
 SYSCONFDIR ?= /etc
 # The directory of the built programs.
 BUILT ?= target/release
-# The licence texts of what is linked into them; `make release` and `make notices` write them.
-NOTICES ?= $(dir $(BUILT:%/=%))notices/NOTICES
+# The licence texts of what is linked into them, which `make release` puts beside them.
+NOTICES ?= $(BUILT)/NOTICES
 # Worker and helper. Where SELinux is in force they belong below libexec: its policy labels files there as
 # programs, and files below lib as libraries.
 LIBEXECDIR ?= $(PREFIX)/lib/netevd

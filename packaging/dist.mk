@@ -1,9 +1,10 @@
 # What a release consists of beside the packages and images (docs/developer/releasing.md).
 
 .PHONY: notices
-notices: ## Licence texts of everything that is linked into the programs, into target/notices
+notices: ## Licence texts of everything that is linked into the programs, into target/notices and target/release
 	@tests/support/packages.sh python3:python3
 	@packaging/notices.py
+	@install -D -m 644 target/notices/NOTICES target/release/NOTICES
 
 .PHONY: crates crates-verify
 crates: ## Pack the crates as for crates.io into target/package, and compare what is in them

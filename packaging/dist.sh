@@ -126,4 +126,4 @@ if [ -n "${RELEASE_KEY:-}" ]; then
 else
     note "NOT SIGNED: RELEASE_KEY= names no secret key of minisign or ssh"
 fi
-(cd "$out" && ls -l | awk 'NF > 8 { printf "%10d  %s\n", $5, $9 }')
+(cd "$out" && stat -c '%10s  %n' -- *)

@@ -39,14 +39,14 @@ mkdir -p "$work/built" "$work/packages" "$out"
 out=$(cd "$out" && pwd)
 
 step() { # step NAME COMMAND...: its output only where it fails
-    name=$1
+    what=$1
     shift
     start=$(date +%s)
     "$@" >"$work/log" 2>&1 || {
         tail -n 40 "$work/log" >&2
-        stop "$name failed: $*"
+        stop "$what failed: $*"
     }
-    note "$name: $(($(date +%s) - start)) s"
+    note "$what: $(($(date +%s) - start)) s"
 }
 
 # The same bytes from the same files: sorted, no owner, one time.
@@ -71,12 +71,12 @@ git archive --format=tar --prefix="netevd-$version/" HEAD | gzip -9n >"$out/nete
 static=${STATIC_NETEVD:-target/static/netevd}
 [ -x "$static" ] || stop "$static is not there: make release-static"
 if readelf -lW "$static" | grep -q INTERP; then stop "$static is not linked statically"; fi
-name=netevd-$version-linux-$arch
+tree=netevd-$version-linux-$arch
 mkdir "$work/static"
 cp -p "$work/built/netevd-worker" "$work/built/netevd-priv" "$work/built/NOTICES" "$work/static/"
 install -m 755 "$static" "$work/static/netevd"
-step static make -s --no-print-directory install BUILT="$work/static" DESTDIR="$work/$name" PREFIX=/usr
-archive "$out/$name.tar.gz" "$name"
+step static make -s --no-print-directory install BUILT="$work/static" DESTDIR="$work/$tree" PREFIX=/usr
+archive "$out/$tree.tar.gz" "$tree"
 
 # Packages and images: the targets of this tree, each of which must give its files.
 format() { # format TARGET DIRECTORY PATTERN...

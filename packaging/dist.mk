@@ -22,14 +22,14 @@ release-static: ## Build netevd statically linked into target/static, for the ta
 	install -D -m 755 target/$(HOST)/release/netevd target/static/netevd
 
 DIST ?= target/dist
-# Prebuilt programs elsewhere are taken as they are.
-prebuilt = $(filter-out target/release,$(BUILT))
+# Programs that were named are there already.
+RELEASED = $(if $(filter file,$(origin BUILT)),release release-static)
 .PHONY: dist dist-check
-dist: $(if $(prebuilt),,release release-static) ## Everything that a release consists of, into target/dist; RELEASE_KEY= signs it
+dist: $(RELEASED) ## Everything that a release consists of, into target/dist; RELEASE_KEY= signs it
 	@tests/support/packages.sh python3:python3 git:git readelf:binutils
 	BUILT=$(BUILT) packaging/dist.sh $(DIST)
 
-dist-check: $(if $(prebuilt),,release release-static) ## Make the release twice in other surroundings, compare, verify
+dist-check: $(RELEASED) ## Make the release twice in other surroundings, compare, verify
 	@tests/support/packages.sh python3:python3 git:git readelf:binutils minisign:minisign ssh-keygen:openssh-client
 	packaging/verify-test.sh
 	BUILT=$(BUILT) packaging/dist-check.sh

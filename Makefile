@@ -23,7 +23,7 @@ help: ## Print this list
 build: ## Build the three programs and the test agent (debug)
 	$(CARGO) build --workspace --locked
 
-release: release-helper release-worker ## Build optimised programs into target/release, helper and worker statically linked
+release: release-helper release-worker notices ## Build optimised programs into target/release, helper and worker statically linked
 	RUSTFLAGS="$(RUSTFLAGS) $(REMAP)" $(CARGO) build --workspace --exclude netevd-priv --exclude netevd-worker --locked --release
 
 # Helper and worker are linked statically: no loader, no library that could be replaced, and a third of
@@ -61,6 +61,8 @@ PREFIX ?= /usr
 SYSCONFDIR ?= /etc
 # The directory of the built programs.
 BUILT ?= target/release
+# The licence texts of what is linked into them, which `make release` puts beside them.
+NOTICES ?= $(BUILT)/NOTICES
 # Worker and helper. Where SELinux is in force they belong below libexec: its policy labels files there as
 # programs, and files below lib as libraries.
 LIBEXECDIR ?= $(PREFIX)/lib/netevd
@@ -82,6 +84,8 @@ PREFIXED = sed 's|/usr/bin/netevd|$(PREFIX)/bin/netevd|; s|/usr/lib/netevd/netev
 install: ## Install what `make release` built: DESTDIR= PREFIX=/usr SYSCONFDIR=/etc LIBEXECDIR= RTPROTOSDIR=
 	@for program in netevd netevd-worker netevd-priv; do \
 		[ -x $(BUILT)/$$program ] || { echo "make install: $(BUILT)/$$program is not there: make release" >&2; exit 1; }; done
+	@[ -f $(NOTICES) ] || { echo "make install: $(NOTICES) is not there, the licence texts that must accompany" \
+		"the programs: make notices, or NOTICES=FILE" >&2; exit 1; }
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(PREFIX)/lib/systemd/system
 	install -m 0755 $(BUILT)/netevd $(DESTDIR)$(PREFIX)/bin/netevd
 	install -m 0711 $(BUILT)/netevd-worker $(BUILT)/netevd-priv $(DESTDIR)$(LIBEXECDIR)/
@@ -93,7 +97,7 @@ install: ## Install what `make release` built: DESTDIR= PREFIX=/usr SYSCONFDIR=/
 	install -D -m 0644 systemd/rt_protos.d/netevd.conf $(DESTDIR)$(RTPROTOSDIR)/netevd.conf
 	install -d $(DESTDIR)$(SYSCONFDIR)/netevd $(EVENTS:%=$(DESTDIR)$(SYSCONFDIR)/netevd/%.d)
 	install -d $(DESTDIR)$(DOCDIR)/examples
-	install -m 0644 README.md CHANGELOG.md SECURITY.md LICENSE COPYING docs/*.md $(DESTDIR)$(DOCDIR)/
+	install -m 0644 README.md CHANGELOG.md SECURITY.md LICENSE COPYING $(NOTICES) docs/*.md $(DESTDIR)$(DOCDIR)/
 	install -m 0644 examples/*.yaml examples/*.json systemd/examples/*.conf $(DESTDIR)$(DOCDIR)/examples/
 	cp -R examples/scripts examples/units examples/monitoring $(DESTDIR)$(DOCDIR)/examples/
 	for page in $(MANUALS); do \

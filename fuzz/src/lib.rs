@@ -2,7 +2,7 @@
 //! the policy. Each takes any bytes and fails where a promise does not hold.
 //!
 //! The helper is a program and no library, so its very sources are compiled in here; nothing of it is
-//! replaced but the netlink socket (`socket`), the channel, the clock and the log. `cargo test -p netevd-priv`
+//! replaced but the netlink socket (`socket`), the channel, the clock and the log. `cargo test --test corpus`
 //! compiles this file as a test, which runs the whole corpus on any toolchain.
 
 #![allow(dead_code, unused_imports, reason = "of the helper's sources not all is called from here")]

@@ -67,7 +67,13 @@ fn every_file_that_a_paper_names_is_there() {
 
 #[test]
 fn every_make_target_that_a_paper_names_is_there() {
-    let makefile = text("Makefile");
+    let mut makefile = text("Makefile");
+    for entry in std::fs::read_dir(file("packaging")).expect("a directory") {
+        let path = entry.expect("readable").path();
+        if path.extension().is_some_and(|extension| extension == "mk") {
+            makefile += &std::fs::read_to_string(path).expect("readable");
+        }
+    }
     let targets: BTreeSet<&str> = makefile
         .lines()
         .filter_map(|line| line.split_once(':').map(|(name, _)| name))

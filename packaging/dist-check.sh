@@ -27,6 +27,7 @@ once() {
 (umask 077; TZ=Asia/Kathmandu LC_ALL=C.UTF-8 RELEASE_KEY="$work/key/ssh" once two another/and/deeper/place)
 
 packaging/verify.sh "$work/two/dist" "$work/key/signers"
+packaging/static-test.sh "$work"/two/dist/netevd-*-linux-*.tar.gz
 rm "$work/two/dist/SHA256SUMS.sig"
 if ! diff -r "$work/one/dist" "$work/two/dist"; then
     echo "dist-check: two releases of the same programs differ; they are in $work/one/dist and two/dist" >&2

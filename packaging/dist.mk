@@ -15,7 +15,7 @@ crates-verify: ## The same, and build each crate from its package (minutes)
 	$(CARGO) publish --dry-run --workspace --locked --allow-dirty
 
 # The command line as well, for hosts without a package (make dist): it then knows the users of /etc/passwd
-# alone, and asks `getent` for others.
+# alone (src/sys.rs).
 .PHONY: release-static
 release-static: ## Build netevd statically linked into target/static, for the tar file of make dist
 	RUSTFLAGS="$(RUSTFLAGS) $(REMAP) $(STATIC)" $(CARGO) build -p netevd --bin netevd --locked --release --target $(HOST)

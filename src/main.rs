@@ -33,6 +33,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    #[cfg(all(target_feature = "crt-static", target_env = "gnu"))]
+    sys::load_no_name_service_modules();
     let done = match Cli::command_line() {
         Command::Start(options) => start::run(options.config.file.as_deref(), &options),
         Command::Status(options) => commands::status::run(&options),

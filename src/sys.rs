@@ -34,6 +34,24 @@ pub(crate) struct Confinement {
     pub holds_hang_up: bool,
 }
 
+/// Keeps a statically linked `netevd` from loading the modules of nsswitch.conf(5): each needs a C library,
+/// which would be the second in this process, and the process crashes (seen with `passwd: files systemd`). So
+/// users and groups come from /etc/passwd and /etc/group, names of hosts from /etc/hosts and DNS.
+///
+/// To be called first, while there is one thread.
+#[cfg(all(target_feature = "crt-static", target_env = "gnu"))]
+pub(crate) fn load_no_name_service_modules() {
+    unsafe extern "C" {
+        // nss.h of glibc; it overrides the file for one database.
+        fn __nss_configure_lookup(database: *const libc::c_char, line: *const libc::c_char) -> libc::c_int;
+    }
+    for (database, line) in [(c"passwd", c"files"), (c"group", c"files"), (c"hosts", c"files dns")] {
+        // SAFETY: two strings that end with a zero and live as long as the program; there is one thread.
+        let result = unsafe { __nss_configure_lookup(database.as_ptr(), line.as_ptr()) };
+        assert_eq!(result, 0, "glibc knows these databases");
+    }
+}
+
 /// Closes what was inherited above standard error and occupies the four numbers that children
 /// use, so that no descriptor of the launcher can ever stand there.
 ///

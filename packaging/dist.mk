@@ -22,6 +22,9 @@ release-static: ## Build netevd statically linked into target/static, for the ta
 	install -D -m 755 target/$(HOST)/release/netevd target/static/netevd
 
 DIST ?= target/dist
+# Of deb rpm arch image image-debian; without it all, and in dist-check all but the last.
+FORMATS ?=
+export FORMATS
 # Programs that were named are there already.
 RELEASED = $(if $(filter file,$(origin BUILT)),release release-static)
 .PHONY: dist dist-check

@@ -3,11 +3,13 @@
 # emptied before. `make dist` calls it; docs/developer/releasing.md has the steps of a release.
 #
 # Environment: BUILT, the directory of the release programs; STATIC_NETEVD, the statically linked command line;
-# RELEASE_KEY, a secret key of minisign or ssh that signs SHA256SUMS. The sources are those of HEAD.
+# RELEASE_KEY, a secret key of minisign or ssh that signs SHA256SUMS; FORMATS, the packages and images to make
+# (a release has all). The sources are those of HEAD.
 set -eu
 cd "$(dirname "$0")/.."
 out=${1:?usage: dist.sh OUT}
 umask 022
+: "${FORMATS:=deb rpm arch image image-debian}"
 export LC_ALL=C.UTF-8 TZ=UTC
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH
@@ -35,7 +37,7 @@ work=$PWD/target/dist-work
 rm -rf "$work" "$out"
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM
-mkdir -p "$work/built" "$work/packages" "$out"
+mkdir -p "$work/built" "$out"
 out=$(cd "$out" && pwd)
 
 step() { # step NAME COMMAND...: its output only where it fails
@@ -68,7 +70,7 @@ install -m 644 target/sbom/netevd.cdx.json target/sbom/netevd-worker.cdx.json ta
 git archive --format=tar --prefix="netevd-$version/" HEAD | gzip -9n >"$out/netevd-$version.tar.gz"
 
 # The programs as `make install` places them, all three linked statically: for hosts without a package.
-static=${STATIC_NETEVD:-target/static/netevd}
+static=$(realpath "${STATIC_NETEVD:-target/static/netevd}")
 [ -x "$static" ] || stop "$static is not there: make release-static"
 if readelf -lW "$static" | grep -q INTERP; then stop "$static is not linked statically"; fi
 tree=netevd-$version-linux-$arch
@@ -79,28 +81,34 @@ step static make -s --no-print-directory install BUILT="$work/static" DESTDIR="$
 archive "$out/$tree.tar.gz" "$tree"
 
 # Packages and images: the targets of this tree, each of which must give its files.
-format() { # format TARGET DIRECTORY PATTERN...
-    target=$1 directory=$2
-    shift 2
-    if ! grep -qs "^$target:" packaging/*.mk; then
-        note "NO $target: this tree has no recipe for it"
+format() { # format TARGET PATTERN...
+    target=$1
+    shift
+    why=
+    grep -qs "^$target:" packaging/*.mk || why="this tree has no recipe for it"
+    case " $FORMATS " in *" $target "*) ;; *) why="not in FORMATS=" ;; esac
+    if [ -n "$why" ]; then
+        [ -z "$release" ] || stop "a release has all formats; $target: $why"
+        note "NO $target: $why"
         return
     fi
-    step "$target" make -s --no-print-directory "$target" BUILT="$work/built" PACKAGES="$work/packages" \
-        IMAGES="$work/images" STATIC_NETEVD="$static" LINT=no
+    made=$work/$target
+    mkdir "$made"
+    step "$target" make -s --no-print-directory "$target" BUILT="$work/built" STATIC_NETEVD="$static" \
+        PACKAGES="$made" IMAGES="$made" DEB="$(find "$out" -name '*.deb')" LINT=no
     for pattern in "$@"; do
         found=
-        for file in "$work/$directory"/$pattern; do
+        for file in "$made"/$pattern; do
             [ ! -f "$file" ] || { found=1 && cp "$file" "$out/"; }
         done
-        [ -n "$found" ] || stop "make $target gave no $directory/$pattern"
+        [ -n "$found" ] || stop "make $target gave no $pattern"
     done
 }
-format deb packages '*.deb'
-format rpm packages '*.src.rpm' '*[!c].rpm'
-format arch packages '*.pkg.tar.zst'
-format image images '*'
-format image-debian images '*'
+format deb '*.deb'
+format rpm '*.src.rpm' '*[!c].rpm'
+format arch '*.pkg.tar.zst'
+format image '*.oci.tar'
+format image-debian '*-debian-*.oci.tar'
 
 # With what all of it can be made again: the same gives the same bytes.
 {

@@ -100,12 +100,12 @@ install: ## Install what `make release` built: DESTDIR= PREFIX=/usr SYSCONFDIR=/
 	install -m 0644 README.md CHANGELOG.md SECURITY.md LICENSE COPYING $(NOTICES) docs/*.md $(DESTDIR)$(DOCDIR)/
 	install -m 0644 examples/*.yaml examples/*.json systemd/examples/*.conf $(DESTDIR)$(DOCDIR)/examples/
 	cp -R examples/scripts examples/units examples/monitoring $(DESTDIR)$(DOCDIR)/examples/
-	chmod -R u=rwX,go=rX $(DESTDIR)$(DOCDIR)/examples
 	for page in $(MANUALS); do \
 		install -D -m 0644 man/$$page $(DESTDIR)$(SHARE)/man/man$${page##*.}/$$page || exit 1; done
 	for item in $(COMPLETIONS); do \
 		file=$(DESTDIR)$(SHARE)/$${item#*:}; install -d $${file%/*} && \
 		$(BUILT)/netevd completions $${item%%:*} >$$file && chmod 0644 $$file || exit 1; done
+	chmod -R u=rwX,go=rX $(DESTDIR)$(DOCDIR)/examples
 
 uninstall: ## Remove what `make install` installed; configuration and scripts stay
 	rm -f $(DESTDIR)$(PREFIX)/bin/netevd $(DESTDIR)$(LIBEXECDIR)/netevd-worker $(DESTDIR)$(LIBEXECDIR)/netevd-priv

@@ -122,7 +122,7 @@ format image-debian '*-debian-*.oci.tar'
 (cd "$out" && sha256sum -- * >"$work/SHA256SUMS" && mv "$work/SHA256SUMS" SHA256SUMS)
 chmod 644 "$out"/*
 if [ -n "$release" ]; then
-    # Whoever signed the tag has made the same files before.
+    # The maintainer who signed the tag made the same files before.
     git tag -l --format='%(contents)' "v$version" | grep -E '^[0-9a-f]{64}  ' >"$work/tagged" || true
     if ! diff "$work/tagged" "$out/SHA256SUMS" >&2; then
         stop "the message of tag v$version does not hold these sums: see docs/developer/releasing.md"

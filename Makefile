@@ -89,6 +89,8 @@ install: ## Install what `make release` built: DESTDIR= PREFIX=/usr SYSCONFDIR=/
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(PREFIX)/lib/systemd/system
 	install -m 0755 $(BUILT)/netevd $(DESTDIR)$(PREFIX)/bin/netevd
 	install -m 0711 $(BUILT)/netevd-worker $(BUILT)/netevd-priv $(DESTDIR)$(LIBEXECDIR)/
+	$(PREFIXED) systemd/netevd-polkit >$(DESTDIR)$(LIBEXECDIR)/netevd-polkit
+	chmod 0755 $(DESTDIR)$(LIBEXECDIR)/netevd-polkit
 	for unit in $(UNITS); do \
 		$(PREFIXED) systemd/$$unit >$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit && \
 		chmod 0644 $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit || exit 1; done
@@ -107,7 +109,8 @@ install: ## Install what `make release` built: DESTDIR= PREFIX=/usr SYSCONFDIR=/
 		$(BUILT)/netevd completions $${item%%:*} >$$file && chmod 0644 $$file || exit 1; done
 
 uninstall: ## Remove what `make install` installed; configuration and scripts stay
-	rm -f $(DESTDIR)$(PREFIX)/bin/netevd $(DESTDIR)$(LIBEXECDIR)/netevd-worker $(DESTDIR)$(LIBEXECDIR)/netevd-priv
+	rm -f $(DESTDIR)$(PREFIX)/bin/netevd $(DESTDIR)$(LIBEXECDIR)/netevd-worker $(DESTDIR)$(LIBEXECDIR)/netevd-priv \
+		$(DESTDIR)$(LIBEXECDIR)/netevd-polkit
 	rm -f $(UNITS:%=$(DESTDIR)$(PREFIX)/lib/systemd/system/%)
 	rm -f $(DESTDIR)$(PREFIX)/lib/sysusers.d/netevd.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/netevd.conf
 	rm -f $(DESTDIR)$(RTPROTOSDIR)/netevd.conf

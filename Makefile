@@ -176,7 +176,9 @@ packages: ## Install the Debian packages that the tests need and that are missin
 		dbus-daemon:dbus-daemon networkctl:systemd resolvectl:systemd-resolved pkcheck:polkitd \
 		NetworkManager:network-manager dhclient:isc-dhcp-client dnsmasq:dnsmasq-base nft:nftables \
 		promtool:prometheus strace:strace python3:python3 chromium:chromium \
-		mandoc:mandoc groff:groff-base zsh:zsh fish:fish systemd-analyze:systemd
+		mandoc:mandoc groff:groff-base zsh:zsh fish:fish systemd-analyze:systemd \
+		dh:debhelper dpkg-buildpackage:dpkg-dev lintian:lintian rpmbuild:rpm rpmlint:rpmlint zstd:zstd \
+		makepkg:makepkg pacman:pacman-package-manager fakeroot:fakeroot bsdtar:libarchive-tools
 
 # Without root the rows of D-Bus are left out: the bus wants users of its own. The rows of networkd-dispatcher
 # and nm-dispatcher are there where their packages are; installing those is not this program's business.
@@ -201,6 +203,7 @@ scale-paper: ## docs/scale.md with the figures of the last `make scale`
 	$(CARGO) bench --locked --profile dev --bench netevd -- scale-paper
 
 lint: ## Formatting, lints and the links of the documentation, as CI demands them
+	packaging/version-check.sh
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(CARGO) clippy --test soak --locked -- -D warnings

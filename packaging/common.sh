@@ -11,6 +11,7 @@ export BUILT PACKAGES SOURCE_DATE_EPOCH
 # Whatever the caller's is, what is packaged has the usual modes.
 umask 022
 # fakeroot closes every number up to the limit at each start.
+# shellcheck disable=SC3045 # dash has it
 ulimit -n 1024
 # No message and no sorted list depends on the caller's language; no date on the caller's place.
 export LC_ALL=C.UTF-8 TZ=UTC

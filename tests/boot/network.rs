@@ -23,8 +23,7 @@ pub(crate) const NETWORK: [(&str, &str, u32); 3] = [
 pub(crate) const UP1_MANAGED: &str = "system: { backend: kernel }\nrouting: { policy_rules: [up1] }\n";
 
 /// Prints what [`is_whole`] judges.
-pub(crate) const RULES: &str =
-    "(ip -N rule show; ip -N route show table all) | grep 'proto 110' | sort";
+pub(crate) const RULES: &str = "(ip -N rule show; ip -N route show table all) | grep 'proto 110' | sort";
 
 /// up1's rules and its default stand.
 pub(crate) fn is_whole(ours: &str) -> bool {

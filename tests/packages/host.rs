@@ -40,8 +40,10 @@ pub(crate) struct Host {
     pub(crate) format: &'static Format,
 }
 
-/// The configuration of every test: policy routing of up1, and a unit of root's for an event.
-pub(crate) const UNITS: &str = "units: [{ on: mtu, link: \"up*\", start: \"mark@%i.service\" }]\n";
+/// The configuration of every test: policy routing of up1, and a unit of root's for two events, one of
+/// which comes with the start.
+pub(crate) const UNITS: &str =
+    "units: [{ on: [mtu, configured], link: \"up*\", start: \"mark@%i.service\" }]\n";
 pub(crate) const SCRIPT: &str = "/etc/netevd/mtu.d/10-note";
 pub(crate) const CONFFILE: &str = "/etc/iproute2/rt_protos.d/netevd.conf";
 pub(crate) const POLKIT: &str = "/etc/polkit-1/rules.d/50-netevd.rules";

@@ -49,7 +49,8 @@ fn installed(host: &Host) {
         machine.sh(&format!("test -e {place}"));
     }
     machine.sh("ls /usr/share/man/man8/netevd.8*; ls /usr/share/doc/netevd/examples/netevd.yaml*");
-    machine.await_text("it runs", "systemctl is-active netevd netevd-priv", |text| text == "active\nactive\n");
+    machine
+        .await_text("it runs", "systemctl is-active netevd netevd-priv", |text| text == "active\nactive\n");
     // Without a configuration it changes nothing.
     assert_eq!(machine.run(crate::RULES).text, "");
     assert!(!machine.path(POLKIT).exists());
@@ -74,10 +75,14 @@ fn killed(host: &Host) {
     for unit in ["netevd", "netevd-priv"] {
         let process = machine.process(unit);
         machine.sh(&format!("kill -KILL {process}"));
-        wait_for("another process", || machine.journal(), || {
-            let now = machine.process(unit);
-            now != 0 && now != process
-        });
+        wait_for(
+            "another process",
+            || machine.journal(),
+            || {
+                let now = machine.process(unit);
+                now != 0 && now != process
+            },
+        );
         host.await_routing("policy routing after a kill");
         assert_eq!(machine.ours(), before, "{unit} was killed");
     }
@@ -90,11 +95,15 @@ fn upgraded(host: &Host) {
     machine.sh(&format!("echo '# edited' >>{CONFFILE}"));
     let before = machine.ours();
     machine.sh("setsid ip monitor rule route >/root/monitor 2>&1 & echo $! >/root/monitor.pid");
-    // The monitor works: a rule of somebody else's is seen.
-    machine.sh("ip rule add priority 77 lookup main");
-    machine.await_text("the monitor sees a rule", "cat /root/monitor", |text| text.contains("77:"));
-    machine.sh("ip rule del priority 77");
-    machine.await_text("and its end", "cat /root/monitor", |text| text.contains("Deleted 77:"));
+    // The monitor works: somebody else's rules are seen, from the time on when it listens. The other number
+    // comes after all of them.
+    machine.await_text(
+        "the monitor listens",
+        "ip rule add priority 77 lookup main; ip rule del priority 77; cat /root/monitor",
+        |text| text.contains("Deleted 77:"),
+    );
+    machine.sh("ip rule add priority 78 lookup main; ip rule del priority 78");
+    machine.await_text("the monitor's last line", "cat /root/monitor", |text| text.contains("Deleted 78:"));
     let seen = machine.sh("cat /root/monitor");
     for version in [Version::Next, Version::Now] {
         let processes = (machine.process("netevd"), machine.process("netevd-priv"));
@@ -121,6 +130,7 @@ fn choices_stay(host: &Host) {
     host.upgrade(Version::Next);
     state("netevd", "inactive", "disabled");
     state("netevd-priv", "inactive", "static");
+    assert!(is_whole(&machine.ours()), "an upgrade of a stopped netevd leaves the kernel alone");
 
     machine.sh("systemctl enable --now netevd netevd-scripts.socket 2>&1");
     host.upgrade(Version::Now);
@@ -164,11 +174,14 @@ fn removed(host: &Host) {
 /// The configuration that stayed is taken up again; then even a stopped daemon's rules go.
 fn reinstalled(host: &Host) {
     let Host { machine, format } = host;
+    machine.sh("rm -f /run/marked-*");
     host.install();
     if !format.starts {
         machine.sh("systemctl enable --now netevd");
     }
     host.await_routing("policy routing after another installation");
+    // The rule that the start wrote is in force for the events of the start.
+    machine.await_text("the unit of the start", "ls /run", |names| names.contains("marked-up1"));
     host.event(1403);
     machine.sh("systemctl stop netevd");
     assert!(is_whole(&machine.ours()), "a stop leaves the kernel alone");

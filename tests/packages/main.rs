@@ -15,6 +15,8 @@ mod machine;
 #[path = "../boot/network.rs"]
 mod network;
 mod rpm;
+#[path = "../support/skip.rs"]
+mod skip;
 #[path = "../support/wait.rs"]
 #[allow(dead_code, reason = "the other tests use the rest")]
 mod wait;

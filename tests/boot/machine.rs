@@ -36,6 +36,7 @@ impl Machine {
     }
 
     /// The same without netevd, which a test installs from a package.
+    #[allow(dead_code, reason = "tests/packages boots its machines so")]
     pub(crate) fn boot_without(suite: &str, files: &[(&str, &str, u32)]) -> Option<Self> {
         Self::with(suite, Path::new("-"), files)
     }

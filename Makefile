@@ -89,6 +89,8 @@ install: ## Install what `make release` built: DESTDIR= PREFIX=/usr SYSCONFDIR=/
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(PREFIX)/lib/systemd/system
 	install -m 0755 $(BUILT)/netevd $(DESTDIR)$(PREFIX)/bin/netevd
 	install -m 0711 $(BUILT)/netevd-worker $(BUILT)/netevd-priv $(DESTDIR)$(LIBEXECDIR)/
+	$(PREFIXED) systemd/netevd-polkit >$(DESTDIR)$(LIBEXECDIR)/netevd-polkit
+	chmod 0755 $(DESTDIR)$(LIBEXECDIR)/netevd-polkit
 	for unit in $(UNITS); do \
 		$(PREFIXED) systemd/$$unit >$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit && \
 		chmod 0644 $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit || exit 1; done
@@ -108,7 +110,8 @@ install: ## Install what `make release` built: DESTDIR= PREFIX=/usr SYSCONFDIR=/
 	chmod -R u=rwX,go=rX $(DESTDIR)$(DOCDIR)/examples
 
 uninstall: ## Remove what `make install` installed; configuration and scripts stay
-	rm -f $(DESTDIR)$(PREFIX)/bin/netevd $(DESTDIR)$(LIBEXECDIR)/netevd-worker $(DESTDIR)$(LIBEXECDIR)/netevd-priv
+	rm -f $(DESTDIR)$(PREFIX)/bin/netevd $(DESTDIR)$(LIBEXECDIR)/netevd-worker $(DESTDIR)$(LIBEXECDIR)/netevd-priv \
+		$(DESTDIR)$(LIBEXECDIR)/netevd-polkit
 	rm -f $(UNITS:%=$(DESTDIR)$(PREFIX)/lib/systemd/system/%)
 	rm -f $(DESTDIR)$(PREFIX)/lib/sysusers.d/netevd.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/netevd.conf
 	rm -f $(DESTDIR)$(RTPROTOSDIR)/netevd.conf
@@ -174,7 +177,9 @@ packages: ## Install the Debian packages that the tests need and that are missin
 		dbus-daemon:dbus-daemon networkctl:systemd resolvectl:systemd-resolved pkcheck:polkitd \
 		NetworkManager:network-manager dhclient:isc-dhcp-client dnsmasq:dnsmasq-base nft:nftables \
 		promtool:prometheus strace:strace python3:python3 chromium:chromium \
-		mandoc:mandoc groff:groff-base zsh:zsh fish:fish systemd-analyze:systemd
+		mandoc:mandoc groff:groff-base zsh:zsh fish:fish systemd-analyze:systemd \
+		dh:debhelper dpkg-buildpackage:dpkg-dev lintian:lintian rpmbuild:rpm rpmlint:rpmlint zstd:zstd \
+		makepkg:makepkg pacman:pacman-package-manager fakeroot:fakeroot bsdtar:libarchive-tools
 
 # Without root the rows of D-Bus are left out: the bus wants users of its own. The rows of networkd-dispatcher
 # and nm-dispatcher are there where their packages are; installing those is not this program's business.
@@ -199,6 +204,7 @@ scale-paper: ## docs/scale.md with the figures of the last `make scale`
 	$(CARGO) bench --locked --profile dev --bench netevd -- scale-paper
 
 lint: ## Formatting, lints and the links of the documentation, as CI demands them
+	packaging/version-check.sh
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(CARGO) clippy --test soak --locked -- -D warnings

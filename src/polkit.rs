@@ -12,7 +12,7 @@ pub(crate) fn rule(config: &Config, user: &str) -> String {
     let mut rule = format!(
         "// What netevd may ask of other services, made from its configuration by\n\
          //     netevd policy --polkit > {FILE}\n\
-         // Make it anew when `units:` or `backends:` change.\n"
+         // netevd.service does so at each start and reload. Without the first line this file stays as it is.\n"
     );
     let actions = actions(config);
     let units: Vec<String> = config.units.iter().map(unit).collect();
@@ -105,6 +105,18 @@ mod tests {
     fn the_defaults_permit_nothing() {
         let rule = rule(&Config::default(), "netevd");
         assert!(rule.lines().all(|line| line.starts_with("//")), "{rule}");
+    }
+
+    /// The script of the unit tells netevd's own file by its first line, and a rule that permits
+    /// something by the call.
+    #[test]
+    fn the_unit_s_script_knows_what_is_written_here() {
+        let script = include_str!("../systemd/netevd-polkit");
+        let rule = rule(&config("backends: {dhclient: {use_dns: true}}"), "netevd");
+        let first = rule.lines().next().expect("a line");
+        assert!(script.contains(&format!("\nmark='{first}'\n")), "{first}");
+        assert!(script.contains(&format!("\nrule={FILE}\n")));
+        assert!(rule.contains("polkit.addRule") && script.contains("*polkit.addRule*)"));
     }
 
     #[test]

@@ -5,9 +5,10 @@
 # alone: nothing is needed of the host's init, and nothing of the host changes but an own cgroup.
 # Run it as:  unshare --mount --net tests/boot/boot.sh ...
 #
-# ROOTFS stays as it is: it is the lower layer of an overlay, `make install` of BINARIES and the
-# tree FILES go on top, and AGENT is the tests' hand inside. The machine has the uplinks up0 and up1, whose other ends are in the
-# namespace /run/netns/isp of the mount namespace outside. WORK gets the console's log.
+# ROOTFS stays as it is: it is the lower layer of an overlay, `make install` of BINARIES (not for "-")
+# and the tree FILES go on top, and AGENT is the tests' hand inside. The machine has the uplinks up0 and
+# up1, whose other ends are in the namespace /run/netns/isp of the mount namespace outside. WORK gets the
+# console's log.
 #
 # Says "init PID" (in this process's own numbers) once process 1 runs, and lives until standard
 # input ends: when the test process dies, however it dies, the machine goes with it.
@@ -60,11 +61,13 @@ root=$work/layers/root
 mount -t overlay overlay -o "lowerdir=$rootfs,upperdir=$work/layers/upper,workdir=$work/layers/work" "$root"
 
 # As a package does it: files, users, and the service enabled.
-make -s -C "$project" install DESTDIR="$root" BUILT="$binaries"
+[ "$binaries" = - ] || make -s -C "$project" install DESTDIR="$root" BUILT="$binaries"
 install -D -m 755 "$agent" "$root/opt/netevd/netevd-test-agent"
 cp -a --no-preserve=ownership "$files/." "$root/"
-chroot "$root" systemd-sysusers netevd.conf
-chroot "$root" systemctl --quiet enable netevd.service 2>/dev/null
+if [ "$binaries" != - ]; then
+    chroot "$root" systemd-sysusers netevd.conf
+    chroot "$root" systemctl --quiet enable netevd.service 2>/dev/null
+fi
 # Where scripts may write: a directory that the administrator gave to everybody.
 mkdir -p "$root/srv/out"
 ln -s srv/out "$root/out"

@@ -32,6 +32,16 @@ impl Machine {
     /// Boots this suite with these files (path, text, mode) beside what is installed, and waits
     /// until it has settled. `None`, said loudly, where it cannot be had.
     pub(crate) fn boot(suite: &str, files: &[(&str, &str, u32)]) -> Option<Self> {
+        Self::with(suite, &programs(), files)
+    }
+
+    /// The same without netevd, which a test installs from a package.
+    #[allow(dead_code, reason = "tests/packages boots its machines so")]
+    pub(crate) fn boot_without(suite: &str, files: &[(&str, &str, u32)]) -> Option<Self> {
+        Self::with(suite, Path::new("-"), files)
+    }
+
+    fn with(suite: &str, installed: &Path, files: &[(&str, &str, u32)]) -> Option<Self> {
         let rootfs = rootfs(suite)?;
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -48,7 +58,7 @@ impl Machine {
         let mut boot = Command::new("unshare")
             .args(["--mount", "--net"])
             .arg(project().join("tests/boot/boot.sh"))
-            .args([&rootfs, &tree, &programs(), &work])
+            .args([rootfs.as_path(), &tree, installed, &work])
             .arg(built().join("netevd-test-agent"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -94,7 +104,12 @@ impl Machine {
 
     /// Replaces a file.
     pub(crate) fn write(&self, path: &str, text: &str) {
-        fs::write(format!("/proc/{}/root{path}", self.init), text).unwrap_or_else(|e| panic!("{path}: {e}"));
+        fs::write(self.path(path), text).unwrap_or_else(|e| panic!("{path}: {e}"));
+    }
+
+    /// A file of the machine, as this process sees it.
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/root{path}", self.init))
     }
 
     /// Waits until a shell command prints something that satisfies `condition`.
@@ -162,7 +177,7 @@ fn built() -> &'static Path {
 
 /// The programs that are installed: what users install, so the release. Debug programs differ where it
 /// matters here: they are linked dynamically and start by other system calls.
-fn programs() -> PathBuf {
+pub(crate) fn programs() -> PathBuf {
     let given = std::env::var_os("NETEVD_TEST_BINARIES").map(PathBuf::from);
     let programs = given.unwrap_or_else(|| project().join("target/release"));
     for name in ["netevd", "netevd-worker", "netevd-priv"] {

@@ -17,6 +17,8 @@ packages=systemd,systemd-sysv,systemd-resolved,libpam-systemd,udev,dbus,polkitd,
 packages=$packages,procps,passwd,libcap2-bin
 # What scripts of administrators call, to see that the units let them.
 packages=$packages,iputils-ping,curl,python3-minimal,luajit,bsdutils
+# tests/packages installs the rpm and the Arch package there, with those systems' own tools.
+[ "$suite" != trixie ] || packages=$packages,rpm,pacman-package-manager
 
 # The first deb line of this host's Debian, without its suite.
 mirror=${MIRROR:-}

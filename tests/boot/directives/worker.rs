@@ -46,11 +46,19 @@ pub(super) const ROWS: &[Row] = &[
         ],
     ),
     (
+        "ExecStartPre=-+/usr/lib/netevd/netevd-polkit",
+        &[Root("systemctl show -p ExecStartPre netevd | grep -c 'netevd-polkit .* status=0'", "1")],
+    ),
+    (
         "ExecStart=/usr/lib/netevd/netevd-worker --systemd --runtime-dir %t/netevd",
         &[Root(
             "tr '\\0' ' ' </proc/$P/cmdline",
             "/usr/lib/netevd/netevd-worker --systemd --runtime-dir /run/netevd",
         )],
+    ),
+    (
+        "ExecReload=-+/usr/lib/netevd/netevd-polkit",
+        &[Root("systemctl show -p ExecReload netevd | grep -c netevd-polkit", "1")],
     ),
     (
         "ExecReload=/bin/sh -c 'kill -HUP \"$1\"' sh $MAINPID",

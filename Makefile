@@ -33,6 +33,7 @@ release: release-helper release-worker notices ## Build optimised programs into 
 STATIC = -C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs
 # From the workspace, where the compiler runs: a full path would be another in each place, and so would the program.
 LAYOUT = $(1)/layout.ld
+# What is there already stays untouched, for tests that run beside this may be reading it.
 # The linker's list of what went where, for tests/support/layout.sh.
 MAP ?=
 comma := ,
@@ -40,7 +41,7 @@ linker = $(if $(2),-C link-arg=-Wl$(comma)$(1)$(2))
 define static
 RUSTFLAGS="$(RUSTFLAGS) $(REMAP) $(STATIC)" $(CARGO) rustc -p $(1) --bin $(1) --locked --release --target $(HOST) -- \
 	$(call linker,-T$(comma),$(LAYOUT)) $(call linker,-Map=,$(if $(MAP),$(MAP)/$(1).map))
-install -D -m 755 target/$(HOST)/release/$(1) target/release/$(1)
+cmp -s target/$(HOST)/release/$(1) target/release/$(1) || install -D -m 755 target/$(HOST)/release/$(1) target/release/$(1)
 endef
 .PHONY: release-helper release-worker
 release-helper:
@@ -100,6 +101,9 @@ install: ## Install what `make release` built: DESTDIR= PREFIX=/usr SYSCONFDIR=/
 	install -d $(DESTDIR)$(SYSCONFDIR)/netevd $(EVENTS:%=$(DESTDIR)$(SYSCONFDIR)/netevd/%.d)
 	install -d $(DESTDIR)$(DOCDIR)/examples
 	install -m 0644 README.md CHANGELOG.md SECURITY.md LICENSE COPYING $(NOTICES) docs/*.md $(DESTDIR)$(DOCDIR)/
+	for part in user developer; do \
+		install -d $(DESTDIR)$(DOCDIR)/$$part && \
+		install -m 0644 docs/$$part/*.md $(DESTDIR)$(DOCDIR)/$$part/ || exit 1; done
 	install -m 0644 examples/*.yaml examples/*.json systemd/examples/*.conf $(DESTDIR)$(DOCDIR)/examples/
 	cp -R examples/scripts examples/units examples/monitoring $(DESTDIR)$(DOCDIR)/examples/
 	for page in $(MANUALS); do \

@@ -4,7 +4,8 @@
 notices: ## Licence texts of everything that is linked into the programs, into target/notices and target/release
 	@tests/support/packages.sh python3:python3
 	@packaging/notices.py
-	@install -D -m 644 target/notices/NOTICES target/release/NOTICES
+	@cmp -s target/notices/NOTICES target/release/NOTICES || \
+		install -D -m 644 target/notices/NOTICES target/release/NOTICES
 
 .PHONY: crates crates-verify
 crates: ## Pack the crates as for crates.io into target/package, and compare what is in them
@@ -19,7 +20,8 @@ crates-verify: ## The same, and build each crate from its package (minutes)
 .PHONY: release-static
 release-static: ## Build netevd statically linked into target/static, for the tar file of make dist
 	RUSTFLAGS="$(RUSTFLAGS) $(REMAP) $(STATIC)" $(CARGO) build -p netevd --bin netevd --locked --release --target $(HOST)
-	install -D -m 755 target/$(HOST)/release/netevd target/static/netevd
+	cmp -s target/$(HOST)/release/netevd target/static/netevd || \
+		install -D -m 755 target/$(HOST)/release/netevd target/static/netevd
 
 DIST ?= target/dist
 # Of deb rpm arch image image-debian; without it all, and in dist-check all but the last.

@@ -105,7 +105,7 @@ install: ## Install what `make release` built: DESTDIR= PREFIX=/usr SYSCONFDIR=/
 		install -d $(DESTDIR)$(DOCDIR)/$$part && \
 		install -m 0644 docs/$$part/*.md $(DESTDIR)$(DOCDIR)/$$part/ || exit 1; done
 	install -m 0644 examples/*.yaml examples/*.json systemd/examples/*.conf $(DESTDIR)$(DOCDIR)/examples/
-	cp -R examples/scripts examples/units examples/monitoring $(DESTDIR)$(DOCDIR)/examples/
+	cp -R examples/scripts examples/units examples/monitoring examples/compose $(DESTDIR)$(DOCDIR)/examples/
 	for page in $(MANUALS); do \
 		install -D -m 0644 man/$$page $(DESTDIR)$(SHARE)/man/man$${page##*.}/$$page || exit 1; done
 	for item in $(COMPLETIONS); do \

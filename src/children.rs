@@ -3,23 +3,28 @@
 use crate::bell::Bell;
 use crate::binaries::{Binaries, Program};
 use crate::identity::{Identities, Identity};
+use crate::process::Process;
 use crate::sys::{self, CHANNEL, Confinement};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
-use nix::unistd::Pid;
 use protocol::Policy;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Seek, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 /// 16 MiB; the kernel doubles it. A default buffer holds 256 route messages.
 const RECEIVE_BUFFER: i32 = 16 << 20;
 const CAP_NET_ADMIN: u64 = 1 << 12;
+
+/// The children's names in messages.
+const WORKER: &str = "netevd-worker";
+const HELPER: &str = "netevd-priv";
+const RUNNER: &str = "the runner of scripts";
 
 /// Multicast groups, include/uapi/linux/rtnetlink.h.
 const GROUPS: [(&str, u32); 7] = [
@@ -36,11 +41,11 @@ const GROUPS: [(&str, u32); 7] = [
 #[derive(Debug)]
 pub(crate) struct Children {
     /// `netevd-worker`
-    pub worker: Child,
+    pub worker: Process,
     /// `netevd-priv`; an ordinary user's daemon has none.
-    pub helper: Option<Child>,
+    pub helper: Option<Process>,
     /// Starts scripts as `scripts.user`, where there is one.
-    pub runner: Option<Child>,
+    pub runner: Option<Process>,
     /// Rung by the worker when a reload needs this process. Only where there is a helper.
     pub bell: Option<Bell>,
 }
@@ -97,7 +102,7 @@ impl Plan {
         &self,
         policy: &Policy,
         scripts: Option<Identity>,
-        started: &mut Vec<Child>,
+        started: &mut Vec<Process>,
     ) -> Result<Children, StartError> {
         let mut given: Vec<(&str, OwnedFd)> = Vec::new();
         let mut bell = None;
@@ -120,25 +125,25 @@ impl Plan {
     }
 
     /// Starts `netevd-worker` as what runs scripts; the caller's copy of its end is closed.
-    fn start_runner(&self, identity: Identity, channel: OwnedFd) -> Result<Child, StartError> {
+    fn start_runner(&self, identity: Identity, channel: OwnedFd) -> Result<Process, StartError> {
         let program = &self.binaries.worker;
         let mut command = command(program);
         command.args(["--run-scripts", &CHANNEL.to_string()]);
         let confinement = Confinement {
-            identity: ids(Some(identity)),
+            identity: Some(identity),
             capabilities: 0,
             umask: 0o022,
             own_session: true,
             holds_hang_up: false,
         };
-        spawn(command, program, confinement, &[channel.as_fd()])
+        spawn(RUNNER, command, program, confinement, &[channel.as_fd()])
     }
 
     fn helper_identity(&self) -> Option<Identity> {
         self.identities.separate.then_some(self.identities.helper)
     }
 
-    fn start_worker(&self, given: &[(&str, OwnedFd)]) -> Result<Child, StartError> {
+    fn start_worker(&self, given: &[(&str, OwnedFd)]) -> Result<Process, StartError> {
         let program = &self.binaries.worker;
         let mut command = command(program);
         if let Some(config) = &self.config {
@@ -163,15 +168,10 @@ impl Plan {
             name.starts_with(b"NETEVD_") || [&b"RUST_LOG"[..], b"NO_COLOR", b"TERM"].contains(&name)
         }));
         let identity = self.identities.separate.then_some(self.identities.worker);
-        let confinement = Confinement {
-            identity: ids(identity),
-            capabilities: 0,
-            umask: 0o022,
-            own_session: true,
-            holds_hang_up: true,
-        };
+        let confinement =
+            Confinement { identity, capabilities: 0, umask: 0o022, own_session: true, holds_hang_up: true };
         let given: Vec<_> = given.iter().map(|(_, descriptor)| descriptor.as_fd()).collect();
-        spawn(command, program, confinement, &given)
+        spawn(WORKER, command, program, confinement, &given)
     }
 }
 
@@ -181,26 +181,22 @@ pub(crate) fn start_helper(
     identity: Option<Identity>,
     channel: OwnedFd,
     policy: &Policy,
-) -> Result<Child, StartError> {
+) -> Result<Process, StartError> {
     let policy = sealed(&policy.to_string())?;
     let confinement = Confinement {
-        identity: ids(identity),
+        identity,
         capabilities: CAP_NET_ADMIN,
         umask: 0o077,
         own_session: true,
         holds_hang_up: false,
     };
-    spawn(command(program), program, confinement, &[channel.as_fd(), policy.as_fd()])
+    spawn(HELPER, command(program), program, confinement, &[channel.as_fd(), policy.as_fd()])
 }
 
 /// The two ends of a new channel.
 pub(crate) fn channel() -> Result<(OwnedFd, OwnedFd), StartError> {
     socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
         .map_err(|errno| StartError { action: "make the channel".to_owned(), error: errno.into() })
-}
-
-fn ids(identity: Option<Identity>) -> Option<(u32, u32)> {
-    identity.map(|identity| (identity.uid.as_raw(), identity.gid.as_raw()))
 }
 
 fn command(program: &Program) -> Command {
@@ -212,16 +208,18 @@ fn command(program: &Program) -> Command {
 }
 
 fn spawn(
+    name: &'static str,
     mut command: Command,
     program: &Program,
     confinement: Confinement,
     descriptors: &[BorrowedFd<'_>],
-) -> Result<Child, StartError> {
+) -> Result<Process, StartError> {
     sys::confine(&mut command, confinement, descriptors);
-    command.spawn().map_err(|error| {
-        let whom = confinement.identity.map_or(String::new(), |(uid, _)| format!(" as uid {uid}"));
+    let child = command.spawn().map_err(|error| {
+        let whom = confinement.identity.map_or(String::new(), |id| format!(" as uid {}", id.uid));
         StartError { action: format!("start {}{whom}", program.path().display()), error }
-    })
+    })?;
+    Ok(Process::new(name, child, confinement.identity))
 }
 
 /// The worker's netlink socket. Opened here because only CAP_NET_ADMIN may have a buffer above
@@ -253,12 +251,6 @@ fn sealed(text: &str) -> Result<File, StartError> {
         SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_SEAL;
     fcntl(&file, FcntlArg::F_ADD_SEALS(seals)).map_err(|errno| at(errno.into()))?;
     Ok(file)
-}
-
-/// The child's pid in the kernel's type.
-pub(crate) fn pid(child: &Child) -> Pid {
-    // A pid is a positive int (pid_max is at most 2^22).
-    Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX))
 }
 
 /// Makes a path independent of the working directory, which children do not share.

@@ -24,10 +24,14 @@ pub(crate) struct Identity {
 pub(crate) struct Powers {
     /// CAP_NET_ADMIN: a helper can be started.
     pub net_admin: bool,
-    /// CAP_SETUID and CAP_SETGID: children can have ids of their own.
-    pub set_ids: bool,
-    /// CAP_CHOWN: the runtime directory can be given away.
-    pub chown: bool,
+    /// CAP_SETUID
+    pub set_uid: bool,
+    /// CAP_SETGID
+    pub set_gid: bool,
+    /// CAP_SETPCAP: the children's bounding sets can be emptied.
+    pub setpcap: bool,
+    /// CAP_KILL: a child of another user is signalled when this process is killed.
+    pub kill: bool,
 }
 
 /// The two identities, and what is to be said about them.
@@ -68,9 +72,55 @@ impl Powers {
         let has = |capability| caps::has_cap(None, CapSet::Effective, capability).unwrap_or(false);
         Self {
             net_admin: has(Capability::CAP_NET_ADMIN),
-            set_ids: has(Capability::CAP_SETUID) && has(Capability::CAP_SETGID),
-            chown: has(Capability::CAP_CHOWN),
+            set_uid: has(Capability::CAP_SETUID),
+            set_gid: has(Capability::CAP_SETGID),
+            setpcap: has(Capability::CAP_SETPCAP),
+            kill: has(Capability::CAP_KILL),
         }
+    }
+
+    /// CAP_SETUID and CAP_SETGID: children can have ids of their own.
+    fn set_ids(self) -> bool {
+        self.set_uid && self.set_gid
+    }
+
+    /// A line for each capability that is missing, with what does not work without it; CAP_NET_ADMIN is
+    /// the caller's to name. `owns` says whether the runtime directory is the worker's. An ordinary
+    /// user, who has none, is not bothered.
+    pub(crate) fn missing(self, identities: &Identities, owns: bool) -> Vec<String> {
+        let mut lines = Vec::new();
+        let mut line = |capability: &str, effect: String| lines.push(format!("no {capability}: {effect}"));
+        if !identities.separate {
+            let ids = match (self.set_uid, self.set_gid) {
+                (true, true) => return lines,
+                (false, true) => "CAP_SETUID",
+                (true, false) => "CAP_SETGID",
+                (false, false) => "CAP_SETUID and CAP_SETGID",
+            };
+            let uid = Uid::effective();
+            if self.net_admin {
+                line(ids, "worker, helper and scripts cannot have separate users".to_owned());
+            } else if uid.is_root() {
+                line(ids, format!("worker and scripts run as uid {uid}"));
+            }
+            return lines;
+        }
+        if !owns {
+            let effect = "the runtime directory stays root's, so the worker cannot save its state or make the \
+                          API's socket, and `netevd status` finds no daemon";
+            line("CAP_CHOWN", effect.to_owned());
+        }
+        if !self.setpcap {
+            let effect = "the children keep the bounding set; no_new_privs still keeps them from gaining a \
+                          capability";
+            line("CAP_SETPCAP", effect.to_owned());
+        }
+        // With process 1 its whole PID namespace ends.
+        if !self.kill && std::process::id() != 1 {
+            let effect = "if this process is killed by SIGKILL, its children go on without it";
+            line("CAP_KILL", effect.to_owned());
+        }
+        lines
     }
 }
 
@@ -120,7 +170,7 @@ pub(crate) fn choose(
     before: Option<u32>,
 ) -> Result<Identities, IdentityError> {
     let own = Identity::own();
-    let switchable = powers.set_ids && groups_can_be_dropped();
+    let switchable = powers.set_ids() && groups_can_be_dropped();
     for name in [worker, helper].into_iter().flatten() {
         let id = Identity::named(name)?;
         if id != own && !(switchable && id.is_mapped()) {

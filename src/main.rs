@@ -18,6 +18,7 @@ mod manual;
 mod output;
 mod paint;
 mod polkit;
+mod process;
 mod runtime;
 mod start;
 mod supervise;

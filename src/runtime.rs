@@ -24,6 +24,7 @@ const LOCK: &str = "lock";
 #[derive(Debug)]
 pub(crate) struct Runtime {
     path: PathBuf,
+    is_given: bool,
     // Held, not read: the lock ends with the descriptor.
     _lock: Flock<File>,
 }
@@ -48,6 +49,13 @@ pub(crate) enum RuntimeError {
         found: String,
         /// What to do.
         cure: String,
+    },
+    /// The lock file is missing and cannot be made in another user's directory.
+    NoLock {
+        /// The directory.
+        path: PathBuf,
+        /// Its uid.
+        owner: u32,
     },
     /// A call failed.
     Failed {
@@ -93,7 +101,7 @@ pub(crate) fn not_running(path: &Path) -> Result<(), RuntimeError> {
 
 impl Runtime {
     /// Makes the directory if need be, takes the lock, and gives the directory to `owner`
-    /// (`None` leaves it to the caller).
+    /// (`None` leaves it to the caller) if that is permitted.
     pub(crate) fn open(path: &Path, owner: Option<Identity>) -> Result<Self, RuntimeError> {
         match DirBuilder::new().mode(0o755).create(path) {
             Ok(()) => {}
@@ -106,13 +114,25 @@ impl Runtime {
             .open(path)
             .map_err(failed(path, "open"))?;
         fit(path, &directory, owner)?;
-        let lock = lock(path)?;
-        if let Some(owner) = owner {
+        let found = directory.metadata().map_err(failed(path, "look at"))?;
+        let lock = lock(path).or_else(|error| recreate_lock(path, &directory, found.uid(), error))?;
+        let mut is_given = true;
+        if let Some(owner) = owner
+            && (found.uid(), found.gid()) != (owner.uid.as_raw(), owner.gid.as_raw())
+        {
             // Only now: a second daemon must not take the directory away from the first.
-            fchown(&directory, Some(owner.uid), Some(owner.gid))
-                .map_err(|errno| failed(path, "give away")(errno.into()))?;
+            match fchown(&directory, Some(owner.uid), Some(owner.gid)) {
+                Ok(()) => {}
+                Err(Errno::EPERM) => is_given = false,
+                Err(errno) => return Err(failed(path, "give away")(errno.into())),
+            }
         }
-        Ok(Self { path: path.to_owned(), _lock: lock })
+        Ok(Self { path: path.to_owned(), is_given, _lock: lock })
+    }
+
+    /// Whether the directory belongs to the owner that it was opened for.
+    pub(crate) fn is_given(&self) -> bool {
+        self.is_given
     }
 
     /// The directory.
@@ -185,6 +205,29 @@ fn lock(path: &Path) -> Result<Flock<File>, RuntimeError> {
     Ok(lock)
 }
 
+/// Where the lock file is gone, root without CAP_DAC_OVERRIDE cannot make one in the worker's directory:
+/// CAP_CHOWN makes it root's for that moment. `owner` has it, and `error` came of the first attempt.
+fn recreate_lock(
+    path: &Path,
+    directory: &File,
+    owner: u32,
+    error: RuntimeError,
+) -> Result<Flock<File>, RuntimeError> {
+    let own = Uid::effective();
+    match &error {
+        RuntimeError::Failed { error, .. }
+            if error.kind() == io::ErrorKind::PermissionDenied && owner != own.as_raw() => {}
+        _ => return Err(error),
+    }
+    if fchown(directory, Some(own), None).is_err() {
+        return Err(RuntimeError::NoLock { path: path.to_owned(), owner });
+    }
+    let taken = lock(path);
+    fchown(directory, Some(Uid::from_raw(owner)), None)
+        .map_err(|errno| failed(path, "give back")(errno.into()))?;
+    taken
+}
+
 fn pid_in(file: File) -> Option<u32> {
     let mut text = String::new();
     file.take(32).read_to_string(&mut text).ok()?;
@@ -209,6 +252,12 @@ impl fmt::Display for RuntimeError {
             Self::Running { path, pid: None } => {
                 write!(f, "a daemon runs already (it holds {}/{LOCK}): stop it first", path.display())
             }
+            Self::NoLock { path, owner } => write!(
+                f,
+                "cannot make {}/{LOCK}: Permission denied; the directory belongs to uid {owner}, which needs \
+                 CAP_CHOWN or CAP_DAC_OVERRIDE here, or remove the directory",
+                path.display()
+            ),
             Self::Unfit { path, found, cure } => write!(f, "{}: {found}: {cure}", path.display()),
             Self::Failed { path, action, error } => write!(f, "cannot {action} {}: {error}", path.display()),
         }

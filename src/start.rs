@@ -11,7 +11,8 @@ use crate::runtime::{self, Runtime};
 use crate::supervise::{Signals, Wake, how};
 use crate::{Failure, environment, load, say, sys};
 use netevd_worker::config::Config;
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::Signal;
+use nix::unistd::Uid;
 use std::path::Path;
 
 /// Runs until it is told to stop; an error has been or is to be shown as one line.
@@ -27,9 +28,9 @@ pub(crate) fn run(config_file: Option<&Path>, options: &StartOptions) -> Result<
     let path = runtime::directory(named, user_runtime.as_deref(), options.dry_run.dry_run)?;
     let (user, helper_user) = (options.user.as_deref(), options.helper_user.as_deref());
     let identities = identity::choose(powers, user, helper_user, runtime::owner(&path))?;
-    let owner = (identities.separate && powers.chown).then_some(identities.worker);
-    let runtime = Runtime::open(&path, owner)?;
-    for note in &identities.notes {
+    let runtime = Runtime::open(&path, identities.separate.then_some(identities.worker))?;
+    let missing = powers.missing(&identities, runtime.is_given());
+    for note in identities.notes.iter().chain(&missing) {
         say(note);
     }
     let scripts = identity::of_scripts(&identities, config.scripts.user.as_deref())?;
@@ -45,10 +46,11 @@ pub(crate) fn run(config_file: Option<&Path>, options: &StartOptions) -> Result<
         say("scripts.user is set and has no effect: no other id can be taken here");
     }
     if !with_helper {
-        say(
-            "policy routing is off: that needs CAP_NET_ADMIN, which this process has not (start it as root); \
-             scripts run as the calling user",
-        );
+        let advice = if Uid::effective().is_root() { "" } else { " (start it as root)" };
+        say(&format!("policy routing is off: that needs CAP_NET_ADMIN, which this process has not{advice}"));
+        if !identities.separate {
+            say("scripts run as the calling user");
+        }
         if !config.routing.interfaces.is_empty() {
             say("routing.policy_rules is set and has no effect");
         }
@@ -107,7 +109,9 @@ fn reload(
         Err(_) => {
             say("reload: the configuration has problems, so the old one stays");
             // It refuses it too, and its API and metrics say so.
-            kill(crate::children::pid(&children.worker), Signal::SIGHUP).map_err(std::io::Error::from)?;
+            if let Err(error) = children.worker.signal(Signal::SIGHUP) {
+                say(&format!("reload: {error}: the API does not show the problems"));
+            }
             return Ok(());
         }
     };
@@ -124,14 +128,19 @@ fn reload(
     if !plan.dry_run && (another_policy || another_user) {
         let what = if another_policy { "the routing policy" } else { "scripts.user" };
         say(&format!("reload: {what} changed, so all processes start again; kernel state stays meanwhile"));
-        signals.stop_all(children)?;
+        if let Err(error) = signals.stop_all(children) {
+            // The worker is the first to be stopped. If it has ended, that is noticed at once.
+            say(&format!("reload: {error}; the old configuration stays"));
+            return Ok(());
+        }
         // The old worker may have been asked for what was written since the configuration was read.
         if let Some(bell) = &mut children.bell {
             signals.heed(bell);
         }
         *children = plan.start(&new.routing, scripts)?;
-    } else {
-        kill(crate::children::pid(&children.worker), Signal::SIGHUP).map_err(std::io::Error::from)?;
+    } else if let Err(error) = children.worker.signal(Signal::SIGHUP) {
+        say(&format!("reload: {error}; the old configuration stays"));
+        return Ok(());
     }
     *config = new;
     Ok(())

@@ -1,24 +1,23 @@
 //! Waits for signals and for children; one thread, no runtime.
 
 use crate::bell::Bell;
-use crate::children::{Children, pid};
+use crate::children::Children;
+use crate::process::Process;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use std::cell::Cell;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, ExitStatus};
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 /// How long a child has between TERM and KILL. The worker gives its scripts ten seconds and
 /// needs a moment itself.
 const WORKER_GRACE: Duration = Duration::from_secs(13);
 const HELPER_GRACE: Duration = Duration::from_secs(10);
-/// What starts scripts as `scripts.user`, in messages.
-const RUNNER: &str = "the runner of scripts";
 
 /// What the launcher wakes up for.
 #[derive(Debug)]
@@ -130,9 +129,8 @@ impl Signals {
                 } else {
                     None
                 };
-                return Ok(
-                    cause.map_or(Wake::Died(who, status), |status| Wake::Died("netevd-worker", status))
-                );
+                let worker = children.worker.name();
+                return Ok(cause.map_or(Wake::Died(who, status), |status| Wake::Died(worker, status)));
             }
             if let Some(wake) = self.deferred.take() {
                 return Ok(wake);
@@ -151,7 +149,7 @@ impl Signals {
     }
 
     /// Waits for one child at most so long; what other signals ask for is done afterwards.
-    fn wait_for(&self, child: &mut Child, grace: Duration) -> io::Result<Option<ExitStatus>> {
+    fn wait_for(&self, child: &mut Process, grace: Duration) -> io::Result<Option<ExitStatus>> {
         let until = Instant::now() + grace;
         loop {
             if let Some(status) = child.try_wait()? {
@@ -166,31 +164,29 @@ impl Signals {
     }
 
     /// TERM, and KILL after the grace.
-    fn stop(&self, name: &str, child: &mut Child, grace: Duration) -> io::Result<ExitStatus> {
+    fn stop(&self, child: &mut Process, grace: Duration) -> io::Result<ExitStatus> {
         if let Some(status) = child.try_wait()? {
             return Ok(status);
         }
-        // The child is not reaped yet, so the pid is still its own.
-        kill(pid(child), Signal::SIGTERM)?;
+        child.signal(Signal::SIGTERM)?;
         if let Some(status) = self.wait_for(child, grace)? {
             return Ok(status);
         }
+        let name = child.name();
         crate::say(&format!("{name} does not end within {} s of SIGTERM: killing it", grace.as_secs()));
-        child.kill()?;
+        child.signal(Signal::SIGKILL)?;
         child.wait()
     }
 
     /// Stops the worker, which gives its scripts their grace; helper and runner follow by the end of
     /// their channels, and the routing state stays in the kernel. True when all ended as meant.
     pub(crate) fn stop_all(&self, children: &mut Children) -> io::Result<bool> {
-        let worker = self.stop("netevd-worker", &mut children.worker, WORKER_GRACE)?;
+        let worker = self.stop(&mut children.worker, WORKER_GRACE)?;
         let mut good = as_meant(worker);
-        let others = [("netevd-priv", &mut children.helper), (RUNNER, &mut children.runner)];
-        for (name, child) in others {
-            let Some(child) = child else { continue };
+        for child in [&mut children.helper, &mut children.runner].into_iter().flatten() {
             let left = match self.wait_for(child, Duration::from_secs(2))? {
                 Some(status) => status,
-                None => self.stop(name, child, HELPER_GRACE)?,
+                None => self.stop(child, HELPER_GRACE)?,
             };
             good &= as_meant(left);
         }
@@ -207,12 +203,14 @@ impl Children {
     fn died(&mut self) -> io::Result<Option<Wake>> {
         // When several have ended the helper and the runner are asked first: they only ever end by
         // themselves with a non-zero status, and then that is the cause.
-        let end = |child: &mut Option<Child>| child.as_mut().map_or(Ok(None), Child::try_wait);
-        let others = [("netevd-priv", end(&mut self.helper)?), (RUNNER, end(&mut self.runner)?)];
-        let worker = ("netevd-worker", self.worker.try_wait()?);
-        let failed = others.into_iter().filter(|(_, status)| status.is_some_and(|status| !status.success()));
-        let mut dead = failed.chain([worker]).chain(others);
-        Ok(dead.find_map(|(name, status)| Some(Wake::Died(name, status?))))
+        let mut others = Vec::new();
+        for child in [&mut self.helper, &mut self.runner].into_iter().flatten() {
+            others.extend(child.try_wait()?.map(|status| (child.name(), status)));
+        }
+        let worker = self.worker.try_wait()?.map(|status| (self.worker.name(), status));
+        let failed = others.iter().find(|(_, status)| !status.success()).copied();
+        let dead = failed.or(worker).or_else(|| others.first().copied());
+        Ok(dead.map(|(name, status)| Wake::Died(name, status)))
     }
 }
 

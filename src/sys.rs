@@ -3,6 +3,7 @@
 
 #![allow(unsafe_code)]
 
+use crate::identity::Identity;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, RawFd};
@@ -22,7 +23,7 @@ const CAPABILITY_BITS: libc::c_int = 64;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Confinement {
     /// uid and gid to take, with no supplementary groups; `None` keeps the caller's.
-    pub identity: Option<(libc::uid_t, libc::gid_t)>,
+    pub identity: Option<Identity>,
     /// The capabilities to keep, as bits; all others go from every set.
     pub capabilities: u64,
     /// File mode creation mask.
@@ -108,8 +109,8 @@ fn prepare(confinement: Confinement, given: [Option<RawFd>; GIVEN_MAX], parent: 
     // SAFETY: plain integers.
     let _ = check(unsafe { libc::close_range(next.unsigned_abs(), libc::c_uint::MAX, flags) });
     drop_bounding_set(confinement.capabilities);
-    if let Some((uid, gid)) = confinement.identity {
-        take_identity(uid, gid)?;
+    if let Some(identity) = confinement.identity {
+        take_identity(identity.uid.as_raw(), identity.gid.as_raw())?;
     }
     set_capabilities(confinement.capabilities)?;
     // After the change of identity, which clears it.

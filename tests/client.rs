@@ -12,6 +12,7 @@ use netevd_worker::api::document::{
     ErrorBody, ErrorDocument, EventDetails, EventDocument, Events, ProblemDocument, Reload,
 };
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -121,6 +122,44 @@ fn reload_waits_for_a_daemon_that_starts_again() {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert!(text(&output.stdout).ends_with("restarted: the new policy is in force\n"), "{output:?}");
     assert_eq!(fake.requests().len(), 5);
+}
+
+/// Root without CAP_DAC_OVERRIDE, as in a container, at a socket of another user and group.
+fn as_confined_root(fake: &Fake, capabilities: &str) -> Output {
+    let command = netevd(fake);
+    let mut setpriv = Command::new("setpriv");
+    setpriv.args(["--clear-groups", "--inh-caps=-all"]);
+    setpriv.arg(format!("--bounding-set=-all{capabilities}")).arg("--");
+    setpriv.arg(command.get_program()).args(command.get_args()).arg("status");
+    setpriv.env_clear().env("PATH", "/usr/bin:/bin").output().expect("started")
+}
+
+#[test]
+fn root_without_dac_override_connects_as_a_member_of_the_socket_s_group() {
+    if !nix::unistd::Uid::effective().is_root() {
+        eprintln!("SKIPPED: only root can give the socket away");
+        return;
+    }
+    let fake = Fake::new("group", |_| json(200, &status("a")));
+    let socket = fake.socket();
+    std::os::unix::fs::chown(&socket, Some(61_181), Some(61_182)).expect("given away");
+    std::fs::set_permissions(&socket, PermissionsExt::from_mode(0o660)).expect("mode");
+
+    let output = as_confined_root(&fake, ",+setgid");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(text(&output.stdout).contains("netevd"), "{output:?}");
+    // The daemon still sees root, who may reload.
+    assert_eq!(fake.peers(), [(0, 61_182)]);
+
+    let output = as_confined_root(&fake, "");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = text(&output.stderr);
+    assert!(said.contains("needs CAP_DAC_OVERRIDE or CAP_SETGID") && !said.contains("as root"), "{said}");
+
+    // A socket that is not for its group is not for root's, either.
+    std::fs::set_permissions(&socket, PermissionsExt::from_mode(0o600)).expect("mode");
+    assert_eq!(as_confined_root(&fake, ",+setgid").status.code(), Some(1));
+    assert_eq!(fake.peers().len(), 1);
 }
 
 fn event(id: u64, action: &str) -> EventDocument {

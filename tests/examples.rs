@@ -90,6 +90,55 @@ fn the_example_units_are_good_and_used() {
     assert!(output.status.success() && output.stderr.is_empty(), "{}", text(&output));
 }
 
+/// Files that are mounted are there; the capabilities are those of the documentation; the configuration is good.
+#[test]
+fn the_example_for_compose_names_what_is_there() {
+    let directory = examples().join("compose");
+    let read = |name: &str| fs::read_to_string(directory.join(name)).expect("readable");
+    let parse = |name: &str| -> serde_json::Value { serde_yaml::from_str(&read(name)).expect("YAML") };
+    let compose = parse("compose.yaml");
+    let services = compose["services"].as_object().expect("services");
+    assert_eq!(services.keys().collect::<Vec<_>>(), ["grafana", "netevd", "prometheus"]);
+    let mut mounted = Vec::new();
+    for (name, service) in services {
+        assert_eq!(service["network_mode"], "host", "{name}");
+        for volume in service["volumes"].as_array().expect("volumes") {
+            let (source, target) = volume.as_str().and_then(|text| text.split_once(':')).expect("FROM:TO");
+            if source.starts_with('.') {
+                assert!(directory.join(source).is_file(), "{name}: {source}");
+                assert!(target.ends_with(":ro"), "{name}: {target}");
+                mounted.push(source.rsplit('/').next().expect("a name").to_owned());
+            } else {
+                assert!(!compose["volumes"][source].is_null(), "{name}: {source} is no volume");
+            }
+        }
+    }
+    for file in fs::read_dir(&directory).expect("a directory").flatten() {
+        let file = file.file_name().into_string().expect("UTF-8");
+        assert!(file == "compose.yaml" || mounted.contains(&file), "{file} is mounted nowhere");
+    }
+
+    let netevd = &services["netevd"];
+    assert_eq!(netevd["image"], format!("netevd:{}", env!("CARGO_PKG_VERSION")));
+    let capabilities: Vec<_> =
+        netevd["cap_add"].as_array().expect("a list").iter().filter_map(|name| name.as_str()).collect();
+    let granted = format!("--cap-drop all --cap-add {}", capabilities.join(","));
+    for text in ["examples/container.yaml", "docs/user/container.md"] {
+        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(text)).expect("readable");
+        assert!(text.contains(&granted), "{granted}");
+    }
+    let mut validate = Command::new(env!("CARGO_BIN_EXE_netevd"));
+    let output = validate.arg("validate").arg(directory.join("netevd.yaml")).output().expect("started");
+    assert!(output.status.success(), "{}", text(&output));
+    // Each is where the other looks for it.
+    let prometheus = services["prometheus"]["command"][1].as_str().expect("an option");
+    let address = prometheus.strip_prefix("--web.listen-address=").expect("its address");
+    assert_eq!(parse("grafana-datasource.yaml")["datasources"][0]["url"], format!("http://{address}"));
+    let path = parse("grafana-dashboards.yaml")["providers"][0]["options"]["path"].clone();
+    let path = format!(":{}/", path.as_str().expect("a path"));
+    assert!(read("compose.yaml").contains(&path), "{path}");
+}
+
 fn examples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")
 }

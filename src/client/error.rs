@@ -65,10 +65,13 @@ impl fmt::Display for ClientError {
                 }
             }
             Self::Denied(endpoint) => {
-                write!(f, "{endpoint}: this user may not connect; run it as root")?;
+                write!(f, "{endpoint}: this user may not connect; ")?;
                 match endpoint {
-                    Endpoint::Unix(path) => f.write_str(&how_to_join(path)),
-                    Endpoint::Tcp(_) => Ok(()),
+                    _ if Uid::effective().is_root() => f.write_str(
+                        "where the socket is another user's, root needs CAP_DAC_OVERRIDE or CAP_SETGID",
+                    ),
+                    Endpoint::Unix(path) => write!(f, "run it as root{}", how_to_join(path)),
+                    Endpoint::Tcp(_) => f.write_str("run it as root"),
                 }
             }
             Self::Refused(body) => {

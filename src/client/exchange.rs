@@ -1,6 +1,6 @@
 //! One request and its answer over a connection of its own, with hyper.
 
-use super::{ClientError, Endpoint, Target};
+use super::{ClientError, Endpoint, Target, local};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
@@ -9,7 +9,7 @@ use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use netevd_worker::api::document::ErrorDocument;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::TcpStream;
 
 /// Bytes of one answer that are read; the largest of the daemon's has a hundredth of that.
 const LARGEST: usize = 256 * 1024 * 1024;
@@ -32,7 +32,7 @@ pub(super) async fn ask(
     let failed = |error| ClientError::of_connect(endpoint, error);
     match endpoint {
         Endpoint::Unix(path) => {
-            converse(UnixStream::connect(path).await.map_err(failed)?, endpoint, question).await
+            converse(local::connect(path).await.map_err(failed)?, endpoint, question).await
         }
         Endpoint::Tcp(authority) => {
             let stream = TcpStream::connect(authority.as_str()).await.map_err(failed)?;

@@ -5,6 +5,7 @@
 mod endpoint;
 mod error;
 mod exchange;
+mod local;
 mod messages;
 mod stream;
 mod target;

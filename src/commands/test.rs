@@ -276,7 +276,7 @@ fn started(
     let (mut command, feed) = command(path, kind, input)?;
     command.stdout(Stdio::inherit()).stderr(Stdio::inherit()).current_dir("/");
     let confinement = sys::Confinement {
-        identity: identity.map(|id| (id.uid.as_raw(), id.gid.as_raw())),
+        identity,
         capabilities: 0,
         umask: 0o022,
         own_session: false,
@@ -306,7 +306,7 @@ fn ended(child: &mut std::process::Child, until: Instant) -> Outcome {
         }
         // The script leads a group of its own, and is not reaped yet.
         let now = Instant::now();
-        let group = crate::children::pid(child);
+        let group = crate::process::pid(child);
         match timed_out {
             None if now >= until => {
                 let _ = killpg(group, Signal::SIGTERM);

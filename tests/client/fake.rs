@@ -3,6 +3,7 @@
 use netevd_worker::api::document::{
     ConfigStatus, EventDocument, HelperStatus, LastEvent, Listener as ListenerDocument, Status,
 };
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use serde::Serialize;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -23,6 +24,7 @@ pub(crate) struct Request {
 pub(crate) struct Fake {
     directory: PathBuf,
     asked: Arc<Mutex<Vec<Request>>>,
+    peers: Arc<Mutex<Vec<(u32, u32)>>>,
 }
 
 impl Fake {
@@ -33,9 +35,13 @@ impl Fake {
         let listener = UnixListener::bind(directory.join("api.sock")).expect("a socket");
         let asked = Arc::new(Mutex::new(Vec::new()));
         let noted = Arc::clone(&asked);
+        let peers = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&peers);
         std::thread::spawn(move || {
             for connection in listener.incoming() {
                 let mut connection = connection.expect("a connection");
+                let peer = getsockopt(&connection, PeerCredentials).expect("a peer");
+                seen.lock().expect("whole").push((peer.uid(), peer.gid()));
                 let mut lines = BufReader::new(&connection).lines().map_while(Result::ok);
                 let mut request = Request { line: lines.next().unwrap_or_default(), place: None };
                 for line in lines.take_while(|line| !line.is_empty()) {
@@ -49,11 +55,20 @@ impl Fake {
                 let _ = connection.write_all(&bytes);
             }
         });
-        Self { directory, asked }
+        Self { directory, asked, peers }
     }
 
     pub(crate) fn endpoint(&self) -> String {
-        format!("unix:{}", self.directory.join("api.sock").display())
+        format!("unix:{}", self.socket().display())
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.directory.join("api.sock")
+    }
+
+    /// uid and gid of each who connected.
+    pub(crate) fn peers(&self) -> Vec<(u32, u32)> {
+        self.peers.lock().expect("whole").clone()
     }
 
     /// The first lines of all requests.

@@ -3,6 +3,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test stops at the first surprise")]
 
+mod capabilities;
 mod place;
 #[path = "../support/skip.rs"]
 mod skip;

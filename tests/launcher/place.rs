@@ -152,8 +152,12 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        // The children's parent-death signal ends them as well.
+        // The children's parent-death signal ends them as well, unless the launcher lacks CAP_KILL.
+        let children = self.children();
         let _ = self.0.kill();
+        for pid in children {
+            let _ = Command::new("kill").arg("-9").arg(pid.to_string()).stderr(Stdio::null()).status();
+        }
         let _ = self.0.wait();
     }
 }

@@ -14,7 +14,7 @@ REMAP = --remap-path-prefix=$(CURDIR)=/netevd \
 	--remap-path-prefix=$(shell rustc --print sysroot)/lib/rustlib/src/rust=/rustc/$(shell rustc -vV | sed -n 's/^commit-hash: //p')
 
 .DEFAULT_GOAL := help
-.PHONY: help build release man install uninstall demo test rootfs test-boot test-api size layout fuzz miri bench lint audit exposure deny sbom reproducible packages clean bench-table soak
+.PHONY: help build release man install uninstall demo test rootfs test-boot test-api size layout fuzz miri bench lint audit exposure deny sbom reproducible packages packages-ci clean bench-table soak
 
 help: ## Print this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
@@ -181,9 +181,16 @@ packages: ## Install the Debian packages that the tests need and that are missin
 		dbus-daemon:dbus-daemon networkctl:systemd resolvectl:systemd-resolved pkcheck:polkitd \
 		NetworkManager:network-manager dhclient:isc-dhcp-client dnsmasq:dnsmasq-base nft:nftables \
 		promtool:prometheus strace:strace python3:python3 chromium:chromium \
-		mandoc:mandoc groff:groff-base zsh:zsh fish:fish systemd-analyze:systemd \
-		dh:debhelper dpkg-buildpackage:dpkg-dev lintian:lintian rpmbuild:rpm rpmlint:rpmlint zstd:zstd \
-		makepkg:makepkg pacman:pacman-package-manager fakeroot:fakeroot bsdtar:libarchive-tools
+		mandoc:mandoc groff:groff-base zsh:zsh fish:fish systemd-analyze:systemd
+
+# At once, so that steps which run side by side do not wait for dpkg's lock.
+packages-ci: packages ## The same for all that CI does: packages, images, emulated machines (root)
+	@tests/support/packages.sh mmdebstrap:mmdebstrap dh:debhelper dpkg-buildpackage:dpkg-dev lintian:lintian \
+		rpmbuild:rpm rpmlint:rpmlint zstd:zstd makepkg:makepkg pacman:pacman-package-manager \
+		fakeroot:fakeroot bsdtar:libarchive-tools podman:podman buildah:buildah runc:runc \
+		busybox:busybox-static readelf:binutils minisign:minisign ssh-keygen:openssh-client git:git jq:jq \
+		mke2fs:e2fsprogs qemu-system-x86_64:qemu-system-x86 qemu-aarch64-static:qemu-user-static \
+		aarch64-linux-gnu-objdump:binutils-aarch64-linux-gnu
 
 # Without root the rows of D-Bus are left out: the bus wants users of its own. The rows of networkd-dispatcher
 # and nm-dispatcher are there where their packages are; installing those is not this program's business.

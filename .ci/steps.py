@@ -17,25 +17,36 @@ LOGS = ROOT / "target" / "ci"
 # Two cores. Most tests wait for the kernel or for a machine that boots, compilers do not.
 SLOTS = int(os.environ.get("CI_SLOTS", "2"))
 
-# Name: (what has to be done before, the command). First those on which most depends.
+# Name: (what has to be done before, the command). First those on which most depends, then the longest. The
+# programs are those of `release` wherever BUILT names them: one build for all that installs something.
+BUILT = "BUILT=$PWD/target/release"
 STEPS = {
     # One installer of packages at a time, so that no other step meets dpkg's lock.
-    "packages": ([], "make packages"),
-    "release": (["packages"], "make release"),
+    "packages": ([], "make packages-ci"),
+    "release": (["packages"], "make release release-static"),
     "debug": (["packages"], "make build && cargo test --workspace --locked --no-run"),
+    # From one seed, as the endurance test: what chance finds is found by `make fuzz`.
+    "fuzz": (["debug"], "make fuzz FUZZ_SEED=1"),
     "rootfs": (["packages"], "make rootfs"),
-    "lint": (["debug"], "make lint"),
-    "audit": (["debug"], "make audit sbom exposure"),
+    "deb": (["release"], f"make deb {BUILT}"),
+    "vm": (["deb"], f"make test-vm {BUILT}"),
     "test": (["debug"], "make test"),
     "boot": (["release", "debug", "rootfs"], "make test-boot"),
+    "package-tests": (["boot"], f"make test-packages {BUILT}"),
+    "image": (["release", "debug"], "make image reproducible-images test-image"),
+    "dist": (["deb"], f"make dist-check {BUILT}"),
+    "rpm-arch": (["deb"], f"make rpm arch {BUILT} && make reproducible-packages {BUILT}"),
+    "dockerfile": (["image"], f"make dockerfile-check {BUILT}"),
+    "arm64": (["packages"], "make check-arm64"),
+    "lint": (["debug"], "make lint"),
+    "audit": (["debug"], "make audit sbom exposure"),
+    # The helper alone: the others take minutes.
+    "reproducible": (["release"], "make reproducible WHAT=helper"),
     "size": (["release", "debug"], "make size"),
     # A minute of one seed: CI is no lottery. `make soak` draws another each time.
     "soak": (["release", "debug"], "make soak SOAK_SECONDS=60 SOAK_SEED=1"),
     "api": (["debug"], "make test-api"),
-    # The helper alone: the others take minutes.
-    "reproducible": (["release"], "make reproducible WHAT=helper"),
-    # From one seed, as the endurance test: what chance finds is found by `make fuzz`.
-    "fuzz": (["packages"], "make fuzz FUZZ_SEED=1"),
+    "crates": (["packages"], "make crates"),
     "miri": (["packages"], "make miri"),
 }
 

@@ -41,8 +41,5 @@ while read -r applet; do
 done <"$tree/applets"
 rm "$tree/applets"
 
-# Names of functions, 1.5 MB: the image has a bound. A stripped program stays as it is.
-"${STRIP:-strip}" "$tree/usr/bin/netevd" "$tree/usr/lib/netevd/netevd-worker" "$tree/usr/lib/netevd/netevd-priv"
-
 install -m 644 LICENSE COPYING "$tree/usr/share/doc/netevd/"
 install -m 644 "$NOTICES" "$tree/usr/share/doc/netevd/NOTICES"

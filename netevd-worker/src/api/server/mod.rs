@@ -19,6 +19,7 @@ mod keeper;
 mod look;
 mod page;
 mod query;
+mod rest;
 mod router;
 mod seats;
 mod state;

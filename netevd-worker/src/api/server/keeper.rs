@@ -153,7 +153,8 @@ impl Keeper {
     fn open_tcp(&mut self) {
         let api = self.orders.borrow().api.clone();
         let before = self.tcp.take().and_then(Result::ok);
-        self.tcp = api.tcp().map(|address| Tcp::open(before, address, &api, &self.stop));
+        let not_of = self.context.lesser_users();
+        self.tcp = api.tcp().map(|address| Tcp::open(before, address, &api, &not_of, &self.stop));
     }
 
     /// To whom it concerns: `status`, and the log where something is new.

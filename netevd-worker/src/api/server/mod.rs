@@ -41,6 +41,7 @@ use context::Context;
 use keeper::Keeper;
 use std::path::PathBuf;
 use std::sync::Arc;
+pub(super) use token::owner_fault as token_owner_fault;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;

@@ -31,5 +31,6 @@ run src/ -p netevd --bin netevd
 run tests/it/ -p netevd --test it
 run tests/launcher/ -p netevd --test launcher
 run tests/papers/ -p netevd --test papers
+run tests/examples.rs -p netevd --test examples
 [ -z "$named" ] || { echo "hostile.sh: in no program that it knows: $named" >&2; exit 1; }
 echo "and $boot by make test-boot"

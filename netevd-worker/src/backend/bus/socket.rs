@@ -7,12 +7,12 @@
 //! [`sieve`]: super::sieve
 
 use super::sieve::{Door, Gate, Sieve};
+use nix::sys::socket::{Shutdown, shutdown};
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixStream as StdUnixStream};
 use std::sync::Arc;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use zbus::Address;
@@ -87,9 +87,12 @@ impl ReadHalf for Reader {
             if count > 0 {
                 return Ok((count, Vec::new()));
             }
-            match self.stream.read(&mut self.piece).await? {
-                0 => return Ok((0, Vec::new())),
-                read => self.sieve.put(&self.piece[..read]),
+            self.stream.readable().await?;
+            match self.stream.try_read(&mut self.piece) {
+                Ok(0) => return Ok((0, Vec::new())),
+                Ok(read) => self.sieve.put(&self.piece[..read]),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
             }
         }
     }
@@ -102,10 +105,16 @@ pub(super) struct Writer(OwnedWriteHalf);
 #[async_trait]
 impl WriteHalf for Writer {
     async fn sendmsg(&mut self, buffer: &[u8], _: &[BorrowedFd<'_>]) -> io::Result<usize> {
-        self.0.write(buffer).await
+        loop {
+            self.0.writable().await?;
+            match self.0.try_write(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                other => return other,
+            }
+        }
     }
 
     async fn close(&mut self) -> io::Result<()> {
-        self.0.shutdown().await
+        Ok(shutdown(self.0.as_ref().as_raw_fd(), Shutdown::Write)?)
     }
 }

@@ -11,7 +11,7 @@ pub(super) enum Of {
 /// What is bounded, in what, the constant and its file, and what becomes of one more.
 pub(super) type Cap = (&'static str, Of, &'static str, &'static str, &'static str);
 
-pub(super) const CAPS: [Cap; 33] = {
+pub(super) const CAPS: [Cap; 35] = {
     use Of::{Bytes, Kibibytes, Things};
     [
         (

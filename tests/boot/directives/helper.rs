@@ -183,7 +183,6 @@ pub(super) const ROWS: &[Row] = &[
     // The machine's cgroups have no controllers: nothing but the setting is to be seen.
     ("TasksMax=4", &[Told("TasksMax", "4")]),
     ("MemoryMax=64M", &[Told("MemoryMax", "67108864")]),
-    ("LimitNOFILE=64", &[Root("awk '/open files/ { print $4, $5 }' /proc/$P/limits", "64 64")]),
     ("LimitCORE=0", &[Root("awk '/core file/ { print $5, $6 }' /proc/$P/limits", "0 0")]),
 ];
 

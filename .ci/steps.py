@@ -45,6 +45,7 @@ STEPS = {
     "size": (["release", "debug"], "make size"),
     # A minute of one seed: CI is no lottery. `make soak` draws another each time.
     "soak": (["release", "debug"], "make soak SOAK_SECONDS=60 SOAK_SEED=1"),
+    "hostile": (["debug"], "make test-hostile"),
     "api": (["debug"], "make test-api"),
     "crates": (["packages"], "make crates"),
     "miri": (["packages"], "make miri"),

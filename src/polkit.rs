@@ -15,7 +15,7 @@ pub(crate) fn rule(config: &Config, user: &str) -> String {
          // netevd.service does so at each start and reload. Without the first line this file stays as it is.\n"
     );
     let actions = actions(config);
-    let units: Vec<String> = config.units.iter().map(unit).collect();
+    let units: Vec<String> = config.units.iter().map(|rule| unit(rule, config)).collect();
     if actions.is_empty() && units.is_empty() {
         rule.push_str("// Nothing in the configuration needs one.\n");
         return rule;
@@ -42,7 +42,8 @@ pub(crate) fn rule(config: &Config, user: &str) -> String {
             "    // units\n    \
                  if (action.id === \"org.freedesktop.systemd1.manage-units\") {{\n        \
                      var verb = action.lookup(\"verb\");\n        \
-                     var unit = String(action.lookup(\"unit\"));\n\
+                     var unit = String(action.lookup(\"unit\"));\n        \
+                 var name;\n\
              {}    }}\n",
             units.concat()
         );
@@ -75,18 +76,29 @@ fn actions(config: &Config) -> Vec<(&'static str, &'static str)> {
     actions
 }
 
-/// One verb of one unit; where its name is filled in, every name that can come of it.
-fn unit(rule: &UnitRule) -> String {
-    format!(
-        "        // {} {}\n        \
-             if (verb === \"{}\" && /^{}$/.test(unit)) {{\n            \
-                 return polkit.Result.YES;\n        \
-             }}\n",
-        rule.verb.name(),
-        rule.unit,
-        rule.verb.name(),
-        rule.unit.pattern(&rule.on)
-    )
+/// One verb of one unit; where its name has that of a link, of each link that the rule is for.
+fn unit(rule: &UnitRule, config: &Config) -> String {
+    let verb = rule.verb.name();
+    let mut text = format!("        // {verb} {}\n", rule.unit);
+    for names in rule.unit_names(config) {
+        let _ = write!(
+            text,
+            "        name = /{}/.exec(unit);\n        if (verb === \"{verb}\" && name",
+            names.unit
+        );
+        let any = |patterns: &[String]| {
+            let tests: Vec<String> = patterns.iter().map(|p| format!("/{p}/.test(name[1])")).collect();
+            tests.join(" || ")
+        };
+        for list in &names.one_of {
+            let _ = write!(text, "\n                && ({})", any(list));
+        }
+        if !names.none_of.is_empty() {
+            let _ = write!(text, "\n                && !({})", any(&names.none_of));
+        }
+        text.push_str(") {\n            return polkit.Result.YES;\n        }\n");
+    }
+    text
 }
 
 #[cfg(test)]
@@ -137,8 +149,13 @@ mod tests {
     fn a_unit_is_permitted_with_its_verb() {
         let text = "units: [{on: [carrier, off], link: \"wg*\", restart: \"a-%e@%i.service\"}]";
         let rule = rule(&config(text), "netevd");
-        let line = r#"if (verb === "restart" && /^a\-(?:carrier|off)\@(?:[A-Za-z0-9:_.]|\\x[0-9a-f]{2})+\.service$/.test(unit)) {"#;
-        assert!(rule.contains(line), "{rule}");
+        for event in ["carrier", "off"] {
+            let form = format!(r"name = /^a\-{event}\@([A-Za-z0-9_]");
+            assert_eq!(rule.matches(&form).count(), 1, "{rule}");
+        }
+        assert_eq!(rule.matches(r#"if (verb === "restart" && name"#).count(), 2, "{rule}");
+        assert_eq!(rule.matches("/^wg(?:").count(), 2, "{rule}");
+        assert_eq!(rule.matches("&& !(/^lo$/.test(name[1]))").count(), 2, "{rule}");
         assert!(rule.contains("subject.user !== \"netevd\""), "{rule}");
     }
 }

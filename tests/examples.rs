@@ -5,6 +5,7 @@
 #[path = "support/skip.rs"]
 mod skip;
 
+use netevd_worker::config::may_name_a_unit;
 use netevd_worker::event::EventKind;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -137,6 +138,61 @@ fn the_example_for_compose_names_what_is_there() {
     let path = parse("grafana-dashboards.yaml")["providers"][0]["options"]["path"].clone();
     let path = format!(":{}/", path.as_str().expect("a path"));
     assert!(read("compose.yaml").contains(&path), "{path}");
+}
+
+/// What stands first in every example unit that hands a link's name to a program.
+const CHECK: &str = "ExecStartPre=:sh -c '";
+
+#[test]
+fn the_example_units_refuse_an_instance_that_is_more_than_a_name() {
+    let mut checked = 0;
+    for unit in fs::read_dir(examples().join("units")).expect("units").flatten() {
+        let text = fs::read_to_string(unit.path()).expect("text");
+        let commands: Vec<&str> = text.lines().filter(|line| line.starts_with("Exec")).collect();
+        if !commands.iter().any(|line| line.contains("%I") || line.contains("%i")) {
+            continue;
+        }
+        checked += 1;
+        let check = commands[0].strip_prefix(CHECK).and_then(|rest| rest.strip_suffix("' sh %I"));
+        let check = check.unwrap_or_else(|| panic!("{:?} begins with {}", unit.path(), commands[0]));
+        assert!(
+            text.contains("\nEnvironment=LC_ALL=C\n"),
+            "{:?}: ranges of letters depend on it",
+            unit.path()
+        );
+        let accepts = |name: &str| {
+            let ran = Command::new("sh").args(["-c", check, "sh", name]).env("LC_ALL", "C").output();
+            ran.expect("sh").status.success()
+        };
+        for good in ["eth0", "wg-home", "br0.100", "veth@x", "we+b", "_x", "a,b=c~d", "0123456789abcde"] {
+            assert!(may_name_a_unit(good) && accepts(good), "{:?}: {good}", unit.path());
+        }
+        for bad in [
+            "a b",
+            "a\nb",
+            "a;b",
+            "a$b",
+            "a{b",
+            "a}b",
+            "a\"b",
+            "a'b",
+            "a`b",
+            "a\\b",
+            "a|b",
+            "a/b",
+            "a*b",
+            "a[b",
+            "wlän0",
+            "-x",
+            ".",
+            "..",
+            "0123456789abcdef",
+            "eth0\" }; chain inet filter input { policy accept; }; add x {",
+        ] {
+            assert!(!may_name_a_unit(bad) && !accepts(bad), "{:?}: {bad}", unit.path());
+        }
+    }
+    assert_eq!(checked, 4);
 }
 
 fn examples() -> PathBuf {

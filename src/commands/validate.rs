@@ -2,8 +2,14 @@
 
 use crate::cli::ValidateOptions;
 use crate::{Failure, load};
+use netevd_worker::api::token_file_fault;
+use netevd_worker::config::Config;
+use nix::unistd::User;
 use std::io::Write;
 use std::path::Path;
+
+/// As whom the service runs.
+const WORKER: &str = "netevd";
 
 /// Checks each file with its drop-ins; without any the file that the daemon would read.
 pub(crate) fn run(options: &ValidateOptions) -> Result<(), Failure> {
@@ -27,13 +33,25 @@ pub(crate) fn run(options: &ValidateOptions) -> Result<(), Failure> {
                 let file = netevd_worker::config::DEFAULT_FILE;
                 writeln!(std::io::stdout(), "{file}: not there, the defaults hold")?;
             }
-            Ok(loaded) => {
-                for file in loaded.files {
-                    writeln!(std::io::stdout(), "{}: good", file.display())?;
+            Ok(loaded) => match token_fault(&loaded.config) {
+                Some(fault) => failure = Some(Failure::line(fault)),
+                None => {
+                    for file in loaded.files {
+                        writeln!(std::io::stdout(), "{}: good", file.display())?;
+                    }
                 }
-            }
+            },
             Err(reason) => failure = Some(reason),
         }
     }
     failure.map_or(Ok(()), Err)
+}
+
+/// What the daemon would refuse about the token's file, as far as it can be known from here: the worker's user is
+/// taken to be the installed one.
+fn token_fault(config: &Config) -> Option<String> {
+    let names = [Some(WORKER), config.scripts.user.as_deref()];
+    let users = names.into_iter().flatten().filter_map(|name| User::from_name(name).ok().flatten());
+    let uids: Vec<u32> = users.map(|user| user.uid.as_raw()).collect();
+    token_file_fault(config.api.token_file.as_deref().filter(|_| config.api.enabled)?, &uids)
 }

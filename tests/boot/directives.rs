@@ -185,7 +185,8 @@ fn twin(machine: &Machine, unit: &str, attempt: &str, filtered: bool) -> String 
         String::from("[Unit]\nStartLimitIntervalSec=0\n[Service]\nType=oneshot\nRemainAfterExit=yes\n");
     for (section, line) in directives(unit) {
         let key = line.split('=').next().unwrap_or_default();
-        let own = ["Type", "ExecStart", "ExecStartPre", "Restart", "RestartSec"].contains(&key)
+        let own = ["Type", "ExecStart", "ExecStartPre", "ExecStopPost", "Restart", "RestartSec"]
+            .contains(&key)
             || (key == "SystemCallFilter" && !filtered);
         if section == "Service" && !own {
             text.push_str(&line);

@@ -123,3 +123,52 @@ fn a_helper_that_dies_at_each_start_is_a_problem_with_its_signal_and_remedy() {
         machine.await_text("rules", crate::RULES, crate::is_whole);
     });
 }
+
+/// A worker that breaks the protocol as soon as its helper is there.
+const ROGUE: &str = r#"
+import socket
+listener = None
+for number in (3, 4):
+    one = socket.socket(fileno=number)
+    if one.family == socket.AF_UNIX:
+        listener = one
+listener.setblocking(True)
+while True:
+    helper, _ = listener.accept()
+    helper.send(b"\xff" * 64)
+    helper.recv(1)
+    helper.close()
+"#;
+
+#[test]
+fn a_helper_whose_worker_breaks_the_protocol_starts_every_five_seconds_and_comes_back() {
+    let directory = "/etc/systemd/system/netevd.service.d";
+    let rogue =
+        "[Service]\nType=simple\nWatchdogSec=0\nExecStart=\nExecStart=/usr/bin/python3 /srv/rogue.py\n";
+    on_each_suite(&[], |machine| {
+        machine.write("/srv/rogue.py", ROGUE);
+        machine.sh(&format!("mkdir -p {directory}"));
+        machine.write(&format!("{directory}/rogue.conf"), rogue);
+        machine.sh("systemctl daemon-reload; systemctl restart netevd");
+        let status = "systemctl show --value -p ExecMainStatus netevd-priv";
+        machine.await_text("it ended by the violation", status, |text| text.trim() == "2");
+        let begun = "ExecMainStartTimestampMonotonic";
+        let mut starts = vec![machine.property("netevd-priv", begun)];
+        for _ in 0..2 {
+            let last = starts.last().cloned().unwrap_or_default();
+            let show = format!("systemctl show --value -p {begun} netevd-priv");
+            let next =
+                machine.await_text("another start", &show, |text| text.trim() != last && text.trim() != "0");
+            starts.push(next.trim().to_owned());
+        }
+        let starts: Vec<u64> = starts.iter().map(|text| text.parse().expect("microseconds")).collect();
+        assert!(
+            starts.windows(2).all(|pair| pair[1] - pair[0] >= 5_000_000),
+            "{starts:?}\n{}",
+            machine.journal()
+        );
+        // The fault goes, and nobody starts the helper by hand.
+        machine.sh(&format!("rm {directory}/rogue.conf; systemctl daemon-reload; systemctl restart netevd"));
+        machine.await_text("rules", crate::RULES, crate::is_whole);
+    });
+}

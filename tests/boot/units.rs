@@ -68,3 +68,191 @@ fn an_event_starts_a_unit_of_root_s_and_nothing_else_is_permitted() {
         machine.sh(&format!("! test -e {RULE}"));
     });
 }
+
+const RULES: &str = r#"units:
+- { on: routable, link: ["wg*", "!wg9"], start: "vpn-routes@%i.service" }
+- { on: [carrier, routable], link: "eth[0-3]", start: "firewall@%i.service" }
+- { on: off, link: "eth[0-3]", stop: "firewall@%i.service" }
+- { on: routable, start: "any-%e@%i.service" }
+- { on: routable, link: eth0, restart: fixed.service }
+"#;
+
+/// Names of links that a command of a unit could read as more than a name; the kernel takes the first ones.
+const HOSTILE: [&str; 12] = [
+    "wg$(id)",
+    "wg;x",
+    "wg`x`",
+    "wg\"}x",
+    "wg'x",
+    "wg{x",
+    "wg}x",
+    "wg\\x",
+    "-wg",
+    "wg|x",
+    "eth0\"};x",
+    r#"eth0" }; add rule inet filter input accept; add element inet filter uplinks { "eth0"#,
+];
+
+/// What polkit, by the rule that netevd made, says to the worker about each of these.
+fn polkit_says(machine: &crate::machine::Machine, asked: &[(&str, &str, &str)]) -> Vec<bool> {
+    let mut script = String::from("P=$(systemctl show --value -p MainPID netevd)\n");
+    for (action, verb, unit) in asked {
+        let unit = unit.replace('\'', r"'\''");
+        script.push_str(&format!(
+            "pkcheck --process $P --action-id org.freedesktop.systemd1.{action} --detail verb '{verb}' \
+             --detail unit '{unit}' >/dev/null 2>&1; echo $?\n"
+        ));
+    }
+    machine.write("/srv/asks", &script);
+    machine.sh("sh /srv/asks").lines().map(|line| line == "0").collect()
+}
+
+/// As systemd-escape(1) makes it.
+fn instance(machine: &crate::machine::Machine, template: &str, link: &str) -> String {
+    machine.write("/srv/name", link);
+    machine.sh(&format!("systemd-escape --template={template} -- \"$(cat /srv/name)\"")).trim().to_owned()
+}
+
+#[test]
+fn the_rule_permits_the_links_of_each_entry_with_its_verb_and_no_other_name() {
+    let files = [
+        ("/etc/netevd/netevd.yaml.d/units.yaml", RULES, 0o644),
+        (
+            "/etc/systemd/system/vpn-routes@.service",
+            "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=true\n",
+            0o644,
+        ),
+    ];
+    on_each_suite(&files, |machine| {
+        machine.sh(&format!("netevd policy --polkit >{RULE}; systemctl restart polkit"));
+        let mut asked: Vec<(bool, String, &str, String)> = Vec::new();
+        let mut ask =
+            |expected, verb, unit: String| asked.push((expected, "manage-units".to_owned(), verb, unit));
+        for (template, verb, good, bad) in [
+            (
+                "vpn-routes@.service",
+                "start",
+                &["wg0", "wg", "wg-home.1", "wg+x@y"][..],
+                &["wg9", "eth0", "w", "wgwgwgwgwgwgwgwg"][..],
+            ),
+            ("firewall@.service", "start", &["eth0", "eth3"], &["eth4", "eth", "eth00", "wg0"]),
+            ("firewall@.service", "stop", &["eth0", "eth3"], &["eth4", "wg0"]),
+            ("any-routable@.service", "start", &["wg9", "eth7", "_x"], &["lo"]),
+        ] {
+            for link in good {
+                let unit = instance(machine, template, link);
+                ask(true, verb, unit.clone());
+                for other in [
+                    "stop",
+                    "restart",
+                    "reload",
+                    "try-restart",
+                    "reload-or-restart",
+                    "kill",
+                    "set-property",
+                    "clean",
+                    "",
+                    "undefined",
+                    "start\n",
+                    "START",
+                ] {
+                    if other != verb && !(template.starts_with("firewall") && other == "stop") {
+                        ask(false, other, unit.clone());
+                    }
+                }
+            }
+            for link in bad.iter().chain(&HOSTILE) {
+                ask(false, verb, instance(machine, template, link));
+            }
+            ask(false, verb, template.to_owned());
+            ask(false, verb, template.replace('@', "@eth0.service.wg0"));
+            ask(false, verb, format!("x{}", instance(machine, template, good[0])));
+            ask(false, verb, format!("{}\nx", instance(machine, template, good[0])));
+        }
+        ask(true, "restart", "fixed.service".to_owned());
+        ask(false, "start", "fixed.service".to_owned());
+        ask(false, "restart", "fixedXservice".to_owned());
+        ask(false, "start", instance(machine, "any-carrier@.service", "eth0"));
+        for action in ["manage-unit-files", "reload-daemon", "set-environment"] {
+            asked.push((false, action.to_owned(), "start", instance(machine, "vpn-routes@.service", "wg0")));
+        }
+        let questions: Vec<_> =
+            asked.iter().map(|(_, action, verb, unit)| (action.as_str(), *verb, unit.as_str())).collect();
+        let answers = polkit_says(machine, &questions);
+        assert_eq!(answers.len(), asked.len());
+        let wrong: Vec<_> =
+            asked.iter().zip(&answers).filter(|((expected, ..), said)| expected != *said).collect();
+        assert!(wrong.is_empty(), "{wrong:#?}\n{}", machine.sh(&format!("cat {RULE}")));
+
+        // Jobs of other modes: polkit is not told the mode, and systemd isolates no unit that does not say so.
+        let as_worker = |words: &str| {
+            machine.run(&format!(
+                "setpriv --reuid netevd --regid netevd --clear-groups systemctl --no-ask-password {words}"
+            ))
+        };
+        let isolated = as_worker("--job-mode=isolate start vpn-routes@wg0.service");
+        assert_ne!(isolated.status, 0, "{}", isolated.text);
+        assert_eq!(as_worker("--job-mode=replace start vpn-routes@wg0.service").status, 0);
+        assert_ne!(as_worker("--job-mode=isolate start vpn-routes@wg9.service").status, 0);
+    });
+}
+
+/// Says what it was given.
+const NFT: &str = "#!/bin/sh\nprintf '%s|' \"$@\" >>/srv/nft\necho >>/srv/nft\n";
+
+#[test]
+fn a_link_s_name_is_data_to_the_example_units_and_the_worker_asks_for_no_other() {
+    let firewall = "units:\n- { on: carrier, link: [\"eth*\", \"wg*\"], start: \"firewall@%i.service\" }\n";
+    let files = [
+        ("/etc/netevd/netevd.yaml.d/units.yaml", firewall, 0o644),
+        (
+            "/etc/systemd/system/firewall@.service",
+            include_str!("../../examples/units/firewall@.service"),
+            0o644,
+        ),
+        ("/etc/systemd/system/mtu@.service", include_str!("../../examples/units/mtu@.service"), 0o644),
+        (
+            "/etc/systemd/system/vpn-routes@.service",
+            include_str!("../../examples/units/vpn-routes@.service"),
+            0o644,
+        ),
+        ("/etc/netevd/vpn-routes/wg0", "", 0o644),
+        ("/usr/sbin/nft", NFT, 0o755),
+    ];
+    on_each_suite(&files, |machine| {
+        machine.sh(&format!("netevd policy --polkit >{RULE}; systemctl restart polkit"));
+        machine.sh("mkdir -p /etc/systemd/system/firewall@.service.d; \
+            printf '[Service]\\nReadWritePaths=/srv\\n' >/etc/systemd/system/firewall@.service.d/srv.conf; systemctl daemon-reload");
+        machine.sh("ip link add eth0 type veth peer name p0; ip link set p0 up; ip link set eth0 up");
+        machine.await_text("nft was run", "cat /srv/nft", |text| text.ends_with("|\n"));
+        assert_eq!(machine.sh("cat /srv/nft"), "add|element|inet|filter|uplinks|{|\"eth0\"|}|\n");
+
+        // Whoever starts it, and be it root.
+        for link in HOSTILE {
+            for template in ["firewall@.service", "mtu@.service", "vpn-routes@.service"] {
+                let unit = instance(machine, template, link);
+                let started = machine
+                    .run(&format!("systemctl start '{unit}'; systemctl show -p Result --value '{unit}'"));
+                let refused = started.text.contains("exit-code") || template.starts_with("vpn-routes");
+                assert!(refused, "{unit}: {}", started.text);
+            }
+        }
+        assert_eq!(machine.sh("cat /srv/nft"), "add|element|inet|filter|uplinks|{|\"eth0\"|}|\n");
+        let unit = instance(machine, "mtu@.service", "eth0");
+        machine.sh(&format!("systemctl start {unit}"));
+        machine.sh("ip -o link show eth0 | grep 'mtu 1420'");
+
+        // A link of such a name: the worker says so and asks for nothing.
+        machine.write("/srv/name", "wg$(id);x");
+        machine.sh("ip link add \"$(cat /srv/name)\" type veth peer name p1; ip link set p1 up; ip link set \"$(cat /srv/name)\" up");
+        let log = "journalctl --no-pager -u netevd";
+        let text =
+            machine.await_text("the refusal", log, |log| log.contains("not asked for: the link's name"));
+        assert!(text.contains(r"start firewall@wg\x24\x28id\x29\x3bx.service"), "{text}");
+        assert!(
+            !machine
+                .sh("systemctl list-units --all --no-legend 'firewall@*'")
+                .contains(r"wg\x24\x28id\x29\x3bx")
+        );
+    });
+}

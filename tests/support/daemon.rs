@@ -36,11 +36,16 @@ impl Host {
 
     /// Starts the daemon with these options and does not wait.
     pub(crate) fn launch_with(&self, options: &str) -> Daemon<'_> {
+        self.launch_after(":", options)
+    }
+
+    /// The same by a shell that has run this before.
+    pub(crate) fn launch_after(&self, before: &str, options: &str) -> Daemon<'_> {
         let number = self.starts.fetch_add(1, Ordering::Relaxed) + 1;
         let log = format!("/out/netevd.{number}.log");
         let pid = format!("/out/netevd.{number}.pid");
         let script = format!(
-            "echo $$ >{pid}.new; mv {pid}.new {pid}; exec /opt/netevd/netevd start {options} >{log} 2>&1"
+            "{before}; echo $$ >{pid}.new; mv {pid}.new {pid}; exec /opt/netevd/netevd start {options} >{log} 2>&1"
         );
         let mut command = self.command(&["sh", "-c", &script]);
         let nsenter = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("nsenter starts");

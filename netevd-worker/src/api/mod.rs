@@ -10,3 +10,13 @@ mod problem;
 mod scripts;
 pub mod server;
 pub(crate) mod view;
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+/// What is wrong with the owner of `api.token_file`, where these users run the worker or scripts. A file that
+/// is not there, or cannot be looked at, is judged when it is read.
+pub fn token_file_fault(path: &Path, lesser_users: &[u32]) -> Option<String> {
+    let owner = std::fs::metadata(path).ok()?.uid();
+    (owner != 0 && lesser_users.contains(&owner)).then(|| server::token_owner_fault(path, owner))
+}

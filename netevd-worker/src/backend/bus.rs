@@ -5,12 +5,17 @@
 //! its own connection, so an answer never stands behind it. Messages are made and read by hand:
 //! no proxies, no object server, no thread.
 //!
+//! Nothing that a stranger on the bus sends is kept: no descriptor is taken ([`socket`]), and messages that
+//! nobody waits for are dropped while they are read ([`sieve`]).
+//!
 //! A lost bus is never an end: [`Bus::connect`] waits with back-off and tries again.
 
 mod backoff;
 mod calls;
 mod owner;
+mod sieve;
 mod signals;
+mod socket;
 mod tally;
 mod throttle;
 
@@ -21,11 +26,16 @@ pub use signals::{BusEvent, Signals};
 pub use tally::count_in;
 pub use throttle::Throttle;
 
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect as connect_to, socket};
+use nix::sys::socket::{
+    AddressFamily, SockFlag, SockType, UnixAddr, connect as connect_to, socket as new_socket,
+};
+use sieve::Door;
+use socket::BusSocket;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::os::fd::AsRawFd;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 use zbus::connection::Builder;
 
 /// What connecting, and one method call, may take.
@@ -109,12 +119,23 @@ pub struct Bus {
     address: Option<String>,
     backoff: Backoff,
     lost: bool,
+    /// Losses that were told: those of a bus that goes and comes are one line a minute.
+    told: Throttle,
+    /// The loss was told, so its end is too.
+    is_told: bool,
 }
 
 impl Bus {
     /// Nothing is connected yet.
     pub fn new(service: Service) -> Self {
-        Self { service, address: None, backoff: Backoff::default(), lost: false }
+        Self {
+            service,
+            address: None,
+            backoff: Backoff::default(),
+            lost: false,
+            told: Throttle::default(),
+            is_told: false,
+        }
     }
 
     /// The same on another bus than the system's.
@@ -123,8 +144,8 @@ impl Bus {
         Self { address: Some(address.to_owned()), ..Self::new(service) }
     }
 
-    /// Both connections, after the pause that is due. The first failure of a row is logged, and
-    /// the success that ends it.
+    /// Both connections, after the pause that is due. The first failure of a row is logged, at most one a
+    /// minute, and the success that ends it.
     ///
     /// # Errors
     /// When there is no bus; call again for the next attempt.
@@ -133,7 +154,8 @@ impl Bus {
         match self.try_connect().await {
             Ok(both) => {
                 self.backoff.connected();
-                if std::mem::take(&mut self.lost) {
+                self.lost = false;
+                if std::mem::take(&mut self.is_told) {
                     tracing::info!("connected to the system bus again, for {}", self.service.name);
                 }
                 Ok(both)
@@ -165,9 +187,13 @@ impl Bus {
         if std::mem::replace(&mut self.lost, true) {
             return;
         }
+        let Some(more) = self.told.permit(Instant::now()) else { return };
+        self.is_told = true;
         match error {
-            BusLost::Service(text) => tracing::warn!("{name}: {text}; it is tried again until it answers"),
-            bus => tracing::warn!("{bus}; it is tried again until it answers, for {name}"),
+            BusLost::Service(text) => {
+                tracing::warn!(more, "{name}: {text}; it is tried again until it answers")
+            }
+            bus => tracing::warn!(more, "{bus}; it is tried again until it answers, for {name}"),
         }
     }
 }
@@ -183,32 +209,27 @@ pub fn look() -> Result<(), String> {
     let path = path.split([',', ';']).next().unwrap_or_default();
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let tried = UnixAddr::new(path).and_then(|place| {
-        let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+        let socket = new_socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
         connect_to(socket.as_raw_fd(), &place)
     });
     tried.map_err(|errno| format!("nothing answers at {path} ({})", errno.desc()))
 }
 
-/// One connection, authenticated and named by the bus: at this address, else the system's.
-async fn connect(address: Option<&str>, queue: NonZeroUsize) -> Result<zbus::Connection, BusLost> {
-    let builder = match address {
-        Some(address) => Builder::address(address),
-        None if std::env::var_os("DBUS_SYSTEM_BUS_ADDRESS").is_some() => Builder::system(),
-        None => Builder::address(STANDARD),
+/// One connection, authenticated and named by the bus: at this address, else the system's. Through the door
+/// come its service's signals; without one answers alone.
+async fn connect(
+    address: Option<&str>,
+    door: Option<Arc<Door>>,
+    queue: NonZeroUsize,
+) -> Result<zbus::Connection, BusLost> {
+    let variable = std::env::var("DBUS_SYSTEM_BUS_ADDRESS").ok().filter(|text| !text.is_empty());
+    let address = address.or(variable.as_deref()).unwrap_or(STANDARD);
+    let connecting = async {
+        let lost = |error: &dyn fmt::Display| BusLost::Connect(error.to_string());
+        let socket = BusSocket::connect(address, door).await.map_err(|error| lost(&error))?;
+        Builder::socket(socket).max_queued(queue).build().await.map_err(|error| lost(&error))
     };
-    // Only a socket of this machine says whose the far end is; and a host's name would be looked up
-    // by modules of the C library, see [`crate::accounts`].
-    let variable = std::env::var("DBUS_SYSTEM_BUS_ADDRESS").unwrap_or_default();
-    let elsewhere = |address: &str| address.split(';').any(|one| !one.starts_with("unix:"));
-    if address.is_none() && !variable.is_empty() && elsewhere(&variable) {
-        let why = format!("DBUS_SYSTEM_BUS_ADDRESS is {variable}: only unix: addresses are taken");
-        return Err(BusLost::Connect(why));
-    }
-    match tokio::time::timeout(LIMIT, builder.max_queued(queue).build()).await {
-        Ok(Ok(connection)) => Ok(connection),
-        Ok(Err(error)) => Err(BusLost::Connect(error.to_string())),
-        Err(_) => Err(BusLost::TimedOut),
-    }
+    tokio::time::timeout(LIMIT, connecting).await.unwrap_or(Err(BusLost::TimedOut))
 }
 
 #[cfg(test)]

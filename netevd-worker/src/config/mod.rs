@@ -14,6 +14,7 @@ mod manual;
 mod problem;
 mod schema;
 mod set;
+mod unit_links;
 mod units;
 mod value;
 mod watching;
@@ -26,6 +27,7 @@ pub use load::{DEFAULT_FILE, Loaded, Source, compile, load};
 pub(crate) use problem::lines;
 pub use problem::{Fault, Origin, Problem, Severity, Span, nearest};
 pub use schema::schema;
+pub use unit_links::{UnitNames, may_name_a_unit};
 pub use units::{UnitRule, UnitTemplate, Verb};
 pub use watching::{Api, Audit, Metrics};
 

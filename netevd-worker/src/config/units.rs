@@ -2,7 +2,8 @@
 //!
 //! The names are templates of the administrator's: `%i` stands for the link's name, escaped as
 //! systemd-escape(1) does, `%e` for the event, `%%` for a percent sign. Everything else is taken as
-//! it is and must be what a unit's name is made of (systemd.unit(5)).
+//! it is and must be what a unit's name is made of (systemd.unit(5)). Which names of links may stand
+//! there is in [`super::unit_links`].
 
 use super::problem::{Fault, nearest};
 use super::value::patterns;
@@ -42,7 +43,7 @@ pub enum Verb {
 pub struct UnitTemplate(Vec<Part>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
+pub(super) enum Part {
     Text(String),
     Link,
     Event,
@@ -129,22 +130,12 @@ impl UnitTemplate {
         self.0.iter().map(part).collect()
     }
 
-    /// A regular expression (of JavaScript) for every name that [`UnitTemplate::name`] can make of
-    /// these events.
-    pub fn pattern(&self, kinds: &[EventKind]) -> String {
-        let part = |part: &Part| match part {
-            Part::Text(text) => quoted(text),
-            // What escaping leaves; a name is never empty.
-            Part::Link => r"(?:[A-Za-z0-9:_.]|\\x[0-9a-f]{2})+".to_owned(),
-            Part::Event => {
-                let names: Vec<String> = kinds.iter().map(|kind| quoted(&escape(kind.name()))).collect();
-                format!("(?:{})", names.join("|"))
-            }
-        };
-        self.0.iter().map(part).collect()
+    pub(super) fn parts(&self) -> &[Part] {
+        &self.0
     }
 
-    fn has_link(&self) -> bool {
+    /// Whether a link's name becomes part of the unit's.
+    pub fn has_link(&self) -> bool {
         self.0.contains(&Part::Link)
     }
 }
@@ -160,7 +151,7 @@ impl fmt::Display for UnitTemplate {
 }
 
 /// A regular expression that matches this text alone.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     text.chars().fold(String::new(), |mut all, c| {
         if !c.is_ascii_alphanumeric() && c != '_' {
             all.push('\\');
@@ -172,7 +163,7 @@ fn quoted(text: &str) -> String {
 
 /// As systemd-escape(1): `/` becomes `-`; what is no letter, digit, `:`, `_` or inner `.` becomes
 /// `\xNN`.
-fn escape(name: &str) -> String {
+pub(super) fn escape(name: &str) -> String {
     let mut escaped = String::new();
     for (place, byte) in name.bytes().enumerate() {
         match byte {
@@ -309,8 +300,6 @@ mod tests {
         let template = UnitTemplate::parse("at-%e@%i.target").expect("good");
         assert_eq!(template.name(EventKind::NoCarrier, ".e"), r"at-no\x2dcarrier@\x2ee.target");
         assert_eq!(template.to_string(), "at-%e@%i.target");
-        let pattern = template.pattern(&[EventKind::NoCarrier, EventKind::Off]);
-        assert_eq!(pattern, r"at\-(?:no\\x2dcarrier|off)\@(?:[A-Za-z0-9:_.]|\\x[0-9a-f]{2})+\.target");
     }
 
     #[test]

@@ -33,6 +33,7 @@ impl Lock {
     pub(super) fn take(runtime_dir: &Path) -> Result<Self, LockError> {
         let path = runtime_dir.join("lock");
         let failed = |error: io::Error| LockError::Failed(path.clone(), error);
+        clear(&path).map_err(failed)?;
         let mut file = locked(&path)?;
         if file.metadata().map_err(failed)?.uid() != Uid::effective().as_raw() {
             // The launcher ran here before and left root's file. It is not held now; the directory
@@ -42,6 +43,18 @@ impl Lock {
         }
         file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(failed)?;
         Ok(Self { _file: file })
+    }
+}
+
+/// Takes away what is no file and can be no daemon's lock: without `scripts.user` a script may have put it
+/// into the directory, which is ours.
+fn clear(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.is_file() => Ok(()),
+        Ok(found) if found.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
     }
 }
 
@@ -88,9 +101,26 @@ mod tests {
         assert!(matches!(Lock::take(&directory), Err(LockError::Taken(_))));
         drop(first);
         Lock::take(&directory).expect("after the first");
-        fs::remove_file(directory.join("lock")).expect("removed");
-        std::os::unix::fs::symlink("/dev/null", directory.join("lock")).expect("a link");
-        assert!(matches!(Lock::take(&directory), Err(LockError::Failed(..))), "a link is not followed");
         fs::remove_dir_all(&directory).expect("removed");
+    }
+
+    #[test]
+    fn what_stands_in_its_place_keeps_no_worker_from_starting() {
+        let directory = std::env::temp_dir().join(format!("netevd-worker-place-{}", std::process::id()));
+        let (place, victim) = (directory.join("lock"), directory.join("victim"));
+        for what in ["link", "pipe", "directory"] {
+            fs::create_dir(&directory).expect("a new directory");
+            fs::write(&victim, "precious").expect("written");
+            match what {
+                "link" => std::os::unix::fs::symlink(&victim, &place).expect("a link"),
+                "pipe" => nix::unistd::mkfifo(&place, nix::sys::stat::Mode::S_IRUSR).expect("a pipe"),
+                _ => fs::create_dir_all(place.join("of/directories")).expect("made"),
+            }
+            let lock = Lock::take(&directory).unwrap_or_else(|error| panic!("{what}: {error}"));
+            assert!(fs::symlink_metadata(&place).expect("there").is_file(), "{what}");
+            assert_eq!(fs::read_to_string(&victim).expect("there"), "precious", "{what}");
+            drop(lock);
+            fs::remove_dir_all(&directory).expect("removed");
+        }
     }
 }

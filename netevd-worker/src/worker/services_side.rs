@@ -1,13 +1,13 @@
 //! The loop's side of other services: what of a lease goes to resolved and hostnamed, which units an
 //! event starts, and what became of it.
 
-use crate::config::{Config, Dhclient, UnitRule};
+use crate::config::{Config, Dhclient, UnitRule, may_name_a_unit};
 use crate::dispatch::{Begun, is_host_name};
 use crate::event::EventId;
 use crate::services::{Demand, Outcome, Services};
 use crate::state::State;
 use protocol::{Ifindex, InterfaceName};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 
 /// What a link's resolver was told.
@@ -27,7 +27,14 @@ pub(super) struct ServicesSide {
     units: Vec<UnitRule>,
     resolvers: BTreeMap<Ifindex, Resolver>,
     host_name: Option<String>,
+    /// Demands that nobody was asked to meet; as many as rules that one round of events triggers.
+    refused: VecDeque<Outcome>,
 }
+
+/// Why a unit is not asked for.
+const BAD_NAME: &str = "not asked for: the link's name is to be part of the unit's, and a command of the unit could read \
+     more in it than a name (letters, digits and _ . - + , = @ ~ are taken, the first a letter, a digit or _); \
+     rename the link, or write a rule without %i";
 
 impl ServicesSide {
     /// Nothing is asked of anybody yet.
@@ -39,6 +46,7 @@ impl ServicesSide {
             units: config.units.clone(),
             resolvers: BTreeMap::new(),
             host_name: None,
+            refused: VecDeque::new(),
         }
     }
 
@@ -114,20 +122,18 @@ impl ServicesSide {
         let result = if self.dry_run { "dry-run" } else { "asked" };
         for Begun { id, kind, link } in events {
             let name = link.as_ref().map(InterfaceName::as_str);
-            let rules = self.units.iter().filter(|rule| rule.is_triggered(kind, name));
-            let demands: Vec<Demand> = rules
-                .map(|rule| Demand::Unit {
-                    verb: rule.verb,
-                    unit: rule.unit.name(kind, name.unwrap_or_default()),
-                    event: id,
-                    link: name.unwrap_or_default().to_owned(),
-                })
-                .collect();
-            for demand in demands {
-                if let Demand::Unit { verb, unit, event, .. } = &demand {
-                    asked(*event, unit, verb.name(), result);
+            let rules: Vec<UnitRule> =
+                self.units.iter().filter(|rule| rule.is_triggered(kind, name)).cloned().collect();
+            let name = name.unwrap_or_default();
+            for UnitRule { verb, unit: template, .. } in rules {
+                let (unit, link) = (template.name(kind, name), name.to_owned());
+                asked(id, &unit, verb.name(), result);
+                let demand = Demand::Unit { verb, unit, event: id, link };
+                if template.has_link() && !may_name_a_unit(name) {
+                    self.refused.push_back(Outcome { demand, result: Err(BAD_NAME.to_owned()) });
+                } else {
+                    self.submit(demand);
                 }
-                self.submit(demand);
             }
         }
     }
@@ -144,6 +150,9 @@ impl ServicesSide {
 
     /// What became of a demand; pending for ever while there is none. Cancel-safe.
     pub(super) async fn outcome(&mut self) -> Outcome {
+        if let Some(refused) = self.refused.pop_front() {
+            return refused;
+        }
         self.services.outcome().await
     }
 }
@@ -191,4 +200,30 @@ fn passable(domains: Vec<String>, link: &InterfaceName) -> Vec<String> {
         tracing::warn!(link = link.as_str(), "the lease has domains that are no names: {bad:?}; left out");
     }
     good
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::EventKind;
+
+    #[tokio::test]
+    async fn no_unit_is_asked_for_whose_name_would_hold_more_than_a_name() {
+        let text = "units: [{on: routable, start: \"firewall@%i.service\"}]";
+        let mut problems = Vec::new();
+        let config = crate::config::compile(&[("n.yaml".into(), text.to_owned())], &mut problems);
+        assert!(problems.is_empty(), "{problems:?}");
+        // What is not refused is not asked for either.
+        let mut side = ServicesSide::new(&config, true);
+        let links = ["eth0", "wg$(id)", "wg-home"].map(|name| InterfaceName::new(name).expect("legal"));
+        let begun = links.map(|link| Begun { id: EventId(7), kind: EventKind::Routable, link: Some(link) });
+        let mut asked = Vec::new();
+        side.begun(begun.into(), |event, unit, verb, _| asked.push((event, unit.to_owned(), verb)));
+        assert_eq!(asked.len(), 3);
+        let outcome = side.outcome().await;
+        let Demand::Unit { unit, link, .. } = &outcome.demand else { panic!("{outcome:?}") };
+        assert_eq!((unit.as_str(), link.as_str()), (r"firewall@wg\x24\x28id\x29.service", "wg$(id)"));
+        assert!(outcome.result.is_err_and(|why| why.starts_with("not asked for: ")));
+        assert!(side.refused.is_empty());
+    }
 }

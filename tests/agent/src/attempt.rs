@@ -27,6 +27,11 @@ pub(crate) fn run(arguments: &[String]) {
     std::process::exit(number);
 }
 
+/// This process's number.
+fn own() -> i64 {
+    i64::from(std::process::id())
+}
+
 fn call(name: &str) -> std::io::Result<i64> {
     let flag = |bit: i32| [i64::from(bit), 0, 0, 0, 0, 0];
     let socket = |family: i32, kind: i32| {
@@ -47,6 +52,14 @@ fn call(name: &str) -> std::io::Result<i64> {
         "realtime" => sys::call(libc::SYS_sched_setscheduler, [0, i64::from(libc::SCHED_FIFO), 0, 0, 0, 0]),
         "nice" => sys::call(libc::SYS_setpriority, [0, 0, 5, 0, 0, 0]),
         "trace-me" => sys::call(libc::SYS_ptrace, flag(0)),
+        "vm-read" => sys::call(libc::SYS_process_vm_readv, [own(), 0, 0, 0, 0, 0]),
+        "vm-write" => sys::call(libc::SYS_process_vm_writev, [own(), 0, 0, 0, 0, 0]),
+        // Of no process.
+        "vm-advise" => sys::call(libc::SYS_process_madvise, [-1, 0, 0, i64::from(libc::MADV_COLD), 0, 0]),
+        // KCMP_FILE
+        "kcmp" => sys::call(libc::SYS_kcmp, [own(), own(), 0, 0, 0, 0]),
+        // UFFD_USER_MODE_ONLY, which any user may, and a flag that there is not.
+        "userfaultfd" => sys::call(libc::SYS_userfaultfd, [1 | 1 << 30, 0, 0, 0, 0, 0]),
         "adjtimex" => sys::call(libc::SYS_adjtimex, [0; 6]),
         "capset" => sys::call(libc::SYS_capset, [0; 6]),
         "capget" => sys::call(libc::SYS_capget, [0; 6]),

@@ -3,6 +3,7 @@
 //! - `record`: the interpreter of test scripts; notes what a script was given.
 //! - `lookup`: asks the kernel for a route as fast as it answers, and counts the answers.
 //! - `networkd`: says on the bus what the real networkd cannot be made to say.
+//! - `flood`: a user of the bus who sends descriptors and very long signals.
 //! - `sniff`: which echo request or reply crossed which link, and in which direction.
 //! - `relay`: stands between worker and helper, and kills at the n-th request.
 //! - `try`: one system call that a unit forbids or permits.
@@ -19,6 +20,7 @@
 
 mod attempt;
 mod bulk;
+mod flood;
 mod hold;
 mod http;
 mod lookup;
@@ -46,6 +48,7 @@ fn main() {
         Some("record") => record::run(&role[1..], &arguments[1..]),
         Some("lookup") => lookup::run(&arguments[1..]),
         Some("networkd") => networkd::run(&arguments[1..]),
+        Some("flood") => flood::run(&arguments[1..]),
         Some("try") => attempt::run(&arguments[1..]),
         Some("raw") => raw::run(&arguments[1..]),
         Some("requests") => requests::run(&arguments[1..]),
@@ -64,7 +67,7 @@ fn main() {
         Some("starts") => starts::run(&arguments[1..]),
         _ => {
             eprintln!(
-                "usage: netevd-test-agent record|lookup|networkd|sniff|relay|poke|raw|reach|requests|hold|\
+                "usage: netevd-test-agent record|lookup|networkd|flood|sniff|relay|poke|raw|reach|requests|hold|\
                  bulk|roundtrip|routes|starts|tally|trespass|try|window|usurp ..."
             );
             std::process::exit(2);

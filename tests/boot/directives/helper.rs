@@ -41,7 +41,12 @@ pub(super) const ROWS: &[Row] = &[
     ("Restart=always", &[Told("Restart", "always")]),
     ("RestartSec=250ms", &[Told("RestartUSec", "250ms")]),
     ("TimeoutStartSec=30s", &[Told("TimeoutStartUSec", "30s")]),
-    ("TimeoutStopSec=5s", &[Told("TimeoutStopUSec", "5s")]),
+    // What it does is seen in recovery.rs.
+    (
+        "ExecStopPost=+:/bin/sh -c 'test \"$EXIT_STATUS\" != 2 || exec sleep 5'",
+        &[Root("systemctl show -p ExecStopPostEx netevd-priv | grep -o 'flags=[^;]*'", STOP_POST)],
+    ),
+    ("TimeoutStopSec=10s", &[Told("TimeoutStopUSec", "10s")]),
     ("User=netevd-priv", &[Root("ps -o user:20= -p $P", "netevd-priv")]),
     (
         "Group=netevd-priv",
@@ -181,6 +186,7 @@ pub(super) const ROWS: &[Row] = &[
     ("LimitCORE=0", &[Root("awk '/core file/ { print $5, $6 }' /proc/$P/limits", "0 0")]),
 ];
 
+const STOP_POST: &str = "flags=privileged no-env-expand ";
 const CAPABILITIES: &str = "grep -E '^Cap(Bnd|Eff):' /proc/$P/status | cut -f2 | xargs";
 const PROC: &str = "grep -o hidepid=invisible /proc/$P/mountinfo";
 /// The helper's own filter is one.

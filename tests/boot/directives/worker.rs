@@ -1,6 +1,6 @@
 //! netevd.service, line by line.
 
-use super::Probe::{Root, Script, Told};
+use super::Probe::{Root, Script, Told, Twin};
 use super::{NARROW, Row};
 
 const STATUS: &str = "set -- $(grep -E '^(CapBnd|CapAmb|NoNewPrivs|Seccomp):' /proc/$P/status); echo $*";
@@ -172,10 +172,35 @@ pub(super) const ROWS: &[Row] = &[
     ("SystemCallFilter=@system-service", &[Script("$TRY trace-me; $TRY capset", "EPERM\nEFAULT")]),
     ("SystemCallFilter=~@resources", &[Script("$TRY nice", "EPERM")]),
     (
+        "SystemCallFilter=~process_vm_readv process_vm_writev process_madvise kcmp userfaultfd",
+        &[
+            Script(
+                "for c in vm-read vm-write vm-advise kcmp userfaultfd; do $TRY $c; done | xargs",
+                "EPERM EPERM EPERM EPERM EPERM",
+            ),
+            // The kernel's own answers are others.
+            Twin("vm-read", "done"),
+            Twin("vm-write", "done"),
+            Twin("vm-advise", "EBADF"),
+            Twin("kcmp", "done or ENOSYS"),
+            Twin("userfaultfd", "EINVAL or ENOSYS"),
+        ],
+    ),
+    (
         "SystemCallFilter=seccomp landlock_create_ruleset landlock_add_rule landlock_restrict_self",
         &[Script("$TRY seccomp; $TRY landlock", "EINVAL\ndone")],
     ),
     ("SystemCallErrorNumber=EPERM", &[Script("$TRY trace-me", "EPERM")]),
     ("RemoveIPC=yes", &[Told("RemoveIPC", "yes")]),
+    // The machine's cgroups have no controllers: nothing but the setting is to be seen.
+    ("MemoryMax=1G", &[Told("MemoryMax", "1073741824")]),
+    ("OOMPolicy=continue", &[Told("OOMPolicy", "continue")]),
+    (
+        "LimitNOFILE=4096",
+        &[
+            Root("awk '/open files/ { print $4, $5 }' /proc/$P/limits", "4096 4096"),
+            Script("ulimit -n; ulimit -Hn", "4096\n4096"),
+        ],
+    ),
     ("WantedBy=multi-user.target", &[Told("UnitFileState", "enabled")]),
 ];

@@ -1,7 +1,7 @@
 //! Clients that behave badly, and very many idle ones: memory is bounded, the others are served.
 
-use super::{CONFIG, await_document, machine};
-use crate::support::{Host, SOCKET, wait_for};
+use super::{CONFIG, TCP, await_document, machine};
+use crate::support::{Host, SOCKET, request, wait_for};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
@@ -22,9 +22,17 @@ impl Held {
 
     /// By a process that these words start.
     fn of(host: &Host, before: &[&str], count: usize, kind: &str, path: &str) -> Held {
+        Held::by(host, before, &format!("unix:{SOCKET}"), count, kind, path)
+    }
+
+    /// At another place than the unix socket.
+    fn at(host: &Host, endpoint: &str, count: usize, kind: &str, path: &str) -> Held {
+        Held::by(host, &[], endpoint, count, kind, path)
+    }
+
+    fn by(host: &Host, before: &[&str], endpoint: &str, count: usize, kind: &str, path: &str) -> Held {
         let count = count.to_string();
-        let endpoint = format!("unix:{SOCKET}");
-        let agent = ["/opt/netevd/netevd-test-agent", "hold", &endpoint, &count, kind, path];
+        let agent = ["/opt/netevd/netevd-test-agent", "hold", endpoint, &count, kind, path];
         let words = [before, &agent].concat();
         let mut agent = host
             .command(&words)
@@ -122,8 +130,34 @@ fn api_silent_and_slow_clients_are_sent_away() {
         host.api("/api/v1/interfaces");
     }
     wait_for("a head that never ends ends the connection", || host.log(), || drip.open() == 0);
+    wait_for("and silence too", || host.log(), || silent.open() == 0);
     assert_eq!(daemon.child("netevd-worker"), Some(worker));
-    assert!(silent.open() <= 100);
+}
+
+#[test]
+fn api_silent_sources_take_nobody_s_seat() {
+    let Some(host) = machine("api_silent_sources_take_nobody_s_seat", CONFIG) else { return };
+    let _daemon = host.start_daemon();
+    // By TCP and by the unix socket more than there are seats, from two sources each.
+    let sources: [&[&str]; 2] = match host.has_users() {
+        true => [
+            &["setpriv", "--reuid=970", "--regid=970", "--clear-groups", "--"],
+            &["setpriv", "--reuid=0", "--regid=970", "--clear-groups", "--"],
+        ],
+        false => [&[], &[]],
+    };
+    let by_socket = sources.map(|words| Held::of(&host, words, 600, "silent", ""));
+    let by_tcp = [Held::at(&host, TCP, 300, "silent", ""), Held::at(&host, TCP, 300, "silent", "")];
+    assert!(by_socket.iter().chain(&by_tcp).all(|held| held.count.0 >= 256));
+    assert_eq!(host.api("/health")["status"], "healthy");
+    let text = request("GET", "/health", &format!("Host: {TCP}\r\n"));
+    assert_eq!(host.ask_as(0, TCP, &text).map(|answer| answer.status), Some(200));
+    // A stream is not idle, and stays.
+    let mut stream = super::stream::Reader::open(&host, "/api/v1/events/stream", "");
+    let more = Held::new(&host, 600, "silent", "");
+    assert!(more.count.0 >= 512);
+    host.ip("link set eth0 mtu 1400");
+    stream.await_event("mtu", "eth0");
 }
 
 #[test]

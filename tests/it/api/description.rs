@@ -212,8 +212,8 @@ fn api_is_as_openapi_describes_it() {
     let config = CONFIG.replace("{ enabled: true }", "{ enabled: true, token_file: /etc/netevd/token }")
         + "filters:\n  - match: { interface: br9, event: mtu }\n    action: ignore\n";
     let Some(host) = machine("api_is_as_openapi_describes_it", &config) else { return };
-    host.write("/etc/netevd/token", TOKEN, 0o600);
-    host.sh("chown netevd: /etc/netevd/token || true");
+    host.write("/etc/netevd/token", TOKEN, 0o640);
+    host.sh("chgrp netevd /etc/netevd/token || true");
     host.recorder("mtu", "10-note", "");
     host.recorder("routes", "10-note", "");
     host.script("mtu", "20-dies", "#!/bin/sh\nkill -KILL $$\n");

@@ -60,13 +60,13 @@ fn api_a_token_that_is_none_is_told() {
     for (text, mode, part) in [
         ("", 0, "is not there"),
         ("0123456789abcdef\n", 0o644, "chmod"),
-        ("too-short\n", 0o600, "16"),
-        ("0123456789abcdef\nmore\n", 0o600, "line"),
-        ("0123456789 abcdef\n", 0o600, "visible"),
+        ("too-short\n", 0o640, "16"),
+        ("0123456789abcdef\nmore\n", 0o640, "line"),
+        ("0123456789 abcdef\n", 0o640, "visible"),
     ] {
         if mode != 0 {
             host.write("/etc/netevd/token", text, mode);
-            host.sh("chown netevd: /etc/netevd/token || true");
+            host.sh("chgrp netevd /etc/netevd/token || true");
         }
         assert_eq!(host.ask("POST", "/api/v1/reload", "").status, 200);
         await_document(&host, "/api/v1/status", part, |status| status["problems"].to_string().contains(part));
@@ -75,8 +75,8 @@ fn api_a_token_that_is_none_is_told() {
         assert!(!error.contains("abcdef") && !error.contains("too-short"), "{error}");
         assert!(!answers(&host, TCP));
     }
-    host.write("/etc/netevd/token", "0123456789abcdef\n", 0o600);
-    host.sh("chown netevd: /etc/netevd/token || true");
+    host.write("/etc/netevd/token", "0123456789abcdef\n", 0o640);
+    host.sh("chgrp netevd /etc/netevd/token || true");
     assert_eq!(host.ask("POST", "/api/v1/reload", "").status, 200);
     await_document(&host, "/api/v1/status", "it listens", |status| status["status"] == "ok");
     assert!(answers(&host, TCP));
@@ -106,4 +106,36 @@ fn api_a_reload_moves_tcp_and_keeps_the_socket() {
     // The stream by the unix socket has lived through all of it.
     host.ip("link set eth0 mtu 1400");
     stream.await_event("mtu", "eth0");
+}
+
+#[test]
+fn api_a_token_of_the_worker_s_user_is_refused() {
+    let Some(host) = Host::with_users("api_a_token_of_the_worker_s_user_is_refused") else { return };
+    host.two_uplinks();
+    host.config(&CONFIG.replace("{ enabled: true }", "{ enabled: true, token_file: /etc/netevd/token }"));
+    host.write("/etc/netevd/token", "0123456789abcdef\n", 0o640);
+    host.sh("chown netevd: /etc/netevd/token");
+    let refused = host.run(&["/opt/netevd/netevd", "validate"]);
+    assert_eq!(refused.status, 1, "{}", refused.stderr);
+    assert!(refused.stderr.contains("belongs to uid 970"), "{}", refused.stderr);
+    let _daemon = host.start_daemon();
+    let error = failed(&host);
+    assert!(
+        error.contains("belongs to uid 970") && error.contains("chown root /etc/netevd/token"),
+        "{error}"
+    );
+    assert!(!error.contains("abcdef") && !answers(&host, TCP), "{error}");
+    // What it says, and a reload.
+    host.sh("chown root /etc/netevd/token");
+    assert_eq!(host.run(&["/opt/netevd/netevd", "validate"]).status, 0);
+    assert_eq!(host.ask("POST", "/api/v1/reload", "").status, 200);
+    await_document(&host, "/api/v1/status", "it listens", |status| status["status"] == "ok");
+    assert!(answers(&host, TCP));
+    // And given away again, while it runs.
+    host.sh("chown netevd /etc/netevd/token");
+    assert_eq!(host.ask("POST", "/api/v1/reload", "").status, 200);
+    await_document(&host, "/api/v1/status", "refused", |status| {
+        status["problems"].to_string().contains("belongs to uid 970")
+    });
+    assert!(!answers(&host, TCP));
 }

@@ -12,8 +12,8 @@ fn api_holds_against_made_up_requests() {
     let Some(program) = std::env::var_os("NETEVD_SCHEMATHESIS") else { return };
     let config = CONFIG.replace("{ enabled: true }", "{ enabled: true, token_file: /etc/netevd/token }");
     let Some(host) = machine("api_holds_against_made_up_requests", &config) else { return };
-    host.write("/etc/netevd/token", TOKEN, 0o600);
-    host.sh("chown netevd: /etc/netevd/token || true");
+    host.write("/etc/netevd/token", TOKEN, 0o640);
+    host.sh("chgrp netevd /etc/netevd/token || true");
     host.recorder("mtu", "10-note", "");
     let daemon = host.start_daemon();
     host.ip("link set eth0 mtu 1400");

@@ -1,4 +1,5 @@
-//! A networkd that says what none should: words that are paths, and more than anyone can run.
+//! A networkd that says what none should: words that are paths, and more than anyone can run; and a user of
+//! the bus who floods the daemon.
 
 use super::machine;
 use crate::support::{Host, Record};
@@ -52,4 +53,35 @@ fn networkd_a_burst_is_run_or_counted_and_ends_right() {
     let records = host.await_records("all 600", |records| count(records) >= 600);
     assert_eq!(count(&records), 600);
     assert_eq!(of_up0(&records).last().map(|r| r.env("STATE")), Some("off"));
+}
+
+#[test]
+fn networkd_a_user_of_the_bus_cannot_knock_the_daemon_off_it() {
+    let Some(host) = machine("networkd_a_user_of_the_bus_cannot_knock_the_daemon_off_it") else { return };
+    for event in ["carrier", "no-carrier", "routable"] {
+        host.recorder(event, "10-note", "");
+    }
+    // Fewer than the sixteen of each signal add up to, were they let in.
+    let mut daemon = host.launch_after("ulimit -n 256", "");
+    daemon.await_ready();
+    host.await_run("routable", "up0");
+    let worker = daemon.child("netevd-worker").expect("the worker runs");
+    let descriptors = || host.sh(&format!("ls /proc/{worker}/fd")).lines().count();
+    let before = descriptors();
+    // With 60 MB for each connection.
+    let flood = host.run_as("nobody", &format!("exec /opt/netevd/netevd-test-agent flood {worker} 60"));
+    assert_eq!(flood.status, 0, "{}", flood.stderr);
+    let flood: serde_json::Value = serde_json::from_str(&flood.stdout).expect("JSON");
+    assert!(flood["connections"].as_u64() >= Some(2), "{flood}");
+    // It is still told what the real one says.
+    host.peer("ip link set up0p down");
+    host.await_run("no-carrier", "up0");
+    assert_eq!(daemon.child("netevd-worker"), Some(worker));
+    assert!(descriptors() <= before + 2, "{before}, then {}", descriptors());
+    let log = host.log();
+    for lost in ["closed the connection", "tried again until it answers", "connected to the system bus again"]
+    {
+        assert!(!log.contains(lost), "{log}");
+    }
+    assert!(log.contains("which is not org.freedesktop.network1, is ignored"), "{log}");
 }

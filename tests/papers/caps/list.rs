@@ -11,7 +11,7 @@ pub(super) enum Of {
 /// What is bounded, in what, the constant and its file, and what becomes of one more.
 pub(super) type Cap = (&'static str, Of, &'static str, &'static str, &'static str);
 
-pub(super) const CAPS: [Cap; 33] = {
+pub(super) const CAPS: [Cap; 35] = {
     use Of::{Bytes, Kibibytes, Things};
     [
         (
@@ -155,14 +155,34 @@ pub(super) const CAPS: [Cap; 33] = {
             "an overrun: one warning, a whole dump, and the difference is told",
         ),
         ("the same by the launcher", Bytes, "RECEIVE_BUFFER", "src/children.rs", "the same"),
-        ("connections of the API", Things, "ALL", "netevd-worker/src/api/server/seats.rs", "503"),
-        ("connections of one user or host", Things, "SHARE", "netevd-worker/src/api/server/seats.rs", "503"),
+        (
+            "connections of the API by its unix socket",
+            Things,
+            "LOCAL",
+            "netevd-worker/src/api/server/seats.rs",
+            "takes the place of the one that is idle longest, else 503",
+        ),
+        ("of these one user's", Things, "USER_SHARE", "netevd-worker/src/api/server/seats.rs", "the same"),
         (
             "connections that are kept for root",
             Things,
             "FOR_ROOT",
             "netevd-worker/src/api/server/seats.rs",
             "-",
+        ),
+        (
+            "connections of the API by TCP",
+            Things,
+            "REMOTE",
+            "netevd-worker/src/api/server/seats.rs",
+            "the same",
+        ),
+        (
+            "of these one host's; all of loopback is one",
+            Things,
+            "HOST_SHARE",
+            "netevd-worker/src/api/server/seats.rs",
+            "the same",
         ),
         (
             "long answers on their way to one user or host",

@@ -5,6 +5,7 @@ use super::access::{Peer, admit};
 use super::answer::{Refusal, harden, spare_dialogue};
 use super::context::Context;
 use super::guard::Guard;
+use super::rest::Rest;
 use crate::api::ask::Actor;
 use crate::audit::Entry;
 use axum::Router;
@@ -76,6 +77,8 @@ pub(super) struct Desk {
     pub(super) closing: CancellationToken,
     /// Of what this user or host may have on its way.
     pub(super) share: Arc<Semaphore>,
+    /// Whether it is idle.
+    pub(super) rest: Arc<Rest>,
 }
 
 /// Serves one connection to its end.
@@ -84,10 +87,11 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let heads = Arc::new(AtomicU32::new(0));
-    let io = TokioIo::new(Guard::new(stream, Arc::clone(&heads)));
+    let io = TokioIo::new(Guard::new(stream, Arc::clone(&heads), Arc::clone(&desk.rest)));
     let closing = desk.closing.clone();
     let service = service_fn(move |request| {
         heads.fetch_add(1, Ordering::Relaxed);
+        desk.rest.is_busy();
         let desk = desk.clone();
         async move { Ok::<_, Infallible>(desk.answer(request).await) }
     });
@@ -138,6 +142,8 @@ impl Desk {
             *response.body_mut() = Body::empty();
         }
         harden(response.headers_mut());
+        let body = std::mem::take(response.body_mut());
+        *response.body_mut() = self.rest.watch(body);
         self.note(&admission.actor, &noted, response.status());
         response
     }

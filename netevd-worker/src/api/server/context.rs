@@ -53,6 +53,12 @@ impl Context {
         self.orders.borrow().metrics_enabled
     }
 
+    /// As whom the worker and scripts run, where that is somebody less than who configures the daemon.
+    pub(super) fn lesser_users(&self) -> Vec<u32> {
+        let users = [nix::unistd::geteuid().as_raw(), self.scripts_run_as.uid];
+        users.into_iter().filter(|uid| *uid != 0 && Some(*uid) != self.own_uid).collect()
+    }
+
     /// Whose scripts run.
     pub(super) fn trusted(&self) -> TrustedOwner {
         self.own_uid.map_or(TrustedOwner::ROOT, TrustedOwner::user)

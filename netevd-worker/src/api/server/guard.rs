@@ -1,8 +1,10 @@
-//! A connection's bytes, and the patience with them: the head of a request must be complete within
-//! ten seconds of its first byte, and who reads an answer must take some of it within thirty.
+//! A connection's bytes, and the patience with them: the first byte must come within ten seconds, the head
+//! of a request must be complete within ten seconds of its first byte, and who reads an answer must take
+//! some of it within thirty.
 //!
 //! Timers exist only while something is half-way. Waiting for the next request is hyper's to limit.
 
+use super::rest::Rest;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -13,7 +15,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// From the first byte of a request to the end of its head.
+/// From the beginning to the first byte, and from that of each request to the end of its head.
 pub(super) const HEAD: Duration = Duration::from_secs(10);
 /// For so much of an answer to be taken.
 pub(super) const STALL: Duration = Duration::from_secs(30);
@@ -25,30 +27,33 @@ pub(super) struct Guard<S> {
     /// Heads that were complete, as whoever serves them counts.
     heads: Arc<AtomicU32>,
     seen: u32,
+    /// Something has come.
+    has_begun: bool,
     head_until: Option<Pin<Box<Sleep>>>,
     /// Since when the far end does not take all of what it is offered, and what it took since.
     stalled: Option<(Pin<Box<Sleep>>, usize)>,
+    rest: Arc<Rest>,
 }
 
 impl<S> Guard<S> {
-    pub(super) fn new(stream: S, heads: Arc<AtomicU32>) -> Self {
-        Self { stream, heads, seen: 0, head_until: None, stalled: None }
+    pub(super) fn new(stream: S, heads: Arc<AtomicU32>, rest: Arc<Rest>) -> Self {
+        let head_until = Some(Box::pin(sleep(HEAD)));
+        Self { stream, heads, seen: 0, has_begun: false, head_until, stalled: None, rest }
     }
 
     /// After a write of which so much was taken.
     fn took(&mut self, taken: usize, offered: usize) {
-        if taken == offered {
+        let Some((_, sum)) = &mut self.stalled else { return };
+        *sum += taken;
+        if taken == offered || *sum >= SOME {
             self.stalled = None;
-        } else if let Some((_, sum)) = &mut self.stalled {
-            *sum += taken;
-            if *sum >= SOME {
-                self.stalled = None;
-            }
+            self.rest.is_stalled(false);
         }
     }
 
     /// Nothing could be written.
     fn stall(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        self.rest.is_stalled(true);
         let (until, _) = self.stalled.get_or_insert_with(|| (Box::pin(sleep(STALL)), 0));
         ready!(until.as_mut().poll(cx));
         Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, "the far end reads too slowly"))
@@ -69,8 +74,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
         }
         let before = buffer.filled().len();
         if let Poll::Ready(result) = Pin::new(&mut this.stream).poll_read(cx, buffer) {
-            if buffer.filled().len() > before && this.head_until.is_none() {
+            if buffer.filled().len() > before && (!this.has_begun || this.head_until.is_none()) {
+                this.has_begun = true;
                 this.head_until = Some(Box::pin(sleep(HEAD)));
+                this.rest.is_busy();
             }
             return Poll::Ready(result);
         }
@@ -119,5 +126,54 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guard<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use tokio::time::Instant;
+
+    fn guarded() -> (DuplexStream, Guard<DuplexStream>, Arc<Rest>) {
+        let (near, far) = duplex(64);
+        let rest = Arc::new(Rest::default());
+        (far, Guard::new(near, Arc::default(), Arc::clone(&rest)), rest)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_is_ended_after_ten_seconds() {
+        let (_far, mut guard, rest) = guarded();
+        let start = Instant::now();
+        let error = guard.read(&mut [0; 8]).await.expect_err("nothing comes");
+        assert_eq!((error.kind(), start.elapsed().as_secs()), (io::ErrorKind::TimedOut, 10));
+        assert_eq!(rest.idle_since(), Some(start));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_has_ten_seconds_from_its_first_byte() {
+        let (mut far, mut guard, rest) = guarded();
+        let start = Instant::now();
+        sleep(Duration::from_secs(9)).await;
+        far.write_all(b"GET").await.expect("room");
+        guard.read(&mut [0; 8]).await.expect("it came");
+        assert_eq!(rest.idle_since(), None);
+        let error = guard.read(&mut [0; 8]).await.expect_err("no more comes");
+        assert_eq!((error.kind(), start.elapsed().as_secs()), (io::ErrorKind::TimedOut, 19));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_read_is_not_idle() {
+        let (mut far, mut guard, rest) = guarded();
+        assert!(rest.idle_since().is_some());
+        let writing = tokio::spawn(async move {
+            guard.write_all(&[b'x'; 100]).await.expect("taken in the end");
+            guard
+        });
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(rest.idle_since(), None, "half of it waits");
+        far.read_exact(&mut [0; 100]).await.expect("the answer");
+        let _guard = writing.await.expect("written");
+        assert!(rest.idle_since().is_some());
     }
 }

@@ -4,6 +4,7 @@ use super::access::Peer;
 use super::answer::Refusal;
 use super::connection::{Desk, serve};
 use super::context::Context;
+use super::rest::Rest;
 use super::seats::{Seats, Who};
 use super::tcp::Tcp;
 use super::{Orders, router, unix};
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{Semaphore, watch};
-use tokio::task::{Id, JoinSet};
+use tokio::task::{AbortHandle, Id, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -46,11 +47,18 @@ pub(super) struct Keeper {
     tcp: Option<Result<Tcp, String>>,
     seats: Seats,
     connections: JoinSet<()>,
-    seated: HashMap<Id, Who>,
+    seated: HashMap<Id, Seated>,
     /// Nobody is let in before.
     paused: Option<Instant>,
     pause_told: Option<Instant>,
     retry: Option<Instant>,
+}
+
+/// One who is connected.
+struct Seated {
+    who: Who,
+    rest: Arc<Rest>,
+    task: AbortHandle,
 }
 
 impl Keeper {
@@ -100,8 +108,9 @@ impl Keeper {
                 accepted = accept_tcp(&self.tcp), if is_open => self.let_in_remote(accepted),
                 Some(ended) = self.connections.join_next_with_id() => {
                     let id = ended.map_or_else(|error| error.id(), |(id, ())| id);
-                    if let Some(who) = self.seated.remove(&id) {
-                        self.seats.free(who);
+                    // Not there any more if it made room.
+                    if let Some(seated) = self.seated.remove(&id) {
+                        self.seats.free(seated.who);
                     }
                 }
                 () = at(self.paused) => self.paused = None,
@@ -144,7 +153,8 @@ impl Keeper {
     fn open_tcp(&mut self) {
         let api = self.orders.borrow().api.clone();
         let before = self.tcp.take().and_then(Result::ok);
-        self.tcp = api.tcp().map(|address| Tcp::open(before, address, &api, &self.stop));
+        let not_of = self.context.lesser_users();
+        self.tcp = api.tcp().map(|address| Tcp::open(before, address, &api, &not_of, &self.stop));
     }
 
     /// To whom it concerns: `status`, and the log where something is new.
@@ -179,7 +189,7 @@ impl Keeper {
             Err(error) => self.pause(&error),
             Ok((from, stream)) => {
                 let peer = Peer::Local { uid: from.uid(), pid: from.pid().unwrap_or(0) };
-                match self.seats.take(Who::of(&peer)) {
+                match self.take_seat(Who::of(&peer)) {
                     Some(share) => self.seat(stream, peer, self.stop.clone(), share),
                     None => drop(stream.try_write(full().as_bytes())),
                 }
@@ -198,10 +208,25 @@ impl Keeper {
         let _ = stream.set_nodelay(true);
         let peer = Peer::Remote { far, near, gate: Arc::clone(&tcp.gate) };
         let closing = tcp.closing.clone();
-        match self.seats.take(Who::of(&peer)) {
+        match self.take_seat(Who::of(&peer)) {
             Some(share) => self.seat(stream, peer, closing, share),
             None => drop(stream.try_write(full().as_bytes())),
         }
+    }
+
+    /// A seat that is free, or that of the connection that is idle longest; `None` where all are busy.
+    fn take_seat(&mut self, who: Who) -> Option<Arc<Semaphore>> {
+        let full = match self.seats.take(who) {
+            Ok(share) => return Some(share),
+            Err(full) => full,
+        };
+        let candidates = self.seated.iter().filter(|(_, seated)| seated.who.makes_room_for(who, full));
+        let idle = candidates.filter_map(|(id, seated)| Some((seated.rest.idle_since()?, *id)));
+        let (_, longest) = idle.min_by_key(|(since, _)| *since)?;
+        let seated = self.seated.remove(&longest)?;
+        seated.task.abort();
+        self.seats.free(seated.who);
+        self.seats.take(who).ok()
     }
 
     fn seat<S>(&mut self, stream: S, peer: Peer, closing: CancellationToken, share: Arc<Semaphore>)
@@ -209,10 +234,17 @@ impl Keeper {
         S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
     {
         let who = Who::of(&peer);
-        let desk =
-            Desk { context: Arc::clone(&self.context), router: self.router.clone(), peer, closing, share };
-        let id = self.connections.spawn(serve(stream, desk)).id();
-        self.seated.insert(id, who);
+        let rest = Arc::new(Rest::default());
+        let desk = Desk {
+            context: Arc::clone(&self.context),
+            router: self.router.clone(),
+            peer,
+            closing,
+            share,
+            rest: Arc::clone(&rest),
+        };
+        let task = self.connections.spawn(serve(stream, desk));
+        self.seated.insert(task.id(), Seated { who, rest, task });
     }
 
     /// Who hung up before being let in is no trouble; without descriptors, trying again at once would

@@ -1,27 +1,31 @@
-//! How many may be connected, how many of them one user or one host may be, and what memory for long
-//! answers each of these has.
+//! How many may be connected by each door, how many of them one user or one host may be, and what memory
+//! for long answers each of these has.
 
 use super::access::Peer;
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
-/// All connections; each stream is one.
-pub(super) const ALL: usize = 576;
-/// Of these one user's or one host's.
-pub(super) const SHARE: usize = 512;
+/// Connections by the unix socket; each stream is one.
+pub(super) const LOCAL: usize = 576;
+/// Of these one user's.
+pub(super) const USER_SHARE: usize = 512;
+/// Of these kept free for root.
+pub(super) const FOR_ROOT: usize = 32;
+/// Connections by TCP, beside those.
+pub(super) const REMOTE: usize = 256;
+/// Of these one host's.
+pub(super) const HOST_SHARE: usize = 192;
 /// KiB of long answers that are on their way to one user or one host. More than the longest one.
 pub(super) const KIB: usize = 8 * 1_024;
-/// Of all: kept free for root at the unix socket.
-pub(super) const FOR_ROOT: usize = 32;
 
 /// Whose connection it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Who {
     /// By the unix socket.
     User(u32),
-    /// By TCP; of IPv6 the first half, which one host has to itself.
+    /// By TCP; of IPv6 the first half, which one host has to itself. All of loopback is this host.
     Host(IpAddr),
 }
 
@@ -29,7 +33,17 @@ pub(super) enum Who {
 #[derive(Debug, Default)]
 pub(super) struct Seats {
     taken: HashMap<Who, (usize, Arc<Semaphore>)>,
-    all: usize,
+    local: usize,
+    remote: usize,
+}
+
+/// Whose seats are all taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Full {
+    /// Those of this user or host.
+    Share,
+    /// Those by this door.
+    Door,
 }
 
 impl Who {
@@ -37,33 +51,56 @@ impl Who {
         match peer {
             Peer::Local { uid, .. } => Who::User(*uid),
             Peer::Remote { far, .. } => Who::Host(match far.ip().to_canonical() {
+                ip if ip.is_loopback() => Ipv4Addr::LOCALHOST.into(),
                 IpAddr::V6(ip) => IpAddr::V6((u128::from(ip) >> 64 << 64).into()),
                 ip => ip,
             }),
         }
     }
+
+    /// Whether a connection of this one may be ended to seat somebody who found this full.
+    pub(super) fn makes_room_for(self, other: Who, full: Full) -> bool {
+        match full {
+            Full::Share => self == other,
+            Full::Door => match (self, other) {
+                (Who::User(uid), Who::User(other)) => uid != 0 || other == 0,
+                (Who::Host(_), Who::Host(_)) => true,
+                _ => false,
+            },
+        }
+    }
 }
 
 impl Seats {
-    /// With the share of memory of all who are this one; `None` when there is no seat.
-    pub(super) fn take(&mut self, who: Who) -> Option<Arc<Semaphore>> {
-        let all = if who == Who::User(0) { ALL } else { ALL - FOR_ROOT };
-        if self.all >= all || self.taken.get(&who).is_some_and(|(taken, _)| *taken >= SHARE) {
-            return None;
+    /// With the share of memory of all who are this one.
+    pub(super) fn take(&mut self, who: Who) -> Result<Arc<Semaphore>, Full> {
+        let (door, all, share) = match who {
+            Who::User(0) => (&mut self.local, LOCAL, USER_SHARE),
+            Who::User(_) => (&mut self.local, LOCAL - FOR_ROOT, USER_SHARE),
+            Who::Host(_) => (&mut self.remote, REMOTE, HOST_SHARE),
+        };
+        if self.taken.get(&who).is_some_and(|(taken, _)| *taken >= share) {
+            return Err(Full::Share);
         }
-        self.all += 1;
+        if *door >= all {
+            return Err(Full::Door);
+        }
+        *door += 1;
         let (taken, share) = self.taken.entry(who).or_insert_with(|| (0, Arc::new(Semaphore::new(KIB))));
         *taken += 1;
-        Some(Arc::clone(share))
+        Ok(Arc::clone(share))
     }
 
     /// A connection has ended.
     pub(super) fn free(&mut self, who: Who) {
         if let Some((taken, _)) = self.taken.get_mut(&who) {
-            self.all -= 1;
             *taken -= 1;
             if *taken == 0 {
                 self.taken.remove(&who);
+            }
+            match who {
+                Who::User(_) => self.local -= 1,
+                Who::Host(_) => self.remote -= 1,
             }
         }
     }
@@ -71,21 +108,72 @@ impl Seats {
 
 #[cfg(test)]
 mod tests {
+    use super::super::access::Gate;
     use super::*;
+    use std::net::SocketAddr;
+
+    fn take(seats: &mut Seats, who: Who) -> usize {
+        (0..LOCAL).take_while(|_| seats.take(who).is_ok()).count()
+    }
+
+    fn host(address: &str) -> Who {
+        let far = SocketAddr::new(address.parse().expect("an address"), 40_000);
+        let gate = Arc::new(Gate { bind: far.ip(), token: None });
+        Who::of(&Peer::Remote { far, near: far, gate })
+    }
 
     #[test]
     fn nobody_takes_every_seat() {
         let mut seats = Seats::default();
-        let take = |seats: &mut Seats, who| (0..ALL).take_while(|_| seats.take(who).is_some()).count();
-        assert_eq!(take(&mut seats, Who::User(1_000)), SHARE);
-        assert_eq!(take(&mut seats, Who::User(1_001)), ALL - FOR_ROOT - SHARE);
+        assert_eq!(take(&mut seats, Who::User(1_000)), USER_SHARE);
+        assert_eq!(seats.take(Who::User(1_000)).err(), Some(Full::Share));
+        assert_eq!(take(&mut seats, Who::User(1_001)), LOCAL - FOR_ROOT - USER_SHARE);
+        assert_eq!(seats.take(Who::User(1_001)).err(), Some(Full::Door));
         assert_eq!(take(&mut seats, Who::User(0)), FOR_ROOT);
         seats.free(Who::User(1_000));
-        assert!(seats.take(Who::User(1_002)).is_none(), "what is free is root's");
-        assert!(seats.take(Who::User(0)).is_some());
-        for _ in 0..SHARE {
+        assert!(seats.take(Who::User(1_002)).is_err(), "what is free is root's");
+        assert!(seats.take(Who::User(0)).is_ok());
+        for _ in 0..USER_SHARE {
             seats.free(Who::User(1_000));
         }
         assert!(!seats.taken.contains_key(&Who::User(1_000)), "nothing is kept of those who have gone");
+    }
+
+    #[test]
+    fn hosts_take_no_seat_by_the_unix_socket() {
+        let mut seats = Seats::default();
+        assert_eq!(take(&mut seats, host("192.0.2.1")), HOST_SHARE);
+        assert_eq!(take(&mut seats, host("192.0.2.2")), REMOTE - HOST_SHARE);
+        assert_eq!(seats.take(host("192.0.2.3")).err(), Some(Full::Door));
+        assert_eq!(take(&mut seats, Who::User(1_000)), USER_SHARE);
+    }
+
+    #[test]
+    fn loopback_is_one_host_and_so_is_the_first_half_of_an_ipv6_address() {
+        let own = host("127.0.0.1");
+        for address in ["127.0.0.2", "127.255.255.254", "::1", "::ffff:127.0.0.9"] {
+            assert_eq!(host(address), own, "{address}");
+        }
+        assert_ne!(host("192.0.2.1"), host("192.0.2.2"));
+        assert_eq!(host("2001:db8::1"), host("2001:db8::2"));
+        assert_ne!(host("2001:db8::1"), host("2001:db8:0:1::1"));
+    }
+
+    #[test]
+    fn who_makes_room_for_whom() {
+        let (root, user, other) = (Who::User(0), Who::User(1_000), Who::User(1_001));
+        let (near, far) = (host("127.0.0.1"), host("192.0.2.1"));
+        assert!(user.makes_room_for(user, Full::Share) && !user.makes_room_for(other, Full::Share));
+        for (who, newcomer, expected) in [
+            (user, other, true),
+            (user, root, true),
+            (root, root, true),
+            (root, user, false),
+            (near, far, true),
+            (user, far, false),
+            (far, user, false),
+        ] {
+            assert_eq!(who.makes_room_for(newcomer, Full::Door), expected, "{who:?} {newcomer:?}");
+        }
     }
 }

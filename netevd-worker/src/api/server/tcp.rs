@@ -22,15 +22,17 @@ pub(super) struct Tcp {
 
 impl Tcp {
     /// `before` stays as far as it is what is wanted; connections that another address or token let
-    /// in end. The error says what to do.
+    /// in end. The token must not be a file of these users. The error says what to do.
     pub(super) fn open(
         before: Option<Tcp>,
         address: SocketAddr,
         api: &Api,
+        token_not_of: &[u32],
         server: &CancellationToken,
     ) -> Result<Tcp, String> {
         let fault = |fault| format!("the API does not listen on http://{address}: {fault}");
-        let token = api.token_file.as_deref().map(Token::read).transpose().map_err(fault)?;
+        let read = |path| Token::read(path, token_not_of);
+        let token = api.token_file.as_deref().map(read).transpose().map_err(fault)?;
         if token.is_none() && !address.ip().is_loopback() {
             return Err(fault(
                 "beyond loopback everything needs a token; set api.token_file, or api.bind_address to 127.0.0.1"

@@ -451,6 +451,59 @@ async fn a_listener_that_fails_is_told_and_tried_again() {
     stage.end().await;
 }
 
+/// Connects from this address of loopback.
+async fn tcp_from(source: &str, to: &str) -> TcpStream {
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket.bind(format!("{source}:0").parse().expect("an address")).expect("loopback's");
+    socket.connect(to.parse().expect("an address")).await.expect("a connection")
+}
+
+/// Whether the other side has closed it, as the last look at the sockets showed.
+fn is_closed(stream: &TcpStream) -> bool {
+    match stream.try_read(&mut [0; 16]) {
+        Ok(count) => count == 0,
+        Err(error) => error.kind() != std::io::ErrorKind::WouldBlock,
+    }
+}
+
+#[tokio::test]
+async fn silent_sources_take_nobody_s_seat() {
+    let stage = Stage::new("silent", over_tcp(None)).await;
+    let at = address(&stage);
+    // More from two addresses than there are seats by TCP.
+    let mut silent = Vec::new();
+    for number in 0..super::seats::REMOTE + 50 {
+        let source = ["127.0.0.2", "127.0.0.3"][number % 2];
+        silent.push(tcp_from(source, &at).await);
+    }
+    let request = format!("GET /api/v1/rules HTTP/1.1\r\nhost: {at}\r\nconnection: close\r\n\r\n");
+    for source in ["127.0.0.1", "127.0.0.2", "127.9.9.9"] {
+        assert_eq!(ask(tcp_from(source, &at).await, &request).await.status, 200, "{source}");
+    }
+    for target in ["/api/v1/rules", "/api/v1/status"] {
+        assert_eq!(stage.get(target).await.status, 200, "the unix socket has seats of its own");
+    }
+    // All of loopback is one host, and the oldest went.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let open: Vec<bool> = silent.iter().map(|stream| !is_closed(stream)).collect();
+    let count = open.iter().filter(|open| **open).count();
+    assert!(!open[0] && !open[1] && open[open.len() - 1], "{open:?}");
+    assert!(count <= super::seats::HOST_SHARE && count > super::seats::HOST_SHARE - 10, "{count}");
+    // One that says something in time is answered, the others are sent away.
+    let mut late = silent.pop().expect("the last one");
+    late.write_all(request.as_bytes()).await.expect("written");
+    let mut answer = Vec::new();
+    timeout(GUARD, late.read_to_end(&mut answer)).await.expect("the end").expect("read");
+    assert!(answer.starts_with(b"HTTP/1.1 200"));
+    let gone = async {
+        for stream in &mut silent {
+            let _ = stream.read(&mut [0; 16]).await;
+        }
+    };
+    timeout(super::guard::HEAD + Duration::from_secs(5), gone).await.expect("ten seconds are enough");
+    stage.end().await;
+}
+
 #[tokio::test]
 async fn what_is_too_much_is_refused() {
     let stage = Stage::new("limits", Api::default()).await;
@@ -463,7 +516,7 @@ async fn what_is_too_much_is_refused() {
     stage.ask(large).await.is_error(413, "bad_request");
     // 500 that only listen, and the others are served as before.
     let mut streams = Vec::new();
-    for _ in 0..super::seats::SHARE - 1 {
+    for _ in 0..super::seats::USER_SHARE - 1 {
         let mut stream = stage.unix().await;
         stream.write_all(b"GET /api/v1/events/stream HTTP/1.1\r\n\r\n").await.expect("written");
         let mut greeting = [0; 64];
@@ -472,7 +525,15 @@ async fn what_is_too_much_is_refused() {
         streams.push(stream);
     }
     assert_eq!(stage.get("/health").await.status, 503);
-    streams.push(stage.unix().await);
+    // One that is idle makes room.
+    let mut idle = stage.unix().await;
+    assert_eq!(stage.get("/health").await.status, 503);
+    assert_eq!(timeout(GUARD, idle.read(&mut [0; 16])).await.expect("its end").unwrap_or(0), 0);
+    let mut stream = stage.unix().await;
+    stream.write_all(b"GET /api/v1/events/stream HTTP/1.1\r\n\r\n").await.expect("written");
+    timeout(GUARD, stream.read(&mut [0; 64])).await.expect("a head").expect("read");
+    streams.push(stream);
+    // One that is in use does not.
     stage.get("/health").await.is_error(503, "unavailable");
     streams.clear();
     let free = async { while stage.get("/api/v1/rules").await.status != 200 {} };

@@ -18,8 +18,9 @@ const LONGEST: u64 = 4_096;
 pub(super) struct Token([u8; 32]);
 
 impl Token {
-    /// The error says what was found, and what mends it, but nothing of the content.
-    pub(super) fn read(path: &Path) -> Result<Self, String> {
+    /// The error says what was found, and what mends it, but nothing of the content. The file must not belong
+    /// to one of these users, who could choose the token.
+    pub(super) fn read(path: &Path, not_of: &[u32]) -> Result<Self, String> {
         let name = path.display();
         let unreadable = |error: &io::Error| match error.kind() {
             io::ErrorKind::NotFound => format!(
@@ -42,6 +43,9 @@ impl Token {
         let found = file.metadata().map_err(|error| unreadable(&error))?;
         if !found.is_file() {
             return Err(format!("api.token_file {name} is no regular file"));
+        }
+        if not_of.contains(&found.uid()) {
+            return Err(owner_fault(path, found.uid()));
         }
         // Scripts have the worker's group: who may write may choose.
         if found.mode() & 0o026 != 0 {
@@ -83,6 +87,15 @@ impl Token {
     }
 }
 
+/// What is said of a token that belongs to the worker's user or that of scripts.
+pub(in crate::api) fn owner_fault(path: &Path, uid: u32) -> String {
+    let name = path.display();
+    format!(
+        "api.token_file {name} belongs to uid {uid}, as whom the worker or scripts run: a script could choose the \
+         token; to mend it: chown root {name}, and put another token into it"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,15 +127,28 @@ mod tests {
         let mode =
             |mode| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("mode");
         mode(0o640);
-        assert!(Token::read(&path).is_ok());
+        assert!(Token::read(&path, &[]).is_ok());
         mode(0o660);
-        assert!(Token::read(&path).is_err(), "the group may choose it");
+        assert!(Token::read(&path, &[]).is_err(), "the group may choose it");
         mode(0o644);
-        let fault = Token::read(&path).err().expect("refused");
+        let fault = Token::read(&path, &[]).err().expect("refused");
         assert!(fault.contains("0644") && fault.contains("chmod 0640"), "{fault}");
         assert!(!fault.contains("0123456789"));
         std::fs::remove_file(&path).expect("removed");
-        assert!(Token::read(&path).err().expect("gone").contains("is not there"));
-        assert!(Token::read(&std::env::temp_dir()).is_err());
+        assert!(Token::read(&path, &[]).err().expect("gone").contains("is not there"));
+        assert!(Token::read(&std::env::temp_dir(), &[]).is_err());
+    }
+
+    #[test]
+    fn a_file_of_the_worker_s_or_the_scripts_user_is_refused() {
+        let path = std::env::temp_dir().join(format!("netevd-token-owner-{}", std::process::id()));
+        std::fs::write(&path, "0123456789abcdef\n").expect("written");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("mode");
+        let own = nix::unistd::geteuid().as_raw();
+        assert!(Token::read(&path, &[own + 1]).is_ok());
+        let fault = Token::read(&path, &[own + 1, own]).err().expect("refused");
+        assert!(fault.contains(&format!("belongs to uid {own}")) && fault.contains("chown root"), "{fault}");
+        assert!(!fault.contains("0123456789"));
+        std::fs::remove_file(&path).expect("removed");
     }
 }

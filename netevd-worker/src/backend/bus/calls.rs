@@ -1,5 +1,5 @@
-//! Method calls, each with a time limit. Nobody listens on this connection, so nothing that is
-//! sent to it can stand before an answer.
+//! Method calls, each with a time limit. Nothing but answers comes in by this connection, so nothing that
+//! is sent to it can stand before one.
 
 use super::{BusLost, LIMIT, connect, tally};
 use std::fmt;
@@ -41,12 +41,18 @@ impl Calls {
     }
 
     pub(super) async fn connect_to(service: &'static str, address: Option<&str>) -> Result<Self, BusLost> {
-        Ok(Self { connection: connect(address, NonZeroUsize::MIN).await?, service })
+        Ok(Self { connection: connect(address, None, NonZeroUsize::MIN).await?, service })
     }
 
     /// True when the bus has ended this connection.
     pub fn is_closed(&self) -> bool {
         self.connection.is_closed()
+    }
+
+    /// What the bus calls us, for those who want to send to us directly.
+    #[cfg(test)]
+    pub(super) fn unique_name(&self) -> Option<String> {
+        self.connection.unique_name().map(ToString::to_string)
     }
 
     /// Ends when the bus ends this connection.

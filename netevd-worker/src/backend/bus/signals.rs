@@ -2,16 +2,18 @@
 //!
 //! Anyone on the system bus may send any signal to anyone by unique name, past all match rules. So
 //! each signal's sender, which the bus itself fills in, has to be the owner whose uid was asked
-//! for. Questions and answers about the owner travel in the same stream as the signals, which
+//! for; what others send does not get as far as the queue. Questions and answers about the owner travel in the same stream as the signals, which
 //! keeps their order and leaves nothing to race.
 
 use super::owner::{Absence, Owner, Step};
+use super::sieve::Door;
 use super::throttle::Throttle;
 use super::{BUS, BUS_PATH, BusLost, LIMIT, Service, connect};
 use crate::accounts;
 use futures_util::StreamExt;
 use std::collections::VecDeque;
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::sync::Arc;
 use std::time::Instant;
 use zbus::message::Type;
 use zbus::{Connection, Message, MessageStream};
@@ -46,7 +48,8 @@ pub struct Signals {
     asked_at: tokio::time::Instant,
     /// Told at the next call; two at the most.
     ready: VecDeque<BusEvent>,
-    ignored: u64,
+    /// Who comes in at all: the owner that is accepted or asked about.
+    door: Arc<Door>,
     throttle: Throttle,
 }
 
@@ -57,9 +60,10 @@ impl Signals {
     /// # Errors
     /// When there is no bus, or it does not answer.
     pub(super) async fn connect(service: &Service, address: Option<&str>) -> Result<Self, BusLost> {
-        let connection = connect(address, QUEUE).await?;
-        let stream = MessageStream::from(&connection);
         let name = service.name;
+        let door = Arc::new(Door::new(name));
+        let connection = connect(address, Some(Arc::clone(&door)), QUEUE).await?;
+        let stream = MessageStream::from(&connection);
         let owner = format!(
             "type='signal',sender='{BUS}',interface='{BUS}',member='NameOwnerChanged',path='{BUS_PATH}',arg0='{name}'"
         );
@@ -78,7 +82,7 @@ impl Signals {
             question: None,
             asked_at: tokio::time::Instant::now(),
             ready: VecDeque::new(),
-            ignored: 0,
+            door,
             throttle: Throttle::default(),
             connection,
         };
@@ -102,7 +106,7 @@ impl Signals {
 
     /// How many signals of others were ignored.
     pub fn ignored(&self) -> u64 {
-        self.ignored
+        self.door.refused()
     }
 
     /// The next event. Nothing is lost when the future is dropped before it is done.
@@ -150,20 +154,23 @@ impl Signals {
                 }
             }
             Type::Signal if sender.is_some_and(|sender| self.owner.is_candidate(sender)) => {}
-            Type::Signal => self.ignore(sender.unwrap_or("nobody")),
+            // Of an owner that was replaced meanwhile.
+            Type::Signal => self.door.refuse(sender.unwrap_or("nobody")),
             Type::MethodReturn | Type::Error if sender == Some(BUS) => {
                 if let Some(question) = header.reply_serial() {
                     self.answered(question, &message)?;
                 }
             }
-            // A call to us, or an answer to what was not asked.
+            // An answer to what was not asked.
             _ => {}
         }
         Ok(())
     }
 
     fn named(&mut self, owner: Option<&str>) -> Result<(), BusLost> {
-        match self.owner.named(owner) {
+        let step = self.owner.named(owner);
+        self.door.let_in(owner);
+        match step {
             Step::None => {}
             Step::Left => self.ready.push_back(BusEvent::Vanished(Absence::NoOwner)),
             Step::Ask { name, left } => {
@@ -208,20 +215,12 @@ impl Signals {
                         "{name} is not believed: {absence}; see who may own it: busctl status {name}"
                     );
                 }
+                self.door.let_in(None);
                 self.ready.push_back(BusEvent::Vanished(absence));
             }
             None => {}
         }
         Ok(())
-    }
-
-    /// A signal of somebody else, sent to us directly.
-    fn ignore(&mut self, sender: &str) {
-        self.ignored = self.ignored.saturating_add(1);
-        if let Some(more) = self.throttle.permit(Instant::now()) {
-            let name = self.service.name;
-            tracing::warn!(more, "a signal of {sender}, which is not {name}, is ignored");
-        }
     }
 }
 

@@ -4,6 +4,8 @@ use super::private::PrivateBus;
 use super::{Absence, Bus, BusEvent, BusLost, CallError, Match, Service, Signals};
 use futures_util::StreamExt;
 use nix::unistd::{User, getuid};
+use std::os::fd::AsFd;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use zbus::{Connection, Message};
 
@@ -200,6 +202,54 @@ fn a_bus_that_is_restarted_is_found_again() {
     });
 }
 
+/// What is logged in this thread until the guard goes.
+fn log() -> (Arc<Mutex<Vec<u8>>>, tracing::subscriber::DefaultGuard) {
+    let text = Arc::<Mutex<Vec<u8>>>::default();
+    let writer = tracing_subscriber::fmt().with_ansi(false).with_writer(Writer::of(&text)).finish();
+    (Arc::clone(&text), tracing::subscriber::set_default(writer))
+}
+
+struct Writer(Arc<Mutex<Vec<u8>>>);
+
+impl Writer {
+    fn of(text: &Arc<Mutex<Vec<u8>>>) -> impl Fn() -> Writer + use<> {
+        let text = Arc::clone(text);
+        move || Writer(Arc::clone(&text))
+    }
+}
+
+impl std::io::Write for Writer {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("whole").write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_bus_that_goes_and_comes_is_told_once_a_minute() {
+    run(async {
+        let (text, _guard) = log();
+        let mut bus = PrivateBus::start();
+        let mut way = Bus::at(service(), &bus.address());
+        let mut connected = way.connect().await.expect("connected");
+        for _ in 0..5 {
+            bus.kill();
+            connected.1.closed().await;
+            let lost = BusLost::Closed("killed".to_owned());
+            way.lost(&lost);
+            bus.restart();
+            connected = way.connect().await.expect("connected again");
+        }
+        let text = String::from_utf8(text.lock().expect("whole").clone()).expect("UTF-8");
+        for part in ["the system bus closed the connection", "connected to the system bus again"] {
+            assert_eq!(text.matches(part).count(), 1, "{text}");
+        }
+    });
+}
+
 #[test]
 fn an_error_answer_keeps_its_name() {
     run(async {
@@ -210,4 +260,86 @@ fn an_error_answer_keeps_its_name() {
         let error = calls.call(NAME, "no path", "org.example.Link", "Ask", &()).await.expect_err("no path");
         assert!(matches!(error, CallError::Lost(_)), "{error}");
     });
+}
+
+/// How many descriptors of this process are of a file of this name.
+fn open_here(name: &str) -> usize {
+    let links = std::fs::read_dir("/proc/self/fd").expect("procfs").flatten();
+    links.filter_map(|fd| std::fs::read_link(fd.path()).ok()).filter(|link| link.ends_with(name)).count()
+}
+
+/// The bus has handled all that this connection sent before.
+async fn settle(connection: &Connection) {
+    let asked = connection.call_method(Some(super::BUS), super::BUS_PATH, Some(super::BUS), "GetId", &());
+    asked.await.expect("answered");
+}
+
+#[test]
+fn descriptors_of_a_stranger_do_not_arrive() {
+    run(async {
+        let bus = PrivateBus::start();
+        let (server, _stream) = bus.service(NAME).await;
+        let (mut signals, calls) = Bus::at(service(), &bus.address()).connect().await.expect("connected");
+        appeared(&mut signals).await;
+        let stranger = bus.client().await;
+        let bait = format!("netevd-bait-{}", std::process::id());
+        let file = std::fs::File::create(bus.directory().join(&bait)).expect("made");
+        let (us, path) = (signals.unique_name().expect("named"), "/org/example/link/_31");
+        for _ in 0..200 {
+            let sixteen: Vec<_> = (0..16).map(|_| zbus::Fd::from(file.as_fd())).collect();
+            let sent = stranger.emit_signal(Some(us.as_str()), path, "org.example.Link", "Changed", &sixteen);
+            sent.await.expect("sent");
+        }
+        settle(&stranger).await;
+        drop(stranger);
+        // What was let in would wait here until the next look. Ours is the one that made the file.
+        for _ in 0..20 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            assert_eq!(open_here(&bait) - 1, 0, "descriptors that a stranger sent are here");
+        }
+        emit(&server, 7).await;
+        assert_eq!(number(signals.next().await.expect("the bus is there")), 7);
+        assert!(!calls.is_closed());
+    });
+}
+
+#[test]
+fn what_a_stranger_says_takes_no_room_however_long_it_is() {
+    run(async {
+        let bus = PrivateBus::start();
+        let (server, _stream) = bus.service(NAME).await;
+        let (mut signals, calls) = Bus::at(service(), &bus.address()).connect().await.expect("connected");
+        appeared(&mut signals).await;
+        let stranger = bus.client().await;
+        let (us, them) = (signals.unique_name().expect("named"), calls.unique_name().expect("named"));
+        let path = "/org/example/link/_31";
+        let before = memory();
+        // Nobody takes what arrives meanwhile: 200 MB to each connection.
+        let long = "x".repeat(1 << 20);
+        for _ in 0..200 {
+            for to in [&us, &them] {
+                let sent =
+                    stranger.emit_signal(Some(to.as_str()), path, "org.example.Link", "Changed", &long);
+                sent.await.expect("sent");
+            }
+            tokio::task::yield_now().await;
+        }
+        settle(&stranger).await;
+        emit(&server, 8).await;
+        // The loop of this connection goes on for as long as it takes to read them all.
+        assert_eq!(number(signals.next().await.expect("the bus is there")), 8);
+        let after = memory();
+        assert!(after < before + 64 * 1024, "{before} KiB, then {after} KiB");
+        assert_eq!(signals.ignored(), 200);
+        assert!(!calls.is_closed());
+        let answer = calls.call(super::BUS, super::BUS_PATH, super::BUS, "GetId", &()).await;
+        assert!(answer.is_ok(), "{answer:?}");
+    });
+}
+
+/// The most that this process has had, in KiB.
+fn memory() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").expect("procfs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a line");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
 }

@@ -12,14 +12,15 @@ registry=$(readlink -f "${CARGO_HOME:-$HOME/.cargo}")/registry
 
 if [ "${ARM64_MOUNTS:-}" != 1 ]; then
     mkdir -p "$project/target/aarch64" "$registry"
-    ARM64_MOUNTS=1 exec unshare --mount --pid --fork --kill-child=KILL "$0" "$root" "$@"
+    # Without a namespace of processes: in one `make` would be its first, which no signal ends.
+    ARM64_MOUNTS=1 exec unshare --mount "$0" "$root" "$@"
 fi
 mkdir -p "$root/netevd" "$root/cargo/registry"
 mount --make-rprivate /
 mount --bind "$project" "$root/netevd"
 mount --bind "$project/target/aarch64" "$root/netevd/target"
 mount --bind "$registry" "$root/cargo/registry"
-mount -t proc proc "$root/proc"
+mount --rbind /proc "$root/proc"
 exec chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
     CARGO_HOME=/cargo CARGO_NET_OFFLINE=true \
     CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=/netevd/packaging/arm64/linker.sh \

@@ -13,7 +13,9 @@ stamp=$(sha256sum <"$0" | cut -d ' ' -f 1)
 [ "$(cat "$directory/.made-by" 2>/dev/null || true)" != "$stamp" ] || exit 0
 
 packages=rustc-web,cargo-web,libstd-rust-web-dev,gcc,libc6-dev,make
-packages=$packages,libstd-rust-web-dev:arm64,gcc-aarch64-linux-gnu,libc6-dev-arm64-cross
+# Not libc6-dev-arm64-cross: it is the release's first C library, without the corrections of security since,
+# and helper and worker contain it.
+packages=$packages,libstd-rust-web-dev:arm64,gcc-aarch64-linux-gnu,libc6-dev:arm64
 
 rm -rf "$directory" "$directory.new"
 mkdir -p "$(dirname "$directory")"

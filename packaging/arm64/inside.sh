@@ -21,7 +21,13 @@ mount --bind "$project" "$root/netevd"
 mount --bind "$project/target/aarch64" "$root/netevd/target"
 mount --bind "$registry" "$root/cargo/registry"
 mount --rbind /proc "$root/proc"
+# The emulator starts tests, where this machine has it.
+if emulator=$(command -v qemu-aarch64-static); then
+    : >>"$root/usr/bin/qemu-aarch64-static"
+    mount --bind "$emulator" "$root/usr/bin/qemu-aarch64-static"
+fi
 exec chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
     CARGO_HOME=/cargo CARGO_NET_OFFLINE=true \
     CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=/netevd/packaging/arm64/linker.sh \
+    CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64-static" \
     make -C /netevd "$@"

@@ -44,6 +44,6 @@ packages-arm64: release-arm64 notices ## deb, rpm and pacman's package for arm64
 		makepkg:makepkg pacman:pacman-package-manager fakeroot:fakeroot unshare:util-linux bsdtar:libarchive-tools \
 		qemu-aarch64-static:qemu-user-static aarch64-linux-gnu-objdump:binutils-aarch64-linux-gnu
 	install -m 644 target/notices/NOTICES $(ARM64_BUILT)/NOTICES
-	@for format in deb rpm arch; do \
+	@for script in arm64/deb.sh rpm.sh arch.sh; do \
 		$(PACKAGING) BUILT="$(ARM64_BUILT)" PACKAGE_ARCH=aarch64 EMULATOR="$(ARM64_EMULATOR)" \
-			CROSS_ROOT="$(CURDIR)/$(ARM64_ROOT)" packaging/$$format.sh || exit 1; done
+			CROSS_ROOT="$(CURDIR)/$(ARM64_ROOT)" packaging/$$script || exit 1; done

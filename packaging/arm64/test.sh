@@ -1,9 +1,10 @@
 #!/bin/sh
 # test.sh BUILT: the programs for aarch64 in BUILT, started on this machine by qemu-user.
 #
-# qemu-user translates the programs and hands their system calls to this kernel, so rules and routes are
-# real. It knows neither seccomp nor Landlock nor filters of sockets: that the helper says so and goes on
-# is part of the test, and its filter's program is judged by the unit tests (make test-arm64).
+# qemu-user translates the programs and hands their system calls to this kernel: links, addresses, processes
+# and signals are real. It knows no messages about rules (RTM_GETRULE: EOPNOTSUPP in 7.2), no seccomp, no
+# Landlock and no filters of sockets, so no rule or route is made here; the worker's attempt has to end in
+# its own message and nothing else.
 set -eu
 built=$(readlink -f "${1:?usage: test.sh BUILT}")
 project=$(readlink -f "$(dirname "$0")/../..")
@@ -56,10 +57,7 @@ ip addr add 192.0.2.34/27 dev eth1
 ip addr add 2001:db8:1::34/64 dev eth1 nodad
 ip route add default via 192.0.2.33 metric 200
 ip route add default via 2001:db8:1::1 metric 200
-cat >"$work/netevd.yaml" <<Y
-system: { backend: kernel }
-routing: { policy_rules: [eth1] }
-Y
+printf 'system: { backend: kernel }\nrouting: { policy_rules: [eth1] }\n' >"$work/netevd.yaml"
 log=$work/log
 "$work/netevd" start --config "$work/netevd.yaml" >"$log" 2>&1 &
 launcher=$!
@@ -75,24 +73,18 @@ await() {
         sleep 0.2
     done
 }
-await "policy routing is on" grep 'policy routing on' "$log"
-for family in -4 -6; do
-    # The rules from and to the address, and the default route of its table.
-    rules=$(ip -N -j $family rule show | jq '[.[] | select(.protocol == "110")] | length')
-    [ "$rules" = 2 ] || fail "ip $family rule: $rules rules of netevd's and not 2"
-    ip -N -j $family route show table all | jq -e '.[] | select(.dst == "default" and .protocol == "110")' \
-        >/dev/null || fail "ip $family route: no default route of netevd's"
-done
+await "the worker is ready" grep 'ready: 2 of 3 links monitored, host online' "$log"
 grep -q 'no seccomp filters' "$log" || fail "the helper does not say that it has no filter here"
+await "the worker says what the emulator cannot do" grep 'Operation not supported' "$log"
+"$work/netevd" list interfaces >"$work/said" || fail "netevd list interfaces: $(cat "$work/said")"
+grep -q 'eth1 *routable.*192.0.2.34/27' "$work/said" || fail "eth1 is not as it is: $(cat "$work/said")"
+ip link set eth1 mtu 1400
+changed() { "$work/netevd" events --tail 20 | grep 'eth1 mtu'; }
+await "the change of the MTU is an event" changed
 kill -HUP "$launcher"
 await "reload" grep 'configuration reloaded' "$log"
-ip rule del from 192.0.2.34 protocol 110
-await "a rule that was deleted is back" sh -c 'ip rule show | grep "from 192.0.2.34 "'
-"$work/netevd" status >"$work/said" || fail "netevd status: $(cat "$work/said")"
 kill -TERM "$launcher"
 status=0
 wait "$launcher" || status=$?
 [ "$status" = 0 ] || fail "it stops with status $status"
-"$work/netevd" flush >/dev/null || fail "netevd flush"
-[ -z "$(ip rule show protocol 110)" ] || fail "netevd flush leaves rules behind"
-echo "arm64: netevd, netevd-worker and netevd-priv for aarch64 do their work under qemu-user"
+echo "arm64: netevd, netevd-worker and netevd-priv for aarch64 start, watch this kernel, reload and stop"

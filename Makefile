@@ -62,6 +62,8 @@ PREFIX ?= /usr
 SYSCONFDIR ?= /etc
 # The directory of the built programs.
 BUILT ?= target/release
+# What starts them where they are for another architecture than this machine's.
+EMULATOR ?=
 # The licence texts of what is linked into them, which `make release` puts beside them.
 NOTICES ?= $(BUILT)/NOTICES
 # Worker and helper. Where SELinux is in force they belong below libexec: its policy labels files there as
@@ -110,7 +112,7 @@ install: ## Install what `make release` built: DESTDIR= PREFIX=/usr SYSCONFDIR=/
 		install -D -m 0644 man/$$page $(DESTDIR)$(SHARE)/man/man$${page##*.}/$$page || exit 1; done
 	for item in $(COMPLETIONS); do \
 		file=$(DESTDIR)$(SHARE)/$${item#*:}; install -d $${file%/*} && \
-		$(BUILT)/netevd completions $${item%%:*} >$$file && chmod 0644 $$file || exit 1; done
+		$(EMULATOR) $(BUILT)/netevd completions $${item%%:*} >$$file && chmod 0644 $$file || exit 1; done
 	chmod -R u=rwX,go=rX $(DESTDIR)$(DOCDIR)/examples
 
 uninstall: ## Remove what `make install` installed; configuration and scripts stay

@@ -36,7 +36,7 @@ sed -i "s/^pkgver=.*/pkgver=$version/; s/^_tag=.*/_tag=v$(packaging/version.sh c
     "$work/mnt/PKGBUILD"
 level=19
 [ "${COMPRESSION:-full}" = full ] || level=1
-sed "s/^COMPRESSZST=.*/COMPRESSZST=(zstd -c -T2 -$level -)/; s/^PKGEXT=.*/PKGEXT=.pkg.tar.zst/" /etc/makepkg.conf >"$work/mnt/makepkg.conf"
+sed "s/^CARCH=.*/CARCH=${PACKAGE_ARCH:-$(uname -m)}/; s/^COMPRESSZST=.*/COMPRESSZST=(zstd -c -T2 -$level -)/; s/^PKGEXT=.*/PKGEXT=.pkg.tar.zst/" /etc/makepkg.conf >"$work/mnt/makepkg.conf"
 # Without the packages that it depends on (--nodeps): this system's are not pacman's.
 makepkg --config /mnt/netevd/makepkg.conf --nodeps -f --noconfirm >"$work/log" 2>&1 || {
     tail -n 40 "$work/log" >&2

@@ -1,7 +1,7 @@
 # common.sh: what deb.sh, rpm.sh and arch.sh share. They run in the project's directory.
 #
 # Environment: BUILT, the directory of the release programs; PACKAGES, where packages go; COMPRESSION, full
-# or quick; PACKAGE_VERSION, another version than Cargo.toml's (tests of upgrades need two).
+# or quick; PACKAGE_ARCH, aarch64 for programs that were built for it elsewhere; PACKAGE_VERSION, another version than Cargo.toml's (tests of upgrades need two).
 
 BUILT=$(cd "${BUILT:-target/release}" && pwd)
 mkdir -p "${PACKAGES:=target/packages}"

@@ -8,8 +8,11 @@ mv "$work/netevd/packaging/debian" "$work/netevd/debian"
 sed -i "1s/(.*)/($(packaging/version.sh deb)-1)/" "$work/netevd/debian/changelog"
 level=6
 [ "${COMPRESSION:-full}" = full ] || level=0
+host=
+[ "${PACKAGE_ARCH:-}" != aarch64 ] || host='-a arm64'
 # Without the packages for building from source (-d): nothing is built.
-(cd "$work/netevd" && LEVEL=$level dpkg-buildpackage -b -us -uc -nc -d) >"$work/log" 2>&1 || {
+# shellcheck disable=SC2086 # option and argument
+(cd "$work/netevd" && LEVEL=$level dpkg-buildpackage $host -b -us -uc -nc -d) >"$work/log" 2>&1 || {
     tail -n 40 "$work/log" >&2
     exit 1
 }

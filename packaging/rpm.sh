@@ -12,11 +12,10 @@ sed "s/^Version: .*/Version:        $version/; s/^%global tag .*/%global tag v$(
 archive "netevd-$version" "$work/SOURCES/netevd-$version.tar.gz"
 payload=w19.zstdio
 [ "${COMPRESSION:-full}" = full ] || payload=w1.zstdio
-macros=
-[ -e /usr/lib/rpm/macros.d/macros.systemd ] || macros="--load /mnt/netevd/netevd-$version/packaging/rpm/macros.systemd"
+# Where rpm looks again after --target, which forgets what --load has read.
+[ -e /usr/lib/rpm/macros.d/macros.systemd ] || cp packaging/rpm/macros.systemd "$work/.rpmmacros"
 # Without what building from source needs (--nodeps): nothing is built.
-# shellcheck disable=SC2086 # the macros are words
-inside root "$work" rpmbuild -ba --nodeps --with built $macros \
+inside root "$work" rpmbuild ${PACKAGE_ARCH:+--target "$PACKAGE_ARCH"} -ba --nodeps --with built \
     --define "_topdir /mnt/netevd" --define "built /mnt/built" --define "_libexecdir /usr/libexec" \
     --define "_buildhost reproducible" --define "use_source_date_epoch_as_buildtime 1" \
     --define "clamp_mtime_to_source_date_epoch 1" --define "_binary_payload $payload" \

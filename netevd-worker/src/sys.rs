@@ -91,7 +91,8 @@ pub(crate) fn attach_filter(socket: &Socket, program: &mut [libc::sock_filter]) 
     if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// Takes a filter off again; there need not be one.
+/// Takes a filter off again; there need not be one. Nor can there be one where a kernel (qemu-user's emulated
+/// one) does not know the option.
 pub(crate) fn detach_filter(socket: &Socket) -> io::Result<()> {
     let unused: libc::c_int = 0;
     let size = libc::socklen_t::try_from(size_of_val(&unused)).unwrap_or_default();
@@ -106,8 +107,9 @@ pub(crate) fn detach_filter(socket: &Socket) -> io::Result<()> {
         )
     };
     match io::Error::last_os_error() {
-        error if answer < 0 && error.raw_os_error() != Some(libc::ENOENT) => Err(error),
-        _ => Ok(()),
+        _ if answer == 0 => Ok(()),
+        error if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOPROTOOPT)) => Ok(()),
+        error => Err(error),
     }
 }
 

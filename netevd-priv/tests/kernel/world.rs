@@ -11,6 +11,7 @@ use protocol::{
 };
 use serde_json::Value;
 use std::borrow::Borrow;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::IpAddr;
@@ -223,7 +224,8 @@ impl World {
         let child = self
             .command(shell[0])
             .args(&shell[1..])
-            .args(["-c", r#"exec "$0" 3<&0 4<"$1" 7<"$1" 0</dev/null"#, env!("CARGO_BIN_EXE_netevd-priv")])
+            .args(["-c", r#"exec "$0" 3<&0 4<"$1" 7<"$1" 0</dev/null"#])
+            .arg(program())
             .arg(&path)
             .stdin(Stdio::from(theirs))
             .stdout(Stdio::null())
@@ -326,6 +328,12 @@ impl Drop for Helper {
         let _ = self.child.wait();
         let _ = std::fs::remove_file(&self.policy);
     }
+}
+
+/// The helper, or in its place what this variable names: one for another architecture with its emulator, as
+/// `make test-arm64` has it.
+fn program() -> OsString {
+    std::env::var_os("NETEVD_TEST_HELPER").unwrap_or_else(|| env!("CARGO_BIN_EXE_netevd-priv").into())
 }
 
 /// Receives. A call with a timeout is interrupted when the process is stopped and goes on, also

@@ -3,6 +3,8 @@
 #![cfg(test)]
 #![allow(unsafe_code, reason = "system calls as a captured helper would make them")]
 
+mod program;
+
 use super::filter_calls;
 use nix::libc::{self, c_long};
 use nix::sys::signal::Signal;

@@ -12,6 +12,8 @@ use zbus::{OwnedVariant, Variant};
 const PERIOD: Duration = Duration::from_secs(1);
 /// Deaths in a row that are a fault: one or two may be a race with a restart or a reload.
 const DEATHS: u32 = 3;
+/// Looks in a row without an end of the program, after which it was never started.
+const NEVER: u32 = 10;
 
 const SYSTEMD: &str = "org.freedesktop.systemd1";
 /// The object of netevd-priv.service: what is no letter or digit is escaped (sd_bus_path_encode(3)).
@@ -26,6 +28,9 @@ pub(super) struct HelperUnit {
     next: Instant,
     /// `NRestarts` when the absence began.
     base: Option<u32>,
+    /// How often in a row systemd knew no end of the program. It forgets the last one while it starts the
+    /// next, which a slow machine takes long for.
+    unknown: u32,
     reported: Option<String>,
 }
 
@@ -43,7 +48,7 @@ struct Record {
 impl HelperUnit {
     /// The absence begins now.
     pub(super) fn new() -> Self {
-        Self { calls: None, next: Instant::now() + PERIOD, base: None, reported: None }
+        Self { calls: None, next: Instant::now() + PERIOD, base: None, unknown: 0, reported: None }
     }
 
     /// The next fault that was not reported yet; pending while there is none, or no bus to ask.
@@ -64,7 +69,8 @@ impl HelperUnit {
                 continue;
             }
             let deaths = record.restarts - base;
-            if deaths < DEATHS {
+            self.unknown = if record.is_known() { 0 } else { self.unknown + 1 };
+            if deaths < DEATHS || (1..NEVER).contains(&self.unknown) {
                 continue;
             }
             let fault = describe(&record);
@@ -98,6 +104,13 @@ impl HelperUnit {
     }
 }
 
+impl Record {
+    /// Whether code and status are of one end: they are read by two calls, and a start may lie between.
+    fn is_known(&self) -> bool {
+        self.code == libc::CLD_EXITED || (self.code != 0 && self.status != 0)
+    }
+}
+
 /// There is no bus, or systemd is not what answers on it.
 #[derive(Debug)]
 struct Unread;
@@ -112,7 +125,7 @@ impl From<CallError> for Unread {
 fn describe(record: &Record) -> String {
     let log = "the reason: journalctl -u netevd-priv -n 20";
     match (record.code, record.status) {
-        (0, _) => format!("netevd-priv cannot be started, again and again; {log}"),
+        _ if !record.is_known() => format!("netevd-priv cannot be started, again and again; {log}"),
         (libc::CLD_EXITED, status) => {
             format!("netevd-priv exits with status {status}, again and again; {log}")
         }
@@ -141,6 +154,7 @@ mod tests {
             (libc::CLD_KILLED, 200, ["killed by signal 200", "journalctl -u netevd-priv"]),
             (libc::CLD_EXITED, 2, ["exits with status 2", "journalctl -u netevd-priv"]),
             (0, 0, ["cannot be started", "journalctl -u netevd-priv"]),
+            (libc::CLD_KILLED, 0, ["cannot be started", "journalctl -u netevd-priv"]),
         ] {
             let text = describe(&Record { restarts: 3, code, status });
             assert!(parts.iter().all(|part| text.contains(part)), "{text}");

@@ -156,7 +156,7 @@ mod tests {
         let start = Instant::now();
         sleep(Duration::from_secs(9)).await;
         far.write_all(b"GET").await.expect("room");
-        guard.read(&mut [0; 8]).await.expect("it came");
+        guard.read_exact(&mut [0; 3]).await.expect("it came");
         assert_eq!(rest.idle_since(), None);
         let error = guard.read(&mut [0; 8]).await.expect_err("no more comes");
         assert_eq!((error.kind(), start.elapsed().as_secs()), (io::ErrorKind::TimedOut, 19));

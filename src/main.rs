@@ -29,7 +29,6 @@ use cli::{Cli, Command};
 use failure::Failure;
 use netevd_worker::config::{self, Loaded, Source};
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -57,7 +56,7 @@ fn main() -> ExitCode {
 /// One line on standard error.
 fn say(message: &str) {
     // Whoever closed standard error does not want to know.
-    let _ = writeln!(std::io::stderr(), "netevd: {message}");
+    let _ = output::complain(format!("netevd: {}\n", output::clean(message)));
 }
 
 /// The environment as text; what is not UTF-8 cannot be a setting of ours.
@@ -70,13 +69,13 @@ fn load(file: Option<&Path>) -> Result<Loaded, Failure> {
     match config::load(&Source::new(file), &environment()) {
         Ok(loaded) => {
             for warning in &loaded.warnings {
-                let _ = writeln!(std::io::stderr(), "{warning}");
+                let _ = output::complain(format!("{warning}\n"));
             }
             Ok(loaded)
         }
         Err(problems) => {
             for problem in &problems {
-                let _ = writeln!(std::io::stderr(), "{problem}");
+                let _ = output::complain(format!("{problem}\n"));
             }
             Err(Failure::Shown)
         }

@@ -1,28 +1,29 @@
-//! Colours, on a terminal and unless NO_COLOR is set (no-color.org).
+//! Styles of single words, on a terminal and unless NO_COLOR is set (no-color.org).
 
-use crate::output::has_colours;
+use crate::output::{Style, clean, has_colours, styled};
 use std::fmt::Display;
 
-fn painted(code: &str, text: impl Display) -> String {
-    if has_colours() { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_string() }
+fn painted(style: Style, text: impl Display) -> String {
+    let text = text.to_string();
+    if has_colours() { styled(style, &text) } else { clean(&text) }
 }
 
 /// For headings.
 pub(crate) fn bold(text: impl Display) -> String {
-    painted("1", text)
+    painted(Style::Strong, text)
 }
 
 /// For what is as it should be.
 pub(crate) fn green(text: impl Display) -> String {
-    painted("32", text)
+    painted(Style::Good, text)
 }
 
-/// For what somebody must mend.
+/// For what needs a fix.
 pub(crate) fn red(text: impl Display) -> String {
-    painted("31", text)
+    painted(Style::Bad, text)
 }
 
 /// For what is left aside on purpose.
 pub(crate) fn dim(text: impl Display) -> String {
-    painted("2", text)
+    painted(Style::Faint, text)
 }

@@ -259,3 +259,52 @@ fn no_token_goes_to_a_unix_socket() {
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     assert!(fake.requests().is_empty());
 }
+
+/// C0, C1, and what turns the direction of writing or is not seen.
+const STEERING: &str =
+    "x\u{1b}[2J\u{7}\u{9b}31m\u{85}\u{202e}\u{2066}\u{61c}\u{feff}\u{e0041}\u{fdd1}\r\u{7f}y";
+
+fn is_clean(bytes: &[u8]) -> bool {
+    let text = std::str::from_utf8(bytes).expect("UTF-8");
+    let plain = |c: char| {
+        c == '\n' || !(c.is_control() || "\u{202e}\u{2066}\u{61c}\u{feff}\u{e0041}\u{fdd1}".contains(c))
+    };
+    text.chars().all(plain)
+}
+
+#[test]
+fn what_a_daemon_says_cannot_steer_the_terminal() {
+    let fake = Fake::new("steers", |request| match request.line.contains("/status") {
+        true => refusal(400, STEERING, STEERING, serde_json::json!({ STEERING: STEERING })),
+        false => {
+            let mut event = event(3, "done");
+            event.interface = Some(STEERING.to_owned());
+            event.details.state = STEERING.to_owned();
+            let events = Events { events: vec![event], count: 1, has_more: false };
+            json(200, &events)
+        }
+    });
+    let output = run(&fake, &["status"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(is_clean(&output.stderr) && text(&output.stderr).contains("x\\u{1b}[2J"), "{output:?}");
+    assert_eq!(text(&output.stderr).lines().count(), 1, "{output:?}");
+    for format in ["text", "table", "json", "yaml"] {
+        for words in [&["list", "events", "--format", format][..], &["events", "--format", format]] {
+            let output = run(&fake, words);
+            assert_eq!(output.status.code(), Some(0), "{output:?}");
+            assert!(is_clean(&output.stdout), "{format}: {:?}", text(&output.stdout));
+            let shown = text(&output.stdout);
+            let read: Option<serde_json::Value> = match format {
+                "json" => Some(serde_json::from_str(&shown).expect("JSON")),
+                "yaml" => Some(serde_yaml::from_str(&shown).expect("YAML")),
+                _ => None,
+            };
+            if let Some(read) = read {
+                assert_eq!(read["events"][0]["interface"], STEERING, "it is said all the same");
+            }
+        }
+    }
+    let fake = Fake::new("odd-steers", |_| fake::answer(200, "text/plain", STEERING.as_bytes()));
+    let output = run(&fake, &["status"]);
+    assert!(output.status.code() == Some(1) && is_clean(&output.stderr), "{output:?}");
+}

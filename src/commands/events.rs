@@ -11,7 +11,6 @@ use crate::client::{Client, Heard, Target};
 use crate::output::Format;
 use crate::{Failure, output, say, views};
 use netevd_worker::api::document::{EventDocument, Events, Status};
-use std::io::Write;
 use tokio::signal::unix::{SignalKind, signal};
 use told::Told;
 
@@ -86,12 +85,13 @@ fn matches(options: &EventsOptions, event: &EventDocument) -> bool {
 }
 
 fn print(event: &EventDocument, format: Format) -> Result<(), Failure> {
-    let mut out = std::io::stdout();
     match format {
-        Format::Text => writeln!(out, "{}", views::line::line(event))?,
-        Format::Json => writeln!(out, "{}", serde_json::to_string(event).map_err(Failure::line)?)?,
+        Format::Text => output::put(format!("{}\n", views::line::line(event)))?,
+        Format::Json => {
+            output::put_document(&format!("{}\n", serde_json::to_string(event).map_err(Failure::line)?))?;
+        }
         Format::Yaml | Format::Table => {
-            writeln!(out, "---")?;
+            output::put_document("---\n")?;
             output::show_own(event, format, views::event::view)?;
         }
     }

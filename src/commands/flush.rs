@@ -8,14 +8,13 @@ use crate::census::Census;
 use crate::children::{channel, start_helper};
 use crate::cli::FlushOptions;
 use crate::identity::{self, Powers};
-
+use crate::output::put;
 use crate::supervise::how;
 use crate::{Failure, environment, look, runtime, sys};
 use netevd_worker::kernel::{Route, UNICAST};
 use netevd_worker::names;
 use nix::sys::socket::{MsgFlags, recv, send};
 use protocol::{Family, MAX_FRAME, Policy, Reply, Request, VERSION, decode_reply, encode_request};
-use std::io::Write;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 /// Deletes and says what.
@@ -36,20 +35,20 @@ pub(crate) fn run(options: &FlushOptions) -> Result<(), Failure> {
     let user_runtime = environment().remove("XDG_RUNTIME_DIR");
     let directory = runtime::directory(options.runtime_dir.as_deref(), user_runtime.as_deref(), false)?;
     if !options.force
-        && let Err(running) = runtime::not_running(&directory)
+        && let Err(why) = runtime::not_running(&directory)
     {
-        return Err(Failure::line(format!(
-            "{running}; it would put everything back at once (--force does not ask)"
-        )));
+        let more = match why {
+            runtime::RuntimeError::Running { .. } => "it would put everything back at once",
+            _ => "whether a daemon runs cannot be seen, and one would put everything back at once",
+        };
+        return Err(Failure::line(format!("{why}; {more} (--force does not ask)")));
     }
     let before = Census::take().map_err(Failure::line)?;
     synchronise_to_nothing(powers)?;
     let after = Census::take().map_err(Failure::line)?;
-    let mut out = std::io::stdout();
-    if before.is_empty() {
-        writeln!(out, "there was nothing of netevd in the kernel")?;
-    } else {
-        writeln!(out, "removed {before}")?;
+    match before.is_empty() {
+        true => put("there was nothing of netevd in the kernel\n")?,
+        false => put(format!("removed {before}\n"))?,
     }
     if after.is_empty() {
         Ok(())
@@ -63,16 +62,15 @@ pub(crate) fn run(options: &FlushOptions) -> Result<(), Failure> {
 /// What would be deleted, in the words of ip(8).
 fn foretell() -> Result<(), Failure> {
     let found = look::managed().map_err(Failure::line)?;
-    let mut out = std::io::stdout();
     for rule in found.rules.iter().filter(|rule| rule.is_ours()) {
-        writeln!(out, "would delete: rule {rule}")?;
+        put(format!("would delete: rule {rule}\n"))?;
     }
     for route in &found.routes {
-        writeln!(out, "would delete: route {}", shown(route))?;
+        put(format!("would delete: route {}\n", shown(route)))?;
     }
     match Census::of(&found) {
-        nothing if nothing.is_empty() => writeln!(out, "there is nothing of netevd in the kernel")?,
-        all => writeln!(out, "would remove {all}; nothing was changed")?,
+        nothing if nothing.is_empty() => put("there is nothing of netevd in the kernel\n")?,
+        all => put(format!("would remove {all}; nothing was changed\n"))?,
     }
     Ok(())
 }

@@ -14,9 +14,8 @@ pub(crate) mod test;
 pub(crate) mod validate;
 
 use crate::Failure;
-use std::io::Write;
 
 /// `netevd version`
 pub(crate) fn version() -> Result<(), Failure> {
-    Ok(writeln!(std::io::stdout(), "netevd {}", env!("CARGO_PKG_VERSION"))?)
+    Ok(crate::output::put(concat!("netevd ", env!("CARGO_PKG_VERSION"), "\n"))?)
 }

@@ -1,7 +1,7 @@
 //! `netevd policy`: the helper's policy, or polkit's rule, as compiled from the configuration.
 
 use crate::cli::PolicyOptions;
-use crate::{Failure, load, polkit};
+use crate::{Failure, load, output, polkit};
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -16,7 +16,7 @@ pub(crate) fn run(options: &PolicyOptions) -> Result<(), Failure> {
         true => return Err(Failure::line(format!("{:?} is no user's name", options.user))),
     };
     match &options.output {
-        None => write!(io::stdout(), "{policy}")?,
+        None => output::put(policy)?,
         Some(file) => replace(file, &policy)
             .map_err(|error| Failure::line(format!("cannot write {}: {error}", file.display())))?,
     }

@@ -7,7 +7,6 @@ use crate::views::reload;
 use crate::{Failure, output};
 use netevd_worker::api::document::{Reload, Status};
 use netevd_worker::config::Problem;
-use std::io::Write;
 use std::time::{Duration, Instant};
 
 /// For a daemon that starts again.
@@ -32,7 +31,7 @@ pub(crate) fn run(options: &ReloadOptions) -> Result<(), Failure> {
     if done.result == "restarting" {
         await_other(&client, &before)?;
         if format == Format::Text {
-            writeln!(std::io::stdout(), "restarted: the new policy is in force")?;
+            output::put("restarted: the new policy is in force\n")?;
         }
     }
     Ok(())
@@ -44,9 +43,8 @@ fn refused(error: ClientError) -> Failure {
     if problems.is_empty() {
         return error.into();
     }
-    let mut err = std::io::stderr();
     for problem in &problems {
-        let _ = writeln!(err, "{}", Problem::from(problem));
+        let _ = output::complain(format!("{}\n", Problem::from(problem)));
     }
     Failure::line("the configuration is refused; the daemon keeps the one that it has")
 }

@@ -11,7 +11,6 @@ use crate::{Failure, load, output, say, views};
 use netevd_worker::api::document::Scripts;
 use netevd_worker::config::Backend;
 use netevd_worker::dispatch::{Identity, ScriptRoots, TrustedOwner, survey};
-use std::io::Write;
 
 /// Shows them. A refused script makes the command fail, so that it can stand in a check.
 pub(crate) fn run(options: &ScriptsOptions) -> Result<(), Failure> {
@@ -32,7 +31,7 @@ pub(crate) fn run(options: &ScriptsOptions) -> Result<(), Failure> {
                 let roots: Vec<_> = roots.iter().map(|root| root.display().to_string()).collect();
                 text.push_str(&format!("no scripts in EVENT.d below {}\n", roots.join(", ")));
             }
-            std::io::stdout().write_all(text.as_bytes())?;
+            output::put(text)?;
         }
         format => output::show_own(&scripts, format, views::scripts::view)?,
     }

@@ -1,11 +1,11 @@
 //! `netevd validate`: every fault of the configuration with its place, or the schema of it.
 
 use crate::cli::ValidateOptions;
+use crate::output::put;
 use crate::{Failure, load};
 use netevd_worker::api::token_file_fault;
 use netevd_worker::config::Config;
 use nix::unistd::User;
-use std::io::Write;
 use std::path::Path;
 
 /// As whom the service runs.
@@ -17,7 +17,7 @@ pub(crate) fn run(options: &ValidateOptions) -> Result<(), Failure> {
         if options.config.file.is_some() {
             return Err(Failure::usage("the schema is the same for every file: leave --config out"));
         }
-        return Ok(write!(std::io::stdout(), "{}", netevd_worker::config::schema())?);
+        return Ok(put(netevd_worker::config::schema())?);
     }
     if !options.files.is_empty() && options.config.file.is_some() {
         return Err(Failure::usage("files are named twice: with --config and behind the command"));
@@ -31,13 +31,13 @@ pub(crate) fn run(options: &ValidateOptions) -> Result<(), Failure> {
         match load(source) {
             Ok(loaded) if loaded.files.is_empty() => {
                 let file = netevd_worker::config::DEFAULT_FILE;
-                writeln!(std::io::stdout(), "{file}: not there, the defaults hold")?;
+                put(format!("{file}: not there, the defaults hold\n"))?;
             }
             Ok(loaded) => match token_fault(&loaded.config) {
                 Some(fault) => failure = Some(Failure::line(fault)),
                 None => {
                     for file in loaded.files {
-                        writeln!(std::io::stdout(), "{}: good", file.display())?;
+                        put(format!("{}: good\n", file.display()))?;
                     }
                 }
             },

@@ -1,7 +1,7 @@
 //! Text in columns: every row on one line, nothing cut, so that grep(1) finds what is there.
 
-use super::Look;
 use super::view::{Cell, Grid, Tone};
+use super::{Look, Style, styled};
 use unicode_width::UnicodeWidthStr;
 
 /// `  name   value`, further lines of a value below it.
@@ -47,17 +47,17 @@ pub(super) fn grid(grid: &Grid, look: Look) -> String {
     out
 }
 
-/// In its colour.
+/// In its style.
 pub(super) fn paint(text: &str, tone: Tone, look: Look) -> String {
-    let code = match tone {
+    let style = match tone {
         _ if !look.colours || text.is_empty() => return text.to_owned(),
         Tone::Plain => return text.to_owned(),
-        Tone::Strong => "1",
-        Tone::Good => "32",
-        Tone::Bad => "31",
-        Tone::Faint => "2",
+        Tone::Strong => Style::Strong,
+        Tone::Good => Style::Good,
+        Tone::Bad => Style::Bad,
+        Tone::Faint => Style::Faint,
     };
-    format!("\u{1b}[{code}m{text}\u{1b}[0m")
+    styled(style, text)
 }
 
 fn line(cell: &Cell) -> String {
@@ -82,7 +82,7 @@ mod tests {
         let text = grid(&table, PLAIN);
         assert_eq!(text, "NAME      STATE  X\n東京      up\ne\\u{1b}0  a, b   1\n");
         let painted = grid(&table, Look { colours: true, ..PLAIN });
-        assert!(painted.contains("\u{1b}[32mup\u{1b}[0m\n"), "{painted}");
+        assert!(painted.contains(&format!("{}\n", styled(Style::Good, "up"))), "{painted}");
     }
 
     #[test]

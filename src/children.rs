@@ -4,6 +4,7 @@ use crate::bell::Bell;
 use crate::binaries::{Binaries, Program};
 use crate::identity::{Identities, Identity};
 use crate::process::Process;
+use crate::relay;
 use crate::sys::{self, CHANNEL, Confinement};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
@@ -215,10 +216,15 @@ fn spawn(
     descriptors: &[BorrowedFd<'_>],
 ) -> Result<Process, StartError> {
     sys::confine(&mut command, confinement, descriptors);
-    let child = command.spawn().map_err(|error| {
+    // Another user's process gets no descriptor of a terminal: it could read what is typed, and outlive us.
+    if confinement.identity.is_some() {
+        relay::prepare(&mut command);
+    }
+    let mut child = command.spawn().map_err(|error| {
         let whom = confinement.identity.map_or(String::new(), |id| format!(" as uid {}", id.uid));
         StartError { action: format!("start {}{whom}", program.path().display()), error }
     })?;
+    relay::begin(&mut child);
     Ok(Process::new(name, child, confinement.identity))
 }
 

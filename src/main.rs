@@ -19,6 +19,7 @@ mod output;
 mod paint;
 mod polkit;
 mod process;
+mod relay;
 mod runtime;
 mod start;
 mod supervise;
@@ -50,7 +51,9 @@ fn main() -> ExitCode {
         Command::Completions { shell } => commands::completions::run(shell),
         Command::Version => commands::version(),
     };
-    done.map_or_else(Failure::end, |()| ExitCode::SUCCESS)
+    let status = done.map_or_else(Failure::end, |()| ExitCode::SUCCESS);
+    relay::finish();
+    status
 }
 
 /// One line on standard error.

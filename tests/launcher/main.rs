@@ -380,3 +380,52 @@ fn scripts_keep_the_caller_s_user_where_no_other_can_be_taken() {
     assert!(place.log().contains("scripts.user is set and has no effect"), "{}", place.log());
     assert!(!place.log().contains("--runner"), "{}", place.log());
 }
+
+/// A launcher that is no child of the test's; killed with its own when the test fails.
+struct OnTerminal(std::path::PathBuf);
+
+impl Drop for OnTerminal {
+    fn drop(&mut self) {
+        if let Some(pid) = fs::read_to_string(&self.0).ok().and_then(|pid| pid.trim().parse().ok())
+            && std::thread::panicking()
+        {
+            kill(pid, 9);
+        }
+    }
+}
+
+#[test]
+fn on_a_terminal_children_have_pipes_and_what_they_print_is_cleaned() {
+    if skipped_without_root() {
+        return;
+    }
+    let place = Place::new("terminal");
+    place.program(
+        "netevd-worker",
+        "#!/bin/sh\nprintf 'worker: \\033[2Jout\\302\\2332J\\n'\nprintf 'err\\007\\n' >&2\nexec sleep 1001\n",
+    );
+    let start = format!(
+        "echo $$ >{0}/pid; exec {0}/netevd start --config {0}/n.yaml --runtime-dir {0}/run",
+        place.0.display()
+    );
+    let mut command = Command::new("script");
+    command.args(["-qfec", &start]).arg(place.at("log")).stdin(Stdio::null()).stdout(Stdio::null());
+    command.stderr(Stdio::null());
+    let mut terminal = alone(|| command.spawn()).expect("script(1)");
+    let _end = OnTerminal(place.at("pid"));
+    await_that("both lines are shown", || place.log().contains("out") && place.log().contains("err"));
+    let log = place.log();
+    assert!(log.contains("worker: \\u{1b}[2Jout\\u{9b}2J") && log.contains("err\\u{7}"), "{log:?}");
+    let pid: i32 = fs::read_to_string(place.at("pid")).expect("there").trim().parse().expect("a pid");
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).expect("a process");
+    let children: Vec<i32> = children.split_whitespace().map(|pid| pid.parse().expect("a pid")).collect();
+    assert_eq!(children.len(), 2, "{children:?}");
+    for child in &children {
+        let found = descriptors(*child);
+        assert!(found[1].1.starts_with("pipe:") && found[2].1.starts_with("pipe:"), "{found:?}");
+        assert!(found.iter().all(|(_, what)| !what.contains("/dev/pts")), "{found:?}");
+    }
+    kill(pid, 9);
+    terminal.wait().expect("ended");
+    await_that("the children are gone", || children.iter().all(|pid| is_gone(*pid)));
+}

@@ -16,6 +16,7 @@ mod reload;
 mod scripts;
 #[path = "../support/skip.rs"]
 mod skip;
+mod terminal;
 mod units;
 mod users;
 #[path = "../support/wait.rs"]

@@ -31,6 +31,7 @@ mod sieve;
 mod stdin;
 mod survey;
 mod text;
+mod trial;
 mod trust;
 mod validate;
 
@@ -45,6 +46,7 @@ pub use remote::{Runner, SOCKET};
 pub use run::{Outcome, command, why_not_started};
 pub use stdin::Feed;
 pub use survey::{Entry, Stray, Survey, survey};
+pub use trial::{Told, Trial};
 pub use trust::{Identity, TrustedOwner, Verdict, judge};
 pub use validate::is_host_name;
 

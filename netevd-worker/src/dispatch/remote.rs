@@ -318,6 +318,22 @@ pub(super) async fn run(
     }
 }
 
+/// From what is prepared to a process and our ends of what it prints; an error is why it does not run.
+pub(super) async fn started(
+    runner: &Runner,
+    prepared: Prepared,
+    path: &Path,
+) -> Result<(Run, [OwnedFd; 2]), String> {
+    let answer = start(runner, &prepared).await;
+    match answer {
+        Ok(run) => Ok((run, [prepared.out.0, prepared.err.0])),
+        Err(NotStarted::Errno(errno)) => {
+            Err(run::why_not_started(path, &io::Error::from_raw_os_error(errno)))
+        }
+        Err(NotStarted::Because(cause)) => Err(cause),
+    }
+}
+
 async fn start(runner: &Runner, prepared: &Prepared) -> Result<Run, NotStarted> {
     let given = [&prepared.stdin, &prepared.out.1, &prepared.err.1];
     for _ in 1..run::BUSY_TRIES {

@@ -78,9 +78,9 @@ pub(super) struct Ended {
 }
 
 /// Prepares a script by its absolute path, with nothing of the caller's own environment: arguments,
-/// variables, standard input, a process group of its own, pipes for what it prints. The caller has
-/// judged the path, and feeds the document once the script runs. Fails when there is no descriptor
-/// for standard input.
+/// variables, standard input, pipes for what it prints. The caller has judged the path, gives it a
+/// process group of its own, and feeds the document once the script runs. Fails when there is no
+/// descriptor for standard input.
 pub fn command(script: &Path, kind: EventKind, input: &Input) -> io::Result<(Command, Feed)> {
     let (stdin, feed) = stdin::open()?;
     let mut command = Command::new(script);
@@ -90,15 +90,14 @@ pub fn command(script: &Path, kind: EventKind, input: &Input) -> io::Result<(Com
         .envs(input.environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::from(stdin))
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0);
+        .stderr(Stdio::piped());
     Ok((command, feed))
 }
 
 /// Starts it. Descriptors from 3 on stay with the daemon.
 pub(super) fn spawn(command: &mut Command) -> io::Result<Child> {
     sys::close_on_exec_from_3();
-    let child = command.spawn()?;
+    let child = command.process_group(0).spawn()?;
     // At its exec the child wakes us, and the scheduler lets us run in its stead on the same
     // processor: the script would wait a quarter of a millisecond for work that can wait for it.
     std::thread::yield_now();

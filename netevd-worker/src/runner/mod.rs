@@ -47,7 +47,7 @@ pub(super) enum Fault {
     Failed(&'static str, io::Error),
 }
 
-/// `netevd-worker --run-scripts FD`, or `systemd` in place of the number. Exit codes: 0 the worker has
+/// `netevd-worker --run-scripts FD`, or `systemd` or `stdin` in place of the number. Exit codes: 0 the worker has
 /// gone, 1 it cannot be done here, 2 a violation.
 pub(crate) fn main(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let from = arguments.next().and_then(|from| from.into_string().ok());
@@ -82,12 +82,17 @@ fn confine() -> Result<(), Fault> {
     Ok(())
 }
 
-/// The worker's end: the launcher's socket pair, or whoever connects first to systemd's socket.
+/// The worker's end: the launcher's socket pair, whoever connects first to systemd's socket, or what a
+/// unit of `netevd test` has as its standard input.
 fn channel(from: &str) -> Result<OwnedFd, Fault> {
     let open = |number| sys::inherited(number).map_err(|error| Fault::Failed("its channel", error));
+    if from == "stdin" {
+        let channel = io::stdin().as_fd().try_clone_to_owned();
+        return channel.map_err(|error| Fault::Failed("its channel", error));
+    }
     if from != "systemd" {
         let number = from.parse().ok().filter(|number| *number > 2);
-        let usage = || Fault::Start(format!("usage: netevd-worker {MODE} FD|systemd"));
+        let usage = || Fault::Start(format!("usage: netevd-worker {MODE} FD|systemd|stdin"));
         // The launcher ends it by ending the worker; scripts get their grace from that one.
         for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
             sys::swallow(signal).map_err(|errno| Fault::Failed("signals", errno.into()))?;

@@ -9,7 +9,7 @@ pub(super) const USAGE: &str = "\
 usage: netevd-worker --runtime-dir DIR [--config FILE] [--log-format text|json]
            [--channel FD] [--netlink FD] [--bell FD] [--runner FD]
            | --systemd | --dry-run [--rehearse-routing]
-       netevd-worker --run-scripts FD|systemd
+       netevd-worker --run-scripts FD|systemd|stdin
 
 Started by `netevd start`, which see, or by netevd.service. Without --channel there is no helper
 and no policy routing; without --netlink the worker opens its own multicast socket. With --systemd

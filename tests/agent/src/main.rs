@@ -10,6 +10,7 @@
 //! - `reach`: what a process of the worker's user can reach of netevd.
 //! - `trespass`, `window`, `usurp`: what one process can do to another, at any time, at its start, and
 //!   with a socket taken from it.
+//! - `terminal`: whose terminal a script has, and whether it can type into it.
 //! - `raw`, `requests`, `hold`: clients of the API: one that says anything, a steady one, bad ones.
 //! - `poke`, `roundtrip`, `starts`: what the benchmark times.
 //! - `routes`, `tally`: a storm of changes of routes, and a script that counts what it is told of one.
@@ -37,6 +38,7 @@ mod sniff;
 mod starts;
 mod sys;
 mod tally;
+mod terminal;
 mod trespass;
 mod usurp;
 
@@ -61,6 +63,7 @@ fn main() {
         Some("roundtrip") => roundtrip::run(&arguments[1..]),
         Some("routes") => routes::run(&arguments[1..]),
         Some("tally") => tally::run(&role[1..]),
+        Some("terminal") => terminal::run(),
         Some("trespass") => trespass::run(&arguments[1..]),
         Some("window") => trespass::window(&arguments[1..]),
         Some("usurp") => usurp::run(&arguments[1..]),
@@ -68,7 +71,7 @@ fn main() {
         _ => {
             eprintln!(
                 "usage: netevd-test-agent record|lookup|networkd|flood|sniff|relay|poke|raw|reach|requests|hold|\
-                 bulk|roundtrip|routes|starts|tally|trespass|try|window|usurp ..."
+                 bulk|roundtrip|routes|starts|tally|terminal|trespass|try|window|usurp ..."
             );
             std::process::exit(2);
         }

@@ -103,6 +103,12 @@ pub(crate) fn prlimit(process: libc::pid_t) -> io::Result<()> {
         as libc::c_long)
 }
 
+/// ioctl(2) TIOCSTI: puts a byte into a terminal's input, as if it had been typed.
+pub(crate) fn type_into(descriptor: RawFd, byte: u8) -> io::Result<()> {
+    // SAFETY: the pointer is to a byte that lives through the call, and is only read.
+    check(libc::c_long::from(unsafe { libc::ioctl(descriptor, libc::TIOCSTI, &raw const byte) }))
+}
+
 /// Makes the child give up its identity, ask to be traced, and keep `descriptor` open as 3.
 pub(crate) fn stop_at_exec(command: &mut Command, id: u32, descriptor: OwnedFd) {
     let prepare = move || {

@@ -4,6 +4,7 @@
 mod changes;
 mod follow;
 mod look;
+mod terminal;
 
 use crate::support::{Host, Output};
 use serde_json::Value;

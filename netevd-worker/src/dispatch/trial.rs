@@ -1,0 +1,189 @@
+//! A script for somebody who watches (`netevd test`): the same program, the same input and the same end as
+//! in the daemon, but its output goes to whoever asked and not into the log.
+
+use super::Input;
+use super::process::Process;
+use super::remote::{self, Runner};
+use super::run::Outcome;
+use super::stdin::{Feed, Rest};
+use crate::event::EventKind;
+use crate::sys;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
+use std::process::Child;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::net::unix::pipe::Receiver;
+use tokio::time::{sleep, timeout};
+
+/// Between TERM and KILL, as the worker gives it.
+const GRACE: Duration = Duration::from_secs(5);
+/// After KILL.
+const BURIAL: Duration = Duration::from_secs(1);
+/// What is read at once.
+const PIECE: usize = 16 * 1024;
+/// Reads behind the exit: more than both pipes hold. Only a child that goes on writing is cut off here.
+const LAST_READS: usize = 256;
+
+/// Takes a piece of what a script prints; `true` for its standard error.
+pub type Told<'a> = &'a mut dyn FnMut(bool, &[u8]);
+
+/// What to run, and for how long.
+#[derive(Debug)]
+pub struct Trial<'a> {
+    /// The script's absolute path, which was judged.
+    pub path: &'a Path,
+    /// The event.
+    pub kind: EventKind,
+    /// Arguments and environment.
+    pub input: &'a Input,
+    /// Standard input.
+    pub document: Rc<[u8]>,
+    /// `scripts.timeout`.
+    pub timeout: Duration,
+}
+
+impl Trial<'_> {
+    /// By a runner; ends early when `stop` does.
+    pub async fn by(&self, runner: &Runner, stop: impl Future<Output = ()>, told: Told<'_>) -> Outcome {
+        let (prepared, feed) = match remote::prepare(self.path, self.kind, self.input) {
+            Ok(prepared) => prepared,
+            Err(error) => return Outcome::NotStarted(error.to_string()),
+        };
+        match remote::started(runner, prepared, self.path).await {
+            Ok((run, pipes)) => self.attend(Process::Runner(run), pipes, feed, stop, told).await,
+            Err(why) => Outcome::NotStarted(why),
+        }
+    }
+
+    /// By a child of the caller's, who started it with [`super::command`] and in a process group of its own.
+    pub async fn of(
+        &self,
+        mut child: Child,
+        feed: Feed,
+        stop: impl Future<Output = ()>,
+        told: Told<'_>,
+    ) -> Outcome {
+        let pipes = (child.stdout.take().map(OwnedFd::from), child.stderr.take().map(OwnedFd::from));
+        let exit = sys::pidfd_open(child.id()).and_then(sys::watch_readable);
+        match (pipes, exit) {
+            ((Some(out), Some(err)), Ok(exit)) => {
+                self.attend(Process::Own(child, exit), [out, err], feed, stop, told).await
+            }
+            (_, answer) => {
+                super::group::signal(child.id(), nix::sys::signal::Signal::SIGKILL);
+                let _ = child.wait();
+                Outcome::NotStarted(format!("it cannot be watched ({:?})", answer.err()))
+            }
+        }
+    }
+
+    async fn attend(
+        &self,
+        process: Process,
+        pipes: [OwnedFd; 2],
+        feed: Feed,
+        stop: impl Future<Output = ()>,
+        told: Told<'_>,
+    ) -> Outcome {
+        let [out, err] = pipes.map(Receiver::from_owned_fd);
+        let rest = feed.begin(Rc::clone(&self.document));
+        let ((Ok(out), Ok(err)), Ok(rest)) = ((out, err), rest) else {
+            process.kill();
+            return Outcome::NotStarted("its pipes cannot be watched".to_owned());
+        };
+        let mut pipes = Pipes { open: [Some(out), Some(err)] };
+        let (mut timed_out, mut stopped) = (false, false);
+        tokio::select! {
+            biased;
+            () = process.exited() => {}
+            () = stop => stopped = true,
+            () = sleep(self.timeout) => timed_out = true,
+            () = pipes.follow(&mut *told) => {}
+            () = fed(rest) => {}
+        }
+        if timed_out || stopped {
+            process.terminate();
+            tokio::select! {
+                _ = timeout(GRACE, process.exited()) => {}
+                () = pipes.follow(&mut *told) => {}
+            }
+            process.kill();
+        }
+        let status = match timeout(BURIAL, process.exited()).await {
+            Ok(()) => process.reap(),
+            Err(_) => None,
+        };
+        pipes.rest(&mut *told);
+        match status {
+            Some(status) if !timed_out => match status.code() {
+                Some(code) => Outcome::Exited(code),
+                None => Outcome::Signalled(status.signal().unwrap_or_default()),
+            },
+            _ => Outcome::TimedOut,
+        }
+    }
+}
+
+async fn fed(rest: Option<Rest>) {
+    if let Some(rest) = rest {
+        rest.finish().await;
+    }
+    std::future::pending().await
+}
+
+/// Standard output and standard error.
+struct Pipes {
+    open: [Option<Receiver>; 2],
+}
+
+impl Pipes {
+    /// Hands over what comes, for as long as it is asked to.
+    async fn follow(&mut self, told: &mut dyn FnMut(bool, &[u8])) {
+        loop {
+            let [out, err] = &self.open;
+            tokio::select! {
+                () = readable(out.as_ref()) => {}
+                () = readable(err.as_ref()) => {}
+            }
+            self.read(told);
+        }
+    }
+
+    /// What is there behind the end.
+    fn rest(&mut self, told: &mut dyn FnMut(bool, &[u8])) {
+        for _ in 0..LAST_READS {
+            if !self.read(told) {
+                return;
+            }
+        }
+    }
+
+    /// Reads each once; false when there was nothing.
+    fn read(&mut self, told: &mut dyn FnMut(bool, &[u8])) -> bool {
+        let mut buffer = [0; PIECE];
+        let mut found = false;
+        for (pipe, is_error) in self.open.iter_mut().zip([false, true]) {
+            let Some(open) = pipe else { continue };
+            match open.try_read(&mut buffer) {
+                Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+                Ok(0) | Err(_) => *pipe = None,
+                Ok(length) => {
+                    told(is_error, buffer.get(..length).unwrap_or_default());
+                    found = true;
+                }
+            }
+        }
+        found
+    }
+}
+
+async fn readable(pipe: Option<&Receiver>) {
+    match pipe {
+        // An error shows again in the read that follows.
+        Some(pipe) => drop(pipe.readable().await),
+        None => std::future::pending().await,
+    }
+}

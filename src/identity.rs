@@ -229,6 +229,12 @@ fn one(
     Ok(id)
 }
 
+/// Whether a daemon of root's may run as this user: `netevd`, or an id that nobody but root can take.
+pub(crate) fn is_of_a_daemon(uid: u32) -> bool {
+    let known = User::from_name("netevd").ok().flatten().is_some_and(|user| user.uid.as_raw() == uid);
+    known || (SPARE.contains(&uid) && User::from_uid(Uid::from_raw(uid)).is_ok_and(|user| user.is_none()))
+}
+
 fn what_separation_is_left(own: Identity) -> String {
     format!(
         "worker and helper both run as uid {}, because no other id can be taken here: they are separate \

@@ -5,13 +5,14 @@
 //! the worker, who could replace the lock; what it gains is a second daemon.
 
 use crate::identity::{Identity, SPARE};
+use netevd_worker::checked;
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg, OFlag};
+use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::{Uid, fchown};
 use std::fmt;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// Root's runtime directory.
@@ -88,9 +89,16 @@ pub(crate) fn owner(path: &Path) -> Option<u32> {
     fs::symlink_metadata(path).ok().filter(fs::Metadata::is_dir).map(|found| found.uid())
 }
 
-/// An error if a daemon uses the directory now.
+/// An error if a daemon uses the directory now, and when what stands there does not say.
 pub(crate) fn not_running(path: &Path) -> Result<(), RuntimeError> {
-    let Ok(file) = File::open(path.join(LOCK)) else { return Ok(()) };
+    let name = path.join(LOCK);
+    let file = match checked::open(&name) {
+        Ok(file) => file,
+        Err(error) if [io::ErrorKind::NotFound, io::ErrorKind::PermissionDenied].contains(&error.kind()) => {
+            return Ok(());
+        }
+        Err(error) => return Err(unfit_lock(name, error.to_string())),
+    };
     match Flock::lock(file, FlockArg::LockSharedNonblock) {
         Err((file, Errno::EWOULDBLOCK)) => {
             Err(RuntimeError::Running { path: path.to_owned(), pid: pid_in(file) })
@@ -108,11 +116,7 @@ impl Runtime {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(failed(path, "create")(error)),
         }
-        let directory = OpenOptions::new()
-            .read(true)
-            .custom_flags((OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW).bits())
-            .open(path)
-            .map_err(failed(path, "open"))?;
+        let directory = checked::directory(path).map_err(failed(path, "open"))?;
         fit(path, &directory, owner)?;
         let found = directory.metadata().map_err(failed(path, "look at"))?;
         let lock = lock(path).or_else(|error| recreate_lock(path, &directory, found.uid(), error))?;
@@ -171,26 +175,19 @@ fn lock(path: &Path) -> Result<Flock<File>, RuntimeError> {
     let name = path.join(LOCK);
     // The directory is the worker's, so what stands there may be anything: no link is followed,
     // nothing is waited for, and the file must be this user's own and have one name.
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .mode(0o644)
-        .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC).bits())
-        .open(&name)
-        .map_err(failed(&name, "open"))?;
+    let file = checked::open_or_make(&name).map_err(|error| match error.raw_os_error() {
+        Some(_) => failed(&name, "open")(error),
+        None => unfit_lock(name.clone(), error.to_string()),
+    })?;
     let found = file.metadata().map_err(failed(&name, "look at"))?;
-    if !found.is_file() || found.nlink() != 1 || found.uid() != Uid::effective().as_raw() {
-        return Err(RuntimeError::Unfit {
-            found: format!(
-                "no plain file of uid {} (owner {}, {} names)",
-                Uid::effective(),
-                found.uid(),
-                found.nlink()
-            ),
-            cure: format!("rm {}", name.display()),
-            path: name,
-        });
+    if found.nlink() != 1 || found.uid() != Uid::effective().as_raw() {
+        let text = format!(
+            "no plain file of uid {} (owner {}, {} names)",
+            Uid::effective(),
+            found.uid(),
+            found.nlink()
+        );
+        return Err(unfit_lock(name, text));
     }
     let mut lock = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
         Ok(lock) => lock,
@@ -226,6 +223,10 @@ fn recreate_lock(
     fchown(directory, Some(Uid::from_raw(owner)), None)
         .map_err(|errno| failed(path, "give back")(errno.into()))?;
     taken
+}
+
+fn unfit_lock(path: PathBuf, found: String) -> RuntimeError {
+    RuntimeError::Unfit { found, cure: format!("rm {}", path.display()), path }
 }
 
 fn pid_in(file: File) -> Option<u32> {

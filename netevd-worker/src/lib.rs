@@ -9,6 +9,7 @@ mod accounts;
 pub mod api;
 pub mod audit;
 pub mod backend;
+pub mod checked;
 pub mod config;
 pub mod dispatch;
 pub mod event;

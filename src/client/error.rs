@@ -88,7 +88,7 @@ impl fmt::Display for ClientError {
 
 /// The group that may connect, if the socket's directory shows it to this user.
 fn how_to_join(socket: &Path) -> String {
-    let Ok(found) = std::fs::metadata(socket) else { return String::new() };
+    let Ok(found) = std::fs::symlink_metadata(socket) else { return String::new() };
     let group = Group::from_gid(Gid::from_raw(found.gid())).ok().flatten();
     let user = User::from_uid(Uid::effective()).ok().flatten();
     match (group, user) {

@@ -1,6 +1,6 @@
 //! One request and its answer over a connection of its own, with hyper.
 
-use super::{ClientError, Endpoint, Target, local};
+use super::{ClientError, Endpoint, Target, socket};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
@@ -32,7 +32,7 @@ pub(super) async fn ask(
     let failed = |error| ClientError::of_connect(endpoint, error);
     match endpoint {
         Endpoint::Unix(path) => {
-            converse(local::connect(path).await.map_err(failed)?, endpoint, question).await
+            converse(socket::connect(path).await.map_err(failed)?, endpoint, question).await
         }
         Endpoint::Tcp(authority) => {
             let stream = TcpStream::connect(authority.as_str()).await.map_err(failed)?;

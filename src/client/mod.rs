@@ -5,8 +5,8 @@
 mod endpoint;
 mod error;
 mod exchange;
-mod local;
 mod messages;
+mod socket;
 mod stream;
 mod target;
 
@@ -20,8 +20,8 @@ use crate::{Failure, environment, runtime};
 use exchange::Question;
 use hyper::body::Incoming;
 use hyper::{Method, Response};
+use netevd_worker::checked;
 use nix::unistd::Uid;
-use std::fs;
 use std::path::Path;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
@@ -29,6 +29,8 @@ use tokio::time::timeout;
 
 /// For a whole answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Bytes of a token's file; the daemon takes no more either.
+const TOKEN_MOST: u64 = 4_096;
 /// The API's socket in a runtime directory.
 const SOCKET: &str = "api.sock";
 
@@ -116,7 +118,7 @@ fn usual_places() -> Vec<Endpoint> {
 }
 
 fn read_token(file: &Path) -> Result<String, Failure> {
-    let text = fs::read_to_string(file)
+    let text = checked::read(file, TOKEN_MOST)
         .map_err(|error| Failure::line(format!("cannot read the token in {}: {error}", file.display())))?;
     match text.trim() {
         "" => Err(Failure::line(format!("{}: there is no token in it", file.display()))),

@@ -2,10 +2,8 @@
 
 use crate::cli::VerifyOptions;
 use crate::{Failure, load, output, views};
-use netevd_worker::audit::{files_of, verify};
+use netevd_worker::audit::{Reader, files_of, verify};
 use serde::{Deserialize, Serialize};
-use std::fs::File;
-use std::io::BufReader;
 use std::path::PathBuf;
 
 /// What is shown.
@@ -54,9 +52,7 @@ pub(crate) struct Place {
 /// Reads, and says what is wrong and where.
 pub(crate) fn run(options: &VerifyOptions) -> Result<(), Failure> {
     let files = files(options)?;
-    let opened = files.iter().map(|file| {
-        (file.display().to_string(), File::open(file).map(|file| BufReader::with_capacity(64 * 1024, file)))
-    });
+    let opened = files.iter().map(|file| (file.display().to_string(), Reader::open(file)));
     let report = verify(opened, &options.head);
     let places = |findings: Vec<netevd_worker::audit::Finding>| {
         findings

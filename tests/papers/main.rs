@@ -9,6 +9,7 @@ mod document;
 mod frames;
 mod helper;
 mod named;
+mod rim;
 mod source;
 mod supply;
 mod surface;

@@ -12,6 +12,7 @@
 mod entry;
 mod file;
 mod names;
+mod reader;
 mod record;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ mod writer;
 
 pub use entry::{Entry, Kind, Verdict};
 pub use names::{days_of, files_of};
+pub use reader::Reader;
 pub use record::Head;
 pub use verify::{Finding, Report, verify};
 

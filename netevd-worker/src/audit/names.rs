@@ -2,6 +2,7 @@
 
 use crate::timestamp::rfc3339;
 use std::ffi::OsString;
+use std::fs::DirEntry;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -62,6 +63,10 @@ pub(super) fn rotated(path: &Path, day: u64) -> PathBuf {
 /// # Errors
 /// When the directory cannot be read.
 pub(super) fn rotated_files(path: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
+    rotated_of(path, |entry| entry.file_type().is_ok_and(|kind| kind.is_file()))
+}
+
+fn rotated_of(path: &Path, is_one: impl Fn(&DirEntry) -> bool) -> io::Result<Vec<(u64, PathBuf)>> {
     let (Some(directory), Some(own)) = (path.parent(), path.file_name()) else { return Ok(Vec::new()) };
     let own: OsString = own.to_owned();
     let mut found = Vec::new();
@@ -71,7 +76,7 @@ pub(super) fn rotated_files(path: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
         let (Some(name), Some(own)) = (name.to_str(), own.to_str()) else { continue };
         let suffix = name.strip_prefix(own).and_then(|rest| rest.strip_prefix('.'));
         if let Some(day) = suffix.and_then(day_of)
-            && entry.file_type().is_ok_and(|kind| kind.is_file())
+            && is_one(&entry)
         {
             found.push((day, entry.path()));
         }
@@ -81,12 +86,13 @@ pub(super) fn rotated_files(path: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
 }
 
 /// The files of a log in the order of their records: the rotated ones, then the one that is written to.
+/// Whatever has such a name is one: who reads finds what is no file, and nothing is left out unseen.
 ///
 /// # Errors
 /// When its directory cannot be read.
 pub fn files_of(path: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut files: Vec<PathBuf> = rotated_files(path)?.into_iter().map(|(_, file)| file).collect();
-    if path.try_exists()? || files.is_empty() {
+    let mut files: Vec<PathBuf> = rotated_of(path, |_| true)?.into_iter().map(|(_, file)| file).collect();
+    if path.symlink_metadata().is_ok() || files.is_empty() {
         files.push(path.to_owned());
     }
     Ok(files)

@@ -4,6 +4,7 @@
 mod changes;
 mod follow;
 mod look;
+mod strangers;
 mod terminal;
 
 use crate::support::{Host, Output};

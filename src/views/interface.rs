@@ -54,6 +54,7 @@ fn state(detail: &InterfaceDetail) -> Cell {
 
 fn address(address: &AddressDocument) -> String {
     let mut words = vec![interfaces::short(address), address.scope.clone()];
+    words.extend(address.peer.map(|peer| format!("peer {peer}")));
     words.extend(address.flags.iter().cloned());
     words.join(" ")
 }
@@ -135,7 +136,8 @@ mod tests {
         done.scripts =
             vec![run("/etc/netevd/routable.d/10-hello", 0), run("/etc/netevd/routable.d/20-no", 3)];
         let rule = json!({"priority": 32002, "family": "ipv4", "from": "198.51.100.2", "to": "all", "table": "207",
-            "action": "lookup", "interface": "eth1", "protocol": "netevd", "managed": true});
+            "action": "lookup", "interface": "eth1", "protocol": "netevd", "managed": true,
+            "text": "from 198.51.100.2 lookup 207"});
         let route = json!({"destination": "default", "family": "ipv4", "type": "unicast", "gateway": "198.51.100.1",
             "interface": "eth1", "metric": 0, "table": "207", "protocol": "netevd", "scope": "global",
             "source": null, "next_hops": [], "managed": true});

@@ -118,5 +118,6 @@ pub(crate) fn address(address: &Address) -> AddressDocument {
         family: names::family(address.ip.is_ipv4()).to_owned(),
         scope: names::scope(address.scope).into_owned(),
         flags: flags.into_iter().map(str::to_owned).collect(),
+        peer: address.peer,
     }
 }

@@ -4,6 +4,7 @@
 mod changes;
 mod follow;
 mod look;
+mod odd;
 mod strangers;
 mod terminal;
 

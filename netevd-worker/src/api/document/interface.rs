@@ -59,6 +59,9 @@ pub struct AddressDocument {
     pub scope: String,
     /// `permanent`, `tentative`, `deprecated` … as for scripts.
     pub flags: Vec<String>,
+    /// The far end of a point-to-point address; left out where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<IpAddr>,
 }
 
 /// Counters since the link was made (`rtnl_link_stats64`).

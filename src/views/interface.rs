@@ -22,6 +22,7 @@ pub(crate) fn view(detail: &InterfaceDetail) -> View {
             ("dns", Cell::list(&detail.dns_servers)),
             ("domains", Cell::new(detail.domains.join(" "))),
             ("routing", routing(detail)),
+            ("problems", Cell::list(&detail.problems).bad()),
             (
                 "scripts",
                 Cell::new(if link.monitored {

@@ -66,6 +66,7 @@ pub(crate) fn detail(
         interface: of_facts(&facts, link.monitored, policy.is_some()),
         dns_servers: facts.dns,
         domains: facts.domains,
+        problems: Vec::new(),
         routes: Vec::new(),
         rules: Vec::new(),
         events: Vec::new(),

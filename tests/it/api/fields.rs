@@ -211,7 +211,7 @@ fn api_an_interface_has_all_about_it() {
         }
     }
     assert!(eth1["statistics"]["tx_packets"].is_u64());
-    let more = "routes rules table gateways dns_servers domains controller queue events";
+    let more = "problems routes rules table gateways dns_servers domains controller queue events";
     assert_eq!(members(&eth1), members(listed).union(&words(more)).copied().collect());
     assert_eq!(eth1["table"], 207);
     assert_eq!(

@@ -90,6 +90,9 @@ pub struct InterfaceDetail {
     pub routes: Vec<RouteDocument>,
     /// Rules of ours for it, read from the kernel now.
     pub rules: Vec<RuleDocument>,
+    /// What keeps its routing from being as it should, each with what to do about it.
+    #[serde(default)]
+    pub problems: Vec<String>,
     /// Its table, where it is under policy routing.
     pub table: Option<u32>,
     /// Its gateways, one for each family that has one.

@@ -61,16 +61,21 @@ fn address(address: &AddressDocument) -> String {
 }
 
 fn gateway(gateway: &GatewayDocument) -> String {
-    let source = match gateway.source.as_str() {
+    let source = gateway_source(&gateway.source);
+    match gateway.address {
+        Some(address) => format!("{address} from {source}"),
+        None => format!("{}: none needed, point to point; from {source}", gateway.family),
+    }
+}
+
+/// Where a gateway came from, in words.
+pub(super) fn gateway_source(source: &str) -> &str {
+    match source {
         "configuration" => "routing.gateways of the configuration",
         "kernel" => "a default route of the kernel",
         "manager" => "the network manager",
         "lease" => "the lease",
         other => other,
-    };
-    match gateway.address {
-        Some(address) => format!("{address} from {source}"),
-        None => format!("{}: none needed, point to point; from {source}", gateway.family),
     }
 }
 

@@ -28,4 +28,4 @@ pub use route::{COPYABLE_PROTOCOLS, Hop, Hops, Route, RouteKey, UNICAST, UNREACH
 pub use rule::Rule;
 pub use seen_route::{SeenHop, SeenMetric, SeenRoute};
 pub use seen_rule::{SeenRule, host_or_prefix, range};
-pub use view::{RouteWish, View};
+pub use view::{Question, RouteWish, View};

@@ -93,6 +93,11 @@ impl SeenRoute {
     /// Reads what follows the header of an `RTM_NEWROUTE`; `None` for what is no route of a table: other
     /// families, cached copies.
     pub(super) fn read(payload: &[u8]) -> Result<Option<Self>, DecodeError> {
+        Ok(Self::read_any(payload)?.filter(|route| route.flags & libc::RTM_F_CLONED == 0))
+    }
+
+    /// The same, also of the copy that answers for one packet.
+    pub(super) fn read_any(payload: &[u8]) -> Result<Option<Self>, DecodeError> {
         let Some((
             &[family, length, source_length, tos, table, protocol, scope, kind, flags @ ..],
             attributes,
@@ -106,9 +111,6 @@ impl SeenRoute {
             libc::AF_INET6 => Ipv6Addr::UNSPECIFIED.into(),
             _ => return Ok(None),
         };
-        if flags & libc::RTM_F_CLONED != 0 {
-            return Ok(None);
-        }
         let Ok(everything) = Prefix::containing(any, 0) else { return Ok(None) };
         let mut route = Self {
             destination: everything,

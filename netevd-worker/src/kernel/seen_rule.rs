@@ -161,7 +161,7 @@ impl SeenRule {
     }
 
     /// Without any selector.
-    pub(crate) fn any(family: Family, action: &'static str) -> Self {
+    pub fn any(family: Family, action: &'static str) -> Self {
         Self {
             family,
             priority: 0,

@@ -9,15 +9,29 @@ use super::raw::Raw;
 use super::{SeenRoute, SeenRule};
 use netlink_packet_core::{NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::link::LinkMessage;
-use netlink_packet_route::route::{RouteAttribute, RouteMessage};
+use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteFlags, RouteMessage};
 use netlink_packet_route::rule::RuleMessage;
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use nix::libc::{RTM_NEWROUTE, RTM_NEWRULE};
 use protocol::{Family, TableId};
+use std::net::IpAddr;
 
 /// One look at the kernel.
 pub struct View {
     exchange: Exchange,
+}
+
+/// A packet whose way is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// Where to.
+    pub destination: IpAddr,
+    /// Where from; none where the kernel is to choose.
+    pub source: Option<IpAddr>,
+    /// The link that it came in by; none of a packet of this host.
+    pub iif: Option<u32>,
+    /// `fwmark`; 0 is none.
+    pub mark: u32,
 }
 
 /// Which routes the kernel is to tell of; it need not obey but for the family.
@@ -62,6 +76,46 @@ impl View {
                 }
             })
             .await
+    }
+
+    /// What the kernel decides for a packet: the route of the table (`fib_match`), or the way that it takes.
+    /// [`DumpError::Refused`] has the kernel's reason where there is no way.
+    pub async fn decide(
+        &mut self,
+        question: &Question,
+        fib_match: bool,
+    ) -> Result<Option<SeenRoute>, DumpError> {
+        let bytes = |address: IpAddr| match address {
+            IpAddr::V4(address) => RouteAddress::Inet(address),
+            IpAddr::V6(address) => RouteAddress::Inet6(address),
+        };
+        let length = if question.destination.is_ipv4() { 32 } else { 128 };
+        let mut request = RouteMessage::default();
+        request.header.address_family = address_family(Family::of(question.destination));
+        request.header.destination_prefix_length = length;
+        // Of IPv6 the kernel always tells the table, and refuses to be asked for it.
+        if question.destination.is_ipv4() {
+            request.header.flags |= RouteFlags::LookupTable;
+        }
+        if fib_match {
+            request.header.flags |= RouteFlags::FibMatch;
+        }
+        request.attributes.push(RouteAttribute::Destination(bytes(question.destination)));
+        if let Some(source) = question.source {
+            request.header.source_prefix_length = length;
+            request.attributes.push(RouteAttribute::Source(bytes(source)));
+        }
+        request.attributes.extend(question.iif.map(RouteAttribute::Iif));
+        if question.mark != 0 {
+            request.attributes.push(RouteAttribute::Mark(question.mark));
+        }
+        let mut found = None;
+        self.exchange
+            .one("the way of a packet", RouteNetlinkMessage::GetRoute(request), |message| {
+                found = SeenRoute::read_any(message.payload).ok().flatten();
+            })
+            .await?;
+        Ok(found)
     }
 
     /// Calls `each` for every rule of a family, in the order of their priorities.

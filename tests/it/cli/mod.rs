@@ -7,6 +7,7 @@ mod look;
 mod odd;
 mod strangers;
 mod terminal;
+mod why;
 
 use crate::support::{Host, Output};
 use serde_json::Value;

@@ -25,6 +25,7 @@ mod start;
 mod supervise;
 mod sys;
 mod views;
+mod walk;
 
 use cli::{Cli, Command};
 use failure::Failure;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         Command::Status(options) => commands::status::run(&options),
         Command::List { what } => commands::list::run(&what),
         Command::Show { what } => commands::show::run(&what),
+        Command::Why(options) => commands::why::run(&options),
         Command::Events(options) => commands::events::run(&options),
         Command::Reload(options) => commands::reload::run(&options),
         Command::Validate(options) => commands::validate::run(&options),

@@ -57,6 +57,7 @@ fn no_option_is_accepted_and_ignored() {
         &["--format", "json", "start"],
         &["--endpoint", NOWHERE, "validate"],
         &["--token-file", "/x", "policy"],
+        &["--config", "/x", "why", "192.0.2.1"],
         &["--config", "/x", "status"],
         &["--config", "/x", "flush"],
         &["--dry-run", "status"],

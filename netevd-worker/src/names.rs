@@ -44,6 +44,96 @@ pub fn route_protocol(protocol: u8) -> Cow<'static, str> {
     Cow::Borrowed(name)
 }
 
+/// `ipproto`: /etc/protocols; else the number.
+pub fn ip_protocol(protocol: u8) -> Cow<'static, str> {
+    let name = match protocol {
+        1 => "icmp",
+        2 => "igmp",
+        6 => "tcp",
+        17 => "udp",
+        33 => "dccp",
+        47 => "gre",
+        50 => "esp",
+        51 => "ah",
+        58 => "ipv6-icmp",
+        89 => "ospf",
+        112 => "vrrp",
+        132 => "sctp",
+        136 => "udplite",
+        _ => return named(None, protocol.into()),
+    };
+    Cow::Borrowed(name)
+}
+
+/// `rtm_flags`, `rtnh_flags`, in the order in which ip-route(8) prints them.
+pub fn route_flags(flags: u32) -> Vec<&'static str> {
+    const NAMES: [(u32, &str); 10] = [
+        (0x1, "dead"),
+        (0x4, "onlink"),
+        (0x2, "pervasive"),
+        (0x8, "offload"),
+        (0x40, "trap"),
+        (0x10, "linkdown"),
+        (0x20, "unresolved"),
+        (0x4000, "rt_offload"),
+        (0x8000, "rt_trap"),
+        (0x2000_0000, "rt_offload_failed"),
+    ];
+    NAMES.iter().filter(|(bit, _)| flags & bit != 0).map(|(_, name)| *name).collect()
+}
+
+/// `RTAX_*`, as ip-route(8) names them; else the number.
+pub fn route_metric(kind: u16) -> Cow<'static, str> {
+    let name = match kind {
+        2 => "mtu",
+        3 => "window",
+        4 => "rtt",
+        5 => "rttvar",
+        6 => "ssthresh",
+        7 => "cwnd",
+        8 => "advmss",
+        9 => "reordering",
+        10 => "hoplimit",
+        11 => "initcwnd",
+        12 => "features",
+        13 => "rto_min",
+        14 => "initrwnd",
+        15 => "quickack",
+        16 => "congctl",
+        17 => "fastopen_no_cookie",
+        _ => return named(None, kind.into()),
+    };
+    Cow::Borrowed(name)
+}
+
+/// `LWTUNNEL_ENCAP_*`; else the number.
+pub fn encapsulation(kind: u16) -> Cow<'static, str> {
+    let name = match kind {
+        1 => "mpls",
+        2 => "ip",
+        3 => "ila",
+        4 => "ip6",
+        5 => "seg6",
+        6 => "bpf",
+        7 => "seg6local",
+        8 => "rpl",
+        9 => "ioam6",
+        10 => "xfrm",
+        _ => return named(None, kind.into()),
+    };
+    Cow::Borrowed(name)
+}
+
+/// `RTA_PREF` (RFC 4191).
+pub fn route_preference(preference: u8) -> Cow<'static, str> {
+    match preference {
+        0 => Cow::Borrowed("medium"),
+        1 => Cow::Borrowed("high"),
+        3 => Cow::Borrowed("low"),
+        other => named(None, other.into()),
+    }
+}
+
 /// `RTA_TABLE`: the kernel's three by name, else the number.
 pub fn route_table(table: u32) -> Cow<'static, str> {
     let name = match table {

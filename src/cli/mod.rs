@@ -4,16 +4,19 @@ mod shared;
 
 pub(crate) use shared::{ConfigOption, DaemonOptions, DryRunOption, FormatOption, Shared};
 
+use crate::Failure;
 use crate::commands::test::AddressWithLength;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use netevd_worker::event::EventKind;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 Examples:
   netevd status                       how the daemon and the network are
   netevd show interface eth1          everything about a link on one screen
+  netevd why 203.0.113.9              which rule, table and route decide, and whose they are
   netevd events -f                    what happens, as it happens
   netevd validate                     check /etc/netevd/netevd.yaml and its drop-ins
   netevd reload                       take it up; a faulty one changes nothing
@@ -79,6 +82,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         what: Show,
     },
+    /// Show which rule, table and route decide for a packet, and whose they are; status 1 without a way
+    Why(WhyOptions),
     /// Show the newest events; with -f go on with what happens, also over restarts of the daemon
     Events(EventsOptions),
     /// Have the daemon read its configuration again; a faulty one is refused and changes nothing
@@ -294,6 +299,52 @@ pub(crate) struct ShowEvent {
     pub id: u64,
     #[command(flatten)]
     pub asking: Asking,
+}
+
+/// Options of `why`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct WhyOptions {
+    /// Where the packet goes
+    #[arg(value_name = "DESTINATION")]
+    pub destination: IpAddr,
+    /// Where it comes from, the link that it comes in by (else it is this host's), the firewall's mark
+    #[arg(value_name = "from ADDRESS | iif LINK | mark N")]
+    pub words: Vec<String>,
+    #[command(flatten)]
+    pub asking: Asking,
+}
+
+/// What stands behind the destination.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct WhyWords {
+    pub from: Option<IpAddr>,
+    pub iif: Option<String>,
+    pub mark: Option<u32>,
+}
+
+impl WhyOptions {
+    /// The words in pairs, as ip(8) takes them.
+    pub(crate) fn words(&self) -> Result<WhyWords, Failure> {
+        let mut found = WhyWords::default();
+        for pair in self.words.chunks(2) {
+            let wrong = || {
+                let text = pair.join(" ");
+                Failure::usage(format!("{text:?}: write from ADDRESS, iif LINK or mark N, each once"))
+            };
+            match pair {
+                [name, value] if name == "from" && found.from.is_none() => {
+                    found.from = Some(value.parse().map_err(|_| wrong())?);
+                }
+                [name, value] if name == "iif" && found.iif.is_none() => found.iif = Some(value.clone()),
+                [name, value] if name == "mark" && found.mark.is_none() => {
+                    let hexadecimal = value.strip_prefix("0x").map(|digits| u32::from_str_radix(digits, 16));
+                    found.mark = Some(hexadecimal.unwrap_or_else(|| value.parse()).map_err(|_| wrong())?);
+                }
+                _ => return Err(wrong()),
+            }
+        }
+        Ok(found)
+    }
 }
 
 /// Options of `reload`.

@@ -114,6 +114,7 @@ impl<'a> Own<'a> {
                 Show::Rule(o) => &mut o.asking,
                 Show::Event(o) => &mut o.asking,
             }),
+            Command::Why(o) => Self::asking(&mut o.asking),
             Command::Events(o) => Self::asking(&mut o.asking),
             Command::Reload(o) => Self { dry_run: Some(&mut o.dry_run), ..Self::asking(&mut o.asking) },
             Command::Validate(o) => Self { config: Some(&mut o.config), ..none },

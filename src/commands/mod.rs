@@ -12,6 +12,7 @@ pub(crate) mod show;
 pub(crate) mod status;
 pub(crate) mod test;
 pub(crate) mod validate;
+pub(crate) mod why;
 
 use crate::Failure;
 

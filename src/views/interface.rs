@@ -22,6 +22,7 @@ pub(crate) fn view(detail: &InterfaceDetail) -> View {
             ("dns", Cell::list(&detail.dns_servers)),
             ("domains", Cell::new(detail.domains.join(" "))),
             ("routing", routing(detail)),
+            ("problems", Cell::list(&detail.problems).bad()),
             (
                 "scripts",
                 Cell::new(if link.monitored {
@@ -54,21 +55,27 @@ fn state(detail: &InterfaceDetail) -> Cell {
 
 fn address(address: &AddressDocument) -> String {
     let mut words = vec![interfaces::short(address), address.scope.clone()];
+    words.extend(address.peer.map(|peer| format!("peer {peer}")));
     words.extend(address.flags.iter().cloned());
     words.join(" ")
 }
 
 fn gateway(gateway: &GatewayDocument) -> String {
-    let source = match gateway.source.as_str() {
+    let source = gateway_source(&gateway.source);
+    match gateway.address {
+        Some(address) => format!("{address} from {source}"),
+        None => format!("{}: none needed, point to point; from {source}", gateway.family),
+    }
+}
+
+/// Where a gateway came from, in words.
+pub(super) fn gateway_source(source: &str) -> &str {
+    match source {
         "configuration" => "routing.gateways of the configuration",
         "kernel" => "a default route of the kernel",
         "manager" => "the network manager",
         "lease" => "the lease",
         other => other,
-    };
-    match gateway.address {
-        Some(address) => format!("{address} from {source}"),
-        None => format!("{}: none needed, point to point; from {source}", gateway.family),
     }
 }
 
@@ -135,7 +142,8 @@ mod tests {
         done.scripts =
             vec![run("/etc/netevd/routable.d/10-hello", 0), run("/etc/netevd/routable.d/20-no", 3)];
         let rule = json!({"priority": 32002, "family": "ipv4", "from": "198.51.100.2", "to": "all", "table": "207",
-            "action": "lookup", "interface": "eth1", "protocol": "netevd", "managed": true});
+            "action": "lookup", "interface": "eth1", "protocol": "netevd", "managed": true,
+            "text": "from 198.51.100.2 lookup 207"});
         let route = json!({"destination": "default", "family": "ipv4", "type": "unicast", "gateway": "198.51.100.1",
             "interface": "eth1", "metric": 0, "table": "207", "protocol": "netevd", "scope": "global",
             "source": null, "next_hops": [], "managed": true});

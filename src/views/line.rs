@@ -142,6 +142,7 @@ mod tests {
             family: "ipv4".to_owned(),
             scope: "global".to_owned(),
             flags: Vec::new(),
+            peer: None,
         });
         other.details.startup = true;
         other.details.skipped = 2;

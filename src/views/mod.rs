@@ -11,6 +11,7 @@ pub(crate) mod routes;
 pub(crate) mod rules;
 pub(crate) mod scripts;
 pub(crate) mod status;
+pub(crate) mod why;
 
 /// `1 rule`, `2 rules`
 pub(crate) fn count(number: u64, noun: &str) -> String {

@@ -16,11 +16,21 @@ pub(crate) fn view(list: &Routes) -> View {
 
 /// Those by one link.
 pub(super) fn grid(routes: &[RouteDocument]) -> Grid {
-    let mut grid = Grid::new(&["DESTINATION", "VIA", "DEV", "TABLE", "METRIC", "PROTOCOL", "SCOPE", "TYPE"]);
+    let mut grid = Grid::new(&[
+        "DESTINATION",
+        "VIA",
+        "DEV",
+        "TABLE",
+        "METRIC",
+        "PROTOCOL",
+        "SCOPE",
+        "TYPE",
+        "ATTRIBUTES",
+    ]);
     for route in routes {
         let protocol = Cell::new(&route.protocol);
         grid.row([
-            Cell::new(&route.destination),
+            Cell::new(route.selector()),
             via(route),
             dev(route),
             Cell::new(&route.table),
@@ -28,6 +38,7 @@ pub(super) fn grid(routes: &[RouteDocument]) -> Grid {
             if route.managed { protocol.strong() } else { protocol },
             Cell::new(&route.scope),
             Cell::new(&route.kind),
+            Cell::new(route.attributes()),
         ]);
     }
     grid
@@ -39,6 +50,7 @@ pub(crate) fn each(list: &Routes) -> View {
         [
             Part::Heading(Cell::new(format!("{} in table {}", route.destination, route.table)).strong()),
             Part::Pairs(vec![
+                ("route", Cell::new(route.words())),
                 ("family", Cell::new(&route.family)),
                 ("type", Cell::new(&route.kind)),
                 ("via", via(route)),

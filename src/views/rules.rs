@@ -1,4 +1,4 @@
-//! Policy rules as the kernel has them.
+//! Policy rules as the kernel has them, in the words of ip-rule(8).
 
 use crate::output::{Cell, Grid, Part, View};
 use netevd_worker::api::document::{RuleDocument, Rules};
@@ -10,17 +10,13 @@ pub(crate) fn view(list: &Rules) -> View {
 
 /// Those of one link.
 pub(super) fn grid(rules: &[RuleDocument]) -> Grid {
-    let mut grid =
-        Grid::new(&["PRIORITY", "FAMILY", "FROM", "TO", "ACTION", "TABLE", "INTERFACE", "PROTOCOL"]);
+    let mut grid = Grid::new(&["PRIORITY", "FAMILY", "RULE", "INTERFACE", "PROTOCOL"]);
     for rule in rules {
         let protocol = Cell::new(&rule.protocol);
         grid.row([
             Cell::new(rule.priority),
             Cell::new(&rule.family),
-            Cell::new(&rule.from),
-            Cell::new(&rule.to),
-            Cell::new(&rule.action),
-            Cell::some(rule.table.as_ref()),
+            Cell::new(&rule.text),
             Cell::some(rule.interface.as_ref()),
             if rule.managed { protocol.strong() } else { protocol },
         ]);
@@ -35,6 +31,7 @@ pub(crate) fn each(list: &Rules) -> View {
             Part::Heading(Cell::new(format!("rule {}", rule.priority)).strong()),
             Part::Pairs(vec![
                 ("family", Cell::new(&rule.family)),
+                ("rule", Cell::new(&rule.text)),
                 ("from", Cell::new(&rule.from)),
                 ("to", Cell::new(&rule.to)),
                 ("action", Cell::new(&rule.action)),

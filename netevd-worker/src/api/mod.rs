@@ -8,6 +8,7 @@ pub mod ask;
 pub mod document;
 mod problem;
 mod scripts;
+pub mod seen;
 pub mod server;
 pub(crate) mod view;
 

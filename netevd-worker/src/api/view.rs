@@ -66,6 +66,7 @@ pub(crate) fn detail(
         interface: of_facts(&facts, link.monitored, policy.is_some()),
         dns_servers: facts.dns,
         domains: facts.domains,
+        problems: Vec::new(),
         routes: Vec::new(),
         rules: Vec::new(),
         events: Vec::new(),
@@ -118,5 +119,6 @@ pub(crate) fn address(address: &Address) -> AddressDocument {
         family: names::family(address.ip.is_ipv4()).to_owned(),
         scope: names::scope(address.scope).into_owned(),
         flags: flags.into_iter().map(str::to_owned).collect(),
+        peer: address.peer,
     }
 }

@@ -90,10 +90,41 @@ impl Exchange {
         Err(DumpError::Incomplete(what))
     }
 
+    /// One question that is no dump: hands over what answers it, or the errno of the kernel's.
+    pub(super) async fn one(
+        &mut self,
+        what: &'static str,
+        request: RouteNetlinkMessage,
+        mut each: impl FnMut(&Raw<'_>),
+    ) -> Result<(), DumpError> {
+        self.send(request, NLM_F_REQUEST).map_err(DumpError::Socket)?;
+        loop {
+            if !self.receive().await.map_err(DumpError::Socket)? {
+                return Err(DumpError::Incomplete(what));
+            }
+            for message in Messages::of(&self.buffer) {
+                let message = message.map_err(|_| DumpError::Incomplete(what))?;
+                if message.sequence != self.sequence {
+                    continue;
+                }
+                if i32::from(message.kind) == NLMSG_ERROR {
+                    let error = io::Error::from_raw_os_error(code(&message).saturating_neg());
+                    return Err(DumpError::Refused(what, error));
+                }
+                each(&message);
+                return Ok(());
+            }
+        }
+    }
+
     fn ask(&mut self, request: RouteNetlinkMessage) -> io::Result<()> {
+        self.send(request, NLM_F_REQUEST | NLM_F_DUMP)
+    }
+
+    fn send(&mut self, request: RouteNetlinkMessage, flags: u16) -> io::Result<()> {
         self.sequence = self.sequence.wrapping_add(1);
         let mut message = NetlinkMessage::from(request);
-        message.header.flags = NLM_F_REQUEST | NLM_F_DUMP;
+        message.header.flags = flags;
         message.header.sequence_number = self.sequence;
         message.finalize();
         let mut bytes = vec![0; message.buffer_len()];

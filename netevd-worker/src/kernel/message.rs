@@ -7,7 +7,7 @@ use crate::kernel::{Link, Route, Rule};
 use netlink_packet_core::{DecodeError, NLM_F_REPLACE, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
-use nix::libc::{RTM_DELROUTE, RTM_NEWROUTE};
+use nix::libc::{RTM_DELROUTE, RTM_DELRULE, RTM_NEWROUTE, RTM_NEWRULE};
 use protocol::Ifindex;
 use std::net::IpAddr;
 
@@ -78,6 +78,8 @@ pub(super) fn value(message: &Raw<'_>) -> Result<Option<KernelMessage>, DecodeEr
     match message.kind {
         RTM_NEWROUTE => Ok(Route::read(message.payload)?.map(|route| KernelMessage::Route(route, replaced))),
         RTM_DELROUTE => Ok(Route::read(message.payload)?.map(KernelMessage::RouteGone)),
+        RTM_NEWRULE => Ok(Rule::read(message.payload)?.map(KernelMessage::Rule)),
+        RTM_DELRULE => Ok(Rule::read(message.payload)?.map(KernelMessage::RuleGone)),
         _ => NetlinkMessage::<RouteNetlinkMessage>::deserialize(message.whole).map(convert),
     }
 }
@@ -95,8 +97,6 @@ fn convert(message: NetlinkMessage<RouteNetlinkMessage>) -> Option<KernelMessage
         }
         RouteNetlinkMessage::NewAddress(m) => address(m).map(|(i, a)| KernelMessage::Address(i, a)),
         RouteNetlinkMessage::DelAddress(m) => address(m).map(|(i, a)| KernelMessage::AddressGone(i, a)),
-        RouteNetlinkMessage::NewRule(m) => Rule::from_message(m).map(KernelMessage::Rule),
-        RouteNetlinkMessage::DelRule(m) => Rule::from_message(m).map(KernelMessage::RuleGone),
         _ => None,
     }
 }

@@ -13,6 +13,8 @@ mod multicast;
 mod raw;
 mod route;
 mod rule;
+mod seen_route;
+mod seen_rule;
 mod view;
 
 pub use dump::{Dump, Dumper, ManagedDump};
@@ -24,4 +26,6 @@ pub use message::{KernelMessage, Tally, parse};
 pub use multicast::{Multicast, Received};
 pub use route::{COPYABLE_PROTOCOLS, Hop, Hops, Route, RouteKey, UNICAST, UNREACHABLE};
 pub use rule::Rule;
-pub use view::{RouteWish, SeenHop, SeenRoute, SeenRule, View};
+pub use seen_route::{SeenHop, SeenMetric, SeenRoute};
+pub use seen_rule::{SeenRule, host_or_prefix, range};
+pub use view::{Question, RouteWish, View};

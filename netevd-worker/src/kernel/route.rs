@@ -10,6 +10,9 @@ use std::ops::Deref;
 pub const UNICAST: u8 = 1;
 /// `RTN_UNREACHABLE`
 pub const UNREACHABLE: u8 = 7;
+/// `RTN_BLACKHOLE`, `RTN_PROHIBIT`; unreachable is between them.
+const BLACKHOLE: u8 = 6;
+const PROHIBIT: u8 = 8;
 /// Protocols of main's routes that describe local networks: kernel, boot, static, ra, dhcp.
 /// A routing daemon's routes are its own business and may be a million.
 pub const COPYABLE_PROTOCOLS: [u8; 5] = [2, 3, 4, 9, 16];
@@ -157,6 +160,16 @@ impl Route {
             && !self.cloned
             && !self.is_ours()
             && (self.destination.is_default_like() || COPYABLE_PROTOCOLS.contains(&self.protocol))
+    }
+
+    /// Decides for nearly everything wherever its table is looked up: a default or a half, of another program.
+    pub fn may_lead(&self) -> bool {
+        self.destination.is_default_like()
+            && (self.route_type == UNICAST || (BLACKHOLE..=PROHIBIT).contains(&self.route_type))
+            && !self.selective
+            && !self.cloned
+            && !self.is_ours()
+            && self.table != TableId::LOCAL
     }
 
     /// May stand for a local network in another table: unicast, one path, gateway of its family.

@@ -1,7 +1,7 @@
 //! A policy routing rule as the kernel tells it (`fib_rule_hdr`, linux/fib_rules.h).
 
-use netlink_packet_route::AddressFamily;
-use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleMessage};
+use super::SeenRule;
+use netlink_packet_core::DecodeError;
 use protocol::{Family, PROTOCOL, Prefix, Priority, TableId};
 use std::fmt;
 
@@ -22,46 +22,15 @@ pub struct Rule {
     pub protocol: u8,
     /// Has a selector beside `from` and `to` (mark, interface, port …).
     pub narrower: bool,
+    /// Everything, of a rule that is not ours.
+    pub foreign: Option<Box<SeenRule>>,
 }
 
 impl Rule {
-    /// Takes what is of use from a message; `None` for families that are not IP.
-    pub fn from_message(message: RuleMessage) -> Option<Rule> {
-        let header = message.header;
-        let family = match header.family {
-            AddressFamily::Inet => Family::V4,
-            AddressFamily::Inet6 => Family::V6,
-            _ => return None,
-        };
-        let mut rule = Rule {
-            family,
-            priority: Priority(0),
-            source: None,
-            destination: None,
-            table: None,
-            protocol: 0,
-            narrower: header.tos != 0,
-        };
-        let mut table = u32::from(header.table);
-        for attribute in message.attributes {
-            match attribute {
-                RuleAttribute::Source(a) => rule.source = Prefix::containing(a, header.src_len).ok(),
-                RuleAttribute::Destination(a) => {
-                    rule.destination = Prefix::containing(a, header.dst_len).ok()
-                }
-                RuleAttribute::Priority(priority) => rule.priority = Priority(priority),
-                RuleAttribute::Table(id) => table = id,
-                RuleAttribute::Protocol(protocol) => rule.protocol = protocol.into(),
-                // Present in every dump, and no selectors.
-                RuleAttribute::SuppressPrefixLen(u32::MAX) | RuleAttribute::SuppressIfGroup(u32::MAX) => {}
-                RuleAttribute::Other(_) | RuleAttribute::FwMask(_) => {}
-                _ => rule.narrower = true,
-            }
-        }
-        if header.action == RuleAction::ToTable {
-            rule.table = Some(TableId(table));
-        }
-        Some(rule)
+    /// Reads what follows the header of an `RTM_NEWRULE` or `RTM_DELRULE`; `None` for families that are
+    /// not IP.
+    pub(super) fn read(payload: &[u8]) -> Result<Option<Rule>, DecodeError> {
+        Ok(SeenRule::read(payload)?.map(Rule::from))
     }
 
     /// Carries our protocol number.
@@ -70,10 +39,28 @@ impl Rule {
     }
 }
 
+impl From<SeenRule> for Rule {
+    fn from(seen: SeenRule) -> Self {
+        Self {
+            family: seen.family,
+            priority: Priority(seen.priority),
+            source: seen.source,
+            destination: seen.destination,
+            table: seen.table.map(TableId),
+            protocol: seen.protocol,
+            narrower: seen.is_narrower(),
+            foreign: (seen.protocol != PROTOCOL).then(|| Box::new(seen)),
+        }
+    }
+}
+
 impl fmt::Display for Rule {
     /// In the words of ip-rule(8).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:", self.priority)?;
+        if let Some(foreign) = &self.foreign {
+            return write!(f, " {foreign} proto {}", self.protocol);
+        }
         match self.source {
             Some(prefix) => write!(f, " from {prefix}")?,
             None => f.write_str(" from all")?,

@@ -1,6 +1,7 @@
 //! `desired(state, policy)`: the rules and routes that should stand in the kernel. Pure.
 
 use crate::kernel::{COPYABLE_PROTOCOLS, Hop, Route, link_flag};
+use crate::routing::listed;
 use crate::state::{Exit, LinkState, State};
 use protocol::{Fallback, Family, GatewayCheck, Ifindex, NextHop, Policy, Prefix, TableId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,15 +40,28 @@ pub struct Plan {
     pub tables: BTreeMap<TableKey, PlannedTable>,
     /// Tables to leave as they are for a moment; see [`crate::routing::Hold`].
     pub held: BTreeSet<TableKey>,
+    /// Tables with routes of other programs that decide for nearly everything (a default or its halves), each
+    /// with the length of the longest of these.
+    pub leading: BTreeMap<(Family, TableId), u8>,
     /// What the administrator should know: cut off by a limit, or a gateway of no use.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
+}
+
+/// One thing that the administrator should know.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Note {
+    /// Of this link.
+    pub link: Option<Ifindex>,
+    /// With what to do about it.
+    pub text: String,
 }
 
 /// What should stand in the kernel. With `fallback: main` a family of an interface is planned
 /// only when it is whole (link up, gateway known); with `unreachable` its rules stay for as long
 /// as the address does.
 pub fn desired(state: &State, policy: &Policy) -> Plan {
-    let mut plan = Plan::default();
+    let mut plan =
+        Plan { notes: listed::misplaced(state, policy), leading: leading(state), ..Plan::default() };
     let uplinks = uplinks(state, policy);
     let locals = if policy.local_networks { local_networks(state, &uplinks) } else { BTreeMap::new() };
     for link in state.links().filter(|link| is_managed(link, policy)) {
@@ -74,12 +88,12 @@ fn table(
     state: &State,
     policy: &Policy,
     locals: &BTreeMap<Prefix, Hop>,
-    notes: &mut Vec<String>,
+    notes: &mut Vec<Note>,
 ) -> Option<PlannedTable> {
     let of_family = |ip: IpAddr| Family::of(ip) == family;
     let usable = || link.addresses.iter().map(|k| &k.address).filter(|a| of_family(a.ip) && a.is_usable());
     let mut addresses: BTreeSet<IpAddr> = usable().map(|a| a.ip).collect();
-    shorten(&mut addresses, policy.limits.addresses, || format!("{} {family}", link.name), notes);
+    shorten(&mut addresses, policy.limits.addresses, link, family, notes);
     if addresses.is_empty() {
         return None;
     }
@@ -109,10 +123,11 @@ fn table(
         let limit = usize::try_from(policy.limits.local_networks).unwrap_or(usize::MAX);
         if table.locals.len() > limit {
             let found = table.locals.len();
-            notes.push(format!(
+            let text = format!(
                 "{} {family}: {found} local networks, of which routing.limits.local_networks lets {limit} in",
                 link.name
-            ));
+            );
+            notes.push(Note { link: Some(link.ifindex), text });
             let last = table.locals.keys().nth(limit).copied();
             if let Some(last) = last {
                 table.locals.split_off(&last);
@@ -122,14 +137,15 @@ fn table(
     Some(table)
 }
 
-fn shorten(set: &mut BTreeSet<IpAddr>, limit: u32, what: impl Fn() -> String, notes: &mut Vec<String>) {
+fn shorten(set: &mut BTreeSet<IpAddr>, limit: u32, link: &LinkState, family: Family, notes: &mut Vec<Note>) {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     if set.len() > limit {
-        notes.push(format!(
-            "{}: {} addresses, of which routing.limits.addresses lets {limit} in",
-            what(),
+        let text = format!(
+            "{} {family}: {} addresses, of which routing.limits.addresses lets {limit} in",
+            link.name,
             set.len()
-        ));
+        );
+        notes.push(Note { link: Some(link.ifindex), text });
         if let Some(first_out) = set.iter().nth(limit).copied() {
             set.split_off(&first_out);
         }
@@ -146,7 +162,7 @@ fn exit(
     family: Family,
     state: &State,
     policy: &Policy,
-    notes: &mut Vec<String>,
+    notes: &mut Vec<Note>,
 ) -> Option<NextHop> {
     let named: Vec<IpAddr> = policy.gateways_of(link.name.as_str()).to_vec();
     let named: Vec<IpAddr> = named.into_iter().filter(|gateway| Family::of(*gateway) == family).collect();
@@ -158,15 +174,19 @@ fn exit(
         None if policy.gateway_check == GatewayCheck::OnLink => {
             link.believed_gateway(family).into_iter().collect()
         }
-        None => return None,
+        None => Vec::new(),
     };
+    if candidates.is_empty() {
+        notes.extend(listed::without_gateway(link, family, policy));
+    }
     let reachable = candidates.iter().find(|gateway| is_on_link(**gateway, link, state));
     if let (None, Some(gateway)) = (reachable, candidates.first()) {
-        notes.push(format!(
+        let text = format!(
             "{} {family}: the gateway {gateway} is not on-link by {}, so nothing is installed; the interface \
              needs an address in its subnet, or a route to it without a gateway",
             link.name, link.name
-        ));
+        );
+        notes.push(Note { link: Some(link.ifindex), text });
     }
     reachable.map(|gateway| NextHop::Gateway(*gateway))
 }
@@ -187,6 +207,16 @@ fn is_link_local(ip: IpAddr) -> bool {
         IpAddr::V4(ip) => ip.is_link_local(),
         IpAddr::V6(ip) => ip.is_unicast_link_local(),
     }
+}
+
+/// Tables of others that decide for nearly everything, and the longest of the prefixes that do.
+fn leading(state: &State) -> BTreeMap<(Family, TableId), u8> {
+    let mut tables = BTreeMap::new();
+    for route in state.routes().iter().filter(|route| route.may_lead()) {
+        let longest = tables.entry((route.family(), route.table)).or_default();
+        *longest = route.destination.length().max(*longest);
+    }
+    tables
 }
 
 /// Interfaces with a default route in main, of either family, and the managed ones.

@@ -2,6 +2,7 @@
 //! another program's deletions from our own.
 
 use super::done;
+use super::interference::interference;
 use super::pass::{Failure, Outcome, carry_out, describe};
 use super::reading::Reader;
 use crate::kernel::{DumpError, Dumper, ManagedDump};
@@ -48,8 +49,8 @@ pub struct PassReport {
 /// One refusal, with what stands in the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
-    /// Whose table.
-    pub key: TableKey,
+    /// Whose tables.
+    pub keys: Vec<TableKey>,
     /// The whole message.
     pub text: String,
 }
@@ -112,6 +113,7 @@ impl Reconciler {
         }
         self.remember(&wanted);
         refused.extend(self.explain(&plan, &dump, &mut outcome).await);
+        refused.extend(interference(&dump.rules, &plan, &self.policy));
         let done = done::list(&outcome.steps, &plan, &actual, &self.policy);
         Ok(PassReport { changed: outcome.changed, refused, wiped, done, plan })
     }
@@ -132,7 +134,7 @@ impl Reconciler {
             wanted.held.retain(|key| key.family != family);
             let tables = wanted.tables.extract_if(.., |key, _| key.family == family);
             refused.extend(tables.map(|(key, table)| Refused {
-                key,
+                keys: vec![key],
                 text: format!(
                     "{} {family}: nothing is installed: no rule for table local precedes priority {ours}, \
                      so rules of ours would hide this host's own addresses. Put it back (ip rule add priority 0 \
@@ -206,7 +208,7 @@ impl Reconciler {
                 Failure::Kernel(errno) => std::io::Error::from_raw_os_error(errno).to_string(),
             };
             let text = format!("{name} {}: {} not done: {reason}", key.family, describe(&request));
-            explained.push(Refused { key, text });
+            explained.push(Refused { keys: vec![key], text });
         }
         explained
     }

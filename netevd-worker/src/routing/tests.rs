@@ -165,7 +165,7 @@ fn a_gateway_whose_subnet_is_gone_is_none() {
     dump.routes.remove(3);
     let plan = desired(&state(dump), &policy(&["eth1"]));
     assert_eq!(plan.tables, BTreeMap::new());
-    assert!(plan.notes[0].contains("192.0.2.1 is not on-link by eth1"), "{:?}", plan.notes);
+    assert!(plan.notes[0].text.contains("192.0.2.1 is not on-link by eth1"), "{:?}", plan.notes);
 
     let mut dump = two_uplinks();
     dump.addresses[1].1 = address("198.51.100.7/32");
@@ -203,6 +203,49 @@ fn a_gateway_that_comes_back_at_once_was_never_gone() {
 }
 
 #[test]
+fn a_listed_name_for_which_nothing_can_be_installed_is_named() {
+    let notes = |change: &dyn Fn(&mut Dump), listed: &[&str]| -> Vec<String> {
+        let mut dump = two_uplinks();
+        change(&mut dump);
+        let plan = desired(&state(dump), &policy(listed));
+        plan.notes.into_iter().map(|note| note.text).collect()
+    };
+    let nothing = |_: &mut Dump| {};
+    assert_eq!(notes(&nothing, &["eth1"]), [""; 0]);
+    // Only names are anybody's word that a link is an uplink.
+    assert_eq!(notes(&nothing, &["docker*", "wg*"]), [""; 0]);
+    let one = |change: &dyn Fn(&mut Dump), listed: &[&str], part: &str| {
+        let notes = notes(change, listed);
+        assert!(notes.len() == 1 && notes[0].contains(part), "{part}: {notes:?}");
+    };
+    one(&nothing, &["eth11"], "lists eth11, and there is no such link");
+    one(&nothing, &["docker0"], "docker0 ipv4: 172.17.0.1 has no gateway");
+    let second = |dump: &mut Dump| dump.addresses.push((index(3), address("2001:db8::2/64")));
+    one(&second, &["eth1"], "eth1 ipv6: 2001:db8::2 has no gateway");
+    let port = |dump: &mut Dump| dump.links[1].controller = 4;
+    one(&port, &["eth1"], "a port of docker0, which has its addresses and routes: write docker0");
+    let loopback =
+        |dump: &mut Dump| dump.links.push(fixtures::link(1, "lo", link_flag::UP | link_flag::LOOPBACK));
+    one(&loopback, &["lo"], "lists lo, the loopback link");
+}
+
+#[test]
+fn tables_of_others_that_decide_for_everything_are_known_to_the_plan() {
+    let mut dump = two_uplinks();
+    let of = |table: u32, route: Route| Route { table: protocol::TableId(table), ..route };
+    dump.routes.extend([
+        of(52, route("0.0.0.0/0", 4, "")),
+        of(53, route("0.0.0.0/1", 4, "")),
+        of(54, Route { route_type: 7, ..route("0.0.0.0/0", 4, "") }),
+        of(55, Route { route_type: 9, ..route("0.0.0.0/0", 4, "") }),
+        of(56, route("203.0.113.0/24", 4, "")),
+    ]);
+    let leading = desired(&state(dump), &policy(&["eth1"])).leading;
+    let tables: Vec<(u32, u8)> = leading.iter().map(|((_, table), length)| (table.0, *length)).collect();
+    assert_eq!(tables, [(52, 0), (53, 1), (54, 0), (254, 0)]);
+}
+
+#[test]
 fn limits_cut_and_say_so() {
     let mut dump = two_uplinks();
     dump.addresses.extend((20..60).map(|n| (index(3), address(&format!("192.0.2.{n}/24")))));
@@ -210,7 +253,8 @@ fn limits_cut_and_say_so() {
     policy.limits.addresses = 10;
     let plan = desired(&state(dump), &policy);
     assert_eq!(plan.tables[&eth1()].addresses.len(), 10);
-    assert_eq!(plan.notes, ["eth1 ipv4: 41 addresses, of which routing.limits.addresses lets 10 in"]);
+    let texts: Vec<&str> = plan.notes.iter().map(|note| note.text.as_str()).collect();
+    assert_eq!(texts, ["eth1 ipv4: 41 addresses, of which routing.limits.addresses lets 10 in"]);
 }
 
 #[test]

@@ -242,7 +242,7 @@ impl State {
         interest: &Interest<'_>,
         changes: &mut Changes,
     ) -> Touched {
-        let needed = route.is_default_candidate() || route.is_main_candidate();
+        let needed = route.is_default_candidate() || route.is_main_candidate() || route.may_lead();
         // A foreign route in a table of ours is a conflict; which tables are ours the plan knows.
         changes.routing |= needed || is_in_private_table(route);
         let inserted = self.routes.insert(route, replaced);
@@ -266,7 +266,7 @@ impl State {
 
     fn route_gone(&mut self, route: &Route, interest: &Interest<'_>, changes: &mut Changes) -> Touched {
         let remembered = self.routes.remove(route);
-        let needed = route.is_default_candidate() || route.is_main_candidate();
+        let needed = route.is_default_candidate() || route.is_main_candidate() || route.may_lead();
         changes.routing |= needed || is_in_private_table(route);
         changes.ours_gone |= route.is_ours();
         // Without the whole table in memory every deletion is news.

@@ -195,7 +195,7 @@ impl Routes {
 }
 
 fn is_needed(route: &Route) -> bool {
-    route.is_default_candidate() || route.is_main_candidate()
+    route.is_default_candidate() || route.is_main_candidate() || route.may_lead()
 }
 
 /// Whether `routes.d` hears of it: not our own, not the local table, not a cached copy.

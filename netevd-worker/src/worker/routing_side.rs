@@ -7,15 +7,25 @@ use super::routing_task::{Loss, Order, RoutingNews, RoutingTask};
 use crate::audit::{Audit, Entry};
 use crate::kernel::Dumper;
 use crate::metrics::Handle;
-use crate::routing::{Helper, Hold, PassReport, Plan, TableKey, WipeVerdict, WipeWatch, desired};
+use crate::routing::{Helper, Hold, Note, PassReport, Plan, TableKey, WipeVerdict, WipeWatch, desired};
 use crate::state::{Changes, State};
-use protocol::{Policy, TableId};
-use std::collections::BTreeSet;
+use protocol::{Ifindex, Policy, TableId};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Before what failed is tried again.
 const RETRY: Duration = Duration::from_secs(5);
+
+/// Before the planner's word counts: an address comes before its gateway.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What became of a note.
+#[derive(Clone, Copy, Debug)]
+struct Noted {
+    since: Instant,
+    is_told: bool,
+}
 
 /// Where the routing side tells what it did.
 pub(super) struct Tell {
@@ -42,8 +52,10 @@ pub(super) struct RoutingSide {
     fresh: bool,
     hold: Hold,
     wipes: WipeWatch,
-    told: BTreeSet<String>,
-    notes: Vec<String>,
+    /// What the last pass could not do or found in the way, each with the links that it is about.
+    told: BTreeMap<String, BTreeSet<Ifindex>>,
+    /// What the planner has to say, and since when.
+    notes: BTreeMap<Note, Noted>,
     metrics: Handle,
     audit: Audit,
 }
@@ -82,8 +94,8 @@ impl RoutingSide {
             fresh: true,
             hold: Hold::default(),
             wipes: WipeWatch::default(),
-            told: BTreeSet::new(),
-            notes: Vec::new(),
+            told: BTreeMap::new(),
+            notes: BTreeMap::new(),
             metrics,
             audit,
         }
@@ -115,16 +127,30 @@ impl RoutingSide {
     pub(super) fn begin(&mut self, state: &State, now: Instant) {
         let mut plan = desired(state, &self.policy);
         self.at = self.hold.consider(&mut plan, state, now);
-        if plan.notes != self.notes {
-            for note in plan.notes.iter().filter(|note| !self.notes.contains(note)) {
-                tracing::warn!("routing: {note}");
-            }
-            self.notes.clone_from(&plan.notes);
+        if let Some(at) = self.note(&plan.notes, now) {
+            self.at = Some(self.at.map_or(at, |other| other.min(at)));
         }
         self.plan = Arc::new(plan);
         let plan = Arc::clone(&self.plan);
         let lists = self.audit.is_enabled();
         self.task.begin(Order { plan, fresh: std::mem::take(&mut self.fresh), lists });
+    }
+
+    /// Tells what the planner has to say and what it says no longer; when it is to be asked again, because
+    /// something has not stood for long enough.
+    fn note(&mut self, notes: &[Note], now: Instant) -> Option<Instant> {
+        for (gone, _) in self.notes.extract_if(.., |note, _| !notes.contains(note)).filter(|(_, n)| n.is_told)
+        {
+            tracing::info!("routing: no longer: {}", gone.text);
+        }
+        for note in notes {
+            let noted = self.notes.entry(note.clone()).or_insert(Noted { since: now, is_told: false });
+            if !noted.is_told && now >= noted.since + PATIENCE {
+                noted.is_told = true;
+                tracing::warn!("routing: {}", note.text);
+            }
+        }
+        self.notes.values().filter(|noted| !noted.is_told).map(|noted| noted.since + PATIENCE).min()
     }
 
     /// What the task has to tell. Cancel-safe.
@@ -180,14 +206,18 @@ impl RoutingSide {
         if report.wiped > 0 {
             self.wiped(report.wiped);
         }
-        let told: BTreeSet<String> = report.refused.into_iter().map(|refused| refused.text).collect();
-        for text in told.difference(&self.told) {
+        let links = |keys: Vec<TableKey>| keys.into_iter().map(|key| key.ifindex).collect();
+        let told: BTreeMap<String, BTreeSet<Ifindex>> =
+            report.refused.into_iter().map(|refused| (refused.text, links(refused.keys))).collect();
+        let mut is_new = false;
+        for text in told.keys().filter(|text| !self.told.contains_key(*text)) {
+            is_new = true;
             tracing::warn!("routing: {text}");
         }
-        for text in self.told.difference(&told) {
+        for text in self.told.keys().filter(|text| !told.contains_key(*text)) {
             tracing::info!("routing: no longer: {text}");
         }
-        if told.difference(&self.told).next().is_some() {
+        if is_new {
             // Often a race with the kernel that the next look settles.
             self.retry();
         }
@@ -251,7 +281,15 @@ impl RoutingSide {
 
     /// What keeps routing from being as it should.
     pub(super) fn complaints(&self) -> impl Iterator<Item = &String> {
-        self.told.iter().chain(&self.notes)
+        let notes = self.notes.iter().filter(|(_, noted)| noted.is_told);
+        self.told.keys().chain(notes.map(|(note, _)| &note.text))
+    }
+
+    /// What of it is about one link.
+    pub(super) fn complaints_of(&self, link: Ifindex) -> impl Iterator<Item = &String> {
+        let told = self.told.iter().filter(move |(_, links)| links.contains(&link)).map(|(text, _)| text);
+        let notes = self.notes.iter().filter(move |(note, noted)| noted.is_told && note.link == Some(link));
+        told.chain(notes.map(|(note, _)| &note.text))
     }
 
     fn retry(&mut self) {

@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 const TEXT: &str = include_str!("../../../netevd-worker/src/api/openapi.yaml");
 const TOKEN: &str = "0123456789abcdef";
 
-/// Members that this machine has no way to show: systemd, NetworkManager and leases are not here.
-const ELSEWHERE: [&str; 7] = [
+/// Members that this machine has no way to show: systemd, NetworkManager, leases and MPLS are not here.
+const ELSEWHERE: [&str; 8] = [
+    "Route.ttl_propagate",
     "EventDetails.connectivity",
     "EventDetails.reason",
     "EventDetails.lease",
@@ -226,7 +227,17 @@ fn api_is_as_openapi_describes_it() {
     host.sh("mkdir -p /etc/netevd/routabel.d
          ip link add name br9 type bridge; ip link set eth2 master br9
          ip route add 203.0.113.0/24 table 4242 nexthop via 192.0.2.1 dev eth0 nexthop via 198.51.100.1 dev eth1
-         ip rule add priority 100 iif eth0 lookup 4242");
+         ip rule add priority 100 iif eth0 lookup 4242
+         ip rule add priority 101 not from 203.0.113.7 fwmark 0x1/0xff iif no-such oif eth0 uidrange 0-9 ipproto tcp sport 80 dport 90-99 tos 0x04 goto 102
+         ip rule add priority 103 l3mdev
+         ip rule add priority 104 tun_id 5 lookup 4242 realms 3/4 suppress_prefixlength 0 suppress_ifgroup 7
+         ip nexthop add id 30 via 198.51.100.1 dev eth1
+         ip route add 203.0.113.0/25 table 4242 tos 0x04 nhid 30
+         ip route add 203.0.113.128/26 table 4242 via 172.31.1.1 dev eth1 onlink mtu lock 1400 realm 4
+         ip route add 203.0.113.208/28 table 4242 encap ip dst 192.0.2.9 dev eth1
+         ip route add 203.0.113.224/28 table 4242 nexthop encap ip dst 192.0.2.9 dev eth1 nexthop via 192.0.2.1 dev eth0 realm 5
+         ip addr add 203.0.113.6 peer 203.0.113.5 dev eth1
+         ip -6 route add default from 2001:db8:9::/64 dev eth1 table 4242 expires 3600");
     let daemon = host.start_daemon();
     host.ip("link set eth1 mtu 1400");
     host.ip("link set br9 mtu 1400");

@@ -211,7 +211,7 @@ fn api_an_interface_has_all_about_it() {
         }
     }
     assert!(eth1["statistics"]["tx_packets"].is_u64());
-    let more = "routes rules table gateways dns_servers domains controller queue events";
+    let more = "problems routes rules table gateways dns_servers domains controller queue events";
     assert_eq!(members(&eth1), members(listed).union(&words(more)).copied().collect());
     assert_eq!(eth1["table"], 207);
     assert_eq!(
@@ -279,6 +279,36 @@ fn route_of_ip(route: &Value, family: &str) -> Value {
     })
 }
 
+/// The members that every route or rule has; `list` is compared with ip's words for the others.
+fn plain(mut document: Value) -> Value {
+    const ALWAYS: [&str; 16] = [
+        "destination",
+        "family",
+        "type",
+        "gateway",
+        "interface",
+        "metric",
+        "table",
+        "protocol",
+        "scope",
+        "source",
+        "next_hops",
+        "managed",
+        "priority",
+        "from",
+        "to",
+        "action",
+    ];
+    let is_route = !document["destination"].is_null();
+    let object = document.as_object_mut().expect("an object");
+    object.retain(|member, _| ALWAYS.contains(&member.as_str()) && !(is_route && member == "from"));
+    for hop in document.get_mut("next_hops").and_then(Value::as_array_mut).into_iter().flatten() {
+        let hop = hop.as_object_mut().expect("an object");
+        hop.retain(|member, _| ["gateway", "interface"].contains(&member.as_str()));
+    }
+    document
+}
+
 fn routes_of_ip(host: &Host, words: &str) -> BTreeSet<String> {
     let of = |option: &str, family: &'static str| {
         // ip fails where a family has no such table.
@@ -316,7 +346,7 @@ fn api_routes_are_those_of_ip() {
             (&answer["has_more"], &answer["count"]),
             (&json!(false), &json!(array(&answer["routes"]).len()))
         );
-        set(array(&answer["routes"]).iter().cloned())
+        set(array(&answer["routes"]).iter().cloned().map(plain))
     };
     // `via inet6` has no gateway in ip's JSON but a `via`; it is compared by itself.
     let without = |routes: BTreeSet<String>| -> BTreeSet<String> {
@@ -398,7 +428,8 @@ fn api_rules_are_those_of_ip() {
         array(&list).iter().map(rule).collect()
     };
     let shown = [of("-4", "ipv4"), of("-6", "ipv6")].concat();
-    assert_eq!(array(&answer["rules"]), &shown, "in the same order");
+    let rules: Vec<Value> = array(&answer["rules"]).iter().cloned().map(plain).collect();
+    assert_eq!(rules, shown, "in the same order");
     assert_eq!(answer["count"], json!(shown.len()));
     assert_eq!(shown.iter().filter(|rule| rule["managed"] == true).count(), 2);
 }

@@ -4,8 +4,10 @@
 mod changes;
 mod follow;
 mod look;
+mod odd;
 mod strangers;
 mod terminal;
+mod why;
 
 use crate::support::{Host, Output};
 use serde_json::Value;

@@ -8,6 +8,7 @@ mod ipv6;
 mod links;
 mod oracle;
 mod packets;
+mod problems;
 mod random;
 mod start;
 mod wipes;

@@ -59,6 +59,9 @@ pub struct AddressDocument {
     pub scope: String,
     /// `permanent`, `tentative`, `deprecated` … as for scripts.
     pub flags: Vec<String>,
+    /// The far end of a point-to-point address; left out where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<IpAddr>,
 }
 
 /// Counters since the link was made (`rtnl_link_stats64`).
@@ -87,6 +90,9 @@ pub struct InterfaceDetail {
     pub routes: Vec<RouteDocument>,
     /// Rules of ours for it, read from the kernel now.
     pub rules: Vec<RuleDocument>,
+    /// What keeps its routing from being as it should, each with what to do about it.
+    #[serde(default)]
+    pub problems: Vec<String>,
     /// Its table, where it is under policy routing.
     pub table: Option<u32>,
     /// Its gateways, one for each family that has one.

@@ -10,6 +10,7 @@ mod reload;
 mod route;
 mod script;
 mod status;
+mod words;
 
 pub use error::{ErrorBody, ErrorDocument};
 pub use event::{EventDetails, EventDocument, Events, MtuDocument, RouteChangeDocument, ScriptRun, UnitRun};
@@ -19,6 +20,6 @@ pub use interface::{
     StatisticsDocument,
 };
 pub use reload::{ProblemDocument, Reload};
-pub use route::{NextHopDocument, RouteDocument, Routes, RuleDocument, Rules};
+pub use route::{MetricDocument, NextHopDocument, RouteDocument, Routes, RuleDocument, Rules};
 pub use script::{ScriptDocument, Scripts, StrayDocument};
 pub use status::{ConfigStatus, HelperStatus, LastEvent, Listener, Status};

@@ -115,18 +115,13 @@ impl RoutesFound {
     }
 }
 
-/// Blackhole, unreachable, prohibit, throw: the kernel names lo for those of IPv6, and means no link.
-pub(super) fn leads_nowhere(route: &SeenRoute) -> bool {
-    (6..=9).contains(&route.kind)
-}
-
 impl RouteQuery {
     fn matches(&self, route: &SeenRoute) -> bool {
         self.table.is_none_or(|table| route.table == table)
             && self.protocol.is_none_or(|protocol| route.protocol == protocol)
             && self
                 .oif
-                .is_none_or(|oif| !leads_nowhere(route) && route.hops.iter().any(|hop| hop.oif == Some(oif)))
+                .is_none_or(|oif| !route.leads_nowhere() && route.hops.iter().any(|hop| hop.oif == Some(oif)))
     }
 
     /// What the kernel itself can leave out.

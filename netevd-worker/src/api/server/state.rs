@@ -7,11 +7,11 @@ use super::context::Context;
 use super::look::{Counters, RouteQuery, RoutesFound};
 use super::query::{Parameters, bad, digits, shown};
 use super::seats::KIB;
-use super::tables::{route_document, rule_document};
 use crate::api::ask::{Ask, EventQuery, Since};
 use crate::api::document::{
     Check, Events, InterfaceDetail, InterfaceDocument, Interfaces, Scripts, StatisticsDocument,
 };
+use crate::api::seen;
 use crate::dispatch::{ScriptRoots, survey};
 use crate::journal::EVENTS;
 use crate::metrics::{Gauges, OPENMETRICS, TEXT, wants_openmetrics};
@@ -126,12 +126,12 @@ pub(super) async fn interface(
     let looker = &context.looker;
     let (counters, found, rules) = tokio::try_join!(looker.counters(), looker.routes(query), looker.rules())?;
     add_statistics(&mut detail.interface, &counters);
-    detail.routes = found.routes.into_iter().map(|route| route_document(route, &names)).collect();
+    detail.routes = found.routes.into_iter().map(|route| seen::route(route, &names.links)).collect();
     let link = Some(detail.interface.name.as_str());
     detail.rules = rules
         .iter()
         .filter(|rule| rule.protocol == PROTOCOL)
-        .map(|rule| rule_document(rule, &names))
+        .map(|rule| seen::rule(rule, &names.links, names.policy.table_base))
         .filter(|rule| rule.interface.as_deref() == link)
         .collect();
     long_document(share, &detail)
@@ -271,6 +271,7 @@ mod tests {
             family: "ipv6".to_owned(),
             scope: "global".to_owned(),
             flags: vec!["permanent".to_owned()],
+            peer: Some([0x2001, 0xdb8, 1, 2, 3, 4, 5, 7].into()),
         };
         let link = InterfaceDocument {
             name: "veth0123456789a".to_owned(),

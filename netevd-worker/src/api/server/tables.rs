@@ -3,20 +3,19 @@
 use super::answer::{Answer, Refusal, document, long_document};
 use super::connection::Caller;
 use super::context::Context;
-use super::look::{RouteQuery, leads_nowhere};
+use super::look::RouteQuery;
 use super::query::{Parameters, bad, digits};
-use crate::api::ask::{Ask, Names};
-use crate::api::document::{NextHopDocument, RouteDocument, Routes, RuleDocument, Rules};
-use crate::kernel::{SeenRoute, SeenRule};
-use crate::names;
+use crate::api::ask::Ask;
+use crate::api::document::{Routes, Rules};
+use crate::api::seen;
 use axum::extract::{Extension, State};
 use hyper::Uri;
-use protocol::{Family, Ifindex, PROTOCOL, Prefix, TableId};
+use protocol::{Family, TableId};
 use std::sync::Arc;
 
 /// KiB of an answer with so many routes or rules.
 const fn size(routes: usize) -> usize {
-    routes / 3 + 64
+    routes * 2 / 5 + 64
 }
 
 /// Routes in one answer: by default, and at most.
@@ -46,7 +45,7 @@ pub(super) async fn routes(
     };
     let found = context.looker.routes(RouteQuery { family, table, protocol: None, oif, limit }).await?;
     let count = found.count();
-    let routes: Vec<_> = found.routes.into_iter().map(|route| route_document(route, &names)).collect();
+    let routes: Vec<_> = found.routes.into_iter().map(|route| seen::route(route, &names.links)).collect();
     let has_more = u64::try_from(routes.len()).is_ok_and(|listed| listed < count);
     long_document(share, &Routes { routes, count, has_more })
 }
@@ -60,8 +59,13 @@ pub(super) async fn rules(
     Parameters::of(&uri, &[])?;
     let share = caller.reserve(size(LIMIT)).await?;
     let names = context.ask(Ask::Names).await?;
-    let rules: Vec<_> =
-        context.looker.rules().await?.iter().map(|rule| rule_document(rule, &names)).collect();
+    let rules: Vec<_> = context
+        .looker
+        .rules()
+        .await?
+        .iter()
+        .map(|rule| seen::rule(rule, &names.links, names.policy.table_base))
+        .collect();
     long_document(share, &Rules { count: u64::try_from(rules.len()).unwrap_or(u64::MAX), rules })
 }
 
@@ -74,71 +78,4 @@ fn table_of(text: &str) -> Result<u32, Refusal> {
         number => digits(number).and_then(|digits| digits.parse().ok()).filter(|number| *number > 0),
     };
     number.ok_or_else(|| bad("table", text, "main, local, default, or a number from 1 to 4294967295"))
-}
-
-pub(super) fn route_document(route: SeenRoute, names: &Names) -> RouteDocument {
-    let link = |oif: Option<u32>| name_of(oif?, names);
-    let first = route.hops.first().copied().unwrap_or_default();
-    let next_hops = match route.hops.as_slice() {
-        [] | [_] => Vec::new(),
-        hops => hops
-            .iter()
-            .map(|hop| NextHopDocument { gateway: hop.gateway, interface: link(hop.oif) })
-            .collect(),
-    };
-    let is_default = route.destination.length() == 0;
-    RouteDocument {
-        destination: if is_default { "default".to_owned() } else { route.destination.to_string() },
-        family: family(Family::of(route.destination.address())).to_owned(),
-        kind: names::route_type(route.kind).into_owned(),
-        gateway: first.gateway,
-        interface: if leads_nowhere(&route) { None } else { link(first.oif) },
-        metric: route.metric,
-        table: names::route_table(route.table).into_owned(),
-        protocol: names::route_protocol(route.protocol).into_owned(),
-        scope: names::scope(route.scope).into_owned(),
-        source: route.source,
-        next_hops,
-        managed: route.protocol == PROTOCOL,
-    }
-}
-
-pub(super) fn rule_document(rule: &SeenRule, names: &Names) -> RuleDocument {
-    let is_ours = rule.protocol == PROTOCOL;
-    let stands_for = || {
-        let ifindex = TableId(rule.table?).interface(names.policy.table_base)?;
-        name_of(ifindex.into(), names)
-    };
-    RuleDocument {
-        priority: rule.priority,
-        family: family(rule.family).to_owned(),
-        from: selector(rule.source),
-        to: selector(rule.destination),
-        table: rule.table.map(|table| names::route_table(table).into_owned()),
-        action: rule.action.to_owned(),
-        interface: if is_ours { stands_for() } else { rule.iif.clone() },
-        protocol: names::route_protocol(rule.protocol).into_owned(),
-        managed: is_ours,
-    }
-}
-
-fn name_of(ifindex: u32, names: &Names) -> Option<String> {
-    let name = names.links.get(&Ifindex::try_from(ifindex).ok()?)?;
-    Some(name.as_str().to_owned())
-}
-
-const fn family(family: Family) -> &'static str {
-    match family {
-        Family::V4 => "ipv4",
-        Family::V6 => "ipv6",
-    }
-}
-
-/// As ip-rule(8) shows it: one address without its length.
-fn selector(prefix: Option<Prefix>) -> String {
-    match prefix {
-        None => "all".to_owned(),
-        Some(prefix) if Prefix::host(prefix.address()) == prefix => prefix.address().to_string(),
-        Some(prefix) => prefix.to_string(),
-    }
 }

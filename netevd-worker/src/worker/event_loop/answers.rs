@@ -69,6 +69,8 @@ impl Worker {
         let above = above.map(|other| other.name.to_string());
         let nothing = Plan::default();
         let mut detail = view::detail(link, self.state.routes(), &self.managing(&nothing), above, queue);
+        let routing = self.routing.iter();
+        detail.problems = routing.flat_map(|routing| routing.complaints_of(link.ifindex)).cloned().collect();
         let query = crate::api::ask::EventQuery {
             limit: EVENTS_SHOWN,
             interface: Some(name.to_string()),

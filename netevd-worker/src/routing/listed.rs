@@ -1,0 +1,92 @@
+//! Names in `routing.policy_rules` for which nothing can be installed, and why. Names alone: a pattern that
+//! matches nothing, or a link without a gateway, is no fault of who wrote it. Pure.
+
+use super::{Note, is_managed};
+use crate::kernel::link_flag;
+use crate::state::{LinkState, State};
+use protocol::{Family, GatewayCheck, Ifindex, Policy};
+
+/// The listed names that are no patterns and not excluded again.
+fn names(policy: &Policy) -> impl Iterator<Item = String> + '_ {
+    let is_name = |item: &String| !item.starts_with('!') && !item.contains(['*', '?', '[']);
+    policy.interfaces.items().filter(is_name).filter(|name| policy.interfaces.matches(name))
+}
+
+/// Whether a link is listed by its very name.
+pub(super) fn is_named(link: &LinkState, policy: &Policy) -> bool {
+    names(policy).any(|name| name == link.name.as_str())
+}
+
+/// Each listed name that is no link's, loopback, or a port's.
+pub(super) fn misplaced(state: &State, policy: &Policy) -> Vec<Note> {
+    let note = |name: &str, link: Option<Ifindex>, why: String| Note {
+        link,
+        text: format!("routing.policy_rules lists {name}, {why}"),
+    };
+    let found = names(policy).filter_map(|name| {
+        let Some(link) = state.links().find(|link| link.name.as_str() == name) else {
+            let has_it = |link: &&LinkState| {
+                let extra = link.extra.as_ref();
+                extra.is_some_and(|extra| extra.alternative_names.contains(&name))
+            };
+            let why = match state.links().find(has_it) {
+                Some(link) => format!("which is another name of {0}: write {0}", link.name),
+                None => {
+                    "and there is no such link: correct the name (ip -br link has all), or take it out".into()
+                }
+            };
+            return Some(note(&name, None, why));
+        };
+        if link.flags & link_flag::LOOPBACK != 0 {
+            return Some(note(
+                &name,
+                Some(link.ifindex),
+                "the loopback link, which is no uplink: take it out".into(),
+            ));
+        }
+        if link.controller == 0 {
+            return None;
+        }
+        let above = state.links().find(|other| other.ifindex.get() == link.controller);
+        let why = match above {
+            Some(vrf) if vrf.kind.as_deref() == Some("vrf") => {
+                format!("a port of the VRF {}, which has a table of its own: take it out", vrf.name)
+            }
+            Some(above) => {
+                format!("a port of {0}, which has its addresses and routes: write {0}", above.name)
+            }
+            None => "a port of another link, which has its addresses and routes: take it out".into(),
+        };
+        Some(note(&name, Some(link.ifindex), why))
+    });
+    found.collect()
+}
+
+/// A link that is listed by its name, is up, and has addresses of a family and no way out for it.
+pub(super) fn without_gateway(link: &LinkState, family: Family, policy: &Policy) -> Option<Note> {
+    let address = link.addresses.iter().map(|known| &known.address);
+    let address =
+        address.filter(|address| address.is_usable()).find(|address| Family::of(address.ip) == family)?;
+    if !link.is_up() || !is_managed(link, policy) || !is_named(link, policy) {
+        return None;
+    }
+    let name = &link.name;
+    let remedy = match link.believed_gateway(family) {
+        Some(gateway) if policy.gateway_check != GatewayCheck::OnLink => format!(
+            "the network manager or the lease names {gateway}: set routing.gateway_check: on-link, which takes it, or \
+             routing.gateways: {{ {name}: [{gateway}] }}"
+        ),
+        _ => format!(
+            "set routing.gateways: {{ {name}: [ADDRESS] }}, or add a default route by {name}, or list it by a pattern \
+             if it is no uplink"
+        ),
+    };
+    Some(Note {
+        link: Some(link.ifindex),
+        text: format!(
+            "{name} {family}: {} has no gateway: the kernel has no default route by {name} that could tell one, and \
+             routing.gateways names none, so nothing is installed for {family}; {remedy}",
+            address.ip
+        ),
+    })
+}

@@ -18,7 +18,9 @@ work=$PWD/target/layout
 rm -rf "$work"
 mkdir -p "$work/bin/profile"
 chmod 1777 "$work/bin/profile"
-make --no-print-directory release LAYOUT= MAP="$work"
+# Profiler and nm need the names that a release has not.
+symbols='--config profile.release.strip=false --config profile.release.package.netevd-worker.strip=false'
+make --no-print-directory release LAYOUT= MAP="$work" CARGO="${CARGO:-cargo} $symbols"
 for program in netevd netevd-worker netevd-priv netevd-test-agent; do
     cp "target/release/$program" "$work/bin/$program"
 done

@@ -17,7 +17,7 @@ REMAP = --remap-path-prefix=$(CURDIR)=/netevd \
 .PHONY: help build release man install uninstall demo test rootfs test-boot test-hostile test-api size layout fuzz miri bench lint audit exposure deny sbom reproducible packages packages-ci clean bench-table soak
 
 help: ## Print this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
 		printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 build: ## Build the three programs and the test agent (debug)

@@ -151,6 +151,8 @@ impl Task {
                 plan = self.plans.recv() => drop(plan.ok_or(Deserted)?),
             }
         };
+        // With it goes its connection to the bus.
+        drop(unit);
         while self.plans.try_recv().is_ok() {}
         let dumper = match Dumper::new() {
             Ok(dumper) => dumper,

@@ -32,5 +32,6 @@ run tests/it/ -p netevd --test it
 run tests/launcher/ -p netevd --test launcher
 run tests/papers/ -p netevd --test papers
 run tests/examples.rs -p netevd --test examples
+run tests/client.rs -p netevd --test client
 [ -z "$named" ] || { echo "hostile.sh: in no program that it knows: $named" >&2; exit 1; }
 echo "and $boot by make test-boot"

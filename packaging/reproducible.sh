@@ -11,7 +11,7 @@ rm -rf "$place"
 SOURCE_DATE_EPOCH=$(packaging/version.sh epoch)
 export SOURCE_DATE_EPOCH BUILT COMPRESSION=quick LINT=no
 
-# once NAME DIRECTORY: all formats, from sources of its own.
+# once NAME DIRECTORY: all formats, from its own copy of the sources.
 once() (
     tree=$place/$1/$2
     mkdir -p "$tree" "$place/$1/home"

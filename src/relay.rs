@@ -39,7 +39,7 @@ pub(crate) fn begin(child: &mut Child) {
     }
 }
 
-/// Waits for what has been printed, when children have ended; what they left running may go on for ever.
+/// Waits for what has been printed, when children have ended; what they left running may run indefinitely.
 pub(crate) fn finish() {
     let held = COPIERS.lock().ok().and_then(|mut copiers| copiers.take());
     let Some((ours, ended)) = held else { return };

@@ -329,7 +329,7 @@ fn list_scripts_tells_what_runs_and_what_mends_the_rest() {
     assert_eq!(output.status.code(), Some(1), "{shown}{said}");
     assert!(shown.contains(&format!("  runs     {directory}/10-good\n")), "{shown}");
     assert!(shown.contains(&format!("  refused  {directory}/20-open\n")), "{shown}");
-    assert!(shown.contains(&format!("to mend it: chmod go-w {directory}/20-open\n")), "{shown}");
+    assert!(shown.contains(&format!("to fix it: chmod go-w {directory}/20-open\n")), "{shown}");
     assert!(shown.contains(&format!("  skipped  {directory}/30-off.bak\n")), "{shown}");
     assert!(shown.contains(&format!("  masked   {directory}/40-null\n           by /dev/null\n")), "{shown}");
     assert!(

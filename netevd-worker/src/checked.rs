@@ -30,7 +30,7 @@ pub fn open_or_make(path: &Path) -> io::Result<File> {
     regular(path, OpenOptions::new().read(true).write(true).create(true).mode(0o644))
 }
 
-/// The text of a file of at most so many bytes.
+/// The text of a file of at most this number of bytes.
 ///
 /// # Errors
 /// As [`open`], and when it is longer or not UTF-8.

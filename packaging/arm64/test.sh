@@ -9,7 +9,7 @@ set -eu
 built=$(readlink -f "${1:?usage: test.sh BUILT}")
 project=$(readlink -f "$(dirname "$0")/../..")
 if [ "${ARM64_MACHINE:-}" != 1 ]; then
-    # Network and mounts of its own; they end with it.
+    # Its own network and mounts, which end with it.
     ARM64_MACHINE=1 exec unshare --net --mount "$0" "$built"
 fi
 fail() {

@@ -58,7 +58,7 @@ impl Drop for EffectiveGroup {
     }
 }
 
-/// Why whoever listens there is not believed. Of the socket it is the uid that called listen(2).
+/// Why the listener there is not believed. Of the socket it is the uid that called listen(2).
 fn vouch(path: &Path, peer: u32) -> io::Result<Option<String>> {
     if peer == Uid::effective().as_raw() {
         return Ok(None);

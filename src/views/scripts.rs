@@ -27,10 +27,10 @@ pub(crate) fn text(list: &Scripts, backend: Backend) -> String {
         };
         out.push_str(&format!("  {word}  {}\n", clean(&script.path)));
         if let Some(reason) = &script.reason {
-            let (why, cure) = reason.split_once("; to mend it: ").unwrap_or((reason, ""));
+            let (why, cure) = reason.split_once("; to fix it: ").unwrap_or((reason, ""));
             out.push_str(&format!("           {}\n", clean(why)));
             if !cure.is_empty() {
-                out.push_str(&format!("           to mend it: {}\n", clean(cure)));
+                out.push_str(&format!("           to fix it: {}\n", clean(cure)));
             }
         }
         if let Some(runs) = ran(script) {

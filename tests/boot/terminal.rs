@@ -21,7 +21,7 @@ const SCRIPT: (&str, &str, u32) = (
      mv /srv/out/new-$EVENT_ID /srv/out/look-$EVENT_ID\n",
     0o755,
 );
-/// Root's shell on a terminal of its own; what was typed behind it is in /srv/out/typed.
+/// Root's shell on its own terminal; what was typed behind it is in /srv/out/typed.
 const SESSION: &str = "#!/bin/bash\nstty -echo\nnetevd test mtu --link up0\necho status $?\n\
                        IFS= read -r -t 1 typed; printf %s \"$typed\" >/srv/out/typed\n";
 /// The number that `netevd test` gives its event.

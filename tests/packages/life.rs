@@ -61,7 +61,7 @@ fn configured(host: &Host) {
     host.configure();
     machine.sh("systemctl reload netevd");
     host.await_routing("policy routing after the installation");
-    // A helper that dies at its start is started again for ever; the reload ends it once, with 0.
+    // A helper that dies at its start is started again without end; the reload ends it once, with 0.
     for (property, value) in [("ExecMainCode", "0"), ("Result", "success")] {
         assert_eq!(machine.property("netevd-priv", property), value, "{}", machine.journal());
     }

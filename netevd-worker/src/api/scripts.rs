@@ -22,7 +22,7 @@ impl From<Entry> for ScriptDocument {
             Verdict::Masked { by } => ("masked", Some(format!("by {}", by.display()))),
             Verdict::Skipped(reason) => ("skipped", Some(reason.to_string())),
             Verdict::Refused { component, found, cure } => {
-                ("refused", Some(format!("{} {found}; to mend it: {cure}", component.display())))
+                ("refused", Some(format!("{} {found}; to fix it: {cure}", component.display())))
             }
         };
         Self {

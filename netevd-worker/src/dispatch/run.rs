@@ -79,7 +79,7 @@ pub(super) struct Ended {
 
 /// Prepares a script by its absolute path, with nothing of the caller's own environment: arguments,
 /// variables, standard input, pipes for what it prints. The caller has judged the path, gives it a
-/// process group of its own, and feeds the document once the script runs. Fails when there is no
+/// separate process group, and feeds the document once the script runs. Fails when there is no
 /// descriptor for standard input.
 pub fn command(script: &Path, kind: EventKind, input: &Input) -> io::Result<(Command, Feed)> {
     let (stdin, feed) = stdin::open()?;

@@ -1,5 +1,5 @@
 //! A script for somebody who watches (`netevd test`): the same program, the same input and the same end as
-//! in the daemon, but its output goes to whoever asked and not into the log.
+//! in the daemon, but its output goes to the caller and not into the log.
 
 use super::Input;
 use super::process::Process;
@@ -58,7 +58,7 @@ impl Trial<'_> {
         }
     }
 
-    /// By a child of the caller's, who started it with [`super::command`] and in a process group of its own.
+    /// By a child of the caller's, who started it with [`super::command`] and in its own process group.
     pub async fn of(
         &self,
         mut child: Child,

@@ -107,7 +107,7 @@ impl fmt::Display for Verdict {
             Verdict::Skipped(reason) => write!(f, "skipped: {reason}"),
             Verdict::Refused { component, found, cure } => {
                 let cure = printable(cure);
-                write!(f, "refused: {} {found}; to mend it: {cure}", shown(component))
+                write!(f, "refused: {} {found}; to fix it: {cure}", shown(component))
             }
         }
     }

@@ -181,6 +181,6 @@ fn one_line_names_component_finding_and_cure() {
     let directory = place.0.join("routable.d");
     let directory = directory.display();
     let expected =
-        format!("refused: {directory} is writable by group (mode 0775); to mend it: chmod go-w {directory}");
+        format!("refused: {directory} is writable by group (mode 0775); to fix it: chmod go-w {directory}");
     assert_eq!(line, expected);
 }

@@ -189,7 +189,7 @@ impl SeenHop {
     }
 }
 
-/// `struct rtnexthop` after `struct rtnexthop`, each with attributes of its own.
+/// `struct rtnexthop` after `struct rtnexthop`, each with its own attributes.
 fn paths(family: Family, mut rest: &[u8]) -> Result<Vec<SeenHop>, DecodeError> {
     let mut hops = Vec::new();
     while let Some(&[low, high, flags, weight, index @ ..]) = rest.first_chunk::<PATH>() {

@@ -82,7 +82,7 @@ fn confine() -> Result<(), Fault> {
     Ok(())
 }
 
-/// The worker's end: the launcher's socket pair, whoever connects first to systemd's socket, or what a
+/// The worker's end: the launcher's socket pair, the first to connect to systemd's socket, or what a
 /// unit of `netevd test` has as its standard input.
 fn channel(from: &str) -> Result<OwnedFd, Fault> {
     let open = |number| sys::inherited(number).map_err(|error| Fault::Failed("its channel", error));

@@ -1,5 +1,5 @@
 //! A transient unit for one test, by systemd-run(1), with the lines of the service that is installed: of its
-//! file and of every drop-in, read anew each time, so that there is no second list of them.
+//! file and of every drop-in, read again each time, so that there is no second list of them.
 //!
 //! What runs in it is the runner of scripts, which the worker uses with `scripts.user`, at one end of a
 //! socket pair. The unit gets that end and two pipes, and nothing of the caller's.
@@ -186,7 +186,7 @@ impl Unit {
 
 impl fmt::Display for Unit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "it runs in a unit of its own with the lines of {}", self.service)?;
+        write!(f, "it runs in its own unit with the lines of {}", self.service)?;
         match self.files.len() {
             0 | 1 => {}
             2 => f.write_str(" and one drop-in")?,

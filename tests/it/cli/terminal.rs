@@ -5,7 +5,7 @@ use super::NETEVD;
 use crate::support::{Host, wait_for};
 use serde_json::Value;
 
-/// A terminal of its own for the machine, and the program that tries to type into it.
+/// A terminal for the machine alone, and the program that tries to type into it.
 fn place(test: &str) -> Option<Host> {
     let host = Host::with_users(test)?;
     host.sh(

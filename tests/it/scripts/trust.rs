@@ -93,7 +93,7 @@ fn refused_then_mended(host: &Host, fault: &Fault, turn: u32) {
 
     // The command that it names does mend it. (A directory in a script's place has to go elsewhere,
     // and where to is for people to say.)
-    let cure = listed.lines().find_map(|line| line.trim().strip_prefix("to mend it: "));
+    let cure = listed.lines().find_map(|line| line.trim().strip_prefix("to fix it: "));
     let cure = cure.unwrap_or_else(|| panic!("a command:\n{listed}"));
     host.ip("addr flush dev eth1");
     if !cure.starts_with("mv ") {

@@ -481,7 +481,7 @@ async fn silent_sources_take_nobody_s_seat() {
         assert_eq!(ask(tcp_from(source, &at).await, &request).await.status, 200, "{source}");
     }
     for target in ["/api/v1/rules", "/api/v1/status"] {
-        assert_eq!(stage.get(target).await.status, 200, "the unix socket has seats of its own");
+        assert_eq!(stage.get(target).await.status, 200, "the unix socket has its own seats");
     }
     // All of loopback is one host, and the oldest went.
     tokio::time::sleep(Duration::from_millis(100)).await;

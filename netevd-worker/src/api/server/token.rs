@@ -18,7 +18,7 @@ const LONGEST: u64 = 4_096;
 pub(super) struct Token([u8; 32]);
 
 impl Token {
-    /// The error says what was found, and what mends it, but nothing of the content. The file must not belong
+    /// The error says what was found and how to fix it, but nothing of the content. The file must not belong
     /// to one of these users, who could choose the token.
     pub(super) fn read(path: &Path, not_of: &[u32]) -> Result<Self, String> {
         let name = path.display();
@@ -28,7 +28,7 @@ impl Token {
                  tr -d ' \\n' >{name}; chgrp netevd {name})"
             ),
             io::ErrorKind::PermissionDenied => format!(
-                "api.token_file {name} cannot be read by the daemon's user; to mend it: chgrp netevd {name} && \
+                "api.token_file {name} cannot be read by the daemon's user; to fix it: chgrp netevd {name} && \
                  chmod 0640 {name}"
             ),
             _ => format!("api.token_file {name} cannot be read: {error}"),
@@ -50,7 +50,7 @@ impl Token {
         // Scripts have the worker's group: who may write may choose.
         if found.mode() & 0o026 != 0 {
             return Err(format!(
-                "api.token_file {name} has mode {:04o}, so that others may read or write it; to mend it: \
+                "api.token_file {name} has mode {:04o}, so that others may read or write it; to fix it: \
                  chmod 0640 {name}, and put another token into it",
                 found.mode() & 0o7777
             ));
@@ -92,7 +92,7 @@ pub(in crate::api) fn owner_fault(path: &Path, uid: u32) -> String {
     let name = path.display();
     format!(
         "api.token_file {name} belongs to uid {uid}, as whom the worker or scripts run: a script could choose the \
-         token; to mend it: chown root {name}, and put another token into it"
+         token; to fix it: chown root {name}, and put another token into it"
     )
 }
 

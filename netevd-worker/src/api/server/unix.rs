@@ -81,7 +81,7 @@ fn may_give(path: &Path, gid: Gid, group: &str) -> bool {
         .inspect_err(|error| {
             tracing::warn!(
                 "the API's socket cannot be given to group {group} (api.socket_group): {error}; it has the \
-             daemon's own group. To mend it, make the daemon's user a member: usermod -aG {group} USER"
+             daemon's own group. To fix it, make the daemon's user a member: usermod -aG {group} USER"
             );
         })
         .is_ok()

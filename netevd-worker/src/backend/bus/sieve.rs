@@ -50,7 +50,7 @@ enum Place {
     Lines,
     /// At the beginning of a message.
     Between,
-    /// In a message that is passed on, with so many bytes to come.
+    /// In a message that is passed on, with this number of bytes to come.
     Passing(usize),
     /// In one that is not.
     Dropping(usize),

@@ -179,7 +179,7 @@ fn in_ancestor() -> WatchMask {
 fn fault(path: &Path, error: &io::Error) -> String {
     let path = path.display();
     let cure = match error.kind() {
-        io::ErrorKind::PermissionDenied => format!("mend it: chmod a+rx {path}"),
+        io::ErrorKind::PermissionDenied => format!("fix it: chmod a+rx {path}"),
         io::ErrorKind::StorageFull => "raise it: sysctl fs.inotify.max_user_watches=65536".to_owned(),
         _ => format!("look: ls -ld {path}"),
     };

@@ -65,7 +65,7 @@ impl Files {
     fn complain(&mut self, path: &Path, modes: &str, error: &io::Error) {
         let mut text = format!("{} cannot be read, so its leases are not known: {error}", path.display());
         if error.kind() == io::ErrorKind::PermissionDenied {
-            text += &format!("; mend it: chmod {modes} {}", path.display());
+            text += &format!("; fix it: chmod {modes} {}", path.display());
         }
         if self.complaints.get(path) != Some(&text) {
             tracing::warn!("dhclient: {text}");

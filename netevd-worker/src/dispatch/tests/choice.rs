@@ -61,7 +61,7 @@ fn a_refused_script_is_told_once_and_masks_all_the_same() {
             assert!(bench.finish().await.is_empty(), "neither it nor the one beneath it");
         }
         let line = format!(
-            "{0} is writable by group and others (mode 0777); to mend it: chmod go-w {0}",
+            "{0} is writable by group and others (mode 0777); to fix it: chmod go-w {0}",
             path.display()
         );
         assert_eq!(log.with(&line).len(), 1, "{:?}", log.lines());

@@ -1,4 +1,4 @@
-//! The filter's program, run by an interpreter of its own: that it is made for this architecture and by
+//! The filter's program, run by a separate interpreter: that it is made for this architecture and by
 //! its numbers, also where the system calls are emulated and no filter is to be had (qemu-user).
 
 #![cfg(test)]

@@ -25,10 +25,11 @@ if [ -n "$deb" ]; then
         --customize-hook="upload '$deb' /tmp/netevd.deb" \
         --customize-hook='chroot "$1" dpkg -i /tmp/netevd.deb' \
         --customize-hook='rm "$1/tmp/netevd.deb"' \
-        --customize-hook="upload '$here/netevd.yaml' /etc/netevd/netevd.yaml"
+        --customize-hook="upload '$here/netevd.yaml' /etc/netevd/netevd.yaml" \
+        --customize-hook='echo "# Name a mirror of Debian here to install more." >"$1/etc/apt/sources.list"'
 fi
-# What a container's runtime makes, what no container reads, and what differs between two builds. Later packages
-# come from Debian, not from this host's mirror.
+# What a container's runtime makes, what no container reads, and what differs between two builds. This host's
+# mirror stays named only in the base for tests, which is not given away.
 mmdebstrap --quiet --variant=apt --aptopt='APT::Install-Recommends "false"' \
     --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
@@ -36,6 +37,4 @@ mmdebstrap --quiet --variant=apt --aptopt='APT::Install-Recommends "false"' \
     --customize-hook='rm -f "$1/etc/hostname" "$1/etc/resolv.conf" "$1/etc/machine-id" "$1"/var/log/*.log
         rm -f "$1/etc/passwd-" "$1/etc/group-" "$1/etc/shadow-" "$1/etc/gshadow-"
         rm -f "$1"/var/cache/ldconfig/aux-cache "$1"/var/log/apt/*' \
-    --customize-hook="printf 'deb http://deb.debian.org/debian %s main\n' '$suite' >\"\$1/etc/apt/sources.list\"
-        printf 'deb http://deb.debian.org/debian-security %s-security main\n' '$suite' >>\"\$1/etc/apt/sources.list\"" \
     "$suite" "$out" "$mirror"

@@ -10,6 +10,9 @@ run() { packaging/oci/containers.sh target/containers "$@"; }
 end() {
     run podman rm --force --time 0 "$name" >/dev/null 2>&1 || true
     rm -rf "$work"
+    # podman keeps its storage mounted, and buildah the container of its last step.
+    awk -v below="$PWD/target/containers/" 'index($2, below) == 1 { print $2 }' /proc/mounts | sort -r |
+        while read -r place; do umount "$place" || true; done
 }
 trap end EXIT
 trap 'exit 1' INT TERM

@@ -36,8 +36,25 @@ impl Host {
     pub(crate) fn await_uplinks(&self) {
         let is_there = |link: &str| self.path(&format!("/sys/class/net/{link}")).exists();
         if is_there("up1") {
-            let has = || !self.ip_json("-6 addr show dev up1 scope global")[0]["addr_info"].is_null();
-            wait_for("an address by router advertisement", || self.ip("addr"), has);
+            let has = |family| {
+                !self.ip_json(&format!("{family} addr show dev up1 scope global"))[0]["addr_info"].is_null()
+            };
+            wait_for("an address by router advertisement", || self.ip("addr"), || has("-6"));
+            wait_for("an address by DHCP", || self.ip("addr"), || has("-4"));
+            // The kernel has an address before networkd's files have what came with it; and with either of the
+            // two networkd calls the link configured.
+            let file = format!("/run/systemd/netif/links/{}", self.ifindex("up1"));
+            wait_for(
+                "both name servers of up1",
+                || self.read(&file),
+                || {
+                    let text = self.read(&file);
+                    let line = text.lines().find_map(|line| line.strip_prefix("DNS=")).unwrap_or_default();
+                    ["198.51.100.1", "2001:db8:1::1"]
+                        .iter()
+                        .all(|server| line.split(' ').any(|word| word == *server))
+                },
+            );
         }
         for link in ["up0", "up1"].into_iter().filter(|link| is_there(link)) {
             self.await_networkd(link, "routable", "configured");

@@ -64,7 +64,9 @@ fn networkd_forged_signals_run_nothing() {
     let Some(host) = machine("networkd_forged_signals_run_nothing") else { return };
     recorders(&host);
     let daemon = host.start_daemon();
+    // Of both of its states, which are events with runs of their own.
     host.await_run("routable", "up0");
+    host.await_run("configured", "up0");
     let before = words(&host.records(), "up0");
     let path = format!("/org/freedesktop/network1/link/_3{}", host.ifindex("up0"));
     assert_eq!(path.len(), "/org/freedesktop/network1/link/_3N".len(), "an index of one digit");

@@ -42,6 +42,13 @@ fn networkmanager_a_connection_goes_and_comes() {
 
     host.sh("nmcli connection down nm1");
     let down = host.await_run("disconnected", "nm1");
+    // `deactivating` lasts as long as NetworkManager takes addresses away: it ran, or was over before its turn and
+    // is counted by the run for what came after it. Nothing that comes later may be left out, for from
+    // `disconnected` each state is higher than the one before.
+    let mut events = vec!["activated", "deactivating", "disconnected"];
+    if down.env("SKIPPED") == "1" {
+        events.remove(1);
+    }
     assert_eq!((down.env("STATE"), down.env("OLD_STATE")), ("disconnected", "deactivating"));
     assert_eq!((down.env("NM_STATE"), down.env("NM_REASON")), ("disconnected", "user-requested"));
     assert_eq!((down.env("NM_CONNECTION_ID"), down.env("NM_CONNECTION_UUID")), ("nm1", uuid.as_str()));
@@ -57,20 +64,8 @@ fn networkmanager_a_connection_goes_and_comes() {
     );
     assert_eq!((up.env("NM_CONNECTION_ID"), up.env("NM_CONNECTION_UUID")), ("nm1", uuid.as_str()));
     assert_eq!((up.env("DNS"), up.env("ADDR")), ("198.18.1.1", "198.18.1.2"));
-    assert_eq!(
-        super::events(&host, "nm1"),
-        [
-            "activated",
-            "deactivating",
-            "disconnected",
-            "prepare",
-            "config",
-            "ip-config",
-            "ip-check",
-            "secondaries",
-            "activated",
-        ]
-    );
+    events.extend(["prepare", "config", "ip-config", "ip-check", "secondaries", "activated"]);
+    assert_eq!(super::events(&host, "nm1"), events);
 }
 
 #[test]

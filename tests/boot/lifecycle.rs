@@ -42,7 +42,7 @@ fn a_stop_leaves_the_kernel_alone_and_flush_clears_it() {
         let before = machine.ours();
         machine.sh("systemctl stop netevd");
         for unit in ["netevd.service", "netevd-priv.service", "netevd.socket"] {
-            assert_eq!(machine.property(unit, "ActiveState"), "inactive", "{unit}");
+            machine.await_state(unit, "inactive");
         }
         let log = machine.sh("journalctl --no-pager -u netevd -p warning");
         assert!(!log.contains("helper"), "a stop is no loss: {log}");

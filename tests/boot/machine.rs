@@ -124,6 +124,13 @@ impl Machine {
         self.sh(&format!("systemctl show --value --property {name} {unit}")).trim().to_owned()
     }
 
+    /// Waits until a unit is in this state. `systemctl stop netevd` waits for that job alone: what is part of
+    /// it (the helper, the sockets) stops after it, by jobs of their own.
+    pub(crate) fn await_state(&self, unit: &str, state: &str) {
+        let script = format!("systemctl show --value --property ActiveState {unit}");
+        self.await_text(&format!("{unit} is {state}"), &script, |text| text.trim() == state);
+    }
+
     /// The main process of a unit; 0 when it has none.
     pub(crate) fn process(&self, unit: &str) -> u32 {
         self.property(unit, "MainPID").parse().expect("a number")

@@ -121,7 +121,7 @@ fn the_runner_follows_the_worker_and_comes_back() {
         machine.sh("systemctl stop netevd");
         await_gone(machine, &script);
         assert!(machine.run("cat /out/term").text.contains("TERM\n"), "it had its grace");
-        assert_eq!(machine.property("netevd-scripts.service", "ActiveState"), "inactive");
+        machine.await_state("netevd-scripts.service", "inactive");
         assert_eq!(machine.property("netevd-scripts.service", "Result"), "success");
         assert_eq!(machine.property("netevd-scripts.socket", "ActiveState"), "active");
         // Else each link that is there would start one, eight in all, and nothing could run beside them.

@@ -105,7 +105,7 @@ impl Host {
         self.machine.await_text(when, crate::RULES, is_whole);
         self.machine.await_text(when, "systemctl status netevd", |text| text.contains("policy routing on"));
         for unit in ["netevd", "netevd-priv"] {
-            assert_eq!(self.machine.property(unit, "ActiveState"), "active", "{when}: {unit}");
+            self.machine.await_state(unit, "active");
         }
     }
 

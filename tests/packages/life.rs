@@ -124,6 +124,7 @@ fn upgraded(host: &Host) {
 fn choices_stay(host: &Host) {
     let machine = &host.machine;
     let state = |unit: &str, active: &str, file: &str| {
+        machine.await_state(unit, active);
         assert_eq!(host.state(unit), (active.to_owned(), file.to_owned()), "{unit}\n{}", machine.journal());
     };
     machine.sh("systemctl disable --now netevd 2>&1");
@@ -155,7 +156,7 @@ fn removed(host: &Host) {
     let monitor = machine.sh("cat /root/monitor");
     assert!(monitor.contains("Deleted") && monitor.contains("192.0.2.34"), "{monitor}");
     for unit in ["netevd.service", "netevd-priv.service", "netevd.socket", "netevd-scripts.socket"] {
-        assert_eq!(machine.property(unit, "ActiveState"), "inactive", "{unit}\n{output}");
+        machine.await_state(unit, "inactive");
         assert_eq!(machine.property(unit, "LoadState"), "not-found", "{unit}\n{output}");
     }
     assert_eq!(machine.run("pgrep -l netevd").text, "");

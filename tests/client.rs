@@ -198,7 +198,7 @@ impl Follower {
 
     /// The number and the outcome of the next line.
     fn next(&self) -> (u64, String) {
-        let line = self.lines.recv_timeout(std::time::Duration::from_secs(20)).expect("a line in time");
+        let line = self.lines.recv_timeout(std::time::Duration::from_secs(60)).expect("a line in time");
         let id = line.split(' ').nth(1).and_then(|word| word.parse().ok()).expect("a number");
         (id, line.rsplit("; ").next().unwrap_or_default().to_owned())
     }

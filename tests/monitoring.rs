@@ -198,10 +198,10 @@ fn check_query(query: &str) {
     fs::remove_file(file).expect("removed");
 }
 
-/// Printed, not demanded: a machine under load says nothing about the program.
+/// Printed, not demanded: a machine under load says nothing about the program. The bound is for what hangs.
 #[test]
 fn fifty_interfaces_and_fifty_scripts() {
     let (text, took) = scrape(50, false);
     println!("{} bytes, {} lines in {took:?}", text.len(), text.lines().count());
-    assert!(took < Duration::from_secs(1), "{took:?}");
+    assert!(took < Duration::from_secs(30), "{took:?}");
 }

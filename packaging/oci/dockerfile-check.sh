@@ -33,7 +33,8 @@ run buildah bud --quiet --isolation chroot --network host --format docker --buil
 
 run podman run --detach --name "$name" --network none --read-only --tmpfs /run:rw,mode=755 --cap-drop all \
     --cap-add NET_ADMIN,SETUID,SETGID,SETPCAP,CHOWN --health-interval disable localhost/netevd:dockerfile >/dev/null
-tries=50
+# A minute at least.
+tries=300
 until run podman healthcheck run "$name" >/dev/null 2>&1; do
     tries=$((tries - 1))
     if [ "$tries" = 0 ]; then

@@ -185,9 +185,9 @@ pub(crate) fn is_gone(pid: i32) -> bool {
 }
 
 pub(crate) fn await_that(what: &str, mut condition: impl FnMut() -> bool) {
-    let until = Instant::now() + Duration::from_secs(20);
+    let until = Instant::now() + Duration::from_secs(60);
     while !condition() {
-        assert!(Instant::now() < until, "20 s have passed and not: {what}");
+        assert!(Instant::now() < until, "60 s have passed and not: {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }

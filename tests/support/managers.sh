@@ -37,14 +37,13 @@ bus_name() {
     esac
 }
 
-# await WHAT COMMAND...: until the command succeeds, at most about 20 s.
+# await WHAT COMMAND...: until the command succeeds, at most a minute.
 await() {
     what=$1
     shift
-    tries=0
+    end=$(($(date +%s) + 60))
     while ! "$@" >/dev/null 2>&1; do
-        tries=$((tries + 1))
-        if [ "$tries" -gt 500 ]; then
+        if [ "$(date +%s)" -gt "$end" ]; then
             echo "managers.sh: not seen: $what" >&2
             exit 1
         fi

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-/// How long a condition may take on a machine that is busy with everything else; under a profiler
-/// NETEVD_TEST_PATIENCE, in seconds.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// A guard against hangs, not a measure of speed: two dozen machines that boot side by side on two cores
+/// took more than 20 s each. Under a profiler NETEVD_TEST_PATIENCE, in seconds.
+const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(8);
 
 /// Waits until `condition` holds.

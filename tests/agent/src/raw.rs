@@ -16,7 +16,7 @@ pub(crate) fn run(arguments: &[String]) {
             std::process::exit(3);
         }
     };
-    let patience = Some(Duration::from_secs(20));
+    let patience = Some(Duration::from_secs(60));
     match &connection {
         Connection::Unix(stream) => stream.set_read_timeout(patience),
         Connection::Tcp(stream) => stream.set_read_timeout(patience),

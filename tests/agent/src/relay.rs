@@ -2,7 +2,7 @@
 //! with itself in the middle of the channel, and kills with SIGKILL at the N-th request: before
 //! it is handed on, or right after, while the helper works on it.
 //!
-//! Prints the request that was the N-th. Ends with status 3 when fewer came within ten seconds.
+//! Prints the request that was the N-th. Ends with status 3 when fewer came within a minute.
 
 use crate::sys;
 use nix::fcntl::{FcntlArg, fcntl};
@@ -16,6 +16,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 const BIN: &str = "/opt/netevd";
+/// For what hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) fn run(arguments: &[String]) {
     let [victim, count, moment] = arguments else {
@@ -30,7 +32,7 @@ pub(crate) fn run(arguments: &[String]) {
 
     let mut frame = [0u8; 512];
     for n in 1.. {
-        await_frame(&to_worker, Duration::from_secs(10));
+        await_frame(&to_worker, PATIENCE);
         let length = recv(to_worker.as_raw_fd(), &mut frame, MsgFlags::empty()).expect("a request");
         let request = &frame[..length];
         if length == 0 {
@@ -54,7 +56,7 @@ pub(crate) fn run(arguments: &[String]) {
             break;
         }
         send(to_helper.as_raw_fd(), request, MsgFlags::MSG_NOSIGNAL).expect("handed on");
-        await_frame(&to_helper, Duration::from_secs(10));
+        await_frame(&to_helper, PATIENCE);
         let length = recv(to_helper.as_raw_fd(), &mut frame, MsgFlags::empty()).expect("a reply");
         send(to_worker.as_raw_fd(), &frame[..length], MsgFlags::MSG_NOSIGNAL).expect("handed back");
     }
@@ -116,9 +118,9 @@ fn await_frame(channel: &OwnedFd, patience: Duration) {
     }
 }
 
-/// Waits for both to end, at most five seconds, and leaves with `status`.
+/// Waits for both to end, for at most PATIENCE, and leaves with `status`.
 fn finish(worker: &mut Child, helper: &mut Child, status: i32) -> ! {
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + PATIENCE;
     for (name, child) in [("worker", worker), ("helper", helper)] {
         while child.try_wait().expect("waited").is_none() {
             if Instant::now() > deadline {

@@ -34,7 +34,7 @@ fn api_holds_against_made_up_requests() {
         .args(["--mode", "all", "--phases", "examples,coverage,fuzzing", "--max-examples", "60"])
         // A stream has no end to wait for.
         .args(["--exclude-path", "/api/v1/events/stream", "--seed", "1", "--no-color"])
-        .args(["--request-timeout", "20"])
+        .args(["--request-timeout", "60"])
         .current_dir(&directory)
         .output()
         .expect("nsenter (util-linux) is installed");

@@ -13,7 +13,7 @@ fn place(test: &str) -> Option<Host> {
 
 /// With an end for what hangs: then the status is 124.
 fn within(host: &Host, words: &str) -> Output {
-    host.run(&["sh", "-c", &format!("exec timeout 20 {NETEVD} {words}")])
+    host.run(&["sh", "-c", &format!("exec timeout 60 {NETEVD} {words}")])
 }
 
 fn as_worker(host: &Host, script: &str) {

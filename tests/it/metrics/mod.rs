@@ -13,7 +13,7 @@ const CONFIG: &str = "\
 system: { backend: kernel }
 monitoring: { interfaces: [\"eth*\"] }
 routing: { policy_rules: [eth1] }
-scripts: { timeout: 1s }
+scripts: { timeout: 3s }
 ";
 
 /// One scrape: the header and the text.

@@ -40,7 +40,7 @@ fn scripts_end_with_a_worker_that_has_lost_its_helper() {
 #[test]
 fn scripts_a_timeout_ends_the_whole_group() {
     let Some(host) = machine("scripts_a_timeout_ends_the_whole_group") else { return };
-    host.config(&format!("{}scripts: {{ timeout: 1s }}\n", super::CONFIG));
+    host.config(&format!("{}scripts: {{ timeout: 3s }}\n", super::CONFIG));
     // Children of both kinds: one that would end by TERM and one that has to be killed.
     host.script(
         "address-added",

@@ -103,7 +103,7 @@ mod tests {
 
     /// Whether it notices anything; a guard ends the wait for what does not come.
     async fn notices(eyes: &mut Eyes) -> bool {
-        tokio::time::timeout(Duration::from_secs(10), eyes.changed()).await.is_ok_and(|seen| seen.is_ok())
+        tokio::time::timeout(Duration::from_secs(60), eyes.changed()).await.is_ok_and(|seen| seen.is_ok())
     }
 
     async fn is_silent(eyes: &mut Eyes) -> bool {

@@ -16,19 +16,20 @@ fn lives(pid: &str) -> bool {
 
 #[test]
 fn a_timeout_ends_the_whole_group() {
-    let Some(mut bench) = Bench::with("timeout", settings(Duration::from_millis(600))) else { return };
+    let Some(mut bench) = Bench::with("timeout", settings(Duration::from_secs(2))) else { return };
     bench.script(
         "etc/routable.d/a",
         "#!/bin/sh\nsleep 300 &\necho $! >@DIR@/child\necho $$ >@DIR@/leader\nwait\n",
     );
     bench.script("etc/routable.d/b", "#!/bin/sh\n:\n");
+    bench.dispatcher.grace = Duration::from_secs(50);
     let (log, _guard) = Log::take();
     local(async {
         let clock = Instant::now();
         bench.submit(event(1, EventKind::Routable, 2));
         let done = bench.next().await;
         assert_eq!(done.outcome, Outcome::TimedOut);
-        assert!(clock.elapsed() < Duration::from_secs(3), "TERM was enough: {:?}", clock.elapsed());
+        assert!(clock.elapsed() < bench.dispatcher.grace, "TERM was enough: {:?}", clock.elapsed());
         assert!(!lives(&bench.written("child")) && !lives(&bench.written("leader")));
         assert_eq!(bench.next().await.outcome, Outcome::Exited(0), "the event goes on");
     });
@@ -39,7 +40,7 @@ fn a_timeout_ends_the_whole_group() {
 #[test]
 fn what_ignores_term_is_killed_after_the_grace_even_without_its_leader() {
     let Some(mut bench) = Bench::new("kill") else { return };
-    bench.dispatcher.reconfigure(settings(Duration::from_millis(300)));
+    bench.dispatcher.reconfigure(settings(Duration::from_secs(1)));
     // The leader dies of TERM, its child ignores it.
     bench.script(
         "etc/routable.d/a",
@@ -51,7 +52,11 @@ fn what_ignores_term_is_killed_after_the_grace_even_without_its_leader() {
         bench.submit(event(1, EventKind::Routable, 2));
         let done = bench.next().await;
         assert_eq!(done.outcome, Outcome::TimedOut);
-        assert!(clock.elapsed() >= Duration::from_millis(700), "the grace was given: {:?}", clock.elapsed());
+        assert!(
+            clock.elapsed() >= Duration::from_millis(1_400),
+            "the grace was given: {:?}",
+            clock.elapsed()
+        );
         let child = bench.written("child");
         while lives(&child) {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -141,7 +146,7 @@ fn output_is_labelled_escaped_and_capped() {
 
 #[test]
 fn an_endless_printer_neither_hides_its_timeout_nor_stops_others() {
-    let Some(mut bench) = Bench::with("endless", settings(Duration::from_secs(1))) else { return };
+    let Some(mut bench) = Bench::with("endless", settings(Duration::from_secs(3))) else { return };
     bench.script("etc/routable.d/a", "#!/bin/sh\nexec yes\n");
     bench.script("etc/configured.d/a", "#!/bin/sh\n:\n");
     local(async {
@@ -257,7 +262,7 @@ fn shutdown_ends_what_runs_and_takes_nothing_more() {
         bench.appears("ready2").await;
         let clock = Instant::now();
         bench.dispatcher.shutdown(Duration::from_millis(300)).await;
-        assert!(clock.elapsed() < Duration::from_secs(5));
+        assert!(clock.elapsed() < Duration::from_secs(30));
         assert_eq!(bench.written("ended"), "ended\n");
         assert!(!lives(&bench.written("pid")), "killed after the grace");
         bench.submit(event(4, EventKind::Routable, 2));

@@ -77,7 +77,13 @@ impl Machine {
             let state = machine.run("systemctl is-system-running").text;
             ["running", "degraded"].contains(&state.trim())
         };
-        wait_for("the machine has booted", || machine.console(), settled);
+        let explain = || {
+            let state = machine.run(
+                "systemctl is-system-running; systemctl list-jobs; journalctl -b --no-pager | tail -n 40",
+            );
+            format!("{}\n{}", machine.console(), state.text)
+        };
+        wait_for("the machine has booted", explain, settled);
         Some(machine)
     }
 

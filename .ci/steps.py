@@ -51,6 +51,10 @@ STEPS = {
     "miri": (["packages"], "make miri"),
 }
 
+# One of these at a time, beside others: each has several machines of its own at once or loads both cores, and
+# two of them make each other's machines slow to answer.
+HEAVY = {"vm", "test", "boot", "package-tests", "image", "soak", "hostile"}
+
 # What only some machines can do: where this command fails, the step is left out, and that is said.
 OPTIONAL = {"miri": "cargo +nightly miri --version"}
 
@@ -67,6 +71,8 @@ def run(names):
                 waiting.remove(name)
                 ended[name] = (None, 0.0)
                 print(f"== {name}: not run, for {', '.join(failed)} failed", flush=True)
+            elif name in HEAVY and HEAVY & running.keys():
+                continue
             elif len(running) < SLOTS and all(need in ended for need in needs):
                 waiting.remove(name)
                 running[name] = start(name)

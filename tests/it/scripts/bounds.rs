@@ -71,7 +71,7 @@ fn scripts_a_failure_is_reported_and_stops_nothing() {
     host.ip("addr add 10.0.0.2/32 dev eth1");
     host.await_records("the last script", |records| records.iter().any(|r| r.name() == "20-note"));
     daemon.await_log(&["WARN", "10-fails", "3"]);
-    daemon.await_log(&["WARN", "15-killed", "11"]);
+    daemon.await_log(&["WARN", "15-killed", "SIGSEGV"]);
     daemon.await_log(&["WARN", "17-no-interpreter"]);
 }
 

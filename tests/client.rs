@@ -6,6 +6,8 @@
 
 #[path = "client/fake.rs"]
 mod fake;
+#[path = "support/skip.rs"]
+mod skip;
 
 use fake::{Fake, json, status, stream};
 use netevd_worker::api::document::{
@@ -137,8 +139,7 @@ fn as_confined_root(fake: &Fake, capabilities: &str) -> Output {
 #[test]
 fn root_without_dac_override_connects_as_a_member_of_the_socket_s_group() {
     if !nix::unistd::Uid::effective().is_root() {
-        eprintln!("SKIPPED: only root can give the socket away");
-        return;
+        return skip::skip("only root can give the socket away");
     }
     let fake = Fake::new("group", |_| json(200, &status("a")));
     let socket = fake.socket();

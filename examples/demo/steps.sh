@@ -31,7 +31,7 @@ run() {
     sh -ec "$*"
 }
 
-# await WHAT COMMAND: until the command succeeds, at most ten seconds.
+# await WHAT COMMAND: until the command succeeds, at most a minute.
 await() {
     end=$(($(date +%s) + 60))
     until sh -c "$2" >/dev/null 2>&1; do

@@ -27,6 +27,9 @@ pub mod names;
 pub mod routing;
 mod runner;
 pub mod services;
+#[cfg(test)]
+#[path = "../../tests/support/skip.rs"]
+mod skip;
 pub mod state;
 mod sys;
 pub mod timestamp;

@@ -103,7 +103,7 @@ trap leave EXIT
 echo $$ >"$cgroup/cgroup.procs"
 unshare --mount --cgroup --uts --ipc --pid --fork --kill-child=KILL "$0" inner "$root" >"$work/console" 2>&1 </dev/null &
 unshare=$!
-# At most a minute.
+# A minute at least.
 for _ in $(seq 6000); do
     init=$(cat "/proc/$unshare/task/$unshare/children" 2>/dev/null || true)
     init=${init%% *}

@@ -68,8 +68,8 @@ fn each_image_does_its_work_and_leaves_its_state() {
         assert_eq!(container.stop(), 0);
         let (ended, said) = container.ended_and_said("SIGTERM: stopping");
         println!("{image}: stopped {:.0} ms after the signal", (ended - said) * 1000.0);
-        // Both are read from what podman keeps: the line may be written down after the end. podman kills after 10 s.
-        assert!(ended - said < 10.0, "{ended} {said}");
+        // podman may write a line down after the end of what printed it: by 5 ms, once.
+        assert!(ended - said < 1.0, "{ended} {said}");
         assert_eq!(namespace.ours(), before, "the state stays");
 
         // The next container finds it, and flush removes it.

@@ -2,8 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// A guard against hangs, not a measure of speed: two dozen machines that boot side by side on two cores
-/// take about 20 s each. Under a profiler NETEVD_TEST_PATIENCE, in seconds.
+/// A guard against hangs, not a measure of speed; under a profiler NETEVD_TEST_PATIENCE, in seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(8);
 

@@ -38,7 +38,7 @@ pub(in crate::dispatch) fn place(name: &str) -> Option<PathBuf> {
     let binary = std::env::current_exe().expect("a running test has a file");
     let directory = binary.parent()?.join(format!("dispatch-{}-{name}", std::process::id()));
     if let Err(error) = fs::create_dir_all(&directory) {
-        eprintln!("SKIPPED {name}: {} cannot be made: {error}", directory.display());
+        crate::skip::skip(format_args!("{} cannot be made: {error}", directory.display()));
         return None;
     }
     let probe = directory.join("probe");
@@ -48,8 +48,8 @@ pub(in crate::dispatch) fn place(name: &str) -> Option<PathBuf> {
     if verdict == Verdict::Runs {
         return Some(directory);
     }
-    eprintln!("SKIPPED {name}: scripts beside the test binary are not trusted here: {verdict}");
     let _ = fs::remove_dir_all(&directory);
+    crate::skip::skip(format_args!("scripts beside the test binary are not trusted here: {verdict}"));
     None
 }
 

@@ -51,7 +51,7 @@ fn check_script(file: &Path, event: &str) {
 }
 
 /// For the loopback link under NetworkManager.
-const ENVIRONMENT: [(&str, &str); 17] = [
+const ENVIRONMENT: [(&str, &str); 18] = [
     ("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
     ("LINK", "lo"),
     ("LINKINDEX", "1"),
@@ -64,6 +64,7 @@ const ENVIRONMENT: [(&str, &str); 17] = [
     ("MTU", "1200"),
     ("ACTION", "added"),
     ("ADDRESS", "127.0.0.1"),
+    ("FAMILY", "ipv4"),
     ("SCOPE", "global"),
     ("ROUTE_DESTINATION", "default"),
     ("ROUTE_TABLE", "main"),

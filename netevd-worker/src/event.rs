@@ -3,11 +3,14 @@
 //! No string from outside ever becomes part of a path: whoever names a state (the kernel, a
 //! manager, a bus client) selects a member here or nothing.
 
+use crate::backend::ManagerFacts;
 use crate::backend::dhclient::LinkLeases;
-use crate::facts::Address;
+use crate::facts::{Address, LinkFacts, Resolver};
+use crate::state::Exit;
 use protocol::{Family, Prefix};
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 /// One incarnation of a link. An ifindex can be reused and a name given twice; this cannot.
@@ -90,7 +93,8 @@ kinds! {
     NoCarrier "no-carrier" State "The link lost its carrier, or is down.";
     Degraded "degraded" State "Partly configured: only link-local addresses, or the gateway was lost.";
     Configured "configured" State "The link is set up: its first usable global address.";
-    Routable "routable" State "A global address and a default route by this link.";
+    Routable "routable" State "A global address and a default route of the same family by this link.";
+    Gateway "gateway" Value "The gateway of a family by this link was gained, changed or lost.";
     Manager "manager" Value "The whole host: a manager's state of it, else online or offline.";
     Routes "routes" Batch "Routes were added, removed or changed.";
     AddressAdded "address-added" Edge "An address became usable, IPv6 after duplicate address detection.";
@@ -98,6 +102,9 @@ kinds! {
     LinkAdded "link-added" Edge "A link appeared, by creation, move or rename into the monitored set.";
     LinkRemoved "link-removed" Edge "A link is gone.";
     Mtu "mtu" Value "The link's MTU changed.";
+    AddressChanged "address-changed" Edge "An address became deprecated, or preferred again.";
+    Dns "dns" Value "Name servers, search domains or time servers of the link changed.";
+    Lease "lease" Value "A DHCP lease of the link was gained, changed or lost.";
     Activated "activated" State "NetworkManager device state 100.";
     Disconnected "disconnected" State "NetworkManager device state 30.";
     Off "off" State "systemd-networkd: the link is powered down.";
@@ -108,6 +115,9 @@ kinds! {
     Failed "failed" State "systemd-networkd: configuration failed.";
     Unmanaged "unmanaged" State "The manager leaves this link alone.";
     Linger "linger" State "systemd-networkd: the link is gone, its configuration not yet.";
+    Pending "pending" State "systemd-networkd: the link is new, and udev has not spoken of it.";
+    Initialized "initialized" State "systemd-networkd: udev is done with the link, its configuration has not begun.";
+    Missing "missing" State "systemd-networkd: how far packets get is not known.";
     Unavailable "unavailable" State "NetworkManager device state 20.";
     Prepare "prepare" State "NetworkManager device state 40.";
     Config "config" State "NetworkManager device state 50.";
@@ -119,7 +129,8 @@ kinds! {
 }
 
 impl EventKind {
-    /// True when this kind of event is told under every backend.
+    /// True when every backend reports this kind of event; name servers and leases where a manager or a lease
+    /// file names them.
     pub const fn from_kernel(self) -> bool {
         // The members before Activated, in the order of the table above.
         (self as u8) < (EventKind::Activated as u8)
@@ -127,11 +138,21 @@ impl EventKind {
 
     /// True when this kind of event is told by systemd-networkd.
     pub const fn from_networkd(self) -> bool {
-        use EventKind::{Configuring, DegradedCarrier, Dormant, Enslaved, Failed, Linger, Off, Unmanaged};
+        use EventKind::{Configuring, DegradedCarrier, Dormant, Enslaved, Failed, Initialized};
+        use EventKind::{Linger, Missing, Off, Pending, Unmanaged};
         self.from_kernel()
             || matches!(
                 self,
-                Off | Dormant | DegradedCarrier | Enslaved | Configuring | Failed | Unmanaged | Linger
+                Off | Dormant
+                    | DegradedCarrier
+                    | Enslaved
+                    | Configuring
+                    | Failed
+                    | Unmanaged
+                    | Linger
+                    | Pending
+                    | Initialized
+                    | Missing
             )
     }
 
@@ -198,8 +219,29 @@ impl RouteChange {
     }
 }
 
-/// What belongs to one event alone; a link's other values come from its facts at the time that
-/// a script starts.
+/// A family's gateway by a link, before and after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GatewayChange {
+    /// Of this family.
+    pub family: Family,
+    /// Before; `None` when there was none.
+    pub old: Option<Exit>,
+    /// Now; `None` when it was lost.
+    pub new: Option<Exit>,
+}
+
+impl GatewayChange {
+    /// Gained, lost, or another.
+    pub fn action(&self) -> Action {
+        match (self.old, self.new) {
+            (None, Some(_)) => Action::Added,
+            (_, None) => Action::Removed,
+            (Some(_), Some(_)) => Action::Changed,
+        }
+    }
+}
+
+/// What belongs to one event alone; the link's values beside it are in [`Then`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Detail {
     /// Nothing beyond the kind.
@@ -208,6 +250,8 @@ pub enum Detail {
     Address(Address),
     /// `routes`: one change or more, oldest first.
     Routes(Vec<RouteChange>),
+    /// `gateway`: of one family.
+    Gateway(GatewayChange),
     /// `mtu`: the value before, in bytes.
     Mtu {
         /// MTU before the change.
@@ -220,7 +264,12 @@ pub enum Detail {
         /// The reason, in libnm's words.
         reason: &'static str,
     },
-    /// `routable` under dhclient: a lease was gained or changed.
+    /// `dns`: what the link had before.
+    Dns {
+        /// Before the change.
+        old: Box<Resolver>,
+    },
+    /// `lease`, and `routable` under dhclient for a lease that was gained or changed.
     Lease {
         /// What the link had before.
         old: Box<LinkLeases>,
@@ -230,6 +279,30 @@ pub enum Detail {
         /// NetworkManager's connectivity, networkd's OnlineState.
         connectivity: &'static str,
     },
+}
+
+/// The link's values when an event happened. A script may run much later, and the link may have another
+/// connection by then.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Then {
+    /// Nothing is kept: events of the host, and changes of routes, which are gathered until they run.
+    #[default]
+    Present,
+    /// What may come in thousands (addresses) keeps only what does not grow with the link.
+    Brief(Box<Brief>),
+    /// All values.
+    Whole(Arc<LinkFacts>),
+}
+
+/// The values that every event of a link keeps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Brief {
+    /// How far setting up got, in the manager's words.
+    pub administrative: Option<&'static str>,
+    /// What else the manager knew, the connection among it.
+    pub manager: Option<Arc<ManagerFacts>>,
+    /// The leases.
+    pub leases: LinkLeases,
 }
 
 /// One event, on its way to scripts.
@@ -253,6 +326,8 @@ pub struct Event {
     pub time: SystemTime,
     /// What belongs to it alone.
     pub detail: Detail,
+    /// The link's values when it happened.
+    pub then: Then,
 }
 
 #[cfg(test)]
@@ -280,17 +355,17 @@ mod tests {
     }
 
     #[test]
-    fn the_kernel_tells_the_first_twelve() {
+    fn the_kernel_tells_the_first_sixteen() {
         let told: Vec<_> = EventKind::ALL.iter().filter(|k| k.from_kernel()).map(|k| k.name()).collect();
-        assert_eq!(told.len(), 12);
+        assert_eq!(told.len(), 16);
         assert!(told.contains(&"mtu") && !told.contains(&"activated") && !told.contains(&"off"));
     }
 
     #[test]
     fn each_manager_tells_its_own() {
         let count = |told: fn(EventKind) -> bool| EventKind::ALL.iter().filter(|k| told(**k)).count();
-        assert_eq!(count(EventKind::from_networkd), 12 + 8);
-        assert_eq!(count(EventKind::from_networkmanager), 12 + 12);
+        assert_eq!(count(EventKind::from_networkd), 16 + 11);
+        assert_eq!(count(EventKind::from_networkmanager), 16 + 12);
         assert!(EventKind::ALL.iter().all(|k| k.from_networkd() || k.from_networkmanager()));
     }
 }

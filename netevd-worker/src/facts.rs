@@ -4,6 +4,7 @@ use crate::backend::ManagerFacts;
 use crate::backend::dhclient::LinkLeases;
 use crate::kernel::{LinkExtra, Route};
 use protocol::{Ifindex, InterfaceName, Prefix};
+use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
@@ -60,6 +61,17 @@ pub mod address_flag {
     pub const STABLE_PRIVACY: u32 = 0x800;
 }
 
+/// Whom a link's programs ask for names and for the time.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resolver {
+    /// Name servers, in order.
+    pub dns: Vec<IpAddr>,
+    /// Search domains, in order.
+    pub domains: Vec<String>,
+    /// Time servers: addresses or names.
+    pub ntp: Vec<String>,
+}
+
 /// A link at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkFacts {
@@ -105,6 +117,16 @@ pub struct LinkFacts {
     pub routes: Vec<Route>,
 }
 
+impl LinkFacts {
+    /// Time servers, of the manager or the lease.
+    pub fn ntp(&self) -> Vec<String> {
+        match &self.manager {
+            Some(manager) => manager.ntp.clone(),
+            None => self.leases.ntp(),
+        }
+    }
+}
+
 impl Address {
     /// Usable as a source: not tentative, not a failed duplicate, of global (or site) scope.
     pub fn is_usable(&self) -> bool {
@@ -140,4 +162,9 @@ impl Address {
 pub trait Facts {
     /// The link's values now; `None` for [`LinkId::HOST`] and for links that are gone.
     fn link(&self, id: LinkId) -> Option<Arc<LinkFacts>>;
+
+    /// The link's name alone.
+    fn name(&self, id: LinkId) -> Option<InterfaceName> {
+        self.link(id).map(|link| link.name.clone())
+    }
 }

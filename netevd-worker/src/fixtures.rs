@@ -51,6 +51,7 @@ pub(crate) fn route(destination: &str, oif: u32, gateway: &str) -> Route {
         scope: 0,
         route_type: UNICAST,
         selective: false,
+        tos: 0,
         cloned: false,
         source: None,
         hops: Hop { oif: Some(index(oif)), gateway: gateway.parse().ok(), foreign_gateway: false }.into(),

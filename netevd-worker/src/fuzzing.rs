@@ -63,9 +63,9 @@ pub fn saved_state(bytes: &[u8]) {
     };
     let mut world = World { state: State::restore(saved), ..World::new() };
     // What is restored can be saved and is the same again.
-    let text = serde_json::to_vec(&world.state.save(PLACE)).expect("a state is written");
+    let text = serde_json::to_vec(&world.state.save(PLACE, &[])).expect("a state is written");
     let again = SavedState::parse(&text, PLACE).expect("and read");
-    assert_eq!(again, State::restore(again.clone()).save(PLACE));
+    assert_eq!(again, State::restore(again.clone()).save(PLACE, &[]));
     world.resynchronise();
 }
 

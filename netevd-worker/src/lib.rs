@@ -10,6 +10,7 @@ pub mod api;
 pub mod audit;
 pub mod backend;
 pub mod checked;
+mod clock;
 pub mod config;
 pub mod dispatch;
 pub mod event;

@@ -59,6 +59,7 @@ pub(crate) fn view(event: &EventDocument) -> View {
             ),
             ("address", address.map(Cell::new).unwrap_or_default()),
             ("routes", Cell::list(routes.chain(unnamed))),
+            ("gateway", details.gateway.as_ref().map(|it| Cell::new(line::gateway(it))).unwrap_or_default()),
             (
                 "mtu",
                 details.mtu.map(|mtu| Cell::new(format!("{} -> {}", mtu.old, mtu.new))).unwrap_or_default(),

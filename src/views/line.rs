@@ -1,7 +1,7 @@
 //! An event on one line: when, its number, its link, its kind, what happened, what came of it.
 
 use crate::output::{clean, took};
-use netevd_worker::api::document::{EventDocument, RouteChangeDocument, ScriptRun};
+use netevd_worker::api::document::{EventDocument, GatewayChangeDocument, RouteChangeDocument, ScriptRun};
 use nix::sys::signal::Signal;
 
 /// Route changes that are named; the rest is counted.
@@ -28,12 +28,21 @@ pub(crate) fn line(event: &EventDocument) -> String {
     clean(&text)
 }
 
+/// `ipv4 changed: 192.0.2.1 -> 192.0.2.9`; without an address where none is needed.
+pub(crate) fn gateway(change: &GatewayChangeDocument) -> String {
+    let addresses: Vec<String> = [change.old, change.new].iter().flatten().map(ToString::to_string).collect();
+    let addresses = if addresses.is_empty() { "point to point".to_owned() } else { addresses.join(" -> ") };
+    format!("{} {}: {addresses}", change.family, change.action)
+}
+
 /// What happened, beyond the kind.
 pub(crate) fn what(event: &EventDocument) -> String {
     let details = &event.details;
     let mut words = Vec::new();
     if let Some(address) = &details.address {
         words.push(format!("{}/{}", address.ip, address.prefix));
+    } else if let Some(change) = &details.gateway {
+        words.push(gateway(change));
     } else if let Some(mtu) = details.mtu {
         words.push(format!("{} -> {}", mtu.old, mtu.new));
     } else if !details.routes.is_empty() {
@@ -136,6 +145,18 @@ mod tests {
         other.details.mtu = Some(MtuDocument { old: 1500, new: 1400 });
         assert_eq!(what(&other), "1500 -> 1400");
         other.details.mtu = None;
+        let ip = |text: &str| text.parse().ok();
+        for (old, new, action, said) in [
+            (ip("192.0.2.1"), ip("192.0.2.9"), "changed", "ipv4 changed: 192.0.2.1 -> 192.0.2.9"),
+            (None, ip("192.0.2.9"), "added", "ipv4 added: 192.0.2.9"),
+            (ip("192.0.2.9"), None, "removed", "ipv4 removed: 192.0.2.9"),
+            (None, None, "added", "ipv4 added: point to point"),
+        ] {
+            let (family, action) = ("ipv4".to_owned(), action.to_owned());
+            other.details.gateway = Some(GatewayChangeDocument { action, family, old, new });
+            assert_eq!(what(&other), said);
+        }
+        other.details.gateway = None;
         other.details.address = Some(AddressDocument {
             ip: "192.0.2.3".parse().expect("an address"),
             prefix: 24,

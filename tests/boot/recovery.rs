@@ -174,3 +174,36 @@ fn a_helper_whose_worker_breaks_the_protocol_starts_every_five_seconds_and_comes
         machine.await_text("rules", crate::RULES, crate::is_whole);
     });
 }
+
+/// Waits until the file /run/netevd/go is there, and says that it ran to its end.
+const WAITS: &str = "#!/bin/sh\ntouch /run/netevd/waiting\nuntil [ -e /run/netevd/go ]; do sleep 0.02; done\n\
+                     echo $EVENT $ADDRESS >>/run/netevd/ran\n";
+
+#[test]
+fn what_was_asked_for_and_did_not_run_runs_after_a_restart() {
+    let files = [
+        ("/etc/netevd/netevd.yaml.d/quiet.yaml", "system: { startup_events: false }\n", 0o644),
+        ("/etc/netevd/address-added.d/10-wait", WAITS, 0o755),
+        ("/etc/netevd/address-removed.d/10-wait", WAITS, 0o755),
+    ];
+    on_each_suite(&files, |machine| {
+        // A restart that is asked for, and one after a crash.
+        for (number, restart) in [(1, "systemctl restart netevd"), (2, "systemctl kill -s KILL netevd")] {
+            machine.sh("rm -f /run/netevd/go /run/netevd/waiting /run/netevd/ran");
+            machine.sh(&format!("ip addr add 10.7.{number}.1/32 dev up1"));
+            machine.await_text("the script", "ls /run/netevd", |names| names.contains("waiting"));
+            // Behind the script that waits; nothing of it is seen in what is there afterwards.
+            machine.sh(&format!(
+                "ip addr add 10.7.{number}.2/32 dev up1; ip addr del 10.7.{number}.2/32 dev up1"
+            ));
+            let saved = format!("grep -oF 10.7.{number}.2 /run/netevd/state.json | wc -l");
+            machine.await_text("the state with both events", &saved, |count| count.trim() == "2");
+            machine.sh(restart);
+            machine.sh("touch /run/netevd/go");
+            let expected = format!(
+                "address-added 10.7.{number}.1\naddress-added 10.7.{number}.2\naddress-removed 10.7.{number}.2\n"
+            );
+            machine.await_text(restart, "grep -F 10.7. /run/netevd/ran", |ran| ran == expected);
+        }
+    });
+}

@@ -2,6 +2,7 @@
 //! writes.
 
 use crate::on_each_suite;
+use crate::wait::wait_for;
 
 const UNITS: &str = r#"units:
 - { on: configured, link: "wg*", start: "vpn-routes@%i.service" }
@@ -254,5 +255,46 @@ fn a_link_s_name_is_data_to_the_example_units_and_the_worker_asks_for_no_other()
                 .sh("systemctl list-units --all --no-legend 'firewall@*'")
                 .contains(r"wg\x24\x28id\x29\x3bx")
         );
+    });
+}
+
+const LIVES: &str = r#"units:
+- { on: link-added, link: "wg*", start: "mark@%i.service" }
+- { on: link-removed, link: "wg*", stop: "mark@%i.service" }
+"#;
+const MARK: &str = "[Unit]\nStartLimitIntervalSec=0\n[Service]\nType=oneshot\nRemainAfterExit=yes\n\
+                    ExecStart=/bin/true\nExecStop=/bin/sleep 0.2\n";
+
+#[test]
+fn the_unit_of_a_link_that_is_made_again_is_active() {
+    let files = [
+        ("/etc/netevd/netevd.yaml.d/units.yaml", LIVES, 0o644),
+        ("/etc/systemd/system/mark@.service", MARK, 0o644),
+        // Slow scripts of the old link: nothing of the new one may overtake them.
+        ("/etc/netevd/no-carrier.d/10-slow", "#!/bin/sh\nsleep 0.1\n", 0o755),
+        ("/etc/netevd/link-removed.d/10-slow", "#!/bin/sh\nsleep 0.1\n", 0o755),
+    ];
+    on_each_suite(&files, |machine| {
+        let asked = |verb: &str| {
+            let told = machine.entries("-u netevd LINK=wg0");
+            let part = format!("{verb} mark@wg0.service: asked");
+            told.iter().filter(|e| e["MESSAGE"].as_str().is_some_and(|m| m.contains(&part))).count()
+        };
+        machine.sh("ip link add wg0 type veth peer name p0");
+        for round in 1..=10 {
+            machine.sh("printf 'link del wg0\\nlink add wg0 type veth peer name p0\\n' | ip -batch -");
+            wait_for(
+                "both jobs",
+                || machine.journal(),
+                || asked("stop") == round && asked("start") == round + 1,
+            );
+            machine
+                .await_text("the unit", "systemctl is-active mark@wg0.service", |state| state == "active\n");
+        }
+        let show = "systemctl show --value --property Job mark@wg0.service";
+        machine.await_text("no job left", show, |job| job.trim() == "0" || job.trim().is_empty());
+        assert_eq!(machine.property("mark@wg0.service", "ActiveState"), "active");
+        machine.sh("ip link del wg0");
+        machine.await_text("its end", "systemctl is-active mark@wg0.service", |state| state == "inactive\n");
     });
 }

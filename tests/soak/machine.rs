@@ -9,7 +9,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The audit log's disk.
 const AUDIT: &str = "/var/log/netevd";
 /// Events that run the script below.
-const EVENTS: [&str; 11] = [
+const EVENTS: [&str; 12] = [
     "address-added",
     "address-removed",
     "link-added",
@@ -19,6 +19,7 @@ const EVENTS: [&str; 11] = [
     "degraded",
     "configured",
     "routable",
+    "gateway",
     "mtu",
     "routes",
 ];

@@ -19,6 +19,8 @@ esac
 packages=systemd,systemd-sysv,udev,dbus,polkitd,procps,kmod,linux-image-amd64,initramfs-tools
 # What the tests judge by, and the far end's tools.
 packages=$packages,iproute2,iputils-ping,nftables,jq
+# The other manager of networks; networkd comes with systemd.
+packages=$packages,network-manager
 
 rm -rf "$directory"
 mkdir -p "$directory"
@@ -40,6 +42,8 @@ for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub
     e2scrub_reap.service systemd-firstboot.service getty@tty1.service serial-getty@ttyS0.service; do
     ln -sfn /dev/null "$root/etc/systemd/system/$unit"
 done
+# Installed is enabled; only the test starts it.
+rm -f "$root"/etc/systemd/system/*.wants/NetworkManager*.service
 cp "$here/payload.service" "$root/etc/systemd/system/"
 mkdir -p "$root/etc/systemd/system/graphical.target.wants"
 ln -s ../payload.service "$root/etc/systemd/system/graphical.target.wants/payload.service"

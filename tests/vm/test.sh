@@ -14,7 +14,7 @@ machine=$project/target/rootfs-vm/$suite
 payload=$(mktemp -d "$machine/payload.XXXXXX")
 trap 'rm -rf "$payload"' EXIT
 trap 'exit 1' INT TERM
-cp "$here"/guest/* "$payload/"
+cp "$here"/guest/* "$project/examples/units/vpn-routes@.service" "$payload/"
 if [ -d "$what" ]; then
     make -s -C "$project" install DESTDIR="$payload/tree" BUILT="$(readlink -f "$what")"
 else

@@ -1,6 +1,10 @@
 //! From what the loop knows to documents. Pure.
 
-use super::document::{AddressDocument, GatewayDocument, InterfaceDetail, InterfaceDocument, QueueDocument};
+use super::document::{
+    AddressDocument, GatewayChangeDocument, GatewayDocument, InterfaceDetail, InterfaceDocument,
+    QueueDocument,
+};
+use crate::event::GatewayChange;
 use crate::facts::{Address, LinkFacts};
 use crate::names;
 use crate::routing::{Plan, TableKey};
@@ -108,6 +112,17 @@ fn gateway(
     };
     let family = names::family(family == Family::V4).to_owned();
     Some(GatewayDocument { family, address, source: source.to_owned() })
+}
+
+impl From<&GatewayChange> for GatewayChangeDocument {
+    fn from(change: &GatewayChange) -> Self {
+        Self {
+            action: change.action().name().to_owned(),
+            family: names::family(change.family == Family::V4).to_owned(),
+            old: change.old.and_then(Exit::gateway),
+            new: change.new.and_then(Exit::gateway),
+        }
+    }
 }
 
 /// An address on the wire.

@@ -1,7 +1,7 @@
 //! What is recorded, of each of the seven kinds, made of the program's own values.
 
 use crate::api::ask::{Actor, Refused};
-use crate::api::document::Reload;
+use crate::api::document::{GatewayChangeDocument, Reload};
 use crate::dispatch::{Completion, Outcome};
 use crate::event::{Class, Detail, Event, EventKind, RouteChange};
 use crate::routing::Done;
@@ -114,8 +114,10 @@ impl Entry {
                 entry.with("route_changes", changes.len()).with("routes", named)
             }
             Detail::Mtu { old, new } => entry.with("mtu", json!({ "old": old, "new": new })),
+            Detail::Gateway(change) => entry.with("gateway", json!(GatewayChangeDocument::from(change))),
             Detail::Device { reason } => entry.with("reason", *reason),
             Detail::Lease { .. } => entry.with("lease", true),
+            Detail::Dns { old } => entry.with("old_dns", json!(old)),
             Detail::Host { connectivity } => entry.with("connectivity", *connectivity),
         }
     }

@@ -71,7 +71,7 @@ async fn on_the_bus(service: Service) {
     loop {
         // By hand rather than with back-off: there may never be a bus.
         let Ok((mut signals, _calls)) = Bus::new(service).connect().await else {
-            tokio::time::sleep(WITHOUT_BUS).await;
+            crate::clock::sleep(WITHOUT_BUS).await;
             continue;
         };
         while let Ok(event) = signals.next().await {

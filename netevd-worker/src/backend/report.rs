@@ -37,7 +37,7 @@ pub enum Report {
 pub struct Word {
     /// `STATE`, as the manager spells it, in lower case with dashes.
     pub name: &'static str,
-    /// Which directory runs; `pending`, for example, has none.
+    /// Which directory runs; NetworkManager's `unknown`, for example, has none.
     pub event: Option<EventKind>,
 }
 
@@ -55,12 +55,21 @@ pub struct LinkReport {
     pub reason: Option<&'static str>,
     /// Everything else that is known of the link by now.
     pub facts: Option<Arc<ManagerFacts>>,
+    /// The manager is starting: it may be on the way back to where the link was before.
+    pub provisional: bool,
 }
 
 impl LinkReport {
     /// A report that says nothing yet.
     pub const fn new(ifindex: Ifindex) -> Self {
-        Self { ifindex, operational: None, administrative: None, reason: None, facts: None }
+        Self {
+            ifindex,
+            operational: None,
+            administrative: None,
+            reason: None,
+            facts: None,
+            provisional: false,
+        }
     }
 }
 
@@ -88,6 +97,8 @@ pub struct ManagerFacts {
     pub gateway: Option<Ipv4Addr>,
     /// The IPv6 gateway.
     pub gateway6: Option<Ipv6Addr>,
+    /// The leases that its own client has.
+    pub leases: LinkLeases,
     /// NetworkManager: ethernet, wifi, bridge …
     pub device_type: Option<&'static str>,
     /// NetworkManager: the active connection's `Id`.
@@ -96,6 +107,6 @@ pub struct ManagerFacts {
     pub connection_uuid: Option<String>,
     /// networkd: words and names for `JSON`, by the key that scripts know: `AddressState`,
     /// `CarrierState`, `IPv4AddressState`, `IPv6AddressState`, `OnlineState`, `Driver`, `Model`,
-    /// `Vendor`, `ProductID`, `Path`, `Type`, `NetworkFile`, `LinkFile`.
+    /// `Vendor`, `ProductID`, `Path`, `Type`, `NetworkFile`, `LinkFile`; for `ESSID` alone `SSID`.
     pub details: BTreeMap<&'static str, String>,
 }

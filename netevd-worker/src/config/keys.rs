@@ -160,7 +160,7 @@ pub(super) static KEYS: [Key; 35] = [
         "system.startup_events",
         Kind::Boolean,
         "true",
-        "whether the state found at start runs scripts",
+        "whether the state found at the first start since boot runs scripts",
         system.startup_events,
         boolean
     ),

@@ -72,7 +72,7 @@ pub struct System {
     pub log_directives: Option<String>,
     /// Where events come from beside the kernel.
     pub backend: Backend,
-    /// Whether the state found at start runs scripts (`STARTUP=1`).
+    /// Whether the state found at the first start since boot runs scripts (`STARTUP=1`).
     pub startup_events: bool,
 }
 
@@ -124,7 +124,8 @@ impl Backend {
         match self {
             Backend::Networkd => kind.from_networkd(),
             Backend::NetworkManager => kind.from_networkmanager(),
-            Backend::Dhclient | Backend::Kernel => kind.from_kernel(),
+            Backend::Dhclient => kind.from_kernel(),
+            Backend::Kernel => kind.from_kernel() && !matches!(kind, EventKind::Dns | EventKind::Lease),
             Backend::Auto => true,
         }
     }

@@ -45,6 +45,11 @@ impl Batch {
         self.truncated
     }
 
+    /// The same, while it grows.
+    pub(super) fn changes(&self) -> impl Iterator<Item = &RouteChange> {
+        self.changes.values()
+    }
+
     /// Oldest first.
     pub(super) fn into_changes(self) -> Vec<RouteChange> {
         self.changes.into_values().collect()

@@ -4,7 +4,9 @@
 //! configured; prepare, config, ... activated. A script for `configured` wants to have run before
 //! one for `routable`, so a climb that is still queued runs whole. A state at or below a queued one
 //! contradicts it: the queued one would describe a height that has been lost or is being reached
-//! anew, and is left out. The operational and the administrative state do not concern each other.
+//! again, and is left out. States that end something are not left out for another state: a script for
+//! `disconnected` takes down what one for `activated` has set up, whatever state follows. Of one kind
+//! the newest is enough. The operational and the administrative state do not concern each other.
 
 use crate::event::{Event, EventKind, Track};
 
@@ -12,7 +14,7 @@ use crate::event::{Event, EventKind, Track};
 /// kernel's own `configured` in its place.
 fn operational(kind: EventKind) -> Option<u8> {
     match kind {
-        EventKind::Off => Some(0),
+        EventKind::Missing | EventKind::Off => Some(0),
         EventKind::NoCarrier => Some(1),
         EventKind::Dormant => Some(2),
         EventKind::DegradedCarrier => Some(3),
@@ -38,30 +40,43 @@ fn administrative(kind: EventKind) -> Option<u8> {
         EventKind::IpCheck => Some(80),
         EventKind::Secondaries => Some(90),
         EventKind::Activated => Some(100),
-        EventKind::Configuring => Some(1),
-        EventKind::Configured => Some(2),
+        EventKind::Pending => Some(1),
+        EventKind::Initialized => Some(2),
+        EventKind::Configuring => Some(3),
+        EventKind::Configured => Some(4),
         _ => None,
     }
 }
 
-/// True when `new`, a state, makes the pending state `old` pointless. Next to a state without a
-/// height any newer one does: nothing is known of their order.
+/// States that end something.
+const fn is_end(kind: EventKind) -> bool {
+    use EventKind::{Deactivating, Disconnected, Failed, Linger, NoCarrier, Off, Unavailable, Unmanaged};
+    matches!(kind, NoCarrier | Off | Unavailable | Disconnected | Failed | Deactivating | Unmanaged | Linger)
+}
+
+/// True when `new`, a state, makes the pending state `old` pointless.
 pub(super) fn supersedes(new: &Event, old: &Event) -> bool {
     let height = match new.track {
         Track::Operational => operational,
         Track::Administrative => administrative,
     };
-    new.track == old.track
-        && match (height(new.kind), height(old.kind)) {
-            (Some(new), Some(old)) => old >= new,
-            _ => true,
-        }
+    if new.track != old.track {
+        return false;
+    }
+    if new.kind == old.kind || is_end(old.kind) {
+        return new.kind == old.kind;
+    }
+    match (height(new.kind), height(old.kind)) {
+        (Some(new), Some(old)) => old >= new,
+        // An end without a height ends every climb.
+        _ => true,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Class, Detail, EventId, EventKind::*, LinkId};
+    use crate::event::{Class, Detail, EventId, EventKind::*, LinkId, Then};
 
     fn event(kind: EventKind, track: Track) -> Event {
         Event {
@@ -74,13 +89,15 @@ mod tests {
             startup: false,
             time: std::time::SystemTime::UNIX_EPOCH,
             detail: Detail::None,
+            then: Then::Present,
         }
     }
 
     #[test]
     fn a_climb_is_never_cut() {
         let operational = [Off, NoCarrier, Carrier, Degraded, Configured, Routable];
-        let device = [Disconnected, Prepare, Config, NeedAuth, IpConfig, IpCheck, Secondaries, Activated];
+        let device =
+            [Unavailable, Disconnected, Prepare, Config, NeedAuth, IpConfig, IpCheck, Secondaries, Activated];
         let networkd = [Configuring, Configured];
         for (climb, track) in [
             (&operational[..], Track::Operational),
@@ -90,19 +107,28 @@ mod tests {
             for (height, new) in climb.iter().enumerate() {
                 for (other, old) in climb.iter().enumerate() {
                     let is_pointless = supersedes(&event(*new, track), &event(*old, track));
-                    assert_eq!(is_pointless, other >= height, "{new} after {old}");
+                    let expected = other == height || (other > height && !is_end(*old));
+                    assert_eq!(is_pointless, expected, "{new} after {old}");
                 }
             }
         }
     }
 
     #[test]
-    fn any_state_follows_on_one_without_a_height() {
-        for kind in EventKind::ALL.iter().filter(|kind| kind.class() == Class::State) {
-            for without in [Failed, Unmanaged, Deactivating, Linger] {
-                let (kind, without) =
-                    (event(*kind, Track::Administrative), event(without, Track::Administrative));
-                assert!(supersedes(&kind, &without) && supersedes(&without, &kind));
+    fn an_end_gives_way_to_its_own_kind_alone() {
+        let states = || EventKind::ALL.iter().copied().filter(|kind| kind.class() == Class::State);
+        for track in [Track::Operational, Track::Administrative] {
+            for end in states().filter(|kind| is_end(*kind)) {
+                for new in states() {
+                    let is_pointless = supersedes(&event(new, track), &event(end, track));
+                    assert_eq!(is_pointless, new == end, "{new} after {end}");
+                }
+            }
+        }
+        // And an end without a height ends every climb.
+        for end in [Failed, Unmanaged, Deactivating, Linger] {
+            for old in states().filter(|kind| !is_end(*kind)) {
+                assert!(supersedes(&event(end, Track::Administrative), &event(old, Track::Administrative)));
             }
         }
     }

@@ -3,6 +3,7 @@
 //! Names are remembered for as long as their directory is unchanged, so that an event costs a
 //! look at each directory and not its reading. What a name stands for is judged at every run.
 
+use super::far::Far;
 use super::trust::Verdict;
 use crate::event::EventKind;
 use std::collections::{BTreeMap, HashMap};
@@ -61,6 +62,7 @@ pub(super) struct Directories {
     roots: ScriptRoots,
     /// At most one for each root and kind of event.
     seen: HashMap<PathBuf, Seen>,
+    pub(super) far: Far,
 }
 
 struct Seen {
@@ -75,7 +77,7 @@ type Mark = (u64, u64, i64, i64);
 
 impl Directories {
     pub(super) fn new(roots: ScriptRoots) -> Self {
-        Self { roots, seen: HashMap::new() }
+        Self { roots, seen: HashMap::new(), far: Far::new(list_far) }
     }
 
     /// Where they are.
@@ -109,7 +111,18 @@ impl Directories {
         directories.any(|directory| self.runnable(&directory).map_or(true, |names| !names.is_empty()))
     }
 
+    /// A directory of this kind that lies on a file system that may not answer.
+    pub(super) fn far_directory(&mut self, kind: EventKind) -> Option<PathBuf> {
+        self.roots.directories(kind).find(|directory| self.far.point(directory).is_some())
+    }
+
     fn runnable(&mut self, directory: &Path) -> io::Result<&[OsString]> {
+        let before = self.seen.get(directory).map_or(&[][..], |seen| &seen.names);
+        if let Some(names) = self.far.names(directory, before) {
+            let names = names.map_err(|(kind, text)| io::Error::new(kind, text))?;
+            self.seen.insert(directory.to_owned(), Seen { mark: None, names });
+            return Ok(self.seen.get(directory).map_or(&[], |seen| &seen.names));
+        }
         let found = match std::fs::metadata(directory) {
             Ok(found) => found,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(&[]),
@@ -123,6 +136,12 @@ impl Directories {
         }
         Ok(self.seen.get(directory).map_or(&[], |seen| &seen.names))
     }
+}
+
+/// For a thread that may wait.
+fn list_far(directory: &Path) -> Result<Vec<OsString>, (io::ErrorKind, String)> {
+    let names = names(directory).map_err(|error| (error.kind(), error.to_string()))?;
+    Ok(names.filter(|name| skip_reason(name).is_none()).collect())
 }
 
 /// False for a while after a change, and for a time that is still to come.

@@ -9,25 +9,29 @@
 //! | `old_state` | string or null | always |
 //! | `startup` | boolean: it replays what was there before the daemon | always |
 //! | `skipped` | number, as `SKIPPED` | always |
-//! | `link` | object or null (events of the host) | always |
-//! | `link.name`, `link.operstate` | string | in `link` |
+//! | `at_event` | object or null (events of the host): the link's values when the event happened | always |
+//! | `link` | object or null (events of the host): the link's values when the first script starts | always |
+//! | `link.name`, `link.operstate` | string; here and below, in `at_event` the same | in `link` |
 //! | `link.index`, `link.mtu` | number | in `link` |
 //! | `link.kind`, `link.mac` | string or null | in `link` |
 //! | `link.flags` | array of strings, netdevice(7) without `IFF_` | in `link` |
 //! | `link.addresses` | array of address objects, usable or not | in `link` |
 //! | `link.gateway`, `link.gateway6` | string or null | in `link` |
-//! | `link.dns`, `link.domains` | array of strings | in `link` |
+//! | `link.dns`, `link.domains`, `link.ntp` | array of strings | in `link` |
 //! | `link.state` | string, as `OperationalState` | in `link` |
 //! | `link.administrative_state` | string or null, the manager's | in `link` |
 //! | `link.lease` | object or null: `ipv4` and `ipv6`, each a lease object where there is one | in `link` |
 //! | `link.connection` | object or null: `id`, `uuid`, `device_type`, of NetworkManager | in `link` |
 //! | `link.networkd` | the object of `JSON` | in `link`, under systemd-networkd |
 //! | `reason` | string: why NetworkManager reached the state | its states |
-//! | `old_lease` | as `link.lease`: what the link had before | `routable` for a changed lease |
+//! | `lease_action` | string: `added`, `changed`, `removed` | `lease` |
+//! | `old_lease` | as `link.lease`: what the link had before | `lease`, and `routable` for a changed lease |
+//! | `old_dns` | object: `dns`, `domains`, `ntp`, arrays of strings: what the link had before | `dns` |
 //! | `connectivity` | string: NetworkManager's connectivity, networkd's OnlineState | `manager`, where known |
 //! | `address` | `action` and the fields of an address object | `address-*` |
 //! | `routes` | array of route objects, oldest first | `routes` |
 //! | `truncated` | `true`: the oldest of more than 4,096 changes are missing | then only |
+//! | `gateway` | `action`, `family`, `old` and `new` (string or null) | `gateway` |
 //! | `mtu` | `{"old": number, "new": number}`, bytes | `mtu` |
 //! | `rejected` | array of the fields whose values failed validation and are null or empty | then only |
 //!
@@ -44,11 +48,12 @@
 use super::environment::{address_action, destination};
 use super::lease;
 use super::networkd::Json;
-use super::occasion::Occasion;
+use super::occasion::{Occasion, Values};
 use super::validate::Checked;
+use crate::api::document::GatewayChangeDocument;
 use crate::config::Backend;
-use crate::event::{Detail, RouteChange};
-use crate::facts::{self, LinkFacts};
+use crate::event::{Action, Detail, RouteChange};
+use crate::facts::{self, LinkFacts, Resolver};
 use crate::names;
 use crate::timestamp::rfc3339;
 use serde::Serialize;
@@ -69,6 +74,7 @@ struct Document<'a> {
     backend: &'static str,
     startup: bool,
     skipped: u64,
+    at_event: Option<Link<'a>>,
     link: Option<Link<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<ChangedAddress<'a>>,
@@ -77,11 +83,17 @@ struct Document<'a> {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     truncated: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
+    gateway: Option<GatewayChangeDocument>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     mtu: Option<Mtu>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     old_lease: Option<lease::Document<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lease_action: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    old_dns: Option<&'a Resolver>,
     #[serde(skip_serializing_if = "Option::is_none")]
     connectivity: Option<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -102,6 +114,7 @@ struct Link<'a> {
     gateway6: Option<Ipv6Addr>,
     dns: &'a [IpAddr],
     domains: &'a [String],
+    ntp: &'a [String],
     state: &'static str,
     administrative_state: Option<&'static str>,
     lease: Option<lease::Document<'a>>,
@@ -160,14 +173,14 @@ struct Mtu {
 /// Builds the document, one line with a final newline, so that `read` of a shell takes it whole.
 pub(super) fn build<'a>(
     occasion: &Occasion<'a>,
-    checked: &'a Checked<'a>,
+    values: &'a Values<'a>,
 ) -> Result<Vec<u8>, serde_json::Error> {
     let Occasion { event, link, backend, skipped, truncated, .. } = *occasion;
     let (mut address, mut routes, mut mtu) = (None, None, None);
-    let (mut reason, mut connectivity) = (None, None);
+    let (mut gateway, mut reason, mut connectivity) = (None, None, None);
     match &event.detail {
         // What the link had before is with the checked values.
-        Detail::None | Detail::Lease { .. } => {}
+        Detail::None | Detail::Lease { .. } | Detail::Dns { .. } => {}
         Detail::Device { reason: why } => reason = Some(*why),
         Detail::Host { connectivity: how } => connectivity = Some(*how),
         Detail::Address(changed) => {
@@ -175,6 +188,7 @@ pub(super) fn build<'a>(
                 Some(ChangedAddress { action: address_action(event.kind), address: Address::from(changed) });
         }
         Detail::Routes(changes) => routes = Some(changes.iter().map(Route::from).collect()),
+        Detail::Gateway(change) => gateway = Some(GatewayChangeDocument::from(change)),
         Detail::Mtu { old, new } => mtu = Some(Mtu { old: *old, new: *new }),
     }
     let mut bytes = serde_json::to_vec(&Document {
@@ -187,15 +201,19 @@ pub(super) fn build<'a>(
         backend: backend.name(),
         startup: event.startup,
         skipped,
-        link: link.map(|link| Link::new(link, checked, backend)),
+        at_event: values.then.map(|then| Link::new(then, &values.checked, backend)),
+        link: link.map(|link| Link::new(link, &values.current, backend)),
         address,
         routes,
         truncated,
+        gateway,
         mtu,
         reason,
-        old_lease: checked.old_leases.as_ref().map(lease::CheckedLeases::document),
+        old_lease: values.checked.old_leases.as_ref().map(lease::CheckedLeases::document),
+        lease_action: values.checked.lease_action(event.kind).map(Action::name),
+        old_dns: values.checked.old_resolver.as_ref(),
         connectivity,
-        rejected: checked.rejected.iter().map(|rejected| rejected.field).collect(),
+        rejected: values.rejected(),
     })?;
     bytes.push(b'\n');
     Ok(bytes)
@@ -217,6 +235,7 @@ impl<'a> Link<'a> {
             gateway6: link.gateway6,
             dns: &link.dns,
             domains: checked.domains,
+            ntp: &checked.ntp,
             state: link.state,
             administrative_state: link.administrative,
             lease: (!checked.leases.is_empty()).then(|| checked.leases.document()),

@@ -2,12 +2,15 @@
 
 use super::*;
 use crate::dispatch::tests::support::{address, event, link};
-use crate::event::{Action, Event, EventKind};
+use crate::event::{Action, Event, EventKind, GatewayChange};
+use crate::state::Exit;
+use protocol::Family;
 use serde_json::{Value, json};
 
 fn document(event: &Event, link: Option<&LinkFacts>, truncated: bool) -> Value {
     let occasion = Occasion { event, link, backend: Backend::Kernel, emit_json: true, skipped: 2, truncated };
-    let bytes = build(&occasion, &Checked::new(link, event)).expect("serialises");
+    let then = crate::dispatch::moment::of(event, link);
+    let bytes = build(&occasion, &Values::new(&occasion, then.as_deref())).expect("serialises");
     assert_eq!(bytes.iter().position(|b| *b == b'\n'), Some(bytes.len() - 1), "one line");
     serde_json::from_slice(&bytes).expect("is JSON")
 }
@@ -16,7 +19,7 @@ fn plain_link() -> Value {
     json!({
         "name": "eth2", "index": 2, "kind": "veth", "mac": "02:00:5e:10:00:01", "mtu": 1500,
         "flags": ["UP", "BROADCAST", "RUNNING", "MULTICAST", "LOWER_UP"], "operstate": "up",
-        "addresses": [], "gateway": null, "gateway6": null, "dns": [], "domains": [],
+        "addresses": [], "gateway": null, "gateway6": null, "dns": [], "domains": [], "ntp": [],
         "state": "routable", "administrative_state": null, "lease": null, "connection": null,
     })
 }
@@ -50,6 +53,7 @@ fn a_state_event() {
          "peer": null, "broadcast": null, "flags": ["temporary", "tentative"],
          "preferred_lifetime": null, "valid_lifetime": 3600},
     ]);
+    expected["at_event"] = expected["link"].clone();
     assert_eq!(document(&routable, Some(&facts), false), expected);
 }
 
@@ -58,6 +62,14 @@ fn each_detail_has_its_own_part() {
     let mut mtu = event(1, EventKind::Mtu, 2);
     mtu.detail = Detail::Mtu { old: 1_500, new: 9_000 };
     assert_eq!(document(&mtu, Some(&link(2)), false)["mtu"], json!({"old": 1500, "new": 9000}));
+
+    let mut gateway = event(1, EventKind::Gateway, 2);
+    let old = "192.0.2.1".parse().ok().map(Exit::Via);
+    gateway.detail = Detail::Gateway(GatewayChange { family: Family::V4, old, new: Some(Exit::OnLink) });
+    assert_eq!(
+        document(&gateway, Some(&link(2)), false)["gateway"],
+        json!({"action": "changed", "family": "ipv4", "old": "192.0.2.1", "new": null})
+    );
 
     let mut removed = event(2, EventKind::AddressRemoved, 2);
     removed.detail = Detail::Address(address("192.0.2.10", 24));
@@ -90,7 +102,7 @@ fn each_detail_has_its_own_part() {
         }])
     );
     assert_eq!((&found["truncated"], &found["link"]), (&json!(true), &Value::Null));
-    for absent in ["address", "mtu", "rejected"] {
+    for absent in ["address", "gateway", "mtu", "rejected"] {
         assert!(found.get(absent).is_none(), "{absent}");
     }
 }
@@ -102,7 +114,11 @@ fn malformed_values_are_null_or_empty_and_named() {
     bad.kind = Some("ve th".to_owned());
     bad.domains = vec!["a b".to_owned()];
     let found = document(&event(1, EventKind::Routable, 2), Some(&bad), false);
-    assert_eq!(found["rejected"], json!(["link.kind", "link.mac", "link.domains"]));
-    let link = &found["link"];
-    assert_eq!((&link["kind"], &link["mac"], &link["domains"]), (&Value::Null, &Value::Null, &json!([])));
+    let fields = ["kind", "mac", "domains"];
+    let of = |part: &str| fields.map(|field| format!("{part}.{field}"));
+    assert_eq!(found["rejected"], json!([of("at_event"), of("link")].concat()));
+    for part in ["at_event", "link"] {
+        let link = &found[part];
+        assert_eq!((&link["kind"], &link["mac"], &link["domains"]), (&Value::Null, &Value::Null, &json!([])));
+    }
 }

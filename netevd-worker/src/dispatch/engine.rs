@@ -1,14 +1,14 @@
 //! From an event whose turn it is to the processes of its scripts, one after the other.
 
+use super::name_queue::Due;
 use super::output::Labels;
-use super::queue::Due;
-use super::run::{self, Ended, Limit, Outcome};
+use super::run::{self, Ended, Limit};
 use super::stdin::{Feed, Rest};
 use super::{
     Begun, Completion, Dispatcher, Input, Note, Occasion, Runner, Verdict, judge, record, remote, text,
 };
 use crate::config::Backend;
-use crate::event::{EventId, EventKind, LinkId};
+use crate::event::{Event, EventId, EventKind, LinkId};
 use crate::facts::{Facts, LinkFacts};
 use crate::filter::Runs;
 use std::collections::{HashSet, VecDeque};
@@ -35,24 +35,29 @@ pub(super) struct Active {
 
 /// What the task of one process hands back.
 pub(super) struct Report {
-    run: Run,
-    ended: Ended,
+    pub(super) run: Run,
+    pub(super) ended: Ended,
 }
 
 pub(super) struct Run {
-    link: LinkId,
-    kind: EventKind,
-    script: PathBuf,
-    labels: Rc<Labels>,
+    pub(super) link: LinkId,
+    pub(super) kind: EventKind,
+    pub(super) script: PathBuf,
+    pub(super) labels: Rc<Labels>,
     started: SystemTime,
     clock: Instant,
-    limit: Limit,
+    pub(super) limit: Limit,
     rejected: Vec<&'static str>,
 }
 
 impl Active {
     pub(super) fn event(&self) -> EventId {
         self.due.event.id
+    }
+
+    /// The event, and the last values of a link that is gone.
+    pub(super) fn unrun(&self) -> (Event, Option<Arc<LinkFacts>>) {
+        (self.due.event.clone(), self.due.last.clone())
     }
 
     fn occasion(&self, backend: Backend, emit_json: bool) -> Occasion<'_> {
@@ -68,7 +73,7 @@ impl Active {
 }
 
 /// Hands the document over as far as it fits; a failure costs the script its document alone.
-fn feed_or_tell(feed: Feed, document: Rc<[u8]>, labels: &Labels) -> Option<Rest> {
+pub(super) fn feed_or_tell(feed: Feed, document: Rc<[u8]>, labels: &Labels) -> Option<Rest> {
     feed.begin(document).unwrap_or_else(|error| {
         tracing::warn!(script = labels.script, event_id = labels.id.0, "its document is cut off: {error}");
         None
@@ -118,7 +123,7 @@ impl Dispatcher {
                         document: None,
                     },
                 );
-                self.between.push_back(link);
+                self.next_script(link, facts);
                 return;
             }
             if is_empty {
@@ -132,6 +137,15 @@ impl Dispatcher {
     /// Starts the next script of a link's event that may run; without one the event is over.
     pub(super) fn next_script(&mut self, link: LinkId, facts: &dyn Facts) {
         while let Some(path) = self.active.get_mut(&link).and_then(|active| active.scripts.pop_front()) {
+            if let Some(point) = self.directories.far.point(&path) {
+                if self.dry_run {
+                    self.tell(link, path, facts);
+                } else if let Some(input) = self.input(link, facts) {
+                    self.start_far(link, path, &point, &input);
+                    return;
+                }
+                continue;
+            }
             let verdict = judge(&path, self.owner, &self.identity);
             self.verdicts.note(&path, &verdict);
             match verdict {
@@ -146,6 +160,10 @@ impl Dispatcher {
                 Verdict::Masked { .. } | Verdict::Skipped(_) => {}
             }
         }
+        self.over(link);
+    }
+
+    fn over(&mut self, link: LinkId) {
         if let Some(active) = self.active.remove(&link) {
             self.notes.push(Note::Over(active.event()));
         }
@@ -194,7 +212,7 @@ impl Dispatcher {
     }
 
     /// The document of a link's event, made once.
-    fn document(&mut self, link: LinkId) -> Rc<[u8]> {
+    pub(super) fn document(&mut self, link: LinkId) -> Rc<[u8]> {
         let Some(active) = self.active.get_mut(&link) else { return Rc::from([]) };
         if let Some(document) = &active.document {
             return Rc::clone(document);
@@ -207,8 +225,9 @@ impl Dispatcher {
         Rc::clone(active.document.insert(Rc::from(document)))
     }
 
-    fn start(&mut self, link: LinkId, path: PathBuf, input: &Input) {
-        let Some(event) = self.active.get(&link).map(|active| &active.due.event) else { return };
+    /// A run that is about to begin.
+    pub(super) fn run_of(&mut self, link: LinkId, path: PathBuf, input: &Input) -> Option<Run> {
+        let event = self.active.get(&link).map(|active| &active.due.event)?;
         let labels =
             Labels { link: input.link.clone(), event: event.kind, id: event.id, script: text::shown(&path) };
         let run = Run {
@@ -223,6 +242,11 @@ impl Dispatcher {
         };
         let (event, at) = (run.labels.id, run.started);
         self.notes.push(Note::Started { event, script: run.script.clone(), at });
+        Some(run)
+    }
+
+    fn start(&mut self, link: LinkId, path: PathBuf, input: &Input) {
+        let Some(run) = self.run_of(link, path, input) else { return };
         let stop = self.stop.subscribe();
         if let Some(runner) = self.runner.clone() {
             return self.start_by(runner, run, input, stop);
@@ -247,7 +271,7 @@ impl Dispatcher {
                             let rest = feed_or_tell(feed, document, &run.labels);
                             run::attend(child, Rc::clone(&run.labels), run.limit, stop, rest).await
                         }
-                        Err(cause) => Ended { outcome: Outcome::NotStarted(cause), output: None },
+                        Err(cause) => Ended::not_started(cause),
                     };
                     Report { run, ended }
                 });
@@ -272,20 +296,28 @@ impl Dispatcher {
     }
 
     fn not_started(&mut self, run: Run, error: &std::io::Error) {
-        let outcome = Outcome::NotStarted(run::why_not_started(&run.script, error));
-        let completion = self.conclude(Report { run, ended: Ended { outcome, output: None } });
+        let cause = run::why_not_started(&run.script, error);
+        self.never_started(run, cause);
+    }
+
+    pub(super) fn never_started(&mut self, run: Run, cause: String) {
+        let ended = Ended::not_started(cause);
+        let completion = self.conclude(Report { run, ended });
         self.unstarted.push_back(completion);
     }
 
     pub(super) fn conclude(&mut self, report: Report) -> Completion {
         let Report { run, ended } = report;
-        let duration = run.clock.elapsed();
+        let duration = run.clock.elapsed().saturating_sub(ended.paused);
         if let Some(output) = ended.output {
             self.lingering.follow(output);
         }
         self.counts.note(&ended.outcome);
         record::log(&run.labels, &ended.outcome, duration, run.limit.timeout);
-        self.between.push_back(run.link);
+        match self.active.get(&run.link) {
+            Some(active) if !active.scripts.is_empty() => self.queues.paused(run.link),
+            _ => self.over(run.link),
+        }
         Completion {
             event: run.labels.id,
             kind: run.kind,

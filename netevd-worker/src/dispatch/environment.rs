@@ -3,11 +3,13 @@
 //! Always: `PATH LINK LINKINDEX STATE BACKEND ADDRESSES EVENT EVENT_ID STARTUP SKIPPED` and, for
 //! scripts written for networkd-dispatcher, `IFACE AdministrativeState OperationalState ADDR
 //! IP_ADDRS IP6_ADDRS`. For events of the host `LINK` is empty and `LINKINDEX` 0.
-//! Where known: `OLD_STATE GATEWAY GATEWAY6 DNS DOMAINS MTU MAC`.
+//! Where known: `OLD_STATE GATEWAY GATEWAY6 DNS DOMAINS NTP MTU MAC`.
 //! `routes`: `ACTION ROUTE_DESTINATION ROUTE_GATEWAY ROUTE_TABLE ROUTE_METRIC ROUTE_PROTOCOL
 //! ROUTE_FAMILY` of the newest change; the document has all of them.
-//! `address-*`: `ACTION ADDRESS PREFIXLEN FAMILY SCOPE`.
-//! Under dhclient: `DHCP_*` of the link's lease, `OLD_DHCP_*` when it changed.
+//! `address-*`: `ACTION ADDRESS PREFIXLEN FAMILY SCOPE DEPRECATED`.
+//! `dns`: `OLD_DNS OLD_DOMAINS OLD_NTP`. `lease`: `ACTION`.
+//! `gateway`: `ACTION FAMILY OLD_GATEWAY`, and `GATEWAY` is that of `FAMILY`, empty where there is none.
+//! With a lease: `DHCP_*` of it, `OLD_DHCP_*` when it changed or ended.
 //! Under NetworkManager: `NM_STATE NM_REASON NM_DEVICE_TYPE NM_CONNECTION_ID NM_CONNECTION_UUID`; in
 //! events of the host `NM_STATE` and `NM_CONNECTIVITY`. Under systemd-networkd: `JSON`, or
 //! `JSON_OMITTED=1` when it has more than [`LIST_MAX`] bytes; in events of the host `ONLINE_STATE`.
@@ -16,22 +18,30 @@
 //!
 //! Lists are separated by spaces. `ADDRESSES` holds the usable addresses as `address/length`,
 //! `IP_ADDRS` and `IP6_ADDRS` the same by family without length, `ADDR` the first of them.
-//! `OperationalState` is how far packets get: `STATE` of an operational event, else the link's
-//! current state. `AdministrativeState` is the manager's; without one it is `configured` when `STATE`
-//! is configured or routable or a usable address is there, else `configuring`.
+//! `OperationalState` is how far packets get, `AdministrativeState` is the manager's; without one it is
+//! `configured` when `STATE` is configured or routable or a usable address is there, else `configuring`.
+//!
+//! All of these are of the event, as `at_event` of the document: a state's are those of when it was
+//! reached; those of `address-*` and `routes` have the addresses and gateways of when the first script
+//! starts. The link's values of that moment, as `link` of the document, are in `CURRENT_STATE
+//! CURRENT_ADMINISTRATIVE_STATE CURRENT_ADDRESSES CURRENT_GATEWAY CURRENT_GATEWAY6 CURRENT_DNS
+//! CURRENT_DOMAINS CURRENT_CONNECTION_ID CURRENT_CONNECTION_UUID`.
 //!
 //! Limits: execve(2) refuses a string of 128 KiB, and all strings together beyond a quarter of the
 //! stack limit. A list is cut after a whole item below [`LIST_MAX`] and within [`LISTS_MAX`] for
 //! all lists; then `ADDRESSES_TRUNCATED` is 1, whichever list it was. The document has all.
 
 use super::lease::CheckedLeases;
-use super::networkd::Json;
-use super::occasion::Occasion;
+use super::moment::is_administrative;
+use super::networkd::{self, Json};
+use super::occasion::{Occasion, Values};
 use super::validate::Checked;
 use crate::config::Backend;
-use crate::event::{Action, Class, Detail, Event, EventKind, RouteChange, Track};
-use crate::facts::{Address, LinkFacts};
+use crate::event::{Action, Detail, Event, EventKind, GatewayChange, RouteChange};
+use crate::facts::{Address, LinkFacts, address_flag};
 use crate::names;
+use crate::state::Exit;
+use protocol::Family;
 
 /// Bytes of one list.
 const LIST_MAX: usize = 96 * 1024;
@@ -42,8 +52,9 @@ const LISTS_MAX: usize = 448 * 1024;
 const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Builds the variables in the order above.
-pub(super) fn build(occasion: &Occasion<'_>, checked: &Checked<'_>) -> Vec<(&'static str, String)> {
-    let Occasion { event, link, backend, emit_json, skipped, .. } = *occasion;
+pub(super) fn build(occasion: &Occasion<'_>, values: &Values<'_>) -> Vec<(&'static str, String)> {
+    let Occasion { event, backend, emit_json, skipped, .. } = *occasion;
+    let (link, checked) = (values.then, &values.checked);
     let mut lists = Lists { left: LISTS_MAX, is_cut: false };
     let usable: Vec<&Address> =
         link.iter().flat_map(|link| &link.addresses).filter(|address| address.is_usable()).collect();
@@ -64,7 +75,7 @@ pub(super) fn build(occasion: &Occasion<'_>, checked: &Checked<'_>) -> Vec<(&'st
         ("SKIPPED", skipped.to_string()),
         ("IFACE", name),
         ("AdministrativeState", administrative_state(event, link, !usable.is_empty()).to_owned()),
-        ("OperationalState", operational_state(event, link).to_owned()),
+        ("OperationalState", link.map_or(event.state, |link| link.state).to_owned()),
         ("ADDR", usable.first().map(|a| a.ip.to_string()).unwrap_or_default()),
         ("IP_ADDRS", lists.join(of_family(true))),
         ("IP6_ADDRS", lists.join(of_family(false))),
@@ -73,7 +84,7 @@ pub(super) fn build(occasion: &Occasion<'_>, checked: &Checked<'_>) -> Vec<(&'st
         set.push(("OLD_STATE", old.to_owned()));
     }
     if let Some(link) = link {
-        if let Some(gateway) = link.gateway {
+        if let Some(gateway) = link.gateway.filter(|_| event.kind != EventKind::Gateway) {
             set.push(("GATEWAY", gateway.to_string()));
         }
         if let Some(gateway) = link.gateway6 {
@@ -85,6 +96,9 @@ pub(super) fn build(occasion: &Occasion<'_>, checked: &Checked<'_>) -> Vec<(&'st
         if !checked.domains.is_empty() || checked.rejects("DOMAINS") {
             set.push(("DOMAINS", lists.join(checked.domains.iter().cloned())));
         }
+        if !checked.ntp.is_empty() || checked.rejects("NTP") {
+            set.push(("NTP", lists.join(checked.ntp.iter().cloned())));
+        }
         set.push(("MTU", link.mtu.to_string()));
         if checked.mac.is_some() || checked.rejects("MAC") {
             set.push(("MAC", checked.mac.unwrap_or_default().to_owned()));
@@ -95,12 +109,17 @@ pub(super) fn build(occasion: &Occasion<'_>, checked: &Checked<'_>) -> Vec<(&'st
     match &event.detail {
         Detail::Address(address) => set.extend(address_variables(event.kind, address)),
         Detail::Routes(changes) => set.extend(changes.last().into_iter().flat_map(route_variables)),
+        Detail::Gateway(change) => set.extend(gateway_variables(change)),
         Detail::Host { connectivity } if backend == Backend::NetworkManager => {
             set.push(("NM_STATE", event.state.to_owned()));
             set.push(("NM_CONNECTIVITY", (*connectivity).to_owned()));
         }
         Detail::Host { connectivity } => set.push(("ONLINE_STATE", (*connectivity).to_owned())),
-        Detail::Mtu { .. } | Detail::Device { .. } | Detail::Lease { .. } | Detail::None => {}
+        Detail::Lease { .. } => {
+            set.extend(checked.lease_action(event.kind).map(|action| ("ACTION", action.name().to_owned())));
+        }
+        Detail::Dns { .. } => set.extend(old_resolver_variables(checked, &mut lists)),
+        Detail::Mtu { .. } | Detail::Device { .. } | Detail::None => {}
     }
     if backend == Backend::NetworkManager
         && let Some(link) = link
@@ -124,11 +143,24 @@ pub(super) fn build(occasion: &Occasion<'_>, checked: &Checked<'_>) -> Vec<(&'st
             json if json.len() < LIST_MAX => set.push(("JSON", json)),
             _ => set.push(("JSON_OMITTED", "1".to_owned())),
         }
+        let status = networkd::status(link, checked).to_string();
+        if status.len() < LIST_MAX {
+            set.push(("json", status));
+        }
+    }
+    if backend == Backend::Networkd
+        && let Some(link) = link
+    {
+        set.push(("ESSID", networkd::essid(link).to_owned()));
+    }
+    if let Some(current) = occasion.link {
+        set.extend(current_variables(current, &values.current, &mut lists));
     }
     if lists.is_cut {
         set.push(("ADDRESSES_TRUNCATED", "1".to_owned()));
     }
-    let rejected: Vec<&str> = checked.rejected.iter().filter_map(|rejected| rejected.variable).collect();
+    let both = checked.rejected.iter().chain(&values.current.rejected);
+    let rejected: Vec<&str> = both.filter_map(|rejected| rejected.variable).collect();
     if !rejected.is_empty() {
         set.push(("NETEVD_REJECTED", rejected.join(" ")));
     }
@@ -136,7 +168,7 @@ pub(super) fn build(occasion: &Occasion<'_>, checked: &Checked<'_>) -> Vec<(&'st
 }
 
 fn administrative_state(event: &Event, link: Option<&LinkFacts>, has_address: bool) -> &'static str {
-    if event.kind.class() == Class::State && event.track == Track::Administrative {
+    if is_administrative(event) {
         return event.state;
     }
     if let Some(state) = link.and_then(|link| link.administrative) {
@@ -146,19 +178,45 @@ fn administrative_state(event: &Event, link: Option<&LinkFacts>, has_address: bo
     if is_set_up || has_address { "configured" } else { "configuring" }
 }
 
-fn operational_state(event: &Event, link: Option<&LinkFacts>) -> &'static str {
-    match link {
-        Some(link) if event.kind.class() == Class::State && event.track == Track::Administrative => {
-            link.state
-        }
-        _ => event.state,
+/// The link's present.
+fn current_variables(
+    link: &LinkFacts,
+    checked: &Checked<'_>,
+    lists: &mut Lists,
+) -> Vec<(&'static str, String)> {
+    let usable = link.addresses.iter().filter(|address| address.is_usable());
+    let mut set = vec![
+        ("CURRENT_STATE", link.state.to_owned()),
+        ("CURRENT_ADDRESSES", lists.join(usable.map(|a| format!("{}/{}", a.ip, a.prefix_length)))),
+    ];
+    if let Some(state) = link.administrative {
+        set.push(("CURRENT_ADMINISTRATIVE_STATE", state.to_owned()));
     }
+    if let Some(gateway) = link.gateway {
+        set.push(("CURRENT_GATEWAY", gateway.to_string()));
+    }
+    if let Some(gateway) = link.gateway6 {
+        set.push(("CURRENT_GATEWAY6", gateway.to_string()));
+    }
+    if !link.dns.is_empty() {
+        set.push(("CURRENT_DNS", lists.join(link.dns.iter().map(ToString::to_string))));
+    }
+    if !checked.domains.is_empty() || checked.rejects("CURRENT_DOMAINS") {
+        set.push(("CURRENT_DOMAINS", lists.join(checked.domains.iter().cloned())));
+    }
+    for (name, value) in [
+        ("CURRENT_CONNECTION_ID", checked.connection_id),
+        ("CURRENT_CONNECTION_UUID", checked.connection_uuid),
+    ] {
+        if value.is_some() || checked.rejects(name) {
+            set.push((name, value.unwrap_or_default().to_owned()));
+        }
+    }
+    set
 }
 
 fn device_variables(event: &Event, link: &LinkFacts, checked: &Checked<'_>) -> Vec<(&'static str, String)> {
-    let is_own = event.kind.class() == Class::State && event.track == Track::Administrative;
-    let state = if is_own { event.state } else { link.administrative.unwrap_or_default() };
-    let mut set = vec![("NM_STATE", state.to_owned())];
+    let mut set = vec![("NM_STATE", link.administrative.unwrap_or_default().to_owned())];
     if let Detail::Device { reason } = event.detail {
         set.push(("NM_REASON", reason.to_owned()));
     }
@@ -175,7 +233,16 @@ fn device_variables(event: &Event, link: &LinkFacts, checked: &Checked<'_>) -> V
     set
 }
 
-fn lease_variables(leases: &CheckedLeases, lists: &mut Lists) -> [(&'static str, String); 6] {
+fn old_resolver_variables(checked: &Checked<'_>, lists: &mut Lists) -> Vec<(&'static str, String)> {
+    let Some(old) = &checked.old_resolver else { return Vec::new() };
+    vec![
+        ("OLD_DNS", lists.join(old.dns.iter().map(ToString::to_string))),
+        ("OLD_DOMAINS", lists.join(old.domains.iter().cloned())),
+        ("OLD_NTP", lists.join(old.ntp.iter().cloned())),
+    ]
+}
+
+fn lease_variables(leases: &CheckedLeases, lists: &mut Lists) -> [(&'static str, String); 7] {
     let [address, gateway, host_name, mask] = leases.scalars();
     [
         ("DHCP_ADDRESS", address),
@@ -184,17 +251,19 @@ fn lease_variables(leases: &CheckedLeases, lists: &mut Lists) -> [(&'static str,
         ("DHCP_DOMAIN", lists.join(leases.domains().into_iter())),
         ("DHCP_HOSTNAME", host_name),
         ("DHCP_SUBNET_MASK", mask),
+        ("DHCP_NTP", lists.join(leases.ntp().into_iter())),
     ]
 }
 
-fn old_lease_variables(leases: &CheckedLeases, lists: &mut Lists) -> [(&'static str, String); 6] {
-    const NAMES: [&str; 6] = [
+fn old_lease_variables(leases: &CheckedLeases, lists: &mut Lists) -> [(&'static str, String); 7] {
+    const NAMES: [&str; 7] = [
         "OLD_DHCP_ADDRESS",
         "OLD_DHCP_GATEWAY",
         "OLD_DHCP_DNS",
         "OLD_DHCP_DOMAIN",
         "OLD_DHCP_HOSTNAME",
         "OLD_DHCP_SUBNET_MASK",
+        "OLD_DHCP_NTP",
     ];
     let mut names = NAMES.into_iter();
     lease_variables(leases, lists).map(|(name, value)| (names.next().unwrap_or(name), value))
@@ -212,13 +281,24 @@ fn route_variables(change: &RouteChange) -> [(&'static str, String); 7] {
     ]
 }
 
-fn address_variables(kind: EventKind, address: &Address) -> [(&'static str, String); 5] {
+fn gateway_variables(change: &GatewayChange) -> [(&'static str, String); 4] {
+    let text = |way: Option<Exit>| way.and_then(Exit::gateway).map(|ip| ip.to_string()).unwrap_or_default();
+    [
+        ("ACTION", change.action().name().to_owned()),
+        ("FAMILY", names::family(change.family == Family::V4).to_owned()),
+        ("GATEWAY", text(change.new)),
+        ("OLD_GATEWAY", text(change.old)),
+    ]
+}
+
+fn address_variables(kind: EventKind, address: &Address) -> [(&'static str, String); 6] {
     [
         ("ACTION", address_action(kind).to_owned()),
         ("ADDRESS", address.ip.to_string()),
         ("PREFIXLEN", address.prefix_length.to_string()),
         ("FAMILY", names::family(address.ip.is_ipv4()).to_owned()),
         ("SCOPE", names::scope(address.scope).into_owned()),
+        ("DEPRECATED", u8::from(address.flags & address_flag::DEPRECATED != 0).to_string()),
     ]
 }
 
@@ -229,7 +309,12 @@ pub(super) fn destination(change: &RouteChange) -> String {
 
 /// What an event of this kind says of its address.
 pub(super) fn address_action(kind: EventKind) -> &'static str {
-    if kind == EventKind::AddressRemoved { Action::Removed.name() } else { Action::Added.name() }
+    let action = match kind {
+        EventKind::AddressRemoved => Action::Removed,
+        EventKind::AddressChanged => Action::Changed,
+        _ => Action::Added,
+    };
+    action.name()
 }
 
 /// What lists may still take.

@@ -6,7 +6,7 @@ use crate::backend::dhclient::{Lease, LinkLeases};
 use crate::config::Backend;
 use crate::dispatch::tests::support::{address, event, link};
 use crate::event::{Event, Track};
-use crate::facts::{LinkFacts, address_flag};
+use crate::facts::{LinkFacts, Resolver, address_flag};
 use std::collections::BTreeMap;
 
 fn variables(event: &Event, link: Option<&LinkFacts>) -> BTreeMap<&'static str, String> {
@@ -19,7 +19,8 @@ fn variables_under(
     link: Option<&LinkFacts>,
 ) -> BTreeMap<&'static str, String> {
     let occasion = Occasion { event, link, backend, emit_json: true, skipped: 3, truncated: false };
-    let set = build(&occasion, &Checked::new(link, event));
+    let then = crate::dispatch::moment::of(event, link);
+    let set = build(&occasion, &Values::new(&occasion, then.as_deref()));
     let map: BTreeMap<_, _> = set.iter().cloned().collect();
     assert_eq!(map.len(), set.len(), "no variable twice");
     map
@@ -61,6 +62,12 @@ ADDR=192.0.2.10
 ADDRESSES=192.0.2.10/24 2001:db8::10/64 192.0.2.11/32
 AdministrativeState=configured
 BACKEND=kernel
+CURRENT_ADDRESSES=192.0.2.10/24 2001:db8::10/64 192.0.2.11/32
+CURRENT_DNS=192.0.2.53 2001:db8::53
+CURRENT_DOMAINS=example.org example.net.
+CURRENT_GATEWAY=192.0.2.1
+CURRENT_GATEWAY6=fe80::ff
+CURRENT_STATE=routable
 DNS=192.0.2.53 2001:db8::53
 DOMAINS=example.org example.net.
 EVENT=routable
@@ -140,15 +147,44 @@ fn a_route_event_tells_the_newest_change() {
 fn an_address_event_tells_its_address() {
     let mut local = address("fe80::7", 64);
     local.scope = 253;
+    let mut old = address("2001:db8::7", 64);
+    old.flags |= address_flag::DEPRECATED;
     for (kind, changed, expected) in [
-        (EventKind::AddressAdded, address("192.0.2.10", 24), ["added", "192.0.2.10", "24", "ipv4", "global"]),
-        (EventKind::AddressRemoved, local, ["removed", "fe80::7", "64", "ipv6", "link"]),
+        (
+            EventKind::AddressAdded,
+            address("192.0.2.10", 24),
+            ["added", "192.0.2.10", "24", "ipv4", "global", "0"],
+        ),
+        (EventKind::AddressChanged, old, ["changed", "2001:db8::7", "64", "ipv6", "global", "1"]),
+        (EventKind::AddressRemoved, local, ["removed", "fe80::7", "64", "ipv6", "link", "0"]),
     ] {
         let mut event = event(10, kind, 2);
         event.detail = Detail::Address(changed);
         let set = variables(&event, Some(&link(2)));
-        let names = ["ACTION", "ADDRESS", "PREFIXLEN", "FAMILY", "SCOPE"];
+        let names = ["ACTION", "ADDRESS", "PREFIXLEN", "FAMILY", "SCOPE", "DEPRECATED"];
         assert_eq!(names.map(|name| set[name].as_str()), expected);
+    }
+}
+
+#[test]
+fn a_gateway_event_tells_the_gateway_of_its_family() {
+    let via = |text: &str| text.parse().ok().map(Exit::Via);
+    for (family, old, new, expected) in [
+        (Family::V4, None, via("192.0.2.9"), ["added", "ipv4", "192.0.2.9", ""]),
+        (Family::V6, via("fe80::1"), via("fe80::2"), ["changed", "ipv6", "fe80::2", "fe80::1"]),
+        (Family::V6, via("fe80::1"), None, ["removed", "ipv6", "", "fe80::1"]),
+        (Family::V4, None, Some(Exit::OnLink), ["added", "ipv4", "", ""]),
+        (Family::V4, Some(Exit::OnLink), None, ["removed", "ipv4", "", ""]),
+        (Family::V4, via("192.0.2.9"), via("192.0.2.9"), ["changed", "ipv4", "192.0.2.9", "192.0.2.9"]),
+    ] {
+        let mut event = event(10, EventKind::Gateway, 2);
+        event.detail = Detail::Gateway(GatewayChange { family, old, new });
+        let mut facts = link(2);
+        (facts.gateway, facts.gateway6) = ("192.0.2.1".parse().ok(), "fe80::7".parse().ok());
+        let set = variables(&event, Some(&facts));
+        let names = ["ACTION", "FAMILY", "GATEWAY", "OLD_GATEWAY"];
+        assert_eq!(names.map(|name| set[name].as_str()), expected);
+        assert_eq!(set["GATEWAY6"], "fe80::7", "the link's, as ever");
     }
 }
 
@@ -174,7 +210,7 @@ fn malformed_values_are_empty_and_named() {
     bad.domains = vec!["example.org".to_owned(), "$(reboot)".to_owned()];
     let set = variables(&event(1, EventKind::Routable, 2), Some(&bad));
     assert_eq!((set["MAC"].as_str(), set["DOMAINS"].as_str()), ("", ""));
-    assert_eq!(set["NETEVD_REJECTED"], "MAC DOMAINS");
+    assert_eq!(set["NETEVD_REJECTED"], "MAC DOMAINS CURRENT_DOMAINS");
     assert_eq!((set["LINK"].as_str(), set["MTU"].as_str()), ("eth2", "1500"));
     assert!(
         !variables(&event(1, EventKind::Routable, 2), Some(&full_link())).contains_key("NETEVD_REJECTED")
@@ -246,7 +282,7 @@ fn networkmanager_s_values() {
         "NM_CONNECTION_ID=Wired connection 1\nNM_CONNECTION_UUID=\nNM_DEVICE_TYPE=ethernet\n\
          NM_REASON=user-requested\nNM_STATE=activated\n"
     );
-    assert_eq!(set["NETEVD_REJECTED"], "NM_CONNECTION_UUID");
+    assert_eq!(set["NETEVD_REJECTED"], "NM_CONNECTION_UUID CURRENT_CONNECTION_UUID");
     let host = Event {
         state: "connected-global",
         detail: Detail::Host { connectivity: "full" },
@@ -276,12 +312,14 @@ DHCP_DNS=192.0.2.53
 DHCP_DOMAIN=example.org a.example
 DHCP_GATEWAY=192.0.2.1
 DHCP_HOSTNAME=
+DHCP_NTP=192.0.2.123
 DHCP_SUBNET_MASK=255.255.255.0
 OLD_DHCP_ADDRESS=192.0.2.20
 OLD_DHCP_DNS=192.0.2.53
 OLD_DHCP_DOMAIN=example.org a.example
 OLD_DHCP_GATEWAY=192.0.2.1
 OLD_DHCP_HOSTNAME=
+OLD_DHCP_NTP=192.0.2.123
 OLD_DHCP_SUBNET_MASK=255.255.255.0
 ";
     assert_eq!(dhcp, expected);
@@ -292,6 +330,68 @@ OLD_DHCP_SUBNET_MASK=255.255.255.0
     assert_eq!(object["ipv4"]["routes"][0]["destination"], "198.51.100.0/24");
     assert_eq!(object["ipv4"]["hostname"], serde_json::Value::Null);
     assert_eq!(object.get("ipv6"), None);
+}
+
+#[test]
+fn a_lease_s_action_and_old_name_servers() {
+    let leases = |there: bool| LinkLeases { v4: there.then(|| lease().into()), v6: None };
+    for (before, now, expected) in [(false, true, "added"), (true, true, "changed"), (true, false, "removed")]
+    {
+        let facts = LinkFacts { leases: leases(now), ..link(2) };
+        let event = Event {
+            detail: Detail::Lease { old: Box::new(leases(before)) },
+            ..event(7, EventKind::Lease, 2)
+        };
+        let set = variables_under(Backend::NetworkManager, &event, Some(&facts));
+        assert_eq!(set["ACTION"], expected);
+        assert_eq!(set["OLD_DHCP_ADDRESS"], if before { "192.0.2.10" } else { "" });
+        assert_eq!(set.get("DHCP_ADDRESS").map(String::as_str), now.then_some("192.0.2.10"));
+    }
+    let old = Resolver {
+        dns: vec!["192.0.2.53".parse().expect("good")],
+        domains: vec!["$(reboot)".to_owned()],
+        ntp: vec!["ntp.example".to_owned(), "192.0.2.123".to_owned()],
+    };
+    let manager = ManagerFacts { ntp: vec!["new.example".to_owned()], ..ManagerFacts::default() };
+    let facts = LinkFacts { manager: Some(manager.into()), ..link(2) };
+    let dns = Event { detail: Detail::Dns { old: old.into() }, ..event(8, EventKind::Dns, 2) };
+    let set = variables_under(Backend::Networkd, &dns, Some(&facts));
+    let names = ["OLD_DNS", "OLD_DOMAINS", "OLD_NTP", "NTP", "NETEVD_REJECTED"];
+    assert_eq!(
+        names.map(|name| set[name].as_str()),
+        ["192.0.2.53", "", "ntp.example 192.0.2.123", "new.example", "OLD_DOMAINS"]
+    );
+}
+
+#[test]
+fn what_scripts_of_networkd_dispatcher_read() {
+    let details = [("Type", "wlan"), ("SSID", "a net"), ("Driver", "iwlwifi")];
+    let manager = ManagerFacts {
+        details: details.into_iter().map(|(k, v)| (k, v.to_owned())).collect(),
+        ..ManagerFacts::default()
+    };
+    let facts =
+        LinkFacts { manager: Some(manager.into()), administrative: Some("configured"), ..full_link() };
+    let set = variables_under(Backend::Networkd, &event(7, EventKind::Routable, 2), Some(&facts));
+    assert_eq!(set["ESSID"], "a net");
+    let json: serde_json::Value = serde_json::from_str(&set["json"]).expect("JSON");
+    for (place, value) in [
+        ("/Type", "wlan"),
+        ("/ESSID", "a net"),
+        ("/State", "routable (configured)"),
+        ("/OperationalState", "routable"),
+        ("/AdministrativeState", "configured"),
+        ("/Driver/0", "iwlwifi"),
+        ("/Address/0", "192.0.2.10"),
+        ("/Gateway/0", "192.0.2.1"),
+        ("/DNS/1", "2001:db8::53"),
+        ("/Search Domains/0", "example.org"),
+        ("/MTU/0", "1500"),
+    ] {
+        assert_eq!(json.pointer(place).and_then(|v| v.as_str()), Some(value), "{place}");
+    }
+    let set = variables_under(Backend::Networkd, &event(7, EventKind::Routable, 2), Some(&link(2)));
+    assert_eq!(set["ESSID"], "", "set in any case");
 }
 
 fn lease() -> Lease {
@@ -307,7 +407,7 @@ fn lease() -> Lease {
         host_name: Some("$(reboot)".to_owned()),
         server: Some(ip("192.0.2.1")),
         mtu: None,
-        ntp: Vec::new(),
+        ntp: vec![ip("192.0.2.123")],
         expires: None,
     }
 }

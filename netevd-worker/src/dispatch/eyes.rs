@@ -4,6 +4,7 @@
 //! files: [`super::Dispatcher::wanted`] does.
 
 use super::ScriptRoots;
+use super::mounts::Mounts;
 use crate::event::EventKind;
 use inotify::{Inotify, WatchMask};
 use std::io;
@@ -20,6 +21,7 @@ pub struct Eyes {
     /// The same open file, for readiness.
     ready: AsyncFd<OwnedFd>,
     directories: Vec<PathBuf>,
+    mounts: Mounts,
     buffer: Vec<u8>,
 }
 
@@ -30,7 +32,7 @@ impl Eyes {
         let inotify = Inotify::init()?;
         let ready = crate::sys::watch_readable(inotify.as_fd().try_clone_to_owned()?)?;
         let directories = roots.directories(kind).collect();
-        let eyes = Self { inotify, ready, directories, buffer: vec![0; BUFFER] };
+        let mut eyes = Self { inotify, ready, directories, mounts: Mounts::new(), buffer: vec![0; BUFFER] };
         eyes.arm()?;
         Ok(eyes)
     }
@@ -56,7 +58,11 @@ impl Eyes {
         }
     }
 
-    fn arm(&self) -> io::Result<()> {
+    fn arm(&mut self) -> io::Result<()> {
+        if let Some((point, kind)) = self.directories.iter().find_map(|directory| self.mounts.far(directory))
+        {
+            return Err(io::Error::other(format!("{} is of {kind}, not on this machine", point.display())));
+        }
         self.directories.iter().try_for_each(|directory| self.watch(directory))
     }
 

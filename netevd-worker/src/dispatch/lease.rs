@@ -1,14 +1,14 @@
 //! A DHCP lease for scripts: `DHCP_*` variables, and the objects `lease` and `old_lease` of the
 //! document, of which `DHCP_LEASE` is the same in one line.
 //!
-//! `DHCP_ADDRESS DHCP_GATEWAY DHCP_DNS DHCP_DOMAIN DHCP_HOSTNAME DHCP_SUBNET_MASK DHCP_LEASE`, and
-//! the same with `OLD_` in front, but for the last, in the event that tells of a change. They are of
+//! `DHCP_ADDRESS DHCP_GATEWAY DHCP_DNS DHCP_DOMAIN DHCP_HOSTNAME DHCP_SUBNET_MASK DHCP_NTP DHCP_LEASE`, and
+//! the same with `OLD_` in front, but for the last, in the event that tells of a change or an end. They are of
 //! the IPv4 lease where there is one, else of the IPv6 lease; `DHCP_DNS` and `DHCP_DOMAIN` have both.
 //!
 //! Names come from a server on the network: what is no name by RFC 1123 is left empty and named in
 //! `NETEVD_REJECTED`.
 
-use super::validate::{Rejected, is_host_name};
+use super::validate::{Part, Rejected, is_host_name};
 use crate::backend::dhclient::{Lease, LinkLeases};
 use crate::timestamp::rfc3339;
 use serde::Serialize;
@@ -70,9 +70,17 @@ impl CheckedLeases {
     }
 
     /// What was left out.
-    pub(super) fn rejected(&self) -> impl Iterator<Item = Rejected> {
-        let domain = Rejected { field: "link.lease.domain", variable: Some("DHCP_DOMAIN") };
-        let host_name = Rejected { field: "link.lease.hostname", variable: Some("DHCP_HOSTNAME") };
+    pub(super) fn rejected(&self, part: Part) -> impl Iterator<Item = Rejected> {
+        let (domain, host_name) = match part {
+            Part::Event => (
+                Rejected { field: "at_event.lease.domain", variable: Some("DHCP_DOMAIN") },
+                Rejected { field: "at_event.lease.hostname", variable: Some("DHCP_HOSTNAME") },
+            ),
+            Part::Present => (
+                Rejected { field: "link.lease.domain", variable: None },
+                Rejected { field: "link.lease.hostname", variable: None },
+            ),
+        };
         [(self.bad_domain, domain), (self.bad_host_name, host_name)]
             .into_iter()
             .filter_map(|(is_bad, rejected)| is_bad.then_some(rejected))
@@ -86,6 +94,11 @@ impl CheckedLeases {
     /// Name servers of both, each once.
     pub(super) fn dns(&self) -> Vec<IpAddr> {
         self.leases.resolver().0
+    }
+
+    /// Time servers of both, each once.
+    pub(super) fn ntp(&self) -> Vec<String> {
+        self.leases.ntp()
     }
 
     /// `domain-name`, then search domains, of both, each once; none when one is malformed.

@@ -15,9 +15,14 @@ mod document;
 mod engine;
 mod environment;
 mod eyes;
+mod far;
 mod group;
+mod held;
 mod lease;
 mod linger;
+mod moment;
+mod mounts;
+mod name_queue;
 mod networkd;
 mod note;
 mod occasion;
@@ -28,17 +33,20 @@ mod record;
 mod remote;
 mod run;
 mod sieve;
+mod start_far;
 mod stdin;
 mod survey;
 mod text;
 mod trial;
 mod trust;
+mod unrun;
 mod validate;
 
 use directory::Directories;
 pub use directory::ScriptRoots;
 pub use document::SCHEMA;
 pub use eyes::Eyes;
+pub(crate) use far::on_thread;
 pub use note::Note;
 pub use occasion::{Input, Occasion};
 pub use record::{Completion, Counts};
@@ -46,8 +54,10 @@ pub use remote::{Runner, SOCKET};
 pub use run::{Outcome, command, why_not_started};
 pub use stdin::Feed;
 pub use survey::{Entry, Stray, Survey, survey};
+pub use text::printable;
 pub use trial::{Told, Trial};
 pub use trust::{Identity, TrustedOwner, Verdict, judge};
+pub use unrun::{Stopped, Unrun};
 pub use validate::is_host_name;
 
 use crate::config::{Backend, Scripts};
@@ -55,9 +65,10 @@ use crate::event::{Event, EventId, EventKind, LinkId};
 use crate::facts::{Facts, LinkFacts};
 use crate::filter::Runs;
 use engine::{Active, Report};
+use held::Held;
 use linger::Lingering;
 use protocol::InterfaceName;
-use queue::{Full, Queues};
+use queue::{Full, Queues, Turn};
 use record::Verdicts;
 use sieve::Sieve;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -104,8 +115,6 @@ pub struct Dispatcher {
     queues: Queues,
     /// Events whose scripts run, one a link.
     active: HashMap<LinkId, Active>,
-    /// Links whose event waits for its next script.
-    between: VecDeque<LinkId>,
     processes: JoinSet<Report>,
     /// Runs that ended before they began.
     unstarted: VecDeque<Completion>,
@@ -113,6 +122,7 @@ pub struct Dispatcher {
     stop: watch::Sender<Option<Duration>>,
     verdicts: Verdicts,
     full_told: Option<Instant>,
+    held: Held,
     counts: Counts,
 }
 
@@ -135,13 +145,13 @@ impl Dispatcher {
             sieve: Sieve::default(),
             queues: Queues::default(),
             active: HashMap::new(),
-            between: VecDeque::new(),
             processes: JoinSet::new(),
             unstarted: VecDeque::new(),
             lingering: Lingering::default(),
             stop: watch::Sender::new(None),
             verdicts: Verdicts::default(),
             full_told: None,
+            held: Held::default(),
             counts: Counts::default(),
         }
     }
@@ -154,7 +164,7 @@ impl Dispatcher {
         }
         if event.kind != EventKind::Routes || self.sieve.filters.is_empty() {
             self.end_ignored();
-            return self.push(event, None);
+            return self.push(event, None, facts);
         }
         let before = self.notes.len();
         let id = event.id;
@@ -165,7 +175,7 @@ impl Dispatcher {
         self.end_ignored();
         let count = parts.len();
         for (event, runs) in parts {
-            self.push(event, runs);
+            self.push(event, runs, facts);
         }
         // What is in a run of its own, if only in part, does not stand in another event's.
         let joined = |note: &Note| matches!(note, Note::Coalesced { event, .. } if *event == id);
@@ -176,9 +186,9 @@ impl Dispatcher {
     }
 
     /// `runs` is what filters said of changes of routes.
-    fn push(&mut self, event: Event, runs: Option<Runs>) {
-        let id = event.id;
-        let pushed = self.queues.push(event, runs);
+    fn push(&mut self, event: Event, runs: Option<Runs>, facts: &dyn Facts) {
+        let (id, link) = (event.id, event.link);
+        let pushed = self.queues.push(event, runs, || facts.name(link));
         self.notes.append(&mut self.queues.notes);
         if let Err(Full { link, pending }) = pushed {
             self.notes.push(Note::Lost(id));
@@ -214,16 +224,24 @@ impl Dispatcher {
         // Directories that were found empty a moment ago are not read again for each event.
         let mut empty = HashSet::new();
         while self.stop.borrow().is_none() {
-            while let Some(link) = self.between.pop_front() {
-                self.next_script(link, facts);
-            }
-            if self.active.len() >= self.settings.max_parallel.get() {
+            if self.processes.len() >= self.settings.max_parallel.get() {
                 break;
             }
-            let Some(due) = self.queues.next() else { break };
-            self.begin(due, &mut empty, facts);
+            self.held.end(self.settings.max_parallel);
+            match self.queues.next() {
+                Some(Turn::Event(due)) => self.begin(due, &mut empty, facts),
+                Some(Turn::Script(link)) => self.next_script(link, facts),
+                None => break,
+            }
         }
+        self.held.note(self.queues.ready(), Instant::now());
         self.queues.forget_idle();
+    }
+
+    /// What keeps scripts waiting, and what to do about it.
+    pub fn problems(&self) -> impl Iterator<Item = String> {
+        let held = self.held.problem(self.settings.max_parallel, Instant::now());
+        held.into_iter().chain(self.directories.far.problem())
     }
 
     /// The next run that has ended; pending for ever when nothing runs. Cancel-safe. Call
@@ -254,7 +272,11 @@ impl Dispatcher {
     }
 
     /// Notices when that may have changed.
-    pub fn watch(&self, kind: EventKind) -> std::io::Result<Eyes> {
+    pub fn watch(&mut self, kind: EventKind) -> std::io::Result<Eyes> {
+        // inotify(7) does not see what other machines change, and adding a watch would wait for them.
+        if let Some(directory) = self.directories.far_directory(kind) {
+            return Err(std::io::Error::other(format!("{} is not on this machine", directory.display())));
+        }
         Eyes::new(self.directories.roots(), kind)
     }
 
@@ -303,19 +325,15 @@ impl Dispatcher {
         self.dry_run = true;
     }
 
-    /// The link's events that wait, and the one whose scripts run.
-    pub fn queue(&self, link: LinkId) -> (usize, Option<EventId>) {
-        (self.queues.waiting(link), self.active.get(&link).map(Active::event))
+    /// The events under a link's name that wait, and the one whose scripts run.
+    pub fn queue(&self, name: &InterfaceName) -> (usize, Option<EventId>) {
+        let (waiting, out) = self.queues.of_name(name);
+        (waiting, out.and_then(|link| self.active.get(&link)).map(Active::event))
     }
 
     /// Nothing queued, nothing running, no completion left to take.
     pub fn is_idle(&self) -> bool {
         self.queues.len() == 0 && self.active.is_empty() && self.unstarted.is_empty()
-    }
-
-    /// Whether some script has not started for an event that was submitted.
-    pub fn has_unrun(&self) -> bool {
-        self.queues.len() > 0 || self.active.values().any(|active| !active.scripts.is_empty())
     }
 
     /// Events that wait.
@@ -333,24 +351,28 @@ impl Dispatcher {
         self.counts
     }
 
-    /// Drops what is queued, TERM to every script's group, KILL after `grace`; returns when the
-    /// last one has ended, with the runs that ended so. Nothing is taken or started afterwards.
-    pub async fn shutdown(&mut self, grace: Duration) -> Vec<Completion> {
-        let dropped = self.queues.clear();
-        if dropped > 0 {
-            tracing::warn!(events = dropped, "events dropped unrun: the daemon ends");
-        }
+    /// TERM to every script's group, KILL after `grace`; returns when the last one has ended, with the runs
+    /// that ended so and the events that did not run. Nothing is taken or started afterwards.
+    pub async fn shutdown(&mut self, grace: Duration) -> Stopped {
+        let unrun = self.unrun();
+        self.queues.clear();
         self.stop.send_replace(Some(grace));
-        let mut ended: Vec<Completion> = self.unstarted.drain(..).collect();
+        let mut completions: Vec<Completion> = self.unstarted.drain(..).collect();
+        let mut over = Vec::new();
         while let Some(report) = self.processes.join_next().await {
-            if let Ok(report) = report {
-                ended.push(self.conclude(report));
+            let Ok(report) = report else { continue };
+            let completion = self.conclude(report);
+            // It has no more scripts, and this one was not cut off.
+            let is_over = !self.active.contains_key(&completion.link);
+            if is_over && !unrun::is_cut_off(&completion.outcome) {
+                over.push(completion.event);
             }
+            completions.push(completion);
         }
-        self.between.clear();
         self.active.clear();
         self.lingering.close();
-        ended
+        let unrun = unrun::without(unrun, &over);
+        Stopped { completions, unrun }
     }
 }
 

@@ -6,11 +6,12 @@
 //! Statistics are those of the link's last message. `Routes` are the defaults of every table and
 //! main's unicast routes.
 
-use super::validate::is_plain;
+use super::validate::{Checked, is_plain};
 use crate::facts::{self, LinkFacts};
 use crate::kernel::{Route, Statistics};
 use crate::names;
 use serde::Serialize;
+use serde_json::{Value, json};
 use std::net::IpAddr;
 
 #[derive(Serialize)]
@@ -240,4 +241,58 @@ impl From<&Route> for RouteEntry {
             flags: if route.hops.len() > 1 { vec!["multipath"] } else { Vec::new() },
         }
     }
+}
+
+/// The wireless network that networkd names; empty without one.
+pub(super) fn essid(link: &LinkFacts) -> &str {
+    let details = link.manager.as_deref().map(|manager| &manager.details);
+    details.and_then(|details| details.get("SSID")).map_or("", String::as_str).trim_matches(char::is_control)
+}
+
+/// `json`: what networkd-dispatcher takes from the lines of `networkctl status`, under their names. Its
+/// scripts read `.Type`, `.State` and `.Address[0]`; every value but four is a list, and none is empty.
+pub(super) fn status(link: &LinkFacts, checked: &Checked<'_>) -> Value {
+    let manager = link.manager.as_deref();
+    let detail = |key: &str| {
+        manager.and_then(|manager| manager.details.get(key)).map(String::as_str).filter(|text| is_plain(text))
+    };
+    let setup = link.administrative.unwrap_or_default();
+    let layer = link.extra.as_deref().map_or("", |extra| &extra.layer);
+    let kind = detail("Type").unwrap_or(layer);
+    let mut object = json!({
+        "Type": kind,
+        "OperationalState": link.state,
+        "AdministrativeState": setup,
+        "State": format!("{} ({setup})", link.state),
+    });
+    if kind == "wlan" {
+        object["ESSID"] = json!(essid(link));
+    }
+    let texts = |list: &mut dyn Iterator<Item = String>| list.collect::<Vec<_>>();
+    let one = |text: Option<&str>| text.map(str::to_owned).into_iter().collect::<Vec<_>>();
+    let gateways =
+        link.gateway.iter().map(ToString::to_string).chain(link.gateway6.iter().map(ToString::to_string));
+    for (name, values) in [
+        ("Link File", one(detail("LinkFile"))),
+        ("Network File", one(detail("NetworkFile"))),
+        ("Path", one(detail("Path"))),
+        ("Driver", one(detail("Driver"))),
+        ("Vendor", one(detail("Vendor"))),
+        ("Model", one(detail("Model"))),
+        // An older networkctl has the first name, systemd 252 the second.
+        ("HW Address", one(checked.mac)),
+        ("Hardware Address", one(checked.mac)),
+        ("MTU", vec![link.mtu.to_string()]),
+        ("Address", texts(&mut link.addresses.iter().map(|address| address.ip.to_string()))),
+        ("Gateway", gateways.collect()),
+        ("DNS", texts(&mut link.dns.iter().map(ToString::to_string))),
+        ("Search Domains", checked.domains.to_vec()),
+        ("NTP", checked.ntp.clone()),
+        ("Online state", one(detail("OnlineState"))),
+    ] {
+        if !values.is_empty() {
+            object[name] = json!(values);
+        }
+    }
+    object
 }

@@ -1,71 +1,71 @@
-//! The queue of each link, and whose turn it is: decisions alone, nothing is run here.
+//! The queues of all link names, and whose turn it is: decisions alone, nothing is run here.
 //!
-//! At most one event of a link is out at a time; links with work take turns in the order in which
-//! they became ready. Events that have not started coalesce by their [`Class`]; what is left out
-//! is counted into the event that stands for it (`SKIPPED`). Everything is bounded:
-//! [`EDGES_PER_LINK`], [`EDGES_MAX`], [`EVENTS_MAX`].
+//! At most one event of a name is out at a time. Names take turns, one script each: a name that was
+//! idle goes before those that have had a turn since. What is left out is counted into the event that
+//! stands for it (`SKIPPED`). Everything is bounded: [`EDGES_PER_NAME`], [`EDGES_MAX`], [`EVENTS_MAX`].
 
-use super::batch::Batch;
-use super::climb::supersedes;
+use super::name_queue::{Due, NameQueue};
 use super::note::Note;
-use crate::event::{Class, Detail, Event, LinkId};
+use crate::event::{Class, Event, LinkId};
 use crate::facts::LinkFacts;
 use crate::filter::Runs;
+use protocol::InterfaceName;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-/// Pending edge events of one link.
-pub(super) const EDGES_PER_LINK: usize = 8_192;
+/// Pending edge events of one name.
+pub(super) const EDGES_PER_NAME: usize = 8_192;
 /// Pending events in all beyond which no edge event gets in.
 pub(super) const EDGES_MAX: usize = 65_536;
 /// Pending events in all. States and values coalesce to a handful a link, so there is room above
 /// [`EDGES_MAX`] for the final state of very many links.
 pub(super) const EVENTS_MAX: usize = 131_072;
 
-/// An event whose turn it is.
+/// Whose turn it is.
 #[derive(Debug)]
-pub(super) struct Due {
-    pub(super) event: Event,
-    /// Events (for routes: changes) that it stands for beside itself.
-    pub(super) skipped: u64,
-    /// Route changes are missing from the batch.
-    pub(super) truncated: bool,
-    /// Of changes of routes: what filters said.
-    pub(super) runs: Option<Runs>,
-    /// The last values of a link that is gone.
-    pub(super) last: Option<Arc<LinkFacts>>,
+pub(super) enum Turn {
+    /// This event begins. Its name has no other turn before [`Queues::paused`] or
+    /// [`Queues::finished`].
+    Event(Due),
+    /// The event of this link goes on with its next script.
+    Script(LinkId),
 }
 
 /// A queue is full and the event was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Full {
     pub(super) link: LinkId,
-    /// Events that wait, of this link.
+    /// Events that wait, of its name.
     pub(super) pending: usize,
 }
 
-#[derive(Debug)]
-struct Pending {
-    event: Event,
-    skipped: u64,
-    batch: Option<Batch>,
-    /// What filters said of the batch.
-    runs: Option<Runs>,
+/// What has one order.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Name {
+    Link(InterfaceName),
+    /// The host, and a link whose name is not known.
+    Number(LinkId),
 }
 
-#[derive(Debug, Default)]
-struct LinkQueue {
-    pending: VecDeque<Pending>,
-    edges: usize,
-    is_out: bool,
+/// A link with events that wait or are out, or one that has just gone.
+#[derive(Debug)]
+struct Incarnation {
+    name: Name,
+    /// Its events that wait or are out.
+    events: usize,
+    /// Its last values, when it is gone.
     last: Option<Arc<LinkFacts>>,
 }
 
 /// All queues.
 #[derive(Debug, Default)]
 pub(super) struct Queues {
-    links: HashMap<LinkId, LinkQueue>,
-    ready: VecDeque<LinkId>,
+    links: HashMap<LinkId, Incarnation>,
+    names: HashMap<Name, NameQueue>,
+    /// Names that were idle, in the order in which they became ready.
+    first: VecDeque<Name>,
+    /// Names that have had a turn since they were idle.
+    again: VecDeque<Name>,
     /// Links that went away since [`Queues::forget_idle`].
     gone: Vec<LinkId>,
     pending: usize,
@@ -74,86 +74,117 @@ pub(super) struct Queues {
 }
 
 impl Queues {
-    /// Takes an event in, coalescing; changes of routes with those that run the same.
-    pub(super) fn push(&mut self, event: Event, runs: Option<Runs>) -> Result<(), Full> {
+    /// Takes an event in, coalescing; changes of routes with those that run the same. `name` is asked
+    /// for a link of which nothing waits.
+    pub(super) fn push(
+        &mut self,
+        event: Event,
+        runs: Option<Runs>,
+        name: impl FnOnce() -> Option<InterfaceName>,
+    ) -> Result<(), Full> {
         let link = event.link;
-        let queue = self.links.entry(link).or_default();
-        let before = queue.pending.len();
-        let bound = if event.kind.class() == Class::Edge { EDGES_MAX } else { EVENTS_MAX };
-        let full = Full { link, pending: before };
         let is_edge = event.kind.class() == Class::Edge;
-        if is_edge && queue.edges >= EDGES_PER_LINK {
-            return Err(full);
-        }
-        if !queue.absorb(event, runs, self.pending < bound, &mut self.notes) {
+        let bound = if is_edge { EDGES_MAX } else { EVENTS_MAX };
+        let incarnation = self.links.entry(link).or_insert_with(|| Incarnation {
+            name: name().map_or(Name::Number(link), Name::Link),
+            events: 0,
+            last: None,
+        });
+        let queue = self.names.entry(incarnation.name.clone()).or_default();
+        let was_idle = queue.is_idle();
+        let before = queue.pending.len();
+        let has_room = self.pending < bound && !(is_edge && queue.edges >= EDGES_PER_NAME);
+        if !queue.absorb(event, runs, has_room, &mut self.notes) {
             self.forget_if_idle(link);
-            return Err(full);
+            return Err(Full { link, pending: before });
         }
-        let was_ready = before > 0 || queue.is_out;
-        self.pending = (self.pending + queue.pending.len()).saturating_sub(before);
-        if !was_ready {
-            self.ready.push_back(link);
+        let after = queue.pending.len();
+        incarnation.events = (incarnation.events + after).saturating_sub(before);
+        self.pending = (self.pending + after).saturating_sub(before);
+        if was_idle {
+            self.first.push_back(incarnation.name.clone());
         }
         Ok(())
     }
 
-    /// The next event; its link is out until [`Queues::finished`].
-    pub(super) fn next(&mut self) -> Option<Due> {
-        while let Some(link) = self.ready.pop_front() {
-            let Some(queue) = self.links.get_mut(&link) else { continue };
-            let Some(pending) = queue.pending.pop_front() else { continue };
-            self.pending = self.pending.saturating_sub(1);
-            if pending.event.kind.class() == Class::Edge {
-                queue.edges = queue.edges.saturating_sub(1);
+    /// The next turn.
+    pub(super) fn next(&mut self) -> Option<Turn> {
+        while let Some(name) = self.first.pop_front().or_else(|| self.again.pop_front()) {
+            let Some(queue) = self.names.get_mut(&name) else { continue };
+            if let Some(link) = queue.out {
+                return Some(Turn::Script(link));
             }
-            queue.is_out = true;
-            return Some(pending.due(queue.last.clone()));
+            let Some(pending) = queue.pop() else { continue };
+            self.pending = self.pending.saturating_sub(1);
+            let last = self.last(pending.event.link);
+            return Some(Turn::Event(pending.due(last)));
         }
         None
     }
 
-    /// The link's event is over; its next one may be due.
+    /// A script of the link's event is over, and the event has more of them.
+    pub(super) fn paused(&mut self, link: LinkId) {
+        if let Some(incarnation) = self.links.get(&link) {
+            self.again.push_back(incarnation.name.clone());
+        }
+    }
+
+    /// The link's event is over; the next one of its name may be due.
     pub(super) fn finished(&mut self, link: LinkId) {
-        if let Some(queue) = self.links.get_mut(&link) {
-            queue.is_out = false;
+        if let Some(incarnation) = self.links.get_mut(&link)
+            && let Some(queue) = self.names.get_mut(&incarnation.name)
+        {
+            incarnation.events = incarnation.events.saturating_sub(1);
+            queue.out = None;
             if !queue.pending.is_empty() {
-                self.ready.push_back(link);
+                self.again.push_back(incarnation.name.clone());
             }
         }
         self.forget_if_idle(link);
     }
 
-    /// The link is gone; what waits for it uses these values. A queue that is empty stays until
+    /// The link is gone; what waits for it uses these values. It stays known until
     /// [`Queues::forget_idle`], so that the event of the removal itself may follow.
     pub(super) fn link_gone(&mut self, link: LinkId, last: Arc<LinkFacts>) {
-        self.links.entry(link).or_default().last = Some(last);
+        let name = || Name::Link(last.name.clone());
+        let incarnation =
+            self.links.entry(link).or_insert_with(|| Incarnation { name: name(), events: 0, last: None });
+        incarnation.last = Some(last);
         self.gone.push(link);
     }
 
     /// The last values of a link that is gone.
     pub(super) fn last(&self, link: LinkId) -> Option<Arc<LinkFacts>> {
-        self.links.get(&link).and_then(|queue| queue.last.clone())
+        self.links.get(&link).and_then(|incarnation| incarnation.last.clone())
     }
 
-    /// Drops the queues of links that are gone and have nothing left.
+    /// Forgets links that are gone and have nothing left.
     pub(super) fn forget_idle(&mut self) {
         for link in std::mem::take(&mut self.gone) {
             self.forget_if_idle(link);
         }
     }
 
-    /// Events of this link that wait.
-    pub(super) fn waiting(&self, link: LinkId) -> usize {
-        self.links.get(&link).map_or(0, |queue| queue.pending.len())
+    /// Events under a name that wait, and the link whose event is out.
+    pub(super) fn of_name(&self, name: &InterfaceName) -> (usize, Option<LinkId>) {
+        let queue = self.names.get(&Name::Link(name.clone()));
+        queue.map_or((0, None), |queue| (queue.pending.len(), queue.out))
+    }
+
+    /// Everything that waits.
+    pub(super) fn names(&self) -> impl Iterator<Item = &NameQueue> {
+        self.names.values()
+    }
+
+    /// Names that wait for a turn.
+    pub(super) fn ready(&self) -> usize {
+        self.first.len() + self.again.len()
     }
 
     /// Drops everything that waits and returns how many events that were.
     pub(super) fn clear(&mut self) -> usize {
         let dropped = self.pending;
-        self.links.clear();
-        self.ready.clear();
-        self.gone.clear();
-        self.pending = 0;
+        *self = Self { notes: std::mem::take(&mut self.notes), ..Self::default() };
         dropped
     }
 
@@ -163,118 +194,11 @@ impl Queues {
     }
 
     fn forget_if_idle(&mut self, link: LinkId) {
-        if self.links.get(&link).is_some_and(|q| !q.is_out && q.pending.is_empty()) {
-            self.links.remove(&link);
+        let Some(incarnation) = self.links.get(&link).filter(|known| known.events == 0) else { return };
+        if self.names.get(&incarnation.name).is_some_and(NameQueue::is_idle) {
+            self.names.remove(&incarnation.name);
         }
-    }
-}
-
-impl LinkQueue {
-    /// False when the event needs a place of its own and there is none.
-    fn absorb(
-        &mut self,
-        mut event: Event,
-        runs: Option<Runs>,
-        has_room: bool,
-        notes: &mut Vec<Note>,
-    ) -> bool {
-        match event.kind.class() {
-            Class::State => self.push_state(event, has_room, notes),
-            Class::Value => {
-                if let Some(older) = self.pending.iter_mut().find(|p| p.event.kind == event.kind) {
-                    keep_oldest_value(&mut event, &older.event);
-                    notes.push(Note::Coalesced { event: older.event.id, into: event.id });
-                    older.event = event;
-                    older.skipped += 1;
-                    return true;
-                }
-                self.append(Pending { event, skipped: 0, batch: None, runs: None }, has_room)
-            }
-            Class::Batch => self.push_routes(event, runs, has_room, notes),
-            Class::Edge => {
-                let taken = self.append(Pending { event, skipped: 0, batch: None, runs: None }, has_room);
-                self.edges += usize::from(taken);
-                taken
-            }
-        }
-    }
-
-    fn push_state(&mut self, mut event: Event, has_room: bool, notes: &mut Vec<Note>) -> bool {
-        let before = self.pending.len();
-        let mut oldest_lease = None;
-        let mut skipped = 0;
-        self.pending.retain(|older| {
-            let stays = older.event.kind.class() != Class::State || !supersedes(&event, &older.event);
-            if !stays {
-                skipped += older.skipped + 1;
-                notes.push(Note::Coalesced { event: older.event.id, into: event.id });
-            }
-            if let (false, Detail::Lease { old }) = (stays, &older.event.detail) {
-                oldest_lease.get_or_insert_with(|| old.clone());
-            }
-            stays
-        });
-        // The lease before all the changes that one run stands for.
-        if let (Some(oldest), Detail::Lease { old }) = (oldest_lease, &mut event.detail) {
-            *old = oldest;
-        }
-        let has_room = has_room || self.pending.len() < before;
-        self.append(Pending { event, skipped, batch: None, runs: None }, has_room)
-    }
-
-    fn push_routes(
-        &mut self,
-        mut event: Event,
-        runs: Option<Runs>,
-        has_room: bool,
-        notes: &mut Vec<Note>,
-    ) -> bool {
-        let Detail::Routes(changes) = std::mem::replace(&mut event.detail, Detail::None) else {
-            return self.append(Pending { event, skipped: 0, batch: None, runs: None }, has_room);
-        };
-        let older = self
-            .pending
-            .iter_mut()
-            .find(|p| p.event.kind == event.kind && p.batch.is_some() && p.runs == runs);
-        if let Some(Pending { event: older, skipped, batch: Some(batch), .. }) = older {
-            // The batch keeps the number and time of its first event, and the newest state.
-            older.state = event.state;
-            older.startup &= event.startup;
-            *skipped += changes.into_iter().map(|change| batch.push(change)).sum::<u64>();
-            notes.push(Note::Coalesced { event: event.id, into: older.id });
-            return true;
-        }
-        let mut batch = Batch::default();
-        let skipped = changes.into_iter().map(|change| batch.push(change)).sum();
-        self.append(Pending { event, skipped, batch: Some(batch), runs }, has_room)
-    }
-
-    fn append(&mut self, pending: Pending, has_room: bool) -> bool {
-        if has_room {
-            self.pending.push_back(pending);
-        }
-        has_room
-    }
-}
-
-impl Pending {
-    fn due(mut self, last: Option<Arc<LinkFacts>>) -> Due {
-        let mut truncated = false;
-        if let Some(batch) = self.batch {
-            truncated = batch.is_truncated();
-            self.event.detail = Detail::Routes(batch.into_changes());
-        }
-        Due { event: self.event, skipped: self.skipped, truncated, runs: self.runs, last }
-    }
-}
-
-/// The value before all the changes that one run stands for.
-fn keep_oldest_value(event: &mut Event, older: &Event) {
-    if let (Detail::Mtu { old, .. }, Detail::Mtu { old: oldest, .. }) = (&mut event.detail, &older.detail) {
-        *old = *oldest;
-    }
-    if event.old_state.is_some() {
-        event.old_state = older.old_state;
+        self.links.remove(&link);
     }
 }
 

@@ -6,7 +6,7 @@
 
 use super::output::{Labels, Output};
 use super::process::Process;
-use super::run::{self, Ended, Limit, Outcome};
+use super::run::{self, Ended, Limit};
 use super::stdin::{self, Feed, Rest};
 use super::{Identity, Input};
 use crate::accounts;
@@ -313,7 +313,7 @@ pub(super) async fn run(
                 NotStarted::Errno(errno) => run::why_not_started(path, &io::Error::from_raw_os_error(errno)),
                 NotStarted::Because(cause) => cause,
             };
-            Ended { outcome: Outcome::NotStarted(cause), output: None }
+            Ended::not_started(cause)
         }
     }
 }

@@ -13,6 +13,7 @@ use super::output::{Labels, Output};
 use super::process::Process;
 use super::stdin::{self, Feed, Rest};
 use super::text::{quoted, shown};
+use crate::clock::RunningTime;
 use crate::event::EventKind;
 use crate::sys;
 use nix::sys::signal::Signal;
@@ -25,7 +26,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{sleep, timeout};
 
 /// How long a run may take.
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +76,15 @@ pub(super) struct Ended {
     pub(super) outcome: Outcome,
     /// Pipes that a child of the script still holds open.
     pub(super) output: Option<Output>,
+    /// How long the machine, or the daemon, stood still meanwhile.
+    pub(super) paused: Duration,
+}
+
+impl Ended {
+    /// No process came to be.
+    pub(super) fn not_started(cause: String) -> Self {
+        Self { outcome: Outcome::NotStarted(cause), output: None, paused: Duration::ZERO }
+    }
 }
 
 /// Prepares a script by its absolute path, with nothing of the caller's own environment: arguments,
@@ -140,7 +150,7 @@ pub(super) async fn attend(
             let _ = child.wait();
             let cause =
                 format!("it cannot be watched ({error}); raise LimitNOFILE=, or use Linux 5.3 or later");
-            Ended { outcome: Outcome::NotStarted(cause), output: None }
+            Ended::not_started(cause)
         }
     }
 }
@@ -153,12 +163,12 @@ pub(super) async fn see_through(
     stop: watch::Receiver<Option<Duration>>,
     rest: Option<Rest>,
 ) -> Ended {
-    let started = Instant::now();
+    let mut time = RunningTime::new(limit.timeout);
     let fate = tokio::select! {
         biased;
         () = process.exited() => Fate::Own,
         grace = stopped(stop) => Fate::Stopped(grace),
-        () = sleep_until(started + limit.timeout) => Fate::TimedOut,
+        () = time.reaches(limit.timeout) => Fate::TimedOut,
         () = follow_for_ever(&mut output) => Fate::Own,
         () = feed_for_ever(rest) => Fate::Own,
     };
@@ -173,7 +183,7 @@ pub(super) async fn see_through(
         (Fate::TimedOut, _) | (_, None) => Outcome::TimedOut,
         (_, Some(status)) => outcome(status),
     };
-    Ended { outcome, output: output.is_open().then_some(output) }
+    Ended { outcome, output: output.is_open().then_some(output), paused: time.paused() }
 }
 
 #[derive(Clone, Copy)]
@@ -217,6 +227,7 @@ async fn feed_for_ever(rest: Option<Rest>) {
 /// gone before.
 async fn end_group(process: &Process, output: &mut Output, grace: Duration) {
     process.terminate();
+    let mut time = RunningTime::new(grace);
     let gone = async {
         process.exited().await;
         while group::has_members(process.id()) {
@@ -224,7 +235,8 @@ async fn end_group(process: &Process, output: &mut Output, grace: Duration) {
         }
     };
     tokio::select! {
-        _ = timeout(grace, gone) => {}
+        () = gone => {}
+        () = time.reaches(grace) => {}
         () = follow_for_ever(output) => {}
     }
     process.kill();

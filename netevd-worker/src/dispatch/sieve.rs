@@ -3,9 +3,9 @@
 //!
 //! Without filters nothing here is reached. Limits: [`LINES`] log lines a second.
 
-use super::queue::Due;
+use super::name_queue::Due;
 use super::{Dispatcher, Note};
-use crate::event::{Detail, Event, EventId, LinkId, RouteChange};
+use crate::event::{Detail, Event, EventId, LinkId, RouteChange, Then};
 use crate::facts::{Facts, LinkFacts};
 use crate::filter::{Filters, Ruling, Runs, Subject};
 use std::sync::Arc;
@@ -67,7 +67,10 @@ impl Dispatcher {
             return None;
         }
         let link = due.event.link;
-        let look_up = || due.last.clone().or_else(|| self.queues.last(link)).or_else(|| facts.link(link));
+        let look_up = || match &due.event.then {
+            Then::Whole(values) => Some(Arc::clone(values)),
+            _ => due.last.clone().or_else(|| self.queues.last(link)).or_else(|| facts.link(link)),
+        };
         let subject = Subject::new(&due.event, self.backend, &look_up);
         let ruling = self.sieve.filters.judge(&subject);
         self.sieve.lines.log(&due.event, None, &ruling, &look_up);

@@ -5,7 +5,7 @@ use std::path::Path;
 
 /// `text` with control characters escaped, so that a script or a file name can neither forge a
 /// log line nor steer a terminal. Tabs stay.
-pub(super) fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         if (c.is_control() && c != '\t') || is_direction(c) {

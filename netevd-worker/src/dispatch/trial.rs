@@ -6,6 +6,7 @@ use super::process::Process;
 use super::remote::{self, Runner};
 use super::run::Outcome;
 use super::stdin::{Feed, Rest};
+use crate::clock::RunningTime;
 use crate::event::EventKind;
 use crate::sys;
 use std::io;
@@ -16,7 +17,7 @@ use std::process::Child;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::net::unix::pipe::Receiver;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 /// Between TERM and KILL, as the worker gives it.
 const GRACE: Duration = Duration::from_secs(5);
@@ -95,12 +96,13 @@ impl Trial<'_> {
             return Outcome::NotStarted("its pipes cannot be watched".to_owned());
         };
         let mut pipes = Pipes { open: [Some(out), Some(err)] };
+        let mut time = RunningTime::new(self.timeout);
         let (mut timed_out, mut stopped) = (false, false);
         tokio::select! {
             biased;
             () = process.exited() => {}
             () = stop => stopped = true,
-            () = sleep(self.timeout) => timed_out = true,
+            () = time.reaches(self.timeout) => timed_out = true,
             () = pipes.follow(&mut *told) => {}
             () = fed(rest) => {}
         }

@@ -8,8 +8,8 @@
 //! connection. A value that fails is replaced by nothing and named.
 
 use super::lease::CheckedLeases;
-use crate::event::{Detail, Event};
-use crate::facts::LinkFacts;
+use crate::event::{Action, Detail, Event, EventKind};
+use crate::facts::{LinkFacts, Resolver};
 
 /// A value that was left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +18,29 @@ pub(super) struct Rejected {
     pub(super) field: &'static str,
     /// The variable, where there is one.
     pub(super) variable: Option<&'static str>,
+}
+
+/// Whose values are checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// Those of the event: `at_event` of the document.
+    Event,
+    /// The link's present: `link` of the document, `CURRENT_` in the environment.
+    Present,
+}
+
+impl Part {
+    /// A field of this part, and its variable.
+    const fn field(self, of_event: Rejected, of_present: Rejected) -> Rejected {
+        match self {
+            Part::Event => of_event,
+            Part::Present => of_present,
+        }
+    }
+}
+
+const fn rejected(field: &'static str, variable: Option<&'static str>) -> Rejected {
+    Rejected { field, variable }
 }
 
 /// The strings of a link that may be passed on.
@@ -31,6 +54,10 @@ pub(super) struct Checked<'a> {
     pub(super) connection_id: Option<&'a str>,
     /// NetworkManager's connection: hexadecimal and hyphens.
     pub(super) connection_uuid: Option<&'a str>,
+    /// Time servers: addresses and host names, all of them or none.
+    pub(super) ntp: Vec<String>,
+    /// Of `dns`: what was before. A malformed list is left out.
+    pub(super) old_resolver: Option<Resolver>,
     pub(super) leases: CheckedLeases,
     /// The leases before a change.
     pub(super) old_leases: Option<CheckedLeases>,
@@ -39,39 +66,77 @@ pub(super) struct Checked<'a> {
 
 impl<'a> Checked<'a> {
     /// Checks a link's and an event's strings; nothing to check without a link.
-    pub(super) fn new(link: Option<&'a LinkFacts>, event: &Event) -> Self {
+    pub(super) fn new(part: Part, link: Option<&'a LinkFacts>, event: &Event) -> Self {
         let mut checked = Self::default();
         let Some(link) = link else { return checked };
-        let mut reject = |field, variable| checked.rejected.push(Rejected { field, variable });
+        let mut reject = |of_event, of_present| checked.rejected.push(part.field(of_event, of_present));
         checked.kind = link.kind.as_deref().filter(|kind| is_kind(kind));
         if checked.kind.is_none() && link.kind.is_some() {
-            reject("link.kind", None);
+            reject(rejected("at_event.kind", None), rejected("link.kind", None));
         }
         checked.mac = link.mac.as_deref().filter(|mac| is_mac(mac));
         if checked.mac.is_none() && link.mac.is_some() {
-            reject("link.mac", Some("MAC"));
+            reject(rejected("at_event.mac", Some("MAC")), rejected("link.mac", None));
         }
         if link.domains.iter().all(|domain| is_host_name(domain)) {
             checked.domains = &link.domains;
         } else {
-            reject("link.domains", Some("DOMAINS"));
+            reject(
+                rejected("at_event.domains", Some("DOMAINS")),
+                rejected("link.domains", Some("CURRENT_DOMAINS")),
+            );
+        }
+        let ntp = link.ntp();
+        if ntp.iter().all(|server| is_server(server)) {
+            checked.ntp = ntp;
+        } else {
+            reject(rejected("at_event.ntp", Some("NTP")), rejected("link.ntp", None));
         }
         if let Some(manager) = link.manager.as_deref() {
             checked.connection_id = manager.connection_id.as_deref().filter(|id| is_plain(id));
             if checked.connection_id.is_none() && manager.connection_id.is_some() {
-                reject("link.connection.id", Some("NM_CONNECTION_ID"));
+                reject(
+                    rejected("at_event.connection.id", Some("NM_CONNECTION_ID")),
+                    rejected("link.connection.id", Some("CURRENT_CONNECTION_ID")),
+                );
             }
             checked.connection_uuid = manager.connection_uuid.as_deref().filter(|uuid| is_uuid(uuid));
             if checked.connection_uuid.is_none() && manager.connection_uuid.is_some() {
-                reject("link.connection.uuid", Some("NM_CONNECTION_UUID"));
+                reject(
+                    rejected("at_event.connection.uuid", Some("NM_CONNECTION_UUID")),
+                    rejected("link.connection.uuid", Some("CURRENT_CONNECTION_UUID")),
+                );
             }
         }
         checked.leases = CheckedLeases::new(&link.leases);
-        checked.rejected.extend(checked.leases.rejected());
-        if let Detail::Lease { old } = &event.detail {
-            checked.old_leases = Some(CheckedLeases::new(old));
+        checked.rejected.extend(checked.leases.rejected(part));
+        match (part, &event.detail) {
+            (Part::Event, Detail::Lease { old }) => checked.old_leases = Some(CheckedLeases::new(old)),
+            (Part::Event, Detail::Dns { old }) => {
+                let mut old = (**old).clone();
+                if !old.domains.iter().all(|domain| is_host_name(domain)) {
+                    old.domains.clear();
+                    checked.rejected.push(rejected("old_dns.domains", Some("OLD_DOMAINS")));
+                }
+                if !old.ntp.iter().all(|server| is_server(server)) {
+                    old.ntp.clear();
+                    checked.rejected.push(rejected("old_dns.ntp", Some("OLD_NTP")));
+                }
+                checked.old_resolver = Some(old);
+            }
+            _ => {}
         }
         checked
+    }
+
+    /// What became of the lease, of an event that is about that.
+    pub(super) fn lease_action(&self, kind: EventKind) -> Option<Action> {
+        let old = self.old_leases.as_ref().filter(|_| kind == EventKind::Lease)?;
+        Some(match (old.is_empty(), self.leases.is_empty()) {
+            (true, _) => Action::Added,
+            (false, true) => Action::Removed,
+            (false, false) => Action::Changed,
+        })
     }
 
     /// True when this variable's value was left out.
@@ -90,6 +155,10 @@ pub fn is_host_name(name: &str) -> bool {
             && !label.ends_with('-')
     };
     name.len() <= 253 && name.split('.').all(label)
+}
+
+fn is_server(server: &str) -> bool {
+    server.parse::<std::net::IpAddr>().is_ok() || is_host_name(server)
 }
 
 fn is_mac(mac: &str) -> bool {

@@ -73,9 +73,9 @@ fields! {
     DnsCount "dns_count" Number "how many name servers the link has";
     AddressCount "address_count" Number "how many usable addresses the link has (`ADDRESSES`)";
     Mtu "mtu" Number "the link's MTU in bytes";
-    IpFamily "ip_family" Text "`ipv4`, `ipv6`: of the event's address or route, else of each usable address";
+    IpFamily "ip_family" Text "`ipv4`, `ipv6`: of the event's address, route or gateway, else of each usable address";
     Gateway "gateway" Address "the link's gateways, `GATEWAY` and `GATEWAY6`";
-    Address "address" Address "the event's address (`address-added`, `address-removed`), else the link's usable ones";
+    Address "address" Address "the event's address (`address-added`, `address-removed`, `address-changed`), else the link's usable ones";
     RouteTable "route_table" Number "`ROUTE_TABLE` of a changed route: a number, or `main`, `local`, `default`";
     RouteProtocol "route_protocol" Number "`ROUTE_PROTOCOL` of a changed route: a number or a name such as `bgp`";
     Startup "startup" Switch "the event replays what was there before the daemon";

@@ -51,6 +51,7 @@ impl<'a> Subject<'a> {
         match (&self.event.detail, self.change) {
             (_, Some(change)) => change.family() == family,
             (Detail::Address(address), _) => Family::of(address.ip) == family,
+            (Detail::Gateway(change), _) => change.family == family,
             _ => self.has_address(Field::Address, &|ip| Family::of(ip) == family),
         }
     }

@@ -1,11 +1,14 @@
 //! The language against a direct evaluator of its own, each fault with its place, and who decides.
 
 use super::*;
-use crate::event::{Action as Change, Detail, Event, EventId, LinkId, RouteChange, Track};
+use crate::event::{
+    Action as Change, Detail, Event, EventId, GatewayChange, LinkId, RouteChange, Then, Track,
+};
 use crate::facts::LinkFacts;
 use crate::fixtures::{address, index};
+use crate::state::Exit;
 use proptest::prelude::*;
-use protocol::InterfaceName;
+use protocol::{Family, InterfaceName};
 use std::time::SystemTime;
 
 /// What happens, in the plainest form; the event and the link's values are made from it.
@@ -15,7 +18,7 @@ struct World {
     old_state: Option<&'static str>,
     startup: bool,
     backend: Backend,
-    /// Address of an address event.
+    /// Address of an address event, and of the family of a gateway's.
     address: &'static str,
     /// Destination, table, protocol of a route event.
     route: (&'static str, u32, u8),
@@ -32,14 +35,24 @@ struct Link {
 }
 
 const ADDRESSES: [&str; 4] = ["192.0.2.7", "198.51.100.1", "2001:db8::7", "2001:db9::1"];
-const KINDS: [EventKind; 4] =
-    [EventKind::Routable, EventKind::AddressAdded, EventKind::Routes, EventKind::NoCarrier];
+const KINDS: [EventKind; 5] = [
+    EventKind::Routable,
+    EventKind::Gateway,
+    EventKind::AddressAdded,
+    EventKind::Routes,
+    EventKind::NoCarrier,
+];
 
 impl World {
     fn event(&self) -> Event {
         let detail = match self.kind {
             EventKind::AddressAdded => Detail::Address(address(self.address, 0)),
             EventKind::Routes => Detail::Routes(vec![self.change()]),
+            EventKind::Gateway => Detail::Gateway(GatewayChange {
+                family: Family::of(self.address.parse().expect("an address")),
+                old: None,
+                new: Some(Exit::OnLink),
+            }),
             _ => Detail::None,
         };
         Event {
@@ -52,6 +65,7 @@ impl World {
             startup: self.startup,
             time: SystemTime::UNIX_EPOCH,
             detail,
+            then: Then::Present,
         }
     }
 
@@ -141,6 +155,7 @@ impl World {
             "address_count" => of_link(|link| link.addresses.len().to_string()),
             "mtu" => of_link(|link| link.mtu.to_string()),
             "ip_family" if is_route => vec![family(self.route.0)],
+            "ip_family" if self.kind == EventKind::Gateway => vec![family(self.address)],
             "ip_family" => addresses().iter().map(|text| family(text)).collect(),
             "gateway" => {
                 link.map(|link| link.gateways.iter().map(|g| (*g).to_owned()).collect()).unwrap_or_default()
@@ -483,6 +498,10 @@ fn addresses_of_address_events_are_their_own() {
     assert!(world.holds("address == 2001:db8::7 && ip_family == ipv6 && address_count == 2"));
     world.kind = EventKind::AddressAdded;
     assert!(world.holds("address == 192.0.2.9 && ip_family != ipv6 && address_count == 2"));
+    world.kind = EventKind::Gateway;
+    assert!(
+        world.holds("event == gateway && ip_family == ipv4 && ip_family != ipv6 && address == 2001:db8::7")
+    );
     world.kind = EventKind::Routes;
     assert!(world.holds("route_table == 254 && route_protocol == bgp && ip_family != ipv6"));
 }

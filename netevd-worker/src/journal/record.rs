@@ -1,12 +1,12 @@
 //! One event of the ring, and its document.
 
 use crate::api::document::{
-    EventDetails, EventDocument, MtuDocument, RouteChangeDocument, ScriptRun, UnitRun,
+    EventDetails, EventDocument, GatewayChangeDocument, MtuDocument, RouteChangeDocument, ScriptRun, UnitRun,
 };
 use crate::api::view;
 use crate::config::Backend;
 use crate::dispatch::{Completion, Outcome};
-use crate::event::{Detail, Event, EventId, EventKind, RouteChange};
+use crate::event::{Detail, Event, EventId, EventKind, GatewayChange, RouteChange};
 use crate::facts::Address;
 use crate::names;
 use crate::timestamp::rfc3339;
@@ -61,6 +61,7 @@ enum Kept {
     Address(Address),
     Routes(Vec<RouteChange>, u64),
     Mtu(MtuDocument),
+    Gateway(GatewayChange),
     Reason(&'static str),
     Connectivity(&'static str),
     Lease,
@@ -77,12 +78,13 @@ struct Run {
 impl Record {
     pub(super) fn new(event: &Event, link: Option<InterfaceName>, backend: Backend) -> Self {
         let detail = match &event.detail {
-            Detail::None => Kept::Nothing,
+            Detail::None | Detail::Dns { .. } => Kept::Nothing,
             Detail::Address(address) => Kept::Address(address.clone()),
             Detail::Routes(changes) => {
                 let count = u64::try_from(changes.len()).unwrap_or(u64::MAX);
                 Kept::Routes(changes.iter().take(ROUTES).cloned().collect(), count)
             }
+            Detail::Gateway(change) => Kept::Gateway(*change),
             Detail::Mtu { old, new } => Kept::Mtu(MtuDocument { old: *old, new: *new }),
             Detail::Device { reason } => Kept::Reason(reason),
             Detail::Lease { .. } => Kept::Lease,
@@ -224,6 +226,7 @@ impl Record {
                 details.route_changes = Some(*count);
             }
             Kept::Mtu(mtu) => details.mtu = Some(*mtu),
+            Kept::Gateway(change) => details.gateway = Some(GatewayChangeDocument::from(change)),
             Kept::Reason(reason) => details.reason = Some((*reason).to_owned()),
             Kept::Connectivity(word) => details.connectivity = Some((*word).to_owned()),
             Kept::Lease => details.lease = true,

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::dispatch::Outcome;
-use crate::event::{Action, Detail, LinkId, RouteChange, Track};
+use crate::event::{Action, Detail, LinkId, RouteChange, Then, Track};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ fn event(id: u64, kind: EventKind) -> Event {
         startup: false,
         time: UNIX_EPOCH + Duration::from_secs(id),
         detail: Detail::None,
+        then: Then::Present,
     }
 }
 

@@ -147,7 +147,7 @@ proptest! {
                 KernelMessage::RouteGone(route) => (route, true),
                 _ => continue,
             };
-            let is_needed = route.is_default_candidate()
+            let is_needed = route.is_default()
                 || route.is_main_candidate()
                 || (is_gone && route.is_ours())
                 || (interest.reported && crate::state::is_reported(&route) && !route.is_ours())

@@ -61,6 +61,8 @@ pub struct Route {
     /// Bound to a TOS or a source prefix, or made of a nexthop object: no candidate for a gateway
     /// or a copy.
     pub selective: bool,
+    /// `rtm_tos`; such a route leads packets of this TOS alone.
+    pub tos: u8,
     /// A cached copy (`RTM_F_CLONED`), not a route of the table.
     pub cloned: bool,
     /// `RTA_PREFSRC`: with it, main's IPv4 routes go silently when the address does.
@@ -127,6 +129,7 @@ impl Route {
             scope,
             route_type: kind,
             selective: tos != 0 || source_length != 0 || nexthop_object,
+            tos,
             cloned: u32::from_ne_bytes(flags) & libc::RTM_F_CLONED != 0,
             source,
             hops: if hops.is_empty() { hop.into() } else { Hops::Several(hops) },
@@ -150,7 +153,18 @@ impl Route {
 
     /// A default route, in any foreign table, that may tell a link's gateway.
     pub fn is_default_candidate(&self) -> bool {
-        self.destination.length() == 0 && self.is_plain_unicast() && self.table != TableId::LOCAL
+        self.is_default() && !self.selective
+    }
+
+    /// A default route, in any foreign table: of whatever source, by a nexthop object or not. A host
+    /// whose router gives it `default from 2001:db8::/64` has no other one, and reaches the world.
+    pub fn is_default(&self) -> bool {
+        self.destination.length() == 0
+            && self.route_type == UNICAST
+            && self.tos == 0
+            && !self.cloned
+            && !self.is_ours()
+            && self.table != TableId::LOCAL
     }
 
     /// Of main, and worth knowing: a default-like route (who is an uplink), or one of a protocol

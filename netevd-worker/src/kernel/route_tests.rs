@@ -35,6 +35,7 @@ fn expected(message: &RouteMessage) -> Route {
         protocol: header.protocol.into(),
         scope: header.scope.into(),
         route_type: header.kind.into(),
+        tos: header.tos,
         selective: header.tos != 0 || header.source_prefix_length != 0,
         cloned: header.flags.contains(RouteFlags::Cloned),
         source: None,

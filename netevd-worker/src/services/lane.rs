@@ -124,7 +124,7 @@ impl Lane {
                     Ok(BusEvent::Vanished(_) | BusEvent::Signal(_)) => {}
                     Err(lost) => return Ok(lost),
                 },
-                () = tokio::time::sleep(AGAIN), if again => self.level.try_again(),
+                () = crate::clock::sleep(AGAIN), if again => self.level.try_again(),
             }
         }
     }

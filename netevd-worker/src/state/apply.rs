@@ -1,10 +1,13 @@
 //! How messages change the state.
 
+use super::gateway::WaysOut;
 use super::link::{Known, LinkState};
 use super::managed::{LeaseNews, Told};
 use super::routes::{Inserted, is_reported};
+use super::waits::Wait;
 use super::{Changes, GONE_MAX, Interest, State};
-use crate::event::{Action, Detail, EventKind, LinkId, RouteChange};
+use crate::config::Backend;
+use crate::event::{Action, Detail, EventKind, LinkId, RouteChange, Then};
 use crate::facts::{Address, address_flag};
 use crate::kernel::{KernelMessage, Link, Route};
 use protocol::{Family, Ifindex, TableId};
@@ -32,9 +35,10 @@ impl State {
             let monitored = (interest.monitors)(link.name.as_str());
             if monitored != link.monitored {
                 link.monitored = monitored;
-                link.stage = None;
+                (link.stage, link.leads, link.gateway_lost) = (None, false, false);
                 self.stages_moved = true;
                 link.told = Told::default();
+                link.gateways = WaysOut::default();
                 for known in &mut link.addresses {
                     known.announced = false;
                 }
@@ -91,6 +95,11 @@ impl State {
                 self.gone.retain(|(ifindex, ..)| *ifindex != told.ifindex);
                 link.managed = self.strangers.remove(&told.ifindex).unwrap_or_default();
                 link.leases = self.leases.get(&link.name).cloned().unwrap_or_default();
+                link.name_gateways(self.policy.as_ref());
+                let is_awaited = monitored && link.managed.operational.is_none();
+                if is_awaited && self.manager == Some(Backend::Networkd) && !self.startup {
+                    self.waits.begin(told.ifindex, Wait::FirstWord);
+                }
                 self.put_link(link);
                 changes.links = true;
                 self.introduce(told.ifindex, changes);
@@ -99,6 +108,7 @@ impl State {
         };
         let was_up = link.is_up();
         link.take(told);
+        link.name_gateways(self.policy.as_ref());
         let went_down = was_up && !link.is_up();
         let (id, monitored, old) = (link.id, link.monitored, link.mtu);
         let state = link.state_name(&self.routes);
@@ -125,11 +135,14 @@ impl State {
         let id = self.new_link_id();
         let Some(name) = told.name.clone() else { return };
         let monitored = (interest.monitors)(name.as_str());
-        let mut link = LinkState { id, name, monitored, stage: None, gateway_lost: false, ..old };
+        let mut link =
+            LinkState { id, name, monitored, stage: None, gateway_lost: false, leads: false, ..old };
+        link.gateways = WaysOut::default();
         link.told = Told::default();
         link.leases = self.leases.get(&link.name).cloned().unwrap_or_default();
         link.lease_news = LeaseNews::None;
         link.take(told);
+        link.name_gateways(self.policy.as_ref());
         link.mtu = told.mtu.unwrap_or(link.mtu);
         for known in &mut link.addresses {
             known.announced = false;
@@ -151,12 +164,13 @@ impl State {
     }
 
     fn say_removed(&mut self, link: &LinkState, changes: &mut Changes) {
+        let last = Arc::new(link.facts(&self.routes));
         if link.monitored {
-            let state = link.state_name(&self.routes);
-            let event = self.event(link.id, EventKind::LinkRemoved, state, Detail::None);
+            self.say_gateways_lost(link, &last, changes);
+            let mut event = self.event(link.id, EventKind::LinkRemoved, last.state, Detail::None);
+            event.then = Then::Whole(Arc::clone(&last));
             changes.events.push(event);
         }
-        let last = Arc::new(link.facts(&self.routes));
         changes.gone.push((link.id, Arc::clone(&last)));
         self.gone.push_back((link.ifindex, link.id, last));
         if self.gone.len() > GONE_MAX {
@@ -169,6 +183,7 @@ impl State {
         let routes = self.routes.forget_link(ifindex, None);
         self.report_gone(&routes, interest, changes);
         self.strangers.remove(&ifindex);
+        self.waits.end(ifindex);
         if let Some(link) = self.take_link(ifindex) {
             changes.links = true;
             self.say_removed(&link, changes);
@@ -182,7 +197,16 @@ impl State {
         address.label = address.label.filter(|label| label != link.name.as_str());
         changes.routing = true;
         match link.addresses.iter_mut().find(|known| same(&known.address, &address)) {
-            Some(known) => known.address = address.clone(),
+            Some(known) => {
+                let is_changed = (known.address.flags ^ address.flags) & address_flag::DEPRECATED != 0;
+                known.address = address.clone();
+                if is_changed && known.announced && link.monitored {
+                    let (id, state) = (link.id, link.state_name(&self.routes));
+                    let detail = Detail::Address(address.clone());
+                    let event = self.event(id, EventKind::AddressChanged, state, detail);
+                    changes.events.push(event);
+                }
+            }
             None => link.addresses.push(Known { address: address.clone(), announced: false }),
         }
         self.announce(ifindex, &address, changes);
@@ -242,7 +266,7 @@ impl State {
         interest: &Interest<'_>,
         changes: &mut Changes,
     ) -> Touched {
-        let needed = route.is_default_candidate() || route.is_main_candidate() || route.may_lead();
+        let needed = route.is_default() || route.is_main_candidate() || route.may_lead();
         // A foreign route in a table of ours is a conflict; which tables are ours the plan knows.
         changes.routing |= needed || is_in_private_table(route);
         let inserted = self.routes.insert(route, replaced);
@@ -257,7 +281,7 @@ impl State {
         };
         self.report_route(route, action, interest, changes);
         match inserted {
-            _ if !route.is_default_candidate() => Touched::Nothing,
+            _ if !route.is_default() => self.touched_by_neighbours(route),
             Inserted::New => Touched::by(route),
             // By which links the one before it led is not known here.
             _ => Touched::All,
@@ -266,7 +290,7 @@ impl State {
 
     fn route_gone(&mut self, route: &Route, interest: &Interest<'_>, changes: &mut Changes) -> Touched {
         let remembered = self.routes.remove(route);
-        let needed = route.is_default_candidate() || route.is_main_candidate() || route.may_lead();
+        let needed = route.is_default() || route.is_main_candidate() || route.may_lead();
         changes.routing |= needed || is_in_private_table(route);
         changes.ours_gone |= route.is_ours();
         // Without the whole table in memory every deletion is news.
@@ -274,9 +298,19 @@ impl State {
             self.report_route(route, Action::Removed, interest, changes);
         }
         match remembered {
-            _ if !route.is_default_candidate() => Touched::Nothing,
+            _ if !route.is_default() => self.touched_by_neighbours(route),
             Some(known) if known.hops == route.hops => Touched::by(route),
             _ => Touched::All,
+        }
+    }
+
+    /// A route of main's without a gateway may lead to a gateway that the administrator names.
+    fn touched_by_neighbours(&self, route: &Route) -> Touched {
+        let has_names =
+            |ifindex| self.links.get(&ifindex).is_some_and(|link| !link.named_gateways.is_empty());
+        match route.single_hop().and_then(|hop| hop.oif).filter(|_| route.is_main_candidate()) {
+            Some(ifindex) if has_names(ifindex) => Touched::Link(ifindex),
+            _ => Touched::Nothing,
         }
     }
 

@@ -16,8 +16,10 @@ pub struct Signs {
     pub link_local: bool,
     /// A usable global address.
     pub global: bool,
-    /// A default route by this link.
-    pub default_route: bool,
+    /// A usable global address and a default route by this link, both of one family.
+    pub leads: bool,
+    /// It has but one other end: what is sent into it arrives there without a gateway.
+    pub point_to_point: bool,
 }
 
 /// A link's state.
@@ -29,9 +31,9 @@ pub enum Stage {
     Carrier,
     /// Link-local addresses only, or the gateway was lost.
     Degraded,
-    /// A global address, and never a default route since.
+    /// A global address, and never a default route of its family since.
     Configured,
-    /// A global address and a default route.
+    /// A global address and a default route of the same family; a point-to-point link needs none.
     Routable,
 }
 
@@ -62,11 +64,13 @@ impl Stage {
 
 /// The stage that follows. `gateway_lost` is the machine's only memory: a global address without
 /// a default route is `configured` on the way up, and `degraded` after a gateway was there.
-pub(super) fn next(before: Option<Stage>, gateway_lost: bool, signs: Signs) -> Stage {
+pub(super) fn next(gateway_lost: bool, signs: Signs) -> Stage {
     match signs {
         Signs { carrier: false, .. } => Stage::NoCarrier,
-        Signs { global: true, default_route: true, .. } => Stage::Routable,
-        Signs { global: true, .. } if gateway_lost || before == Some(Stage::Routable) => Stage::Degraded,
+        Signs { leads: true, .. } => Stage::Routable,
+        Signs { global: true, .. } if gateway_lost => Stage::Degraded,
+        // As systemd-networkd has it for every link. A tunnel's routes may come from what runs now.
+        Signs { global: true, point_to_point: true, .. } => Stage::Routable,
         Signs { global: true, .. } => Stage::Configured,
         Signs { link_local: true, .. } => Stage::Degraded,
         _ => Stage::Carrier,
@@ -93,28 +97,33 @@ mod tests {
 
     fn signs(text: &str) -> Signs {
         let has = |c| text.contains(c);
-        Signs { carrier: has('c'), link_local: has('l'), global: has('g'), default_route: has('d') }
+        Signs {
+            carrier: has('c'),
+            link_local: has('l'),
+            global: has('g'),
+            leads: has('d'),
+            point_to_point: has('p'),
+        }
     }
 
     #[test]
     fn every_combination() {
-        for (before, lost, now, after) in [
-            (None, false, "", NoCarrier),
-            (None, false, "c", Carrier),
-            (None, false, "cl", Degraded),
-            (None, false, "clg", Configured),
-            (None, false, "clgd", Routable),
-            (Some(Carrier), false, "cg", Configured),
-            (Some(Configured), false, "cgd", Routable),
-            (Some(Routable), false, "cg", Degraded),
-            (Some(Degraded), true, "cg", Degraded),
-            (Some(Degraded), false, "cg", Configured),
-            (Some(Degraded), true, "cgd", Routable),
-            (Some(Routable), false, "gd", NoCarrier),
-            (Some(Routable), false, "cd", Carrier),
-            (Some(Configured), false, "c", Carrier),
+        for (lost, now, after) in [
+            (false, "", NoCarrier),
+            (false, "c", Carrier),
+            (false, "cl", Degraded),
+            (false, "clg", Configured),
+            (false, "clgd", Routable),
+            (true, "cg", Degraded),
+            (true, "cgd", Routable),
+            (false, "gd", NoCarrier),
+            (false, "cp", Carrier),
+            (false, "clp", Degraded),
+            (false, "cgp", Routable),
+            (true, "cgp", Degraded),
+            (false, "gp", NoCarrier),
         ] {
-            assert_eq!(next(before, lost, signs(now)), after, "{before:?} {lost} {now}");
+            assert_eq!(next(lost, signs(now)), after, "{lost} {now}");
         }
     }
 

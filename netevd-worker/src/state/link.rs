@@ -1,10 +1,11 @@
 //! One link as the worker knows it.
 
 use crate::backend::dhclient::{Lease, LinkLeases};
-use crate::event::LinkId;
+use crate::event::{Brief, LinkId};
 use crate::facts::{Address, LinkFacts, address_flag};
 use crate::kernel::{Link, LinkExtra, link_flag};
 use crate::state::climb::{self, Signs, Stage};
+use crate::state::gateway::WaysOut;
 use crate::state::managed::{LeaseNews, Managed, Told};
 use crate::state::routes::{Exit, Routes};
 use protocol::{Family, Ifindex, InterfaceName};
@@ -48,6 +49,12 @@ pub struct LinkState {
     pub stage: Option<Stage>,
     /// A default route was there, and the link has kept its global address since.
     pub gateway_lost: bool,
+    /// It is `routable` by a default route, which a point-to-point link need not have.
+    pub leads: bool,
+    /// The administrator's gateways for it, where policy routing uses them.
+    pub named_gateways: Box<[IpAddr]>,
+    /// Its gateways, as scripts were told of them last.
+    pub gateways: WaysOut,
     /// Events of this link run scripts.
     pub monitored: bool,
     /// What its manager says.
@@ -78,6 +85,9 @@ impl LinkState {
             addresses: Vec::new(),
             stage: None,
             gateway_lost: false,
+            leads: false,
+            named_gateways: Box::default(),
+            gateways: WaysOut::default(),
             monitored,
             managed: Managed::default(),
             told: Told::default(),
@@ -127,41 +137,69 @@ impl LinkState {
         self.addresses.iter().map(|known| &known.address).any(|a| is_tentative(a) && is_leased(a.ip))
     }
 
-    /// What the state machine looks at.
-    pub fn signs(&self, routes: &Routes) -> Signs {
-        let usable =
-            |known: &&Known| known.address.flags & (address_flag::TENTATIVE | address_flag::DADFAILED) == 0;
-        let global = self.addresses.iter().filter(usable).any(|known| known.address.is_global());
-        let local = self.addresses.iter().filter(usable).any(|known| !known.address.is_global());
-        let exit = |family| routes.exit(self.ifindex, family).is_some();
+    /// Its name and its alternative names.
+    pub fn names(&self) -> Vec<&str> {
+        let others = self.extra.iter().flat_map(|extra| &extra.alternative_names);
+        std::iter::once(self.name.as_str()).chain(others.map(String::as_str)).collect()
+    }
+
+    /// What the state machine looks at, of a link with these ways out.
+    pub(super) fn signs(&self, ways: WaysOut) -> Signs {
+        let pending = address_flag::TENTATIVE | address_flag::DADFAILED;
+        let usable = || self.addresses.iter().map(|known| &known.address).filter(|a| a.flags & pending == 0);
+        let has_global = |family| usable().any(|a| a.is_global() && Family::of(a.ip) == family);
+        let (v4, v6) = (has_global(Family::V4), has_global(Family::V6));
         Signs {
             carrier: self.is_up() && self.flags & link_flag::LOWER_UP != 0,
-            link_local: local,
-            global,
-            default_route: exit(Family::V4) || exit(Family::V6),
+            link_local: usable().any(|address| !address.is_global()),
+            global: v4 || v6,
+            leads: (v4 && ways.v4.is_some()) || (v6 && ways.v6.is_some()),
+            point_to_point: self.flags & link_flag::POINTOPOINT != 0,
         }
     }
 
     /// `STATE`: what the manager says of how far packets get, else where the machine stands or
     /// would at its first look.
     pub fn state_name(&self, routes: &Routes) -> &'static str {
-        let stage = || self.stage.unwrap_or_else(|| climb::next(None, false, self.signs(routes))).name();
+        let first = || climb::next(false, self.signs(self.ways_out(routes)));
+        let stage = || self.stage.unwrap_or_else(first).name();
         self.managed.operational.map_or_else(stage, |word| word.name)
+    }
+
+    /// What every event of the link keeps.
+    pub(super) fn brief(&self) -> Brief {
+        Brief {
+            administrative: self.managed.administrative.map(|word| word.name),
+            manager: self.managed.facts.clone(),
+            leases: self.present_leases(),
+        }
+    }
+
+    /// The manager's leases, else dhclient's: none of a link that is down, whatever a file of the last boot
+    /// says, and none whose address the client has given up, though the file still tells of it.
+    pub(super) fn present_leases(&self) -> LinkLeases {
+        if !self.is_up() {
+            return LinkLeases::default();
+        }
+        let of_manager = self.managed.facts.as_deref().map(|facts| &facts.leases);
+        let mut leases =
+            of_manager.filter(|leases| **leases != LinkLeases::default()).unwrap_or(&self.leases).clone();
+        if self.lease_news == LeaseNews::Overdue {
+            leases.v4 = None;
+        }
+        leases
     }
 
     /// The values for scripts, but for [`LinkFacts::routes`].
     pub fn facts(&self, routes: &Routes) -> LinkFacts {
         let mut addresses: Vec<Address> = self.addresses.iter().map(|known| known.address.clone()).collect();
         addresses.sort_by_key(preference);
-        let gateway = |family| match routes.exit(self.ifindex, family) {
+        let ways = self.ways_out(routes);
+        let gateway = |family| match ways.of(family) {
             Some(Exit::Via(gateway)) => Some(gateway),
             _ => self.believed_gateway(family),
         };
-        let mut leases = self.leases.clone();
-        if self.lease_news == LeaseNews::Overdue {
-            // The file still tells of an address that the client has given up.
-            leases.v4 = None;
-        }
+        let leases = self.present_leases();
         let (dns, domains) = self.managed.resolver().unwrap_or_else(|| leases.resolver());
         LinkFacts {
             ifindex: self.ifindex,
@@ -192,8 +230,12 @@ impl LinkState {
         }
     }
 
-    /// The gateway that the manager or a lease names, whatever the kernel does with it.
+    /// The gateway that the manager or a lease names, whatever the kernel does with it; a lease of the last
+    /// boot means nothing before the link is up.
     pub fn believed_gateway(&self, family: Family) -> Option<IpAddr> {
+        if !self.is_up() {
+            return None;
+        }
         let manager = self.managed.facts.as_deref().and_then(|facts| match family {
             Family::V4 => facts.gateway.map(IpAddr::V4),
             Family::V6 => facts.gateway6.map(IpAddr::V6),

@@ -4,6 +4,7 @@
 use crate::backend::dhclient::{Lease, LinkLeases};
 use crate::backend::{LinkReport, ManagerFacts, Word};
 use crate::event::EventKind;
+use crate::facts::{LinkFacts, Resolver};
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -19,6 +20,11 @@ pub struct Managed {
     pub reason: Option<&'static str>,
     /// Everything else.
     pub facts: Option<Arc<ManagerFacts>>,
+    /// The kernel's view was reported because the manager's first word was late.
+    pub(super) is_late: bool,
+    /// The link's values when its last global address went, while NetworkManager had not said why: what comes
+    /// after may be the next connection's.
+    pub(super) parting: Option<Arc<LinkFacts>>,
 }
 
 impl Managed {
@@ -41,6 +47,12 @@ impl Managed {
         self.reason = None;
     }
 
+    /// Whom programs ask, if a manager knows it.
+    pub(super) fn asked(&self) -> Option<Resolver> {
+        let facts = self.facts.as_deref()?;
+        Some(Resolver { dns: facts.dns.clone(), domains: facts.domains.clone(), ntp: facts.ntp.clone() })
+    }
+
     /// Name servers and domains, if a manager knows them.
     pub(super) fn resolver(&self) -> Option<(Vec<IpAddr>, Vec<String>)> {
         let facts = self.facts.as_deref()?;
@@ -48,11 +60,13 @@ impl Managed {
     }
 }
 
-/// The states that scripts were told last, on each track.
+/// What was reported to scripts last: the states on each track, name servers, leases.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Told {
     pub(super) operational: Option<Cow<'static, str>>,
     pub(super) administrative: Option<Cow<'static, str>>,
+    pub(super) resolver: Resolver,
+    pub(super) leases: LinkLeases,
 }
 
 impl Told {
@@ -62,7 +76,11 @@ impl Told {
     }
 
     pub(super) fn restore((operational, administrative): (Option<String>, Option<String>)) -> Self {
-        Self { operational: operational.map(Cow::Owned), administrative: administrative.map(Cow::Owned) }
+        Self {
+            operational: operational.map(Cow::Owned),
+            administrative: administrative.map(Cow::Owned),
+            ..Self::default()
+        }
     }
 }
 
@@ -117,6 +135,18 @@ impl LinkLeases {
     /// No default route is to be expected with these.
     pub(super) fn have_no_router(&self) -> bool {
         self.both().all(|lease| lease.gateway().is_none())
+    }
+
+    /// Time servers of both families, each once.
+    pub fn ntp(&self) -> Vec<String> {
+        let mut ntp: Vec<String> = Vec::new();
+        for server in self.both().flat_map(|lease| &lease.ntp) {
+            let server = server.to_string();
+            if !ntp.contains(&server) {
+                ntp.push(server);
+            }
+        }
+        ntp
     }
 
     /// Name servers and domains of both families, each once.

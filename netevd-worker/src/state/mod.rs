@@ -3,6 +3,7 @@
 
 mod apply;
 mod climb;
+mod gateway;
 mod link;
 mod look;
 mod managed;
@@ -13,12 +14,21 @@ mod resynchronise;
 mod resynchronise_tests;
 mod routes;
 mod saved;
+mod saved_values;
 #[cfg(test)]
 mod tests;
+mod unrun;
+mod values;
+#[cfg(test)]
+mod values_tests;
+mod waits;
+#[cfg(test)]
+mod waits_tests;
 
 #[cfg(test)]
 pub(crate) use apply::is_in_private_table;
 pub use climb::{Signs, Stage};
+pub use gateway::WaysOut;
 pub use link::{Known, LinkState};
 use managed::HostTold;
 pub use managed::{LeaseNews, Managed, Told};
@@ -29,12 +39,15 @@ pub use saved::{SavedError, SavedState};
 
 use crate::backend::HostReport;
 use crate::backend::dhclient::LinkLeases;
-use crate::event::{Detail, Event, EventId, EventKind, LinkId, Track};
+use crate::config::Backend;
+use crate::dispatch::Unrun;
+use crate::event::{Class, Detail, Event, EventId, EventKind, LinkId, Then, Track};
 use crate::facts::{Facts, LinkFacts};
-use protocol::{Ifindex, InterfaceName};
+use protocol::{Ifindex, InterfaceName, Policy};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::SystemTime;
+use waits::Waits;
 
 /// Links that are remembered after their end.
 const GONE_MAX: usize = 64;
@@ -86,18 +99,30 @@ pub struct State {
     host_told: Option<HostTold>,
     /// Every interface's leases, as told last.
     leases: BTreeMap<InterfaceName, LinkLeases>,
+    /// Whose words count, while it is there.
+    manager: Option<Backend>,
+    backend: Backend,
+    waits: Waits,
+    /// This link's wait is over: it does not begin again.
+    released: Option<Ifindex>,
+    /// Lease files have been read.
+    leases_known: bool,
     /// Lease files are being written.
     leases_pending: bool,
     /// An address that is of a lease is expected in a file.
     expects_leases: bool,
     /// Facts have routes.
     shows_routes: bool,
+    /// What the administrator says of gateways, where a helper follows it.
+    policy: Option<Policy>,
     /// What is known of links is of before: no conclusions are drawn until the next dump.
     awaits_dump: bool,
     next_link: u64,
     next_event: u64,
     /// Events are those of the first look.
     startup: bool,
+    /// Of before a restart.
+    unrun: Vec<Unrun>,
 }
 
 impl Default for State {
@@ -113,14 +138,21 @@ impl Default for State {
             host_report: None,
             host_told: None,
             leases: BTreeMap::new(),
+            manager: None,
+            backend: Backend::Kernel,
+            waits: Waits::default(),
+            released: None,
+            leases_known: false,
             leases_pending: false,
             expects_leases: false,
             shows_routes: false,
+            policy: None,
             awaits_dump: false,
             // 0 is the host.
             next_link: 1,
             next_event: 1,
             startup: true,
+            unrun: Vec::new(),
         }
     }
 }
@@ -152,6 +184,13 @@ impl State {
         self.awaits_dump = true;
     }
 
+    /// The backend at work.
+    pub fn under(&mut self, backend: Backend) {
+        if backend != self.backend {
+            (self.backend, self.manager, self.leases_known) = (backend, None, false);
+        }
+    }
+
     /// Whether facts of links list their routes.
     pub fn show_routes(&mut self, show: bool) {
         self.shows_routes = show;
@@ -166,6 +205,7 @@ impl State {
         let id = EventId(self.next_event);
         self.next_event += 1;
         let time = SystemTime::now();
+        let then = self.keep(link, kind);
         Event {
             id,
             kind,
@@ -176,6 +216,17 @@ impl State {
             startup: self.startup,
             time,
             detail,
+            then,
+        }
+    }
+
+    /// What an event of this kind keeps of its link.
+    fn keep(&self, link: LinkId, kind: EventKind) -> Then {
+        let Some(state) = self.link_of(link) else { return Then::Present };
+        match kind.class() {
+            Class::State | Class::Value => self.link(link).map_or(Then::Present, Then::Whole),
+            Class::Edge => Then::Brief(Box::new(state.brief())),
+            Class::Batch => Then::Present,
         }
     }
 
@@ -206,6 +257,10 @@ impl Facts for State {
             facts.routes = self.routes.of_link(link.ifindex).take(ROUTES_SHOWN).cloned().collect();
         }
         Some(Arc::new(facts))
+    }
+
+    fn name(&self, id: LinkId) -> Option<InterfaceName> {
+        self.link_of(id).map(|link| link.name.clone())
     }
 }
 

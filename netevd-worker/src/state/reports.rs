@@ -1,13 +1,16 @@
 //! How a manager's reports change the state.
 
 use super::managed::{LeaseNews, old_name};
+use super::waits::{Wait, has_connection, is_end, may_be_overtaken};
 use super::{Changes, LinkState, Stage, State};
 use crate::backend::dhclient::LinkLeases;
 use crate::backend::{HostReport, LinkReport, Report, Word};
-use crate::event::{Detail, Event, EventKind, LinkId, Track};
+use crate::event::{Detail, Event, EventKind, LinkId, Then, Track};
+use crate::facts::LinkFacts;
 use protocol::{Ifindex, InterfaceName};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Reports about links that the kernel has not told of yet; beyond, they are dropped: the manager
 /// tells again when it is asked.
@@ -32,13 +35,16 @@ impl State {
             Report::Host(host) => self.host_reported(host, changes),
             Report::LeasesPending => self.leases_pending = true,
             Report::Leases(leases) => self.leases_told(leases, changes),
-            Report::Synced | Report::Chosen(_) => {}
+            Report::Chosen(_) => {}
+            Report::Synced => self.manager = Some(self.backend),
             Report::Away(_) => {
+                self.manager = None;
                 self.strangers.clear();
                 self.host_report = None;
                 for link in self.links.values_mut() {
                     link.managed.forget_states();
                 }
+                self.release_all_waits(changes);
             }
         }
     }
@@ -52,14 +58,19 @@ impl State {
                 known.map(|k| (k.gateway, k.gateway6)) != Some((facts.gateway, facts.gateway6))
             });
             link.managed.take(&report);
+            self.heard(&report, changes);
             self.look(ifindex, changes);
         } else if let Some((_, id, last)) = self.gone.iter().rev().find(|(gone, ..)| *gone == ifindex) {
-            // What a manager says of a link after its end is told if it is about the end.
+            // What a manager says of a link after its end is told if it is about the end, and if the name is
+            // not another link's by now: a script would take that one down.
+            let is_taken = self.links.values().any(|link| link.name == last.name);
             let lingers = report.administrative.filter(|word| word.event == Some(EventKind::Linger));
+            let lingers = lingers.filter(|_| !is_taken);
             if let (Some(word), id, last) = (lingers, *id, last.clone()) {
                 let event = Event {
                     track: Track::Administrative,
                     old_state: last.administrative,
+                    then: Then::Whole(last.clone()),
                     ..self.event(id, EventKind::Linger, word.name, Detail::None)
                 };
                 changes.events.push(event);
@@ -67,6 +78,36 @@ impl State {
             }
         } else if self.strangers.len() < STRANGERS_MAX || self.strangers.contains_key(&ifindex) {
             self.strangers.entry(ifindex).or_default().take(&report);
+        }
+    }
+
+    /// What a manager's word means to a wait for it.
+    fn heard(&mut self, report: &LinkReport, changes: &mut Changes) {
+        let ifindex = report.ifindex;
+        let wait = self.waits.of(ifindex);
+        let Some(link) = self.links.get_mut(&ifindex) else { return };
+        if report.operational.is_some() {
+            if std::mem::take(&mut link.managed.is_late) {
+                self.waits.begin(ifindex, Wait::Agreement);
+            } else if wait == Some(Wait::FirstWord) {
+                self.waits.end(ifindex);
+            }
+        }
+        let Some(word) = report.administrative else { return };
+        let had_connection = link.told.administrative.as_deref().is_some_and(has_connection);
+        if !may_be_overtaken(word.name) {
+            link.managed.parting = None;
+        }
+        if report.provisional && had_connection {
+            self.waits.begin(ifindex, Wait::Settled);
+        } else if wait == Some(Wait::Settled) {
+            self.waits.end(ifindex);
+        } else if wait == Some(Wait::Cause) {
+            // Its own change first, then what the kernel made of it.
+            self.tell_words(ifindex, changes);
+            if !may_be_overtaken(word.name) {
+                self.waits.end(ifindex);
+            }
         }
     }
 
@@ -90,6 +131,7 @@ impl State {
 
     fn leases_told(&mut self, leases: BTreeMap<InterfaceName, LinkLeases>, changes: &mut Changes) {
         self.leases_pending = false;
+        self.leases_known = true;
         self.leases = leases;
         changes.routing = true;
         let indices: Vec<Ifindex> = self.links.keys().copied().collect();
@@ -141,6 +183,7 @@ impl State {
                 self.look(ifindex, changes);
             }
             self.tell_lease(ifindex, true, changes);
+            self.tell_values(ifindex, changes);
         }
         self.look_at_host(changes);
     }
@@ -173,18 +216,41 @@ impl State {
                 Track::Administrative => (link.managed.administrative, &mut link.told.administrative),
             };
             let Some(Word { name, event: kind }) = word else { continue };
+            let wait = self.waits.of(ifindex);
             if told.as_deref() == Some(name) {
+                if track == Track::Operational && wait == Some(Wait::Agreement) {
+                    self.waits.end(ifindex);
+                }
+                continue;
+            }
+            let waits_for = match track {
+                Track::Operational => Wait::Agreement,
+                Track::Administrative => Wait::Settled,
+            };
+            if wait == Some(waits_for) {
                 continue;
             }
             let before = told.replace(Cow::Borrowed(name));
             let Some(kind) = kind else { continue };
+            // A device that never had a connection, or lost it long ago, ends nothing.
+            if kind == EventKind::Disconnected && !before.as_deref().is_some_and(has_connection) {
+                continue;
+            }
             let detail = match (track, link.managed.reason) {
                 (Track::Administrative, Some(reason)) => Detail::Device { reason },
                 _ => Detail::None,
             };
             let id = link.id;
+            let parting = link.managed.parting.clone().filter(|_| is_end(kind)).map(|parting| LinkFacts {
+                manager: link.managed.facts.clone(),
+                leases: link.present_leases(),
+                ..(*parting).clone()
+            });
             let mut event = self.event(id, kind, name, detail);
             (event.track, event.old_state) = (track, old_name(before));
+            if let Some(parting) = parting {
+                event.then = Then::Whole(Arc::new(parting));
+            }
             changes.events.push(event);
         }
     }

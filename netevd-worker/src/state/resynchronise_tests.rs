@@ -209,6 +209,7 @@ fn a_first_look_with_messages_tells_every_link_once() {
         "carrier",
         "configured",
         "routable",
+        "gateway",
         "carrier",
         "manager",
     ];

@@ -1,19 +1,31 @@
 //! The routes that the worker remembers: defaults of every foreign table, main's local networks,
 //! and, while something wants route events, all others (so that a lost message can be told).
 
+use super::gateway::WaysOut;
 use crate::kernel::{Hop, Route, RouteInterest, RouteKey};
 use protocol::{Family, Ifindex, TableId};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::net::IpAddr;
 
 /// How a link reaches everything else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Exit {
     /// By this gateway.
     Via(IpAddr),
     /// Straight out: a default route without a gateway.
     OnLink,
+}
+
+impl Exit {
+    /// The gateway's address; none straight out.
+    pub fn gateway(self) -> Option<IpAddr> {
+        match self {
+            Exit::Via(gateway) => Some(gateway),
+            Exit::OnLink => None,
+        }
+    }
 }
 
 /// The store. Routes of one key are kept in the order in which they were told. Defaults stand
@@ -64,7 +76,7 @@ impl Routes {
     /// Remembers a route that [`Routes::keeps`]; others are only classified.
     pub fn insert(&mut self, route: &Route, replaced: bool) -> Inserted {
         let (keeps, key) = (self.keeps(route), route.key());
-        let (part, other) = if route.is_default_candidate() {
+        let (part, other) = if route.is_default() {
             (&mut self.defaults, &self.others)
         } else {
             (&mut self.others, &self.defaults)
@@ -180,22 +192,39 @@ impl Routes {
     /// The lowest-metric default route of a family by this link, in any table but local.
     pub fn exit(&self, ifindex: Ifindex, family: Family) -> Option<Exit> {
         let by_link = |hop: &&Hop| hop.oif == Some(ifindex) && !hop.foreign_gateway;
-        let defaults = self.defaults.values().flatten().filter(|r| r.family() == family);
+        let plain = self.defaults.values().flatten().filter(|r| r.is_default_candidate());
+        let defaults = plain.filter(|r| r.family() == family);
         let exits = defaults.filter_map(|r| Some((r.metric, r.table, r.hops.iter().find(by_link)?)));
         let (_, _, hop) =
             exits.min_by_key(|(metric, table, hop)| (*metric, *table != TableId::MAIN, hop.gateway))?;
         Some(hop.gateway.map_or(Exit::OnLink, Exit::Via))
     }
+
+    /// What the kernel has of ways out by this link: of each family the default route of the lowest metric in
+    /// any table but local, whatever its source; one for all sources comes first.
+    pub fn ways_out(&self, ifindex: Ifindex) -> WaysOut {
+        let mut best = [None, None];
+        for route in self.defaults.values().flatten() {
+            let Some(hop) = route.hops.iter().find(|hop| hop.oif == Some(ifindex)) else { continue };
+            let rank = (route.selective, route.metric, route.table != TableId::MAIN, hop.gateway);
+            let place = &mut best[usize::from(route.family() == Family::V6)];
+            if place.is_none_or(|known| rank < known) {
+                *place = Some(rank);
+            }
+        }
+        let [v4, v6] = best.map(|way| way.map(|(.., gateway)| gateway.map_or(Exit::OnLink, Exit::Via)));
+        WaysOut { v4, v6 }
+    }
 }
 
 impl Routes {
     fn part(&mut self, route: &Route) -> &mut ByKey {
-        if route.is_default_candidate() { &mut self.defaults } else { &mut self.others }
+        if route.is_default() { &mut self.defaults } else { &mut self.others }
     }
 }
 
 fn is_needed(route: &Route) -> bool {
-    route.is_default_candidate() || route.is_main_candidate() || route.may_lead()
+    route.is_default() || route.is_main_candidate() || route.may_lead()
 }
 
 /// Whether `routes.d` hears of it: not our own, not the local table, not a cached copy.

@@ -1,15 +1,20 @@
 //! What survives a restart of the worker: enough to tell what changed meanwhile, so that scripts
 //! run for that and not for all again.
 //!
-//! It is written when every event has been handed to its scripts, so after a crash an event may
-//! run twice but is not lost. It counts only on the same boot, in the same network namespace.
+//! It is written when every event has been handed to its scripts, or together with those that have not
+//! run, so after a crash an event may run twice but is not lost. It counts only on the same boot, in the
+//! same network namespace.
 
 use super::State;
 use super::climb::Stage;
+use super::gateway::WaysOut;
 use super::link::{Known, LinkState};
 use super::managed::{HostTold, LeaseNews, Managed, Told};
+use super::routes::Exit;
+use super::unrun::{self, Restorer, SavedEvent};
 use crate::backend::dhclient::{Lease, LinkLeases};
-use crate::facts::Address;
+use crate::dispatch::Unrun;
+use crate::facts::{Address, Resolver, address_flag};
 use protocol::{Ifindex, InterfaceName};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -29,6 +34,9 @@ pub struct SavedState {
     /// What `manager.d` was told last, where a manager said it: state and connectivity.
     host: Option<HostTold>,
     links: Vec<SavedLink>,
+    /// What was asked for and has not run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    unrun: Vec<SavedEvent>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,19 +47,33 @@ struct SavedLink {
     mtu: u32,
     stage: String,
     gateway_lost: bool,
+    /// What scripts were told last of its gateways, IPv4 and IPv6; a file of 0.1.0 has none.
+    #[serde(default)]
+    gateways: (Option<Exit>, Option<Exit>),
+    /// It was routable by a default route; in a file of 0.1.0 every routable link was.
+    #[serde(default)]
+    leads: Option<bool>,
     /// What scripts were told last of a manager's two states.
     told: (Option<String>, Option<String>),
     leases: (Option<Lease>, Option<Lease>),
+    /// The leases and name servers that were reported last; a file of 0.1.0 has none.
+    #[serde(default)]
+    told_leases: (Option<Lease>, Option<Lease>),
+    #[serde(default)]
+    told_resolver: Resolver,
     addresses: Vec<SavedAddress>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SavedAddress {
+pub(super) struct SavedAddress {
     ip: IpAddr,
     prefix_length: u8,
     scope: u8,
     peer: Option<IpAddr>,
+    /// It was deprecated; in a file of 0.1.0 that is not told.
+    #[serde(default)]
+    deprecated: bool,
 }
 
 /// Why a saved state is not used.
@@ -66,8 +88,8 @@ pub enum SavedError {
 }
 
 impl State {
-    /// What is to be saved, for this boot and namespace.
-    pub fn save(&self, place: &str) -> SavedState {
+    /// What is to be saved, for this boot and namespace, with the events that have not run.
+    pub fn save(&self, place: &str, unrun: &[Unrun]) -> SavedState {
         let links = self.links.values().filter(|link| link.monitored);
         SavedState {
             version: VERSION,
@@ -75,6 +97,7 @@ impl State {
             online: self.online.unwrap_or_default(),
             host: self.host_told.clone(),
             links: links.filter_map(saved_link).collect(),
+            unrun: unrun::save(self, unrun),
         }
     }
 
@@ -82,12 +105,14 @@ impl State {
     /// changed since gives events.
     pub fn restore(saved: SavedState) -> State {
         let mut state = State { online: Some(saved.online), host_told: saved.host, ..State::default() };
+        let restorer = Restorer::new(&mut state, saved.unrun);
         for link in saved.links {
             let id = state.new_link_id();
             if let Some(link) = link.restore(id) {
                 state.put_link(link);
             }
         }
+        state.unrun = restorer.restore(&mut state);
         state
     }
 }
@@ -111,30 +136,47 @@ fn saved_link(link: &LinkState) -> Option<SavedLink> {
         mtu: link.mtu,
         stage: link.stage?.name().to_owned(),
         gateway_lost: link.gateway_lost,
+        gateways: (link.gateways.v4, link.gateways.v6),
+        leads: Some(link.leads),
         told: link.told.save(),
         leases: (link.leases.v4.as_deref().cloned(), link.leases.v6.as_deref().cloned()),
-        addresses: announced
-            .map(|a| SavedAddress { ip: a.ip, prefix_length: a.prefix_length, scope: a.scope, peer: a.peer })
-            .collect(),
+        told_leases: (link.told.leases.v4.as_deref().cloned(), link.told.leases.v6.as_deref().cloned()),
+        told_resolver: link.told.resolver.clone(),
+        addresses: announced.map(SavedAddress::of).collect(),
     })
+}
+
+impl SavedAddress {
+    pub(super) fn of(a: &Address) -> Self {
+        Self {
+            ip: a.ip,
+            prefix_length: a.prefix_length,
+            scope: a.scope,
+            peer: a.peer,
+            deprecated: a.flags & address_flag::DEPRECATED != 0,
+        }
+    }
+
+    pub(super) fn address(&self) -> Address {
+        Address {
+            ip: self.ip,
+            prefix_length: self.prefix_length,
+            scope: self.scope,
+            flags: if self.deprecated { address_flag::DEPRECATED } else { 0 },
+            peer: self.peer,
+            broadcast: None,
+            label: None,
+            preferred_lifetime: u32::MAX,
+            valid_lifetime: u32::MAX,
+        }
+    }
 }
 
 impl SavedLink {
     fn restore(self, id: crate::event::LinkId) -> Option<LinkState> {
-        let addresses = self.addresses.into_iter().map(|saved| Known {
-            announced: true,
-            address: Address {
-                ip: saved.ip,
-                prefix_length: saved.prefix_length,
-                scope: saved.scope,
-                flags: 0,
-                peer: saved.peer,
-                broadcast: None,
-                label: None,
-                preferred_lifetime: u32::MAX,
-                valid_lifetime: u32::MAX,
-            },
-        });
+        let addresses =
+            self.addresses.into_iter().map(|saved| Known { announced: true, address: saved.address() });
+        let stage = Stage::from_name(&self.stage)?;
         Some(LinkState {
             id,
             ifindex: Ifindex::try_from(self.ifindex).ok()?,
@@ -146,11 +188,21 @@ impl SavedLink {
             operstate: "unknown",
             controller: 0,
             addresses: addresses.collect(),
-            stage: Some(Stage::from_name(&self.stage)?),
+            stage: Some(stage),
             gateway_lost: self.gateway_lost,
+            leads: self.leads.unwrap_or(stage == Stage::Routable),
+            named_gateways: Box::default(),
+            gateways: WaysOut { v4: self.gateways.0, v6: self.gateways.1 },
             monitored: true,
             managed: Managed::default(),
-            told: Told::restore(self.told),
+            told: Told {
+                leases: LinkLeases {
+                    v4: self.told_leases.0.map(Arc::new),
+                    v6: self.told_leases.1.map(Arc::new),
+                },
+                resolver: self.told_resolver,
+                ..Told::restore(self.told)
+            },
             leases: LinkLeases { v4: self.leases.0.map(Arc::new), v6: self.leases.1.map(Arc::new) },
             lease_news: LeaseNews::None,
             extra: None,

@@ -70,13 +70,14 @@ fn a_life_of_a_link() {
     assert_eq!(bench.names(has(2, "fe80::1", address_flag::TENTATIVE)), [""; 0]);
     assert_eq!(bench.names(has(2, "fe80::1", 0)), ["address-added", "degraded"]);
     assert_eq!(bench.names(has(2, "192.0.2.2", 0)), ["address-added", "configured"]);
-    assert_eq!(bench.names(leads("0.0.0.0/0", 2, "192.0.2.1")), ["routes", "routable", "manager"]);
-    assert_eq!(bench.names(RouteGone(route("0.0.0.0/0", 2, "192.0.2.1"))), ["routes", "degraded", "manager"]);
-    assert_eq!(bench.names(leads("0.0.0.0/0", 2, "192.0.2.9")), ["routes", "routable", "manager"]);
+    assert_eq!(bench.names(leads("0.0.0.0/0", 2, "192.0.2.1")), ["routes", "routable", "gateway", "manager"]);
+    let lost = bench.names(RouteGone(route("0.0.0.0/0", 2, "192.0.2.1")));
+    assert_eq!(lost, ["routes", "degraded", "gateway", "manager"]);
+    assert_eq!(bench.names(leads("0.0.0.0/0", 2, "192.0.2.9")), ["routes", "routable", "gateway", "manager"]);
     let gone = bench.names(AddressGone(index(2), address("192.0.2.2", 0)));
     assert_eq!(
         gone,
-        ["address-removed", "routes", "degraded", "manager"],
+        ["address-removed", "routes", "degraded", "gateway", "manager"],
         "the last IPv4 address takes its routes"
     );
     let changes = bench.apply(LinkGone(index(2)));
@@ -94,10 +95,11 @@ fn what_arrives_together_runs_every_stage() {
         routes: vec![route("0.0.0.0/0", 2, "192.0.2.1")],
     };
     let changes = bench.resynchronise(dump);
-    let expected = ["link-added", "address-added", "routes", "carrier", "configured", "routable", "manager"];
+    let expected =
+        ["link-added", "address-added", "routes", "carrier", "configured", "routable", "gateway", "manager"];
     assert_eq!(names(&changes), expected, "lo is silent");
     let old: Vec<_> = changes.events.iter().map(|event| event.old_state).collect();
-    assert_eq!(old[3..], [None, Some("carrier"), Some("configured"), Some("offline")]);
+    assert_eq!(old[3..], [None, Some("carrier"), Some("configured"), None, Some("offline")]);
 }
 
 #[test]
@@ -123,7 +125,7 @@ fn a_link_down_silently_loses_its_ipv4_routes() {
         bench.apply(message);
     }
     let changes = bench.apply(told(2, "eth0", 0));
-    assert_eq!(names(&changes), ["routes", "no-carrier", "manager"]);
+    assert_eq!(names(&changes), ["routes", "no-carrier", "gateway", "manager"]);
     assert!(changes.routing && changes.doubt);
     assert_eq!(
         bench.names(told(2, "eth0", UP)),
@@ -142,7 +144,7 @@ fn a_preferred_source_takes_its_route_along() {
     default.source = "192.0.2.2".parse().ok();
     bench.apply(KernelMessage::Route(default, false));
     let gone = bench.names(AddressGone(index(2), address("192.0.2.2", 0)));
-    assert_eq!(gone, ["address-removed", "routes", "degraded", "manager"]);
+    assert_eq!(gone, ["address-removed", "routes", "degraded", "gateway", "manager"]);
 }
 
 #[test]
@@ -212,7 +214,7 @@ fn a_restart_tells_what_changed_meanwhile() {
     for message in [told(2, "eth0", UP), has(2, "192.0.2.2", 0), told(3, "eth1", UP)] {
         bench.apply(message);
     }
-    let text = serde_json::to_vec(&bench.state.save("boot 1")).expect("serialises");
+    let text = serde_json::to_vec(&bench.state.save("boot 1", &[])).expect("serialises");
     assert!(SavedState::parse(&text, "boot 2").is_err());
     let restored = || State::restore(SavedState::parse(&text, "boot 1").expect("the same place"));
 

@@ -2,8 +2,10 @@
 //!
 //! The runtime keeps its timers in a wheel and wakes up to move a far one to a finer place, some seconds
 //! before it is due; a daemon at rest wakes when there is something to do. Set only when the time comes
-//! nearer: a time that was put off costs one wake-up and no system call at each event.
+//! nearer: a time that was put off costs one wake-up and no system call at each event. It goes on while the
+//! machine sleeps: a time that came meanwhile has come when the machine wakes up.
 
+use crate::clock::SleepWatch;
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use std::io;
@@ -18,19 +20,19 @@ pub(super) struct Alarm {
     ready: AsyncFd<OwnedFd>,
     /// When it rings; `None` after that.
     set_for: Option<Instant>,
+    sleep_watch: SleepWatch,
 }
 
 impl Alarm {
     /// Needs a tokio runtime.
     pub(super) fn new() -> io::Result<Self> {
-        // The clock of `Instant`.
         let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
-        let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)?;
+        let timer = TimerFd::new(ClockId::CLOCK_BOOTTIME, flags)?;
         let ready = crate::sys::watch_readable(timer.as_fd().try_clone_to_owned()?)?;
-        Ok(Self { timer, ready, set_for: None })
+        Ok(Self { timer, ready, set_for: None, sleep_watch: SleepWatch::new() })
     }
 
-    /// Waits until that time; not at all when it is over. Cancel-safe.
+    /// Waits until that time, or for as long while the machine slept; not at all when it is over. Cancel-safe.
     pub(super) async fn wait(&mut self, until: Instant) -> io::Result<()> {
         loop {
             let left = until.saturating_duration_since(Instant::now());
@@ -43,7 +45,12 @@ impl Alarm {
             }
             let mut ready = self.ready.readable().await?;
             match nix::unistd::read(&self.timer, &mut [0; 8]) {
-                Ok(_) => self.set_for = None,
+                Ok(_) => {
+                    let put_off = self.set_for.take().is_some_and(|set| set < until);
+                    if !put_off || self.sleep_watch.slept().is_some() {
+                        return Ok(());
+                    }
+                }
                 // It was set anew after it rang.
                 Err(nix::Error::EAGAIN) => ready.clear_ready(),
                 Err(nix::Error::EINTR) => {}

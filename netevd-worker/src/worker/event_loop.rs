@@ -27,8 +27,9 @@ use crate::api::ask::{Actor, Ask};
 use crate::api::server::Server;
 use crate::audit::Entry;
 use crate::backend::Source;
+use crate::clock::SleepWatch;
 use crate::config::{Backend, Config};
-use crate::dispatch::{Dispatcher, Eyes};
+use crate::dispatch::{Dispatcher, Eyes, Unrun};
 use crate::journal::Journal;
 use crate::kernel::{KernelMessage, Multicast};
 use crate::services::Demand;
@@ -44,6 +45,8 @@ use tokio::sync::mpsc;
 const PERIOD: Duration = Duration::from_secs(60);
 /// Between a change and the file that remembers it.
 const SAVE_AFTER: Duration = Duration::from_millis(200);
+/// Events that the log names when the worker stops.
+const UNRUN_NAMED: usize = 20;
 /// What scripts get between TERM and KILL when the worker stops.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -72,6 +75,7 @@ pub(super) struct Worker {
     save_at: Option<Instant>,
     thrift: Thrift,
     period_at: Instant,
+    sleep_watch: SleepWatch,
     /// When scripts hear of new leases, whether the kernel has all of them or not.
     leases_at: Option<(LeaseWait, Instant)>,
     overruns: u64,
@@ -131,11 +135,11 @@ impl Worker {
             tokio::select! {
                 received = self.multicast.receive(|m| batch.push(m)), if !self.resync.is_running() => {
                     let received = received.map_err(Fatal::Multicast)?;
-                    self.hear_of_leases().await;
+                    self.hear_of_manager().await;
                     self.received(received, &mut batch);
                 }
                 report = self.source.next() => {
-                    self.catch_up(&mut batch)?;
+                    self.catch_up(&report, &mut batch)?;
                     self.reported(report);
                 }
                 Some(ask) = self.asks.recv() => {
@@ -193,13 +197,20 @@ impl Worker {
         self.notify.stopping();
         tracing::info!("stopping: {} scripts running", self.dispatcher.running());
         self.stop_serving().await;
-        // What has not run yet is for the next start.
-        let unrun = self.dispatcher.has_unrun();
-        for completion in self.dispatcher.shutdown(GRACE).await {
-            self.witness.ran(&completion);
+        let stopped = self.dispatcher.shutdown(GRACE).await;
+        for completion in &stopped.completions {
+            self.witness.ran(completion);
         }
-        if !unrun {
-            self.save();
+        // What has not run is for a restart.
+        self.save(&stopped.unrun);
+        for Unrun { event, last } in stopped.unrun.iter().take(UNRUN_NAMED) {
+            let name = self.state.link_of(event.link).map(|link| &link.name);
+            let name = name.or(last.as_ref().map(|last| &last.name)).map_or("host", InterfaceName::as_str);
+            let (kind, id) = (event.kind, event.id.0);
+            tracing::warn!(link = name, event = %kind, event_id = id, "{name} {kind} has not run to its end: it runs after a restart");
+        }
+        if let more @ 1.. = stopped.unrun.len().saturating_sub(UNRUN_NAMED) {
+            tracing::warn!("{more} more events have not run to their end");
         }
         self.witness.audit.stop().await;
     }

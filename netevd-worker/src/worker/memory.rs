@@ -1,5 +1,6 @@
 //! The file that lets a restarted worker run scripts only for what changed meanwhile.
 
+use crate::dispatch::Unrun;
 use crate::state::{SavedState, State};
 use nix::fcntl::OFlag;
 use std::fs;
@@ -44,9 +45,9 @@ impl Memory {
         }
     }
 
-    /// Saves atomically.
-    pub(super) fn save(&self, state: &State) -> io::Result<()> {
-        let text = serde_json::to_vec(&state.save(&self.place))?;
+    /// Saves atomically, with the events that have not run.
+    pub(super) fn save(&self, state: &State, unrun: &[Unrun]) -> io::Result<()> {
+        let text = serde_json::to_vec(&state.save(&self.place, unrun))?;
         let new = self.file.with_extension("new");
         // What an interrupted worker left, or a script put there.
         match fs::remove_file(&new) {
@@ -90,7 +91,7 @@ mod tests {
         let memory = Memory::new(&directory);
         let (file, new) = (directory.join("state.json"), directory.join("state.new"));
         let victim = directory.join("victim");
-        memory.save(&State::default()).expect("saved");
+        memory.save(&State::default(), &[]).expect("saved");
         fs::copy(&file, &victim).expect("copied");
         let stands = |place: &Path, what: usize| {
             let _ = fs::remove_file(place);
@@ -104,7 +105,7 @@ mod tests {
             stands(&file, what);
             assert!(memory.recall().is_none(), "{what}");
             stands(&new, what);
-            memory.save(&State::default()).expect("saved");
+            memory.save(&State::default(), &[]).expect("saved");
             assert!(memory.recall().is_some(), "{what}");
         }
         assert!(fs::symlink_metadata(&file).expect("there").is_file() && !new.exists());

@@ -1,14 +1,15 @@
 //! Which events are worth a line in the log, and that line.
 
-use crate::event::{Class, Event, EventKind, LinkId};
+use crate::event::{Class, Detail, Event, EventKind, LinkId};
 use crate::facts::LinkFacts;
-use crate::state::State;
+use crate::state::{Exit, State};
 use protocol::InterfaceName;
 use std::sync::Arc;
 
-/// States are news for whoever reads the log; single addresses and routes only when debugging.
+/// States and gateways are news for the log; single addresses and routes only when debugging.
 pub(super) fn is_news(event: &Event) -> bool {
-    let state = event.kind.class() == Class::State || event.kind == EventKind::Manager;
+    let state =
+        event.kind.class() == Class::State || matches!(event.kind, EventKind::Manager | EventKind::Gateway);
     state || tracing::enabled!(tracing::Level::DEBUG)
 }
 
@@ -34,6 +35,21 @@ pub(super) fn log(event: &Event, state: &State, gone: &[(LinkId, Arc<LinkFacts>)
         Class::Value if event.kind == EventKind::Manager => {
             tracing::info!(event = %event.kind, event_id = id.0, old, startup, "host {}", event.state);
         }
+        Class::Value if event.kind == EventKind::Gateway => {
+            let text = gateway(&event.detail);
+            tracing::info!(link, event = %event.kind, event_id = id.0, startup, "{text}");
+        }
         _ => tracing::debug!(link, event = %event.kind, event_id = id.0, startup, "{}", event.kind),
     }
+}
+
+/// `ipv4 gateway 192.0.2.1 (was none)`
+fn gateway(detail: &Detail) -> String {
+    let Detail::Gateway(change) = detail else { return String::new() };
+    let text = |way: Option<Exit>| match way {
+        Some(Exit::Via(gateway)) => gateway.to_string(),
+        Some(Exit::OnLink) => "not needed".to_owned(),
+        None => "none".to_owned(),
+    };
+    format!("{} gateway {} (was {})", change.family, text(change.new), text(change.old))
 }

@@ -67,6 +67,11 @@ impl Resync {
         self.at.get_or_insert(now + SETTLE.max(self.took * 10));
     }
 
+    /// The machine slept: at once, also after a failure.
+    pub(super) fn wake(&mut self, now: Instant) {
+        self.at = Some(now);
+    }
+
     /// As a precaution, if that is cheap here.
     pub(super) fn routinely(&mut self, now: Instant) {
         if self.took < CHEAP {

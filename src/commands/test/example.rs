@@ -5,9 +5,12 @@ use crate::cli::TestOptions;
 use crate::{Failure, facts, say};
 use netevd_worker::config::Backend;
 use netevd_worker::dispatch::{Input, Occasion};
-use netevd_worker::event::{Action, Class, Detail, Event, EventId, EventKind, LinkId, RouteChange, Track};
+use netevd_worker::event::{
+    Action, Class, Detail, Event, EventId, EventKind, GatewayChange, LinkId, RouteChange, Then, Track,
+};
 use netevd_worker::facts::LinkFacts;
-use protocol::{InterfaceName, Prefix};
+use netevd_worker::state::Exit;
+use protocol::{Family, InterfaceName, Prefix};
 use std::net::IpAddr;
 use std::time::SystemTime;
 
@@ -78,7 +81,7 @@ pub(super) fn example(
         (_, Some(link)) => link.state,
     };
     let detail = match (kind, link) {
-        (EventKind::AddressAdded | EventKind::AddressRemoved, Some(link)) => {
+        (EventKind::AddressAdded | EventKind::AddressRemoved | EventKind::AddressChanged, Some(link)) => {
             let wanted = address.and_then(|a| link.addresses.iter().find(|found| found.ip == a.ip));
             match wanted.or_else(|| link.addresses.iter().find(|a| a.is_usable())) {
                 Some(address) => Detail::Address(address.clone()),
@@ -91,6 +94,14 @@ pub(super) fn example(
             }
         }
         (EventKind::Routes, Some(link)) => Detail::Routes(vec![default_route(link)?]),
+        (EventKind::Gateway, Some(link)) => {
+            let gateway = link.gateway.map(IpAddr::V4).or(link.gateway6.map(IpAddr::V6));
+            let family = gateway.map_or(Family::V4, Family::of);
+            let new = Some(gateway.map_or(Exit::OnLink, Exit::Via));
+            Detail::Gateway(GatewayChange { family, old: None, new })
+        }
+        (EventKind::Dns, _) => Detail::Dns { old: Box::default() },
+        (EventKind::Lease, _) => Detail::Lease { old: Box::default() },
         (EventKind::Mtu, Some(link)) => Detail::Mtu { old: 1500, new: link.mtu },
         (EventKind::Manager, _) => match backend {
             Backend::Networkd => Detail::Host { connectivity: "online" },
@@ -111,6 +122,7 @@ pub(super) fn example(
         startup: false,
         time: SystemTime::now(),
         detail,
+        then: Then::Present,
     };
     let occasion = Occasion { event: &event, link, backend, emit_json, skipped: 0, truncated: false };
     Ok((occasion.input(), occasion.document().map_err(Failure::line)?))

@@ -15,6 +15,7 @@
 //! - `poke`, `roundtrip`, `starts`: what the benchmark times.
 //! - `routes`, `tally`: a storm of changes of routes, and a script that counts what it is told of one.
 //! - `bulk`: links, addresses and routes by the thousand.
+//! - `tunnel`: a point-to-point link with a carrier.
 //!
 //! It is a test tool: a failing step ends it with a message, which fails the test.
 #![allow(clippy::expect_used, clippy::panic, reason = "a test tool that cannot go on has to say why and end")]
@@ -40,6 +41,7 @@ mod sys;
 mod tally;
 mod terminal;
 mod trespass;
+mod tunnel;
 mod usurp;
 
 fn main() {
@@ -66,12 +68,13 @@ fn main() {
         Some("terminal") => terminal::run(),
         Some("trespass") => trespass::run(&arguments[1..]),
         Some("window") => trespass::window(&arguments[1..]),
+        Some("tunnel") => tunnel::run(&arguments[1..]),
         Some("usurp") => usurp::run(&arguments[1..]),
         Some("starts") => starts::run(&arguments[1..]),
         _ => {
             eprintln!(
                 "usage: netevd-test-agent record|lookup|networkd|flood|sniff|relay|poke|raw|reach|requests|hold|\
-                 bulk|roundtrip|routes|starts|tally|terminal|trespass|try|window|usurp ..."
+                 bulk|roundtrip|routes|starts|tally|terminal|trespass|try|tunnel|window|usurp ..."
             );
             std::process::exit(2);
         }

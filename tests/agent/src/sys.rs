@@ -129,3 +129,16 @@ pub(crate) fn stop_at_exec(command: &mut Command, id: u32, descriptor: OwnedFd) 
 fn check(answer: libc::c_long) -> io::Result<()> {
     if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
+
+/// TUNSETIFF (linux/if_tun.h): `device` is the other end of a new tun device of this name.
+pub(crate) fn make_tun(device: &std::fs::File, name: &str) -> io::Result<()> {
+    const TUNSETIFF: libc::c_ulong = 0x4004_54ca;
+    // struct ifreq: the name, and flags behind it.
+    let mut request = [0_u8; 40];
+    request[..name.len()].copy_from_slice(name.as_bytes());
+    let flags = u16::try_from(libc::IFF_TUN | libc::IFF_NO_PI).map_err(io::Error::other)?;
+    request[libc::IFNAMSIZ..libc::IFNAMSIZ + 2].copy_from_slice(&flags.to_ne_bytes());
+    // SAFETY: the kernel reads and writes one struct ifreq, which is `request` and as large.
+    let answer = unsafe { libc::ioctl(device.as_raw_fd(), TUNSETIFF, request.as_mut_ptr()) };
+    if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}

@@ -239,6 +239,9 @@ fn api_is_as_openapi_describes_it() {
          ip addr add 203.0.113.6 peer 203.0.113.5 dev eth1
          ip -6 route add default from 2001:db8:9::/64 dev eth1 table 4242 expires 3600");
     let daemon = host.start_daemon();
+    for gateway in ["198.51.100.9", "198.51.100.1"] {
+        host.ip(&format!("route replace default via {gateway} dev eth1 metric 200"));
+    }
     host.ip("link set eth1 mtu 1400");
     host.ip("link set br9 mtu 1400");
     host.ip("route add 10.0.0.0/8 via 198.51.100.1");

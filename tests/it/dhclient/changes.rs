@@ -5,9 +5,15 @@ use crate::support::wait_for;
 fn dhclient_a_lease_runs_routable_once_and_renewals_run_nothing() {
     let Some(host) = machine("dhclient_a_lease_runs_routable_once_and_renewals_run_nothing") else { return };
     host.lease_times(3, 60);
-    let _daemon = host.start_daemon();
+    let daemon = host.start_daemon();
     host.manager("dhclient").start();
     let run = host.await_run("routable", "up2");
+    // Its end is waited for by the clock on the wall (0), which goes on in suspend (proc_pid_fdinfo(5)).
+    let worker = daemon.child("netevd-worker").unwrap();
+    let clocks = || host.sh(&format!("cat /proc/{worker}/fdinfo/* 2>/dev/null | grep ^clockid || true"));
+    crate::support::wait_for("the end's timer", &clocks, || {
+        clocks().lines().any(|line| line == "clockid: 0")
+    });
     let address = host.ip_json("-4 addr show dev up2")[0]["addr_info"][0]["local"].clone();
     assert_eq!(run.env("DHCP_ADDRESS"), address.as_str().unwrap());
     for (variable, value) in [

@@ -6,7 +6,7 @@ use crate::support::{Host, wait_for};
 /// What makes every kind of event of eth1, wg0 and the host happen, and which.
 const STEPS: [(&str, &[&str]); 10] = [
     ("addr add 192.0.2.2/24 dev eth1", &["address-added", "configured"]),
-    ("route add default via 192.0.2.1 dev eth1", &["routes", "routable", "manager"]),
+    ("route add default via 192.0.2.1 dev eth1", &["routes", "routable", "gateway", "manager"]),
     ("link set eth1 mtu 1400", &["mtu"]),
     ("-6 addr add fe80::7/64 dev eth1 nodad", &[]),
     ("addr del 192.0.2.2/24 dev eth1", &["address-removed", "degraded"]),

@@ -7,12 +7,13 @@ mod reload;
 use crate::support::Host;
 
 /// Every kind of event that the kernel tells.
-const KINDS: [&str; 12] = [
+const KINDS: [&str; 13] = [
     "carrier",
     "no-carrier",
     "degraded",
     "configured",
     "routable",
+    "gateway",
     "manager",
     "routes",
     "address-added",

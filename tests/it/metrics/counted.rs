@@ -13,7 +13,7 @@ fn machine(test: &str) -> Option<Host> {
 #[test]
 fn metrics_count_events_scripts_and_their_ends() {
     let Some(host) = machine("metrics_count_events_scripts_and_their_ends") else { return };
-    for event in ["address-added", "address-removed", "routable", "mtu", "carrier"] {
+    for event in ["address-added", "address-removed", "routable", "gateway", "mtu", "carrier"] {
         host.recorder(event, "10-note", "");
     }
     host.script("mtu", "20-fails", "#!/bin/sh\nexit 7\n");
@@ -35,7 +35,7 @@ fn metrics_count_events_scripts_and_their_ends() {
     assert_eq!(value(&found, &failures("timeout", "30-hangs")), 1.0);
 
     let records = host.records();
-    for event in ["address-added", "address-removed", "routable", "mtu", "carrier"] {
+    for event in ["address-added", "address-removed", "routable", "gateway", "mtu", "carrier"] {
         let script = format!("/etc/netevd/{event}.d/10-note");
         let ran = records.iter().filter(|record| record.env("EVENT") == event).count();
         assert!(ran > 0, "{event}");

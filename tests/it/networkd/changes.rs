@@ -105,3 +105,64 @@ fn networkd_a_new_link_is_told_from_its_first_state_to_its_last() {
     assert!(routable.env("JSON").contains("\"Driver\":\"veth\""), "{}", routable.env("JSON"));
     assert_eq!(routable.env("ADDRESSES"), "203.0.113.2/24");
 }
+
+/// A line of a link's operational states, each of which has the one before as its OLD_STATE.
+fn operational(records: &[Record], link: &str) -> Vec<String> {
+    let states = ["off", "no-carrier", "carrier", "degraded", "routable"];
+    let own = |r: &&Record| r.env("LINK") == link && states.contains(&r.env("EVENT"));
+    let own: Vec<&Record> = records.iter().filter(own).collect();
+    let mut before = "";
+    for record in &own {
+        // The kernel's view has one more, in which networkd's word is another.
+        if record.env("OLD_STATE") != "configured" {
+            assert_eq!(record.env("OLD_STATE"), before, "{:?}", record.what());
+        }
+        before = record.env("STATE");
+    }
+    own.iter().map(|record| record.env("STATE").to_owned()).collect()
+}
+
+#[test]
+fn networkd_has_the_first_word_for_a_new_link() {
+    let Some(host) = machine("networkd_has_the_first_word_for_a_new_link") else { return };
+    recorders(&host);
+    host.recorder("off", "10-note", "");
+    let _daemon = host.start_daemon();
+    host.await_run("routable", "up0");
+    let text = "[Match]\nName=new0\n[Network]\nAddress=203.0.113.2/24\nGateway=203.0.113.1\nLinkLocalAddressing=no\n";
+    host.write("/etc/systemd/network/20-new0.network", text, 0o644);
+    host.sh("networkctl reload");
+    host.veth("new0", 60);
+    host.await_run("routable", "new0");
+    host.await_run("configured", "new0");
+    let states = operational(&host.records(), "new0");
+    // The kernel alone would begin with no-carrier.
+    assert_eq!(states.first().map(String::as_str), Some("off"), "{states:?}");
+    assert_eq!(states.iter().filter(|state| *state == "routable").count(), 1, "{states:?}");
+}
+
+#[test]
+fn networkd_that_is_late_says_nothing_twice() {
+    let Some(host) = machine("networkd_that_is_late_says_nothing_twice") else { return };
+    recorders(&host);
+    host.recorder("off", "10-note", "");
+    let _daemon = host.start_daemon();
+    host.await_run("routable", "up0");
+    host.manager("networkd").signal("STOP");
+    host.veth("tst0", 50);
+    host.ip("addr add 203.0.113.9/24 dev tst0");
+    host.ip("route add default via 203.0.113.1 dev tst0 metric 5000");
+    // It is waited for, and then the kernel's view counts.
+    let kernel = host.await_run("routable", "tst0");
+    assert_eq!(kernel.env("AdministrativeState"), "configured", "by the address alone");
+    host.manager("networkd").signal("CONT");
+    host.await_networkd("tst0", "routable", "unmanaged");
+    host.await_run("unmanaged", "tst0");
+    host.ip("addr del 203.0.113.9/24 dev tst0");
+    let records = host.await_records("networkd's own word", |records| {
+        words(records, "tst0").last().is_some_and(|word| word == "carrier" || word == "degraded")
+    });
+    let states = operational(&records, "tst0");
+    assert_eq!(states.iter().filter(|state| *state == "routable").count(), 1, "{states:?}");
+    assert!(!states.contains(&"off".to_owned()), "{states:?}");
+}

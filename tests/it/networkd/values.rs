@@ -50,6 +50,40 @@ fn networkd_gives_scripts_its_states_and_values() {
 }
 
 #[test]
+fn networkd_gives_scripts_of_networkd_dispatcher_what_they_read() {
+    let test = "networkd_gives_scripts_of_networkd_dispatcher_what_they_read";
+    let Some(host) = machine(test) else { return };
+    for event in ["routable", "initialized"] {
+        host.recorder(event, "10-note", "");
+    }
+    let _daemon = host.start_daemon();
+    let routable = host.await_run("routable", "up0");
+    assert_eq!(routable.0["env"]["ESSID"], "", "set, and empty");
+    let json: Value = serde_json::from_str(routable.env("json")).expect("json is JSON");
+    assert_eq!((&json["Type"], &json["State"]), (&"ether".into(), &"routable (configured)".into()));
+    assert_eq!(
+        (&json["OperationalState"], &json["AdministrativeState"]),
+        (&"routable".into(), &"configured".into())
+    );
+    assert_eq!((&json["Address"][0], &json["Gateway"][0]), (&"192.0.2.2".into(), &"192.0.2.1".into()));
+    assert_eq!((&json["Driver"][0], &json["DNS"][0]), (&"veth".into(), &"192.0.2.1".into()));
+    // As networkctl says them.
+    let status = host.sh("networkctl status --no-pager up0");
+    for name in ["Network File", "Hardware Address", "Search Domains"] {
+        assert!(status.contains(&format!("{name}: ")), "{status}");
+        assert!(json[name][0].is_string(), "{name}: {json:#}");
+    }
+    super::unmanaged_link(&host);
+    let initialized = host.await_run("initialized", "tst0");
+    // It was pending before, which networkd does not signal for each link.
+    assert!(["", "pending"].contains(&initialized.env("OLD_STATE")), "{initialized:?}");
+    assert_eq!(
+        (initialized.env("STATE"), initialized.env("AdministrativeState")),
+        ("initialized", "initialized")
+    );
+}
+
+#[test]
 fn networkd_new_name_servers_are_known_without_a_change_of_state() {
     let test = "networkd_new_name_servers_are_known_without_a_change_of_state";
     let Some(host) = machine(test) else { return };

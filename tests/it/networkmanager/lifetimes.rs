@@ -1,7 +1,7 @@
 //! NetworkManager is not there, comes, goes, and comes again.
 
 use super::{CONFIG, events, machine};
-use crate::support::{Host, Record};
+use crate::support::{Host, Record, wait_for};
 
 #[test]
 fn networkmanager_it_goes_and_comes_again() {
@@ -62,4 +62,38 @@ fn networkmanager_the_daemon_is_there_first() {
         host.run(&["sh", "-c", "nmcli connection up nm1; nmcli connection down nm1"]);
         downs() > before
     });
+}
+
+#[test]
+fn networkmanager_only_ends_are_disconnected() {
+    let test = "networkmanager_only_ends_are_disconnected";
+    let Some(host) = machine(test, &["activated", "disconnected"]) else { return };
+    let daemon = host.start_daemon();
+    host.await_run("activated", "nm1");
+    // A new device, which has never had a connection.
+    host.veth("nm2", 60);
+    host.sh("nmcli device set nm2 managed yes");
+    host.await_nm("nm2", "disconnected");
+    // NetworkManager restarts; address and packets stay.
+    host.manager("nm").restart();
+    host.await_uplinks();
+    let returns = || daemon.log().matches("NetworkManager is there").count();
+    wait_for("the daemon follows the new one", || daemon.log(), || returns() == 2);
+    // And sleeps, which ends both connections, and wakes.
+    host.sh("nmcli networking off");
+    let ends = |records: &[Record]| {
+        let ends = records.iter().filter(|r| r.env("EVENT") == "disconnected");
+        ends.map(|r| (r.env("LINK").to_owned(), r.env("OLD_STATE").to_owned())).collect::<Vec<_>>()
+    };
+    host.await_records("two ends", |records| ends(records).len() >= 2);
+    host.sh("nmcli networking on");
+    host.await_uplinks();
+    let activated = |records: &[Record]| records.iter().filter(|r| r.what() == ("activated", "nm1")).count();
+    host.await_records("awake", |records| activated(records) >= 2);
+    host.sh("nmcli connection down nm1");
+    let asked = |r: &Record| r.what() == ("disconnected", "nm1") && r.env("NM_REASON") == "user-requested";
+    let records = host.await_records("an end that was asked for", |records| records.iter().any(asked));
+    let ends = ends(&records);
+    assert_eq!(ends.len(), 3, "{ends:?}");
+    assert!(ends.iter().all(|(link, old)| link != "nm2" && old == "deactivating"), "{ends:?}");
 }

@@ -3,6 +3,7 @@
 mod forged;
 mod lifetimes;
 mod states;
+mod values;
 
 use crate::support::Host;
 

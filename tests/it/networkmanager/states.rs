@@ -1,7 +1,7 @@
 //! Device states and the host's state.
 
 use super::machine;
-use crate::support::Record;
+use crate::support::{Host, Record, wait_for};
 
 /// The states of a connection that goes and comes.
 const ROUND: [&str; 8] = [
@@ -122,4 +122,55 @@ fn networkmanager_a_flapping_connection_ends_as_it_is() {
     assert_eq!(counted(&records), 80);
     let last = records.iter().rfind(|record| record.env("LINK") == "nm1").expect("seen");
     assert_eq!((last.env("EVENT"), last.env("DNS")), ("activated", "198.18.1.1"));
+}
+
+/// A script that waits for /out/go, of the link `nm1` alone.
+const WAITS: &str = "#!/bin/sh\n[ \"$LINK\" = nm1 ] || exit 0\ntouch /out/waiting\nuntil [ -e /out/go ]; do sleep 0.02; done\n";
+
+/// Makes the waiting script wait, does `act`, lets it go, and returns what ran on nm1 after it.
+fn behind_a_slow_script(host: &Host, act: &str, last: &str) -> Vec<String> {
+    host.sh("rm -f /out/waiting /out/go; ip addr add 198.18.1.77/32 dev nm1");
+    wait_for("the slow script", || host.log(), || host.path("/out/waiting").exists());
+    let before = super::events(host, "nm1").len();
+    host.sh(act);
+    // Another link says when the daemon has read what the manager said.
+    host.sh("touch /out/go; ip addr del 198.18.1.77/32 dev nm1 2>/dev/null || true");
+    let since = || super::events(host, "nm1").split_off(before);
+    wait_for(last, || host.log(), || since().iter().any(|event| event == last));
+    since()
+}
+
+#[test]
+fn networkmanager_states_that_end_something_run_behind_a_slow_script() {
+    let test = "networkmanager_states_that_end_something_run_behind_a_slow_script";
+    let ends = ["failed", "disconnected", "deactivating", "unmanaged", "unavailable"];
+    let Some(host) = machine(test, &ends) else { return };
+    host.recorder("activated", "10-record", "");
+    host.script("address-added", "10-wait", WAITS);
+    host.sh("touch /out/go");
+    let _daemon = host.start_daemon();
+    host.await_run("activated", "nm1");
+
+    // As at sleep: three states within a millisecond. (Sleep itself leaves veths alone.)
+    let networking = |on: &str, state: &str| {
+        format!(
+            "nmcli networking {on}; timeout 30 sh -c 'until nmcli -g DEVICE,STATE device | grep -qx nm1:{state}; \
+             do sleep 0.05; done'"
+        )
+    };
+    let ran = behind_a_slow_script(&host, &networking("off", "unmanaged"), "unmanaged");
+    assert_eq!(ran, ["deactivating", "disconnected", "unmanaged"]);
+    host.sh(&networking("on", "connected"));
+    host.await_records("activated", |_| {
+        super::events(&host, "nm1").last().is_some_and(|last| last == "activated")
+    });
+
+    // An activation that fails: nothing answers DHCP on this link.
+    host.sh(
+        "nmcli connection modify nm1 ipv4.method auto ipv4.addresses '' ipv4.gateway '' ipv4.may-fail no \
+             ipv4.dhcp-timeout 1 ipv6.method disabled connection.autoconnect no",
+    );
+    let ran = behind_a_slow_script(&host, "nmcli connection up nm1 || true", "disconnected");
+    let tail: Vec<&str> = ran.iter().map(String::as_str).skip_while(|event| *event != "failed").collect();
+    assert_eq!(tail, ["failed", "disconnected"], "{ran:?}");
 }

@@ -138,3 +138,43 @@ fn scripts_at_most_max_parallel_at_a_time() {
     let most = records.iter().map(at_a_time).max().unwrap();
     assert_eq!(most, 2, "two side by side, and no more");
 }
+
+#[test]
+fn scripts_a_machine_that_stood_still_ends_no_script_at_waking() {
+    let test = "scripts_a_machine_that_stood_still_ends_no_script_at_waking";
+    let Some(host) = machine(test) else { return };
+    host.config(
+        "system: { backend: kernel }\nmonitoring: { interfaces: [\"eth*\"] }\nscripts: { timeout: 6 }\n",
+    );
+    host.script(
+        "mtu",
+        "10-work",
+        "#!/bin/sh\necho $$ >/out/work\nfor i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.1; done\ntouch /out/done\n",
+    );
+    let daemon = host.start_daemon();
+    let worker = daemon.child("netevd-worker").unwrap();
+    host.ip("link set eth1 mtu 1400");
+    wait_for("the script", || host.log(), || host.path("/out/work").exists());
+    // The script's process group and the worker stand still for longer than the timeout.
+    host.sh(&format!(
+        "until g=$(cat /out/work) && [ -n \"$g\" ]; do :; done; kill -STOP {worker} -$g; sleep 7; kill -CONT {worker} -$g"
+    ));
+    wait_for("its end", || host.log(), || host.log().contains("exit status 0 link=\"eth1\" event=mtu"));
+    assert!(host.path("/out/done").exists(), "{}", host.log());
+    let log = host.log();
+    let line = log.lines().find(|line| line.contains("event=mtu") && line.contains(" ms=")).unwrap();
+    let ms: u64 = line.rsplit(" ms=").next().unwrap().trim().parse().unwrap();
+    assert!(ms < 6_000, "the time that it ran, not the pause: {line}");
+}
+
+#[test]
+fn scripts_the_worker_waits_by_a_clock_that_goes_on_in_suspend() {
+    let test = "scripts_the_worker_waits_by_a_clock_that_goes_on_in_suspend";
+    let Some(host) = machine(test) else { return };
+    let daemon = host.start_daemon();
+    let worker = daemon.child("netevd-worker").unwrap();
+    // Its alarm is on CLOCK_BOOTTIME, which is 7 (proc_pid_fdinfo(5)).
+    let clocks = || host.sh(&format!("cat /proc/{worker}/fdinfo/* 2>/dev/null | grep ^clockid || true"));
+    wait_for("the alarm", &clocks, || clocks().lines().any(|line| line == "clockid: 7"));
+    assert!(!clocks().contains("clockid: 1\n"), "{}", clocks());
+}

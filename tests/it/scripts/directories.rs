@@ -90,3 +90,59 @@ fn scripts_leftovers_of_editors_and_packagers_are_skipped() {
         assert!(line.contains("skipped"), "{line}");
     }
 }
+
+/// Mounts a file system on /usr/local/lib that answers nothing: no process reads what the kernel asks of it.
+const SILENT: &str = "[ -e /dev/fuse ] || mknod -m 666 /dev/fuse c 10 229
+setsid python3 -c '
+import ctypes, os, time
+fuse = os.open(\"/dev/fuse\", os.O_RDWR)
+options = b\"fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other\" % fuse
+libc = ctypes.CDLL(None, use_errno=True)
+if libc.mount(b\"gone\", b\"/usr/local/lib\", b\"fuse\", 0, options) != 0:
+    raise OSError(ctypes.get_errno(), \"mount\")
+open(\"/out/mounted\", \"w\").close()
+time.sleep(600)
+' >/out/fuse.log 2>&1 </dev/null &
+until [ -e /out/mounted ]; do sleep 0.05; done";
+
+#[test]
+fn scripts_a_directory_that_does_not_answer_holds_nothing_up() {
+    let test = "scripts_a_directory_that_does_not_answer_holds_nothing_up";
+    let Some(host) = machine(test) else { return };
+    host.recorder("mtu", "10-near", "");
+    host.recorder("mtu", "30-near", "");
+    host.write("/usr/local/lib/netevd/mtu.d/20-far", &recorder(""), 0o755);
+    // Masked by the far one, as far as it was known.
+    host.write("/usr/lib/netevd/mtu.d/20-far", &recorder(""), 0o755);
+    let daemon = host.start_daemon();
+    let worker = daemon.child("netevd-worker").unwrap();
+    host.ip("link set eth1 mtu 1401");
+    let names = |records: &[Record]| -> Vec<String> { records.iter().map(|r| r.name().to_owned()).collect() };
+    let records = host.await_records("all three", |records| records.len() == 3);
+    assert_eq!(names(&records), ["10-near", "20-far", "30-near"]);
+
+    host.sh(SILENT);
+    for mtu in 1402..1405 {
+        let before = host.records().len();
+        host.ip(&format!("link set eth1 mtu {mtu}"));
+        let records = host.await_records("the others", |records| records.len() == before + 2);
+        assert_eq!(names(&records[before..]), ["10-near", "30-near"]);
+        let state = host.sh(&format!("cut -d' ' -f3 /proc/{worker}/stat"));
+        assert_ne!(state.trim(), "D", "the worker waits for the file system");
+    }
+    // Routes too: their directories are watched where that cannot hang.
+    host.ip("route add 10.3.0.0/16 dev eth1");
+    let status = host.sh("timeout 10 /opt/netevd/netevd status 2>&1 || true");
+    let problem = ".d does not answer, since ";
+    assert!(status.contains(problem) && status.contains("fuse on /usr/local/lib"), "{status}");
+    let log = host.log();
+    assert!(log.contains(problem), "{log}");
+    assert!(log.contains("not started: the file system on /usr/local/lib does not answer"), "{log}");
+    // When it is gone, what is there counts again.
+    host.sh("umount -l /usr/local/lib");
+    let before = host.records().len();
+    host.ip("link set eth1 mtu 1500");
+    let records = host.await_records("all three", |records| records.len() == before + 3);
+    assert_eq!(names(&records[before..]), ["10-near", "20-far", "30-near"]);
+    assert_eq!(daemon.stop().status, 0);
+}

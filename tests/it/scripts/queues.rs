@@ -158,3 +158,94 @@ fn scripts_route_changes_are_gathered_and_none_is_lost() {
     assert_eq!(told(&records), expected, "in order, each once");
     assert!(records.len() < 20, "in {} runs", records.len());
 }
+
+/// A device under `name` gets a marker from link-added.d, and loses it by link-removed.d, which is slow.
+const MARKS: [(&str, &str); 2] = [
+    ("link-added", "#!/bin/sh\necho \"added $LINKINDEX\" >>/out/lives; touch /out/marker.$LINK\n"),
+    (
+        "link-removed",
+        "#!/bin/sh\nsleep 0.05; rm -f /out/marker.$LINK; echo \"removed $LINKINDEX\" >>/out/lives\n",
+    ),
+];
+
+/// The lines that the scripts wrote so far.
+fn lives(host: &Host) -> Vec<String> {
+    let text = std::fs::read_to_string(host.path("/out/lives")).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn scripts_a_link_made_again_under_its_name_follows_the_old_one() {
+    let test = "scripts_a_link_made_again_under_its_name_follows_the_old_one";
+    let Some(host) = machine(test) else { return };
+    host.config("system: { backend: kernel }\nmonitoring: { interfaces: [\"wg*\"] }\n");
+    for (event, text) in MARKS {
+        host.script(event, "10-mark", text);
+    }
+    let _daemon = host.start_daemon();
+    host.ip("link add wg0 index 100 type bridge");
+    await_file(&host, "/out/marker.wg0");
+    let mut expected = vec!["added 100".to_owned()];
+    for index in 101..=120 {
+        host.ip_batch(&format!("link del wg0\nlink add wg0 index {index} type bridge\n"), false);
+        expected.extend([format!("removed {}", index - 1), format!("added {index}")]);
+        wait_for("both scripts", || host.log(), || lives(&host).len() == expected.len());
+        await_file(&host, "/out/marker.wg0");
+    }
+    assert_eq!(lives(&host), expected);
+
+    // Renamed away and back: each new name is another link to scripts, and the order is the same.
+    host.ip_batch("link set wg0 name aside\nlink set aside name wg0\n", false);
+    expected.extend(["removed 120", "added 120"].map(str::to_owned));
+    wait_for("both scripts", || host.log(), || lives(&host).len() == expected.len());
+    assert_eq!(lives(&host), expected);
+    await_file(&host, "/out/marker.wg0");
+    host.ip("link del wg0");
+    wait_for("no marker", || host.log(), || !host.path("/out/marker.wg0").exists());
+}
+
+#[test]
+fn scripts_a_link_gets_its_turn_before_the_second_scripts_of_others() {
+    let test = "scripts_a_link_gets_its_turn_before_the_second_scripts_of_others";
+    let Some(host) = machine(test) else { return };
+    host.config(
+        "system: { backend: kernel }\nmonitoring: { interfaces: [\"s*\", \"eth*\"] }\nscripts: { max_parallel: 3 }\n",
+    );
+    // Each event has four scripts that wait for their file.
+    let waits = "#!/bin/sh\necho $LINK ${0##*/} >>/out/order\n\
+                 until [ -e /out/all ] || [ -e /out/go.$LINK.${0##*/} ]; do sleep 0.02; done\n";
+    for name in ["10", "20", "30", "40"] {
+        host.script("link-added", name, waits);
+    }
+    let _daemon = host.start_daemon();
+    let order = || -> Vec<String> {
+        let text = std::fs::read_to_string(host.path("/out/order")).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    };
+    // eth0 and eth1 at the start, s1 after them: three places are taken.
+    host.ip("link add s1 type bridge");
+    wait_for("three scripts", || host.log(), || order().len() == 3);
+    host.ip_batch("link add s2 type bridge\nlink add s3 type bridge\n", false);
+    let problem = "links wait for one of the 3 processes that scripts.max_parallel permits";
+    let status = || host.sh("/opt/netevd/netevd status 2>&1 || true");
+    wait_for("the problem", &status, || status().contains(problem));
+    assert!(status().contains(&format!("2 {problem}")), "{}", status());
+    // One place after the other gets free: links that have had no script go first.
+    let next = |over: &str, expected: &str| {
+        let before = order().len();
+        host.sh(&format!("touch /out/go.{over}"));
+        wait_for(expected, || host.log(), || order().len() > before);
+        assert_eq!(order()[before], expected, "{:?}", order());
+    };
+    next("eth0.10", "s2 10");
+    next("eth1.10", "s3 10");
+    // Two links wait for their second script; one that was idle goes before them.
+    host.ip("link add s4 type bridge");
+    wait_for("the event", || host.log(), || host.log().contains("no-carrier link=\"s4\""));
+    next("s1.10", "s4 10");
+    next("s2.10", "eth0 20");
+    host.sh("touch /out/all");
+    wait_for("all of them", || host.log(), || order().len() == 24);
+    wait_for("no problem", &status, || !status().contains(problem));
+    wait_for("the line", || host.log(), || host.log().contains("links waited for one of the 3 processes"));
+}

@@ -1,7 +1,7 @@
 //! What was there before the daemon, and before its restart.
 
 use super::machine;
-use crate::support::{Host, Record};
+use crate::support::{Host, Record, wait_for};
 
 fn uplink(host: &Host) {
     host.sh("ip addr add 192.0.2.2/24 dev eth0; ip route add default via 192.0.2.1 dev eth0");
@@ -98,4 +98,87 @@ fn scripts_a_killed_worker_loses_no_event() {
     host.await_records("the address that came while nobody looked", |records| {
         records.iter().any(|r| r.env("ADDRESS") == "192.0.2.7")
     });
+}
+
+/// A script that waits until the file /out/go is there, and says that it ran to its end.
+const WAITS: &str = "#!/bin/sh\ntouch /out/waiting\nuntil [ -e /out/go ]; do sleep 0.02; done\n\
+                     echo $EVENT $LINK $ADDRESS >>/out/ran\n";
+
+fn ran(host: &Host) -> Vec<String> {
+    let text = std::fs::read_to_string(host.path("/out/ran")).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
+/// eth1 has come and gone with two addresses, and made way for another eth1, behind a slow script.
+fn behind_a_slow_script(host: &Host) -> Vec<&'static str> {
+    for event in ["address-added", "address-removed", "link-removed"] {
+        host.script(event, "10-wait", WAITS);
+    }
+    host.ip("addr add 10.0.0.2/32 dev eth1");
+    wait_for("the script", || host.log(), || host.path("/out/waiting").exists());
+    // Nothing of this is seen in what is there after it.
+    host.ip_batch("addr add 10.0.0.3/32 dev eth1\naddr del 10.0.0.3/32 dev eth1\n", false);
+    host.ip_batch("link set eth1 name aside\nlink set aside name eth1\n", false);
+    vec![
+        "address-added eth1 10.0.0.2",
+        "address-added eth1 10.0.0.3",
+        "address-removed eth1 10.0.0.3",
+        "link-removed eth1",
+        "address-added eth1 10.0.0.2",
+    ]
+}
+
+#[test]
+fn scripts_what_waited_or_was_ended_runs_after_a_restart() {
+    let Some(host) = machine("scripts_what_waited_or_was_ended_runs_after_a_restart") else { return };
+    host.config(
+        "system: { backend: kernel, startup_events: false }\nmonitoring: { interfaces: [\"eth*\"] }\n",
+    );
+    let daemon = host.start_daemon();
+    let expected = behind_a_slow_script(&host);
+    wait_for(
+        "all of it",
+        || host.log(),
+        || host.log().contains("no-carrier") || host.log().contains("carrier link=\"eth1\""),
+    );
+    assert_eq!(daemon.stop().status, 0);
+    assert_eq!(ran(&host), [""; 0], "the script was ended");
+    let named = "eth1 link-removed has not run to its end: it runs after a restart";
+    assert!(host.log().contains(named), "{}", host.log());
+    // And while no daemon runs.
+    host.sh("touch /out/go; ip addr add 192.0.2.9/24 dev eth0");
+    let daemon = host.start_daemon();
+    wait_for("all of them", || host.log(), || ran(&host).len() > expected.len());
+    let of_eth1: Vec<String> = ran(&host).into_iter().filter(|line| line.contains(" eth1")).collect();
+    assert_eq!(of_eth1.iter().map(|line| line.trim_end()).collect::<Vec<_>>(), expected);
+    assert!(ran(&host).contains(&"address-added eth0 192.0.2.9".to_owned()), "{:?}", ran(&host));
+    // Once: the next restart has nothing to say.
+    let before = ran(&host);
+    assert_eq!(daemon.stop().status, 0);
+    let daemon = host.start_daemon();
+    host.ip("addr add 10.0.0.9/32 dev eth0");
+    wait_for("the next event", || host.log(), || ran(&host).len() > before.len());
+    assert_eq!(ran(&host)[before.len()..], ["address-added eth0 10.0.0.9".to_owned()]);
+    drop(daemon);
+}
+
+#[test]
+fn scripts_what_waited_when_the_worker_was_killed_runs_after_it() {
+    let test = "scripts_what_waited_when_the_worker_was_killed_runs_after_it";
+    let Some(host) = machine(test) else { return };
+    let daemon = host.start_daemon();
+    let expected = behind_a_slow_script(&host);
+    // The state is saved while the script runs.
+    wait_for(
+        "the state with what waits",
+        || host.log(),
+        || host.sh("grep -o link-removed /run/netevd/state.json || true").contains("link-removed"),
+    );
+    let worker = daemon.child("netevd-worker").unwrap();
+    host.sh(&format!("kill -KILL {worker}; pkill -KILL -f '1[0]-wait' || true"));
+    daemon.ended();
+    host.sh("touch /out/go");
+    let _daemon = host.start_daemon();
+    wait_for("all of them", || host.log(), || ran(&host).len() >= expected.len());
+    assert_eq!(ran(&host).iter().map(|line| line.trim_end()).collect::<Vec<_>>(), expected);
 }

@@ -15,9 +15,9 @@ pub(super) const CAPS: [Cap; 35] = {
     use Of::{Bytes, Kibibytes, Things};
     [
         (
-            "events of one link that wait and cannot stand for each other",
+            "events of one link name that wait and cannot stand for each other",
             Things,
-            "EDGES_PER_LINK",
+            "EDGES_PER_NAME",
             "netevd-worker/src/dispatch/queue.rs",
             "is lost to scripts: an error in the log once a minute, `lost` in the API's event",
         ),

@@ -58,7 +58,7 @@ pub struct EventDetails {
     /// The filters that had a say, by their place in the configuration, from 1.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub filters: Vec<u32>,
-    /// `address-added`, `address-removed`.
+    /// `address-added`, `address-removed`, `address-changed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<AddressDocument>,
     /// `routes`: the first changes, oldest first, at most 16.
@@ -67,6 +67,9 @@ pub struct EventDetails {
     /// `routes`: how many changes there are in all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub route_changes: Option<u64>,
+    /// `gateway`: before and after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<GatewayChangeDocument>,
     /// `mtu`: before and after.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mtu: Option<MtuDocument>,
@@ -76,7 +79,7 @@ pub struct EventDetails {
     /// `manager`: the manager's word for how far the host gets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connectivity: Option<String>,
-    /// `routable` under dhclient: a lease was gained or changed.
+    /// `lease`, and `routable` under dhclient: a lease was gained, changed or lost.
     #[serde(default, skip_serializing_if = "is_false")]
     pub lease: bool,
 }
@@ -88,6 +91,19 @@ pub struct MtuDocument {
     pub old: u32,
     /// After.
     pub new: u32,
+}
+
+/// A change of a family's gateway.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GatewayChangeDocument {
+    /// `added`, `removed`, `changed`.
+    pub action: String,
+    /// `ipv4` or `ipv6`.
+    pub family: String,
+    /// Before; null without one, and for a default route straight out (point to point).
+    pub old: Option<IpAddr>,
+    /// After; null as above.
+    pub new: Option<IpAddr>,
 }
 
 /// One change of a route.

@@ -13,7 +13,10 @@ mod status;
 mod words;
 
 pub use error::{ErrorBody, ErrorDocument};
-pub use event::{EventDetails, EventDocument, Events, MtuDocument, RouteChangeDocument, ScriptRun, UnitRun};
+pub use event::{
+    EventDetails, EventDocument, Events, GatewayChangeDocument, MtuDocument, RouteChangeDocument, ScriptRun,
+    UnitRun,
+};
 pub use health::{Check, Checks, Health};
 pub use interface::{
     AddressDocument, GatewayDocument, InterfaceDetail, InterfaceDocument, Interfaces, QueueDocument,

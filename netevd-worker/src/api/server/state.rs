@@ -12,7 +12,7 @@ use crate::api::document::{
     Check, Events, InterfaceDetail, InterfaceDocument, Interfaces, Scripts, StatisticsDocument,
 };
 use crate::api::seen;
-use crate::dispatch::{ScriptRoots, survey};
+use crate::dispatch::{ScriptRoots, on_thread, survey};
 use crate::journal::EVENTS;
 use crate::metrics::{Gauges, OPENMETRICS, TEXT, wants_openmetrics};
 use crate::names;
@@ -184,13 +184,20 @@ pub(super) async fn event(State(context): State<Arc<Context>>, id: FromPath, uri
     document(&event.ok_or_else(none)?)
 }
 
+/// How long the script directories may take.
+const SCRIPTS_PATIENCE: Duration = Duration::from_secs(5);
+
 /// `GET /api/v1/scripts`
 pub(super) async fn scripts(State(context): State<Arc<Context>>, uri: Uri) -> Answer {
     Parameters::of(&uri, &[])?;
     let runs = context.ask(Ask::Runs).await?;
     let mut runs: HashMap<_, _> =
         runs.into_iter().map(|runs| (runs.path.display().to_string(), runs)).collect();
-    let found = survey(&ScriptRoots::default(), context.trusted(), &context.scripts_run_as);
+    // A directory may be on a file system that does not answer.
+    let (owner, identity) = (context.trusted(), context.scripts_run_as.clone());
+    let found = on_thread(SCRIPTS_PATIENCE, move || survey(&ScriptRoots::default(), owner, &identity)).await;
+    let found =
+        found.ok_or_else(|| Refusal::unavailable("a script directory does not answer: netevd status"))?;
     let mut scripts = Scripts::from(found);
     for script in &mut scripts.scripts {
         if let Some(known) = runs.remove(&script.path) {

@@ -20,7 +20,7 @@ impl Backoff {
     pub async fn pause(&mut self) {
         let pause = self.next();
         if !pause.is_zero() {
-            tokio::time::sleep(pause).await;
+            crate::clock::sleep(pause).await;
         }
     }
 

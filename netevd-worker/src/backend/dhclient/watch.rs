@@ -7,6 +7,7 @@ use super::eyes::{Eyes, Seen};
 use super::files::Files;
 use super::place::Place;
 use crate::backend::Report;
+use crate::clock;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -24,8 +25,6 @@ const AGAIN: Duration = Duration::from_millis(50);
 const MOST_AGAIN: u32 = 4;
 /// Without eyes (no inotify instance is left) everything is read this often.
 const BLIND: Duration = Duration::from_secs(5);
-/// A lease's end is looked at this often, for the clock may be set meanwhile.
-const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 
 /// Tells the leases of dhclient's files: those of the usual places and of `lease_files` (absolute
 /// paths, the last component may be a pattern). Ends when nobody listens.
@@ -80,7 +79,7 @@ impl Watch {
     /// Waits for something to happen.
     async fn seen(&mut self) -> Seen {
         let Some(eyes) = &mut self.eyes else {
-            sleep(BLIND).await;
+            clock::sleep(BLIND).await;
             return Seen::Anything;
         };
         match eyes.seen(&self.places).await {
@@ -176,8 +175,7 @@ impl Watch {
 async fn end_of(until: Option<SystemTime>) {
     let Some(until) = until else { return std::future::pending().await };
     // An end is at a full second; a millisecond later it is over also where the timer is early.
-    let left = until.duration_since(SystemTime::now()).unwrap_or_default() + Duration::from_millis(1);
-    sleep(left.min(LONGEST_SLEEP)).await;
+    clock::sleep_until(until + Duration::from_millis(1)).await;
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ fn link(number: u32) -> Ifindex {
 
 fn files(operational: &str, administrative: &str, more: &str) -> Option<Files> {
     let text = format!("ADMIN_STATE={administrative}\nOPER_STATE={operational}\n{more}");
-    Some(Files { link: file::parse(text.as_bytes()), router: None })
+    Some(Files { link: file::parse(text.as_bytes()), router: None, lease: None })
 }
 
 impl Scene {

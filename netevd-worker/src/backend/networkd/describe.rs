@@ -20,6 +20,8 @@ struct Answer {
     #[serde(rename = "ProductID")]
     product_id: Loose,
     path: Loose,
+    #[serde(rename = "SSID")]
+    ssid: Loose,
     network_file: Loose,
     link_file: Loose,
 }
@@ -47,6 +49,7 @@ pub(super) fn parse(text: &str) -> Option<Vec<(&'static str, String)>> {
         ("Model", answer.model),
         ("ProductID", answer.product_id),
         ("Path", answer.path),
+        ("SSID", answer.ssid),
         ("NetworkFile", answer.network_file),
         ("LinkFile", answer.link_file),
     ];
@@ -67,7 +70,7 @@ mod tests {
         // systemd 252, shortened.
         let text = r#"{"Index":2,"Name":"up0","Kind":"veth","Type":"ether","Driver":"veth","Flags":69699,
             "HardwareAddress":[90,245,59,3,237,172],"AdministrativeState":"configured","OnlineState":"online",
-            "Vendor":"Red Hat, Inc.","Path":"pci-0000:00:03.0","LinkFile":null,
+            "Vendor":"Red Hat, Inc.","Path":"pci-0000:00:03.0","SSID":"a net","LinkFile":null,
             "NetworkFile":"/etc/systemd/network/10-up0.network","RequiredForOnline":true,
             "DNS":[{"Family":2,"Address":[192,0,2,1],"ConfigSource":"static"}],
             "Addresses":[{"Family":2,"Address":[192,0,2,2]}],"Routes":[{"Family":2,"Gateway":[192,0,2,1]}]}"#;
@@ -76,6 +79,7 @@ mod tests {
             ("Driver", "veth"),
             ("Vendor", "Red Hat, Inc."),
             ("Path", "pci-0000:00:03.0"),
+            ("SSID", "a net"),
             ("NetworkFile", "/etc/systemd/network/10-up0.network"),
         ];
         assert_eq!(parse(text), Some(expected.map(|(key, value)| (key, value.to_owned())).to_vec()));

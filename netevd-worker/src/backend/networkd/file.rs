@@ -3,6 +3,7 @@
 //! They enrich what a signal said and never decide: the file can be older than the signal, and it
 //! can be newer. networkd calls them private, so a key that is missing or odd is no fault.
 
+use crate::backend::dhclient::Lease;
 use std::net::{IpAddr, Ipv4Addr};
 
 /// What is used of a link's state file. Words are as they stand there.
@@ -66,6 +67,45 @@ pub(super) fn router(bytes: &[u8]) -> Option<Ipv4Addr> {
     let text = String::from_utf8_lossy(bytes);
     let (_, value) = pairs(&text).find(|(key, _)| *key == "ROUTER")?;
     words(value).find_map(|word| word.parse().ok()).filter(|router: &Ipv4Addr| !router.is_unspecified())
+}
+
+/// The lease itself, of a lease file. Names are as the server gave them.
+pub(super) fn lease(bytes: &[u8]) -> Option<Lease> {
+    let text = String::from_utf8_lossy(bytes);
+    let value = |key: &str| pairs(&text).find(|(known, _)| *known == key).map(|(_, value)| value);
+    let addresses = |key: &str| -> Vec<IpAddr> {
+        words(value(key).unwrap_or_default()).filter_map(|word| word.parse().ok()).collect()
+    };
+    let name = |key: &str| value(key).filter(|name| !name.is_empty()).map(str::to_owned);
+    let address: Ipv4Addr = value("ADDRESS")?.parse().ok()?;
+    let mask = value("NETMASK").and_then(|mask| mask.parse::<Ipv4Addr>().ok()).map(Ipv4Addr::to_bits);
+    let length = mask.filter(|bits| bits.leading_ones() == bits.count_ones()).map(u32::leading_ones);
+    let unspecified = |ip: &IpAddr| ip.is_unspecified();
+    Some(Lease {
+        address: address.into(),
+        prefix_length: length.and_then(|length| u8::try_from(length).ok()),
+        routers: addresses("ROUTER").into_iter().filter(|router| !unspecified(router)).collect(),
+        routes: words(value("ROUTES").unwrap_or_default()).filter_map(route).collect(),
+        dns: addresses("DNS"),
+        domain: name("DOMAINNAME"),
+        search: words(value("DOMAIN_SEARCH_LIST").unwrap_or_default()).map(str::to_owned).collect(),
+        host_name: name("HOSTNAME"),
+        server: addresses("SERVER_ADDRESS").first().copied(),
+        mtu: value("MTU").and_then(|mtu| mtu.parse().ok()),
+        ntp: addresses("NTP"),
+        // The file has the lease's length, and not when it began.
+        expires: None,
+    })
+}
+
+/// `destination/length,gateway`
+fn route(word: &str) -> Option<(IpAddr, u8, IpAddr)> {
+    let (prefix, gateway) = word.split_once(',')?;
+    let (destination, length) = prefix.split_once('/')?;
+    let destination: Ipv4Addr = destination.parse().ok()?;
+    let gateway: Ipv4Addr = gateway.parse().ok()?;
+    let length = length.parse().ok().filter(|length| *length <= 32)?;
+    Some((destination.into(), length, gateway.into()))
 }
 
 fn pairs(text: &str) -> impl Iterator<Item = (&str, &str)> {
@@ -146,6 +186,24 @@ mod tests {
     }
 
     #[test]
+    fn a_real_lease() {
+        // As systemd 252 writes it.
+        let text = "# This is private data. Do not parse.\nADDRESS=198.51.100.138\nNETMASK=255.255.255.0\n\
+            ROUTER=198.51.100.1\nSERVER_ADDRESS=198.51.100.1\nMTU=1400\nT1=8\nT2=14\nLIFETIME=120\n\
+            DNS=198.51.100.1 198.51.100.53\nNTP=198.51.100.123\nDOMAINNAME=up1.example\n\
+            DOMAIN_SEARCH_LIST=a.example b.example\nHOSTNAME=host\nROUTES=10.0.0.0/8,198.51.100.9 0.0.0.0/33,1.2.3.4\n";
+        let lease = lease(text.as_bytes()).expect("a lease");
+        assert_eq!((lease.address.to_string().as_str(), lease.prefix_length), ("198.51.100.138", Some(24)));
+        assert_eq!((lease.dns.len(), lease.ntp.len(), lease.routers.len()), (2, 1, 1));
+        assert_eq!(
+            (lease.domain.as_deref(), lease.host_name.as_deref()),
+            (Some("up1.example"), Some("host"))
+        );
+        assert_eq!((lease.search.len(), lease.mtu, lease.routes.len()), (2, Some(1400), 1));
+        assert_eq!(super::lease(b"ROUTER=198.51.100.1\n"), None);
+    }
+
+    #[test]
     fn lists_are_bounded() {
         let text = format!("DOMAINS={}", "a.example ".repeat(10_000));
         assert_eq!(parse(text.as_bytes()).domains.len(), MOST);
@@ -156,12 +214,14 @@ mod tests {
         fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
             let _ = parse(&bytes);
             let _ = router(&bytes);
+            let _ = lease(&bytes);
         }
 
         #[test]
         fn no_value_panics(value in "\\PC*") {
-            for key in ["DNS", "DOMAINS", "NTP", "ADMIN_STATE", "NETWORK_FILE"] {
+            for key in ["DNS", "DOMAINS", "NTP", "ADMIN_STATE", "NETWORK_FILE", "ROUTES"] {
                 let _ = parse(format!("{key}={value}").as_bytes());
+                let _ = lease(format!("ADDRESS=192.0.2.1\n{key}={value}").as_bytes());
             }
         }
     }

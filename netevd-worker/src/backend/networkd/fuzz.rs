@@ -11,6 +11,7 @@ pub(crate) fn files(bytes: &[u8]) -> Vec<LinkReport> {
     let link = file::parse(bytes);
     assert!(link.dns.len() <= 256 && link.domains.len() <= 256 && link.ntp.len() <= 256);
     let router = file::router(bytes);
+    let lease = file::lease(bytes).map(std::sync::Arc::new);
     assert!(router.is_none_or(|router| !router.is_unspecified()));
     let text = String::from_utf8_lossy(bytes);
     let described = describe::parse(&text);
@@ -28,7 +29,7 @@ pub(crate) fn files(bytes: &[u8]) -> Vec<LinkReport> {
     let properties =
         [word(&link.operational, "OperationalState"), word(&link.administrative, "AdministrativeState")];
     let told = changes::of_link(&properties.into_iter().flatten().collect(), &[]);
-    book.told(ifindex, 1, told, Some(Files { link, router }), now);
+    book.told(ifindex, 1, told, Some(Files { link, router, lease }), now);
     book.described(ifindex, described, now);
     drain(&mut book, now)
 }

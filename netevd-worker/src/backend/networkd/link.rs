@@ -2,6 +2,7 @@
 
 use super::changes::Changes;
 use super::file::LinkFile;
+use crate::backend::dhclient::Lease;
 use crate::backend::{LinkReport, ManagerFacts};
 use protocol::Ifindex;
 use std::collections::BTreeMap;
@@ -21,6 +22,8 @@ pub(super) struct Files {
     pub(super) link: LinkFile,
     /// The router in the lease file.
     pub(super) router: Option<Ipv4Addr>,
+    /// The lease in it.
+    pub(super) lease: Option<Arc<Lease>>,
 }
 
 /// One link.
@@ -161,11 +164,12 @@ impl Link {
     fn facts(&self) -> ManagerFacts {
         let mut facts = ManagerFacts::default();
         facts.details.extend(self.described.iter().cloned());
-        if let Some(Files { link, router }) = &self.files {
+        if let Some(Files { link, router, lease }) = &self.files {
             facts.dns.clone_from(&link.dns);
             facts.domains.clone_from(&link.domains);
             facts.ntp.clone_from(&link.ntp);
             facts.gateway = *router;
+            facts.leases.v4.clone_from(lease);
             facts.details.extend(link.details.iter().cloned());
         }
         for (key, value) in &self.states {

@@ -10,6 +10,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
+use std::sync::Arc;
 use tokio::io::unix::AsyncFd;
 
 /// A file is read up to here.
@@ -44,9 +45,10 @@ impl Place {
     /// small and in memory.
     pub(super) fn read(&self, ifindex: Ifindex) -> Option<Files> {
         let link = file::parse(&self.bytes("links", ifindex)?);
-        let router =
-            if link.lease { self.bytes("leases", ifindex).and_then(|b| file::router(&b)) } else { None };
-        Some(Files { link, router })
+        let lease = if link.lease { self.bytes("leases", ifindex) } else { None };
+        let router = lease.as_deref().and_then(file::router);
+        let lease = lease.as_deref().and_then(file::lease).map(Arc::new);
+        Some(Files { link, router, lease })
     }
 
     fn bytes(&self, directory: &str, ifindex: Ifindex) -> Option<Vec<u8>> {

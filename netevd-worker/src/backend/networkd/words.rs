@@ -8,13 +8,9 @@ const fn event(kind: EventKind) -> Word {
     Word { name: kind.name(), event: Some(kind) }
 }
 
-const fn silent(name: &'static str) -> Word {
-    Word { name, event: None }
-}
-
 /// `OperationalState`: how far packets get.
 const OPERATIONAL: [Word; 9] = [
-    silent("missing"),
+    event(EventKind::Missing),
     event(EventKind::Off),
     event(EventKind::NoCarrier),
     event(EventKind::Dormant),
@@ -27,8 +23,8 @@ const OPERATIONAL: [Word; 9] = [
 
 /// `AdministrativeState`: how far setting up got.
 const ADMINISTRATIVE: [Word; 7] = [
-    silent("pending"),
-    silent("initialized"),
+    event(EventKind::Pending),
+    event(EventKind::Initialized),
     event(EventKind::Configuring),
     event(EventKind::Configured),
     event(EventKind::Unmanaged),
@@ -61,7 +57,7 @@ mod tests {
     #[test]
     fn each_word_with_its_event() {
         for (word, expected) in [
-            ("missing", None),
+            ("missing", Some(EventKind::Missing)),
             ("off", Some(EventKind::Off)),
             ("no-carrier", Some(EventKind::NoCarrier)),
             ("dormant", Some(EventKind::Dormant)),
@@ -74,8 +70,8 @@ mod tests {
             assert_eq!(operational(word), Some(Word { name: word, event: expected }), "{word}");
         }
         for (word, expected) in [
-            ("pending", None),
-            ("initialized", None),
+            ("pending", Some(EventKind::Pending)),
+            ("initialized", Some(EventKind::Initialized)),
             ("configuring", Some(EventKind::Configuring)),
             ("configured", Some(EventKind::Configured)),
             ("unmanaged", Some(EventKind::Unmanaged)),

@@ -10,7 +10,8 @@
 
 use super::read::Reading;
 use super::values::{Config, Properties};
-use super::words;
+use super::{dhcp, words};
+use crate::backend::dhclient::{Lease, LinkLeases};
 use crate::backend::{LinkReport, ManagerFacts};
 use protocol::Ifindex;
 use std::collections::VecDeque;
@@ -46,11 +47,13 @@ struct Waiting {
 #[derive(Debug)]
 pub(super) struct Device {
     link: Option<Ifindex>,
-    /// The state that was told last.
+    /// The state that was reported last, and why it was reached.
     state: Option<u32>,
+    reason: Option<&'static str>,
     /// All that is known, as it was told last or is to be told next.
     facts: Arc<ManagerFacts>,
     configs: [Option<(String, Config)>; 2],
+    dhcps: [Option<(String, Option<Lease>)>; 2],
     waiting: VecDeque<Waiting>,
     /// Until a change joins on to the state that was read.
     joining: bool,
@@ -61,6 +64,8 @@ pub(super) struct Device {
     /// When another reading is wanted.
     at: Option<Instant>,
     removed: bool,
+    /// A reading of another connection was put off.
+    put_off: bool,
 }
 
 impl Device {
@@ -69,8 +74,10 @@ impl Device {
         Self {
             link: None,
             state: None,
+            reason: None,
             facts: Arc::default(),
             configs: [None, None],
+            dhcps: [None, None],
             waiting: VecDeque::new(),
             joining: true,
             wanted: 1,
@@ -78,6 +85,7 @@ impl Device {
             done: 0,
             at: None,
             removed: false,
+            put_off: false,
         }
     }
 
@@ -96,9 +104,10 @@ impl Device {
         self.removed && self.waiting.is_empty()
     }
 
-    /// True when this address object is its own.
+    /// True when this object of addresses or of a lease is its own.
     pub(super) fn has_config(&self, path: &str) -> bool {
         self.configs.iter().flatten().any(|(config, _)| config == path)
+            || self.dhcps.iter().flatten().any(|(dhcp, _)| dhcp == path)
     }
 
     /// The next moment at which something is due without any news; `may_read` is false while no
@@ -129,6 +138,13 @@ impl Device {
         for (config, values) in self.configs.iter_mut().flatten() {
             if config == path {
                 values.update(changed);
+            }
+        }
+        for (dhcp, lease) in self.dhcps.iter_mut().flatten() {
+            if dhcp == path
+                && let Some(new) = dhcp::lease(changed)
+            {
+                *lease = new;
             }
         }
         if self.is_read() {
@@ -170,7 +186,14 @@ impl Device {
         let linked = self.link.is_none() && reading.ifindex.is_some();
         self.done = self.begun;
         self.link = reading.ifindex.or(self.link);
+        if self.is_ahead(&reading) && !std::mem::replace(&mut self.put_off, true) {
+            // The end of the connection that is known is on its way, and is reported with its own values.
+            self.at.get_or_insert(now + DOUBT);
+            return self.drain(now, out);
+        }
+        self.put_off = false;
         self.configs = reading.configs;
+        self.dhcps = reading.dhcps;
         let mut facts = reading.facts;
         if facts.connection_id.is_none() && facts.connection_uuid.is_none() {
             // Whoever hears of the end of a connection wants to know of which.
@@ -218,6 +241,13 @@ impl Device {
         }
     }
 
+    /// The reading is of another connection than the one whose end has not been told.
+    fn is_ahead(&self, reading: &Reading) -> bool {
+        let in_use = self.state.is_some_and(|state| (40..=110).contains(&state));
+        let differs = |known: &String| reading.facts.connection_uuid.as_ref().is_some_and(|new| new != known);
+        in_use && self.facts.connection_uuid.as_ref().is_some_and(differs)
+    }
+
     /// Puts together what is known; true when it is something else than before.
     fn learn(&mut self, mut facts: ManagerFacts) -> bool {
         facts.dns.clear();
@@ -226,6 +256,10 @@ impl Device {
         for (_, config) in self.configs.iter().flatten() {
             config.add_to(&mut facts);
         }
+        let [v4, v6] = &self.dhcps;
+        let lease = |dhcp: &Option<(String, Option<Lease>)>| dhcp.as_ref()?.1.clone().map(Arc::new);
+        facts.leases = LinkLeases { v4: lease(v4), v6: lease(v6) };
+        facts.ntp = facts.leases.ntp();
         let is_news = facts != *self.facts;
         if is_news {
             self.facts = Arc::new(facts);
@@ -239,10 +273,22 @@ impl Device {
 
     fn tell(&mut self, state: u32, reason: u32, out: &mut Vec<LinkReport>) {
         self.state = Some(state);
+        self.reason = Some(words::reason(reason));
         let (Some(link), Some(word)) = (self.link, words::device_state(state)) else { return };
         out.push(LinkReport {
             administrative: Some(word),
-            reason: Some(words::reason(reason)),
+            reason: self.reason,
+            facts: Some(self.facts.clone()),
+            ..LinkReport::new(link)
+        });
+    }
+
+    /// Tells where it stands once more.
+    pub(super) fn tell_again(&self, out: &mut Vec<LinkReport>) {
+        let (Some(link), Some(word)) = (self.link, self.state.and_then(words::device_state)) else { return };
+        out.push(LinkReport {
+            administrative: Some(word),
+            reason: self.reason,
             facts: Some(self.facts.clone()),
             ..LinkReport::new(link)
         });

@@ -18,6 +18,7 @@ fn reading(state: u32, connection: &str) -> Reading {
         ifindex: Ifindex::try_from(7).ok(),
         state: Some((state, 0)),
         configs: [Some((IP4.to_owned(), Config::default())), Some(("/ip6".to_owned(), Config::default()))],
+        dhcps: [None, None],
         facts: ManagerFacts {
             connection_id: Some(connection.to_owned()).filter(|id| !id.is_empty()),
             ..ManagerFacts::default()
@@ -93,6 +94,37 @@ fn the_end_of_a_connection_names_it_and_is_told_at_once() {
     device.read(reading(30, ""), now, &mut out);
     assert_eq!(out.first().and_then(|r| r.facts.as_ref()).map(|f| f.gateway), Some(None));
     assert_eq!(told(&mut out), ["facts one"]);
+}
+
+#[test]
+fn a_reading_of_the_next_connection_does_not_change_the_end_of_this_one() {
+    let now = Instant::now();
+    let of = |state, connection: &str| {
+        let mut reading = reading(state, connection);
+        reading.facts.connection_uuid = Some(connection.to_owned());
+        reading
+    };
+    let (mut device, mut out) = (Device::new(), Vec::new());
+    assert!(device.begin(now));
+    device.read(of(100, "one"), now, &mut out);
+    device.config_changed(IP4, &gateway("192.0.2.1"), &mut out);
+    assert!(device.begin(now) || device.wanted == device.begun);
+    // The answer overtakes the signals of the end.
+    device.read(of(50, "two"), now, &mut out);
+    for (new, old) in [(110, 100), (30, 110), (40, 30)] {
+        device.changed(change(new, old), now);
+        device.drain(now, &mut out);
+    }
+    assert_eq!(told(&mut out), ["activated one", "facts one", "deactivating one", "disconnected one"]);
+    assert!(device.begin(now));
+    device.read(of(50, "two"), now, &mut out);
+    assert_eq!(told(&mut out), ["prepare two"]);
+    // One that nothing announces is taken at the second time.
+    assert!(device.begin(now + DOUBT));
+    device.read(of(100, "three"), now, &mut out);
+    assert!(device.begin(now + DOUBT * 2));
+    device.read(of(100, "three"), now, &mut out);
+    assert_eq!(told(&mut out), ["facts three"]);
 }
 
 #[test]

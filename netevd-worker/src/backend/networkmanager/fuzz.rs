@@ -2,6 +2,7 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a broken promise has to end the run")]
 
 use super::device::{Change, Device};
+use super::dhcp;
 use super::read::Reading;
 use super::values::{self, Config, Properties};
 use super::words;
@@ -27,12 +28,14 @@ pub(crate) fn message(message: &Message) -> Vec<LinkReport> {
             ifindex: protocol::Ifindex::try_from(2).ok(),
             state: values.state.map(|state| (state, values.reason.unwrap_or_default())),
             configs: [Some(("/4".to_owned(), config)), None],
+            dhcps: [Some(("/5".to_owned(), dhcp::lease(&properties).flatten())), None],
             facts,
         };
         if device.begin(now) {
             device.read(reading, now, &mut reports);
         }
         device.config_changed("/4", &properties, &mut reports);
+        device.config_changed("/5", &properties, &mut reports);
         for number in [properties.number("State"), properties.number("Connectivity")].into_iter().flatten() {
             words::host_state(number);
             words::connectivity(number);

@@ -8,6 +8,7 @@
 //! order of a device's changes is kept and none is dropped.
 
 mod device;
+mod dhcp;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod read;
@@ -17,7 +18,7 @@ mod words;
 use super::bus::{Bus, BusEvent, BusLost, CallError, Match, Service, Signals, Throttle};
 use super::{HostReport, LinkReport, Report};
 use device::{Change, Device};
-use read::{Beginning, Reading, Source};
+use read::{Beginning, Host, Reading, Source};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Sender;
@@ -52,6 +53,18 @@ const SIGNALS: &[Match] = &[
         interface: PROPERTIES,
         member: Some("PropertiesChanged"),
         namespace: "/org/freedesktop/NetworkManager/IP6Config",
+        argument: None,
+    },
+    Match {
+        interface: PROPERTIES,
+        member: Some("PropertiesChanged"),
+        namespace: "/org/freedesktop/NetworkManager/DHCP4Config",
+        argument: None,
+    },
+    Match {
+        interface: PROPERTIES,
+        member: Some("PropertiesChanged"),
+        namespace: "/org/freedesktop/NetworkManager/DHCP6Config",
         argument: None,
     },
 ];
@@ -121,6 +134,7 @@ impl Outbox {
 /// What a question brought.
 enum Answer {
     Beginning(Result<Beginning, CallError>),
+    Host(Host),
     Device(String, Result<Box<Reading>, CallError>),
 }
 
@@ -145,6 +159,13 @@ struct Session {
     answers: JoinSet<Answer>,
     state: Option<&'static str>,
     connectivity: Option<&'static str>,
+    /// What signals said of the host. Its state and its connectivity come one after the other, and are read
+    /// together before they are told.
+    signalled: Option<Host>,
+    /// That reading is under way.
+    reads_host: bool,
+    /// It takes over what there is, and has not done so with every device.
+    is_starting: bool,
     /// What was told of the host.
     host: Option<HostReport>,
     /// Reports that wait to be sent.
@@ -161,6 +182,9 @@ impl Session {
             answers: JoinSet::new(),
             state: None,
             connectivity: None,
+            signalled: None,
+            reads_host: false,
+            is_starting: true,
             host: None,
             out: Vec::new(),
             throttle: Throttle::default(),
@@ -231,7 +255,7 @@ impl Session {
                 Err(error) => self.doubt(&format!("StateChanged of {path}: {error}")),
             },
             (NAME, "StateChanged") if path == PATH => match body.deserialize::<u32>() {
-                Ok(state) => self.host_is(Some(state), None),
+                Ok(state) => self.host_signalled(Host { state: Some(state), ..Host::default() }),
                 Err(error) => self.doubt(&format!("StateChanged: {error}")),
             },
             (NAME, "DeviceAdded") => {
@@ -248,7 +272,11 @@ impl Session {
             }
             (PROPERTIES, "PropertiesChanged") if path == PATH => {
                 let changed = Properties::changed(message);
-                self.host_is(changed.number("State"), changed.number("Connectivity"));
+                self.host_signalled(Host {
+                    state: changed.number("State"),
+                    connectivity: changed.number("Connectivity"),
+                    is_starting: changed.flag("Startup"),
+                });
             }
             (PROPERTIES, "PropertiesChanged") => {
                 if let Some(device) = self.devices.values_mut().find(|device| device.has_config(path)) {
@@ -283,7 +311,24 @@ impl Session {
         self.devices.get_mut(path)
     }
 
-    fn host_is(&mut self, state: Option<u32>, connectivity: Option<u32>) {
+    fn host_signalled(&mut self, said: Host) {
+        if said != Host::default() {
+            let known = self.signalled.unwrap_or_default();
+            self.signalled = Some(Host {
+                state: said.state.or(known.state),
+                connectivity: said.connectivity.or(known.connectivity),
+                is_starting: said.is_starting.or(known.is_starting),
+            });
+        }
+    }
+
+    fn host_is(&mut self, Host { state, connectivity, is_starting }: Host) {
+        if self.is_starting && is_starting != Some(true) {
+            self.is_starting = false;
+            for device in self.devices.values() {
+                device.tell_again(&mut self.out);
+            }
+        }
         for (number, what, known, word) in [
             (state, "state", words::host_state as fn(u32) -> _, &mut self.state),
             (connectivity, "connectivity", words::connectivity, &mut self.connectivity),
@@ -300,7 +345,7 @@ impl Session {
         let now = Instant::now();
         match answer {
             Answer::Beginning(Ok(beginning)) => {
-                self.host_is(beginning.state, beginning.connectivity);
+                self.host_is(beginning.host);
                 for path in &beginning.devices {
                     self.device(path);
                 }
@@ -309,6 +354,11 @@ impl Session {
             Answer::Beginning(Err(error)) => {
                 self.doubt(&format!("GetDevices: {error}"));
                 self.phase = Phase::Asking(Some(now + AGAIN));
+            }
+            Answer::Host(host) => {
+                // What was signalled meanwhile is read again.
+                self.reads_host = false;
+                self.host_is(host);
             }
             Answer::Device(path, result) => {
                 let Some(device) = self.devices.get_mut(&path) else { return };
@@ -337,6 +387,17 @@ impl Session {
             let source = self.source.clone();
             self.answers.spawn(async move { Answer::Beginning(source.beginning().await) });
         }
+        if matches!(self.phase, Phase::Telling(_) | Phase::Synced)
+            && !self.reads_host
+            && let Some(said) = self.signalled.take()
+        {
+            self.reads_host = true;
+            let source = self.source.clone();
+            self.answers.spawn(async move {
+                // Without an answer the signals count.
+                Answer::Host(source.host().await.unwrap_or(said))
+            });
+        }
         for (path, device) in &mut self.devices {
             if self.answers.len() >= READINGS {
                 break;
@@ -355,7 +416,8 @@ impl Session {
     }
 
     async fn send(&mut self, outbox: &mut Outbox) -> Result<(), Closed> {
-        for report in self.out.drain(..) {
+        for mut report in self.out.drain(..) {
+            report.provisional = self.is_starting;
             outbox.send(Report::Link(report)).await?;
         }
         let synced = matches!(&self.phase, Phase::Telling(left) if left.is_empty());

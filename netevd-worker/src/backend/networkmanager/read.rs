@@ -2,9 +2,10 @@
 //! the same time. Two round trips, a millisecond.
 
 use super::values::{self, Config, Properties};
-use super::{NAME, PATH};
+use super::{NAME, PATH, dhcp};
 use crate::backend::ManagerFacts;
 use crate::backend::bus::{CallError, Calls};
+use crate::backend::dhclient::Lease;
 use protocol::Ifindex;
 
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
@@ -18,19 +19,30 @@ pub(super) struct Reading {
     pub(super) state: Option<(u32, u32)>,
     /// Its IP4Config and IP6Config, by their objects.
     pub(super) configs: [Option<(String, Config)>; 2],
+    /// Its leases, by the objects of DHCP4Config and DHCP6Config.
+    pub(super) dhcps: [Option<(String, Option<Lease>)>; 2],
     /// Its type and its connection; what comes from the configs is not in it.
     pub(super) facts: ManagerFacts,
 }
 
-/// The host at one moment.
+/// What there is at the beginning.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Beginning {
     /// Objects of the devices.
     pub(super) devices: Vec<String>,
+    /// Its states.
+    pub(super) host: Host,
+}
+
+/// The host's two states.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Host {
     /// `NMState`.
     pub(super) state: Option<u32>,
     /// `NMConnectivityState`.
     pub(super) connectivity: Option<u32>,
+    /// `Startup`: devices are still being taken over.
+    pub(super) is_starting: Option<bool>,
 }
 
 /// Where questions go: always the same process.
@@ -46,13 +58,19 @@ impl Source {
     /// Which devices there are, and the host's state.
     pub(super) async fn beginning(&self) -> Result<Beginning, CallError> {
         let devices = self.calls.call(&self.owner, PATH, NAME, "GetDevices", &());
-        let (devices, host) = tokio::join!(devices, self.all(PATH, NAME));
+        let (devices, host) = tokio::join!(devices, self.host());
         let (devices, host) = (devices?, host?);
         let devices: Vec<zbus::OwnedObjectPath> = devices.body().deserialize().unwrap_or_default();
-        Ok(Beginning {
-            devices: devices.into_iter().map(|path| path.to_string()).collect(),
+        Ok(Beginning { devices: devices.into_iter().map(|path| path.to_string()).collect(), host })
+    }
+
+    /// The host's states, both of one moment.
+    pub(super) async fn host(&self) -> Result<Host, CallError> {
+        let host = self.all(PATH, NAME).await?;
+        Ok(Host {
             state: host.number("State"),
             connectivity: host.number("Connectivity"),
+            is_starting: host.flag("Startup"),
         })
     }
 
@@ -60,10 +78,13 @@ impl Source {
     pub(super) async fn device(&self, path: &str) -> Result<Reading, CallError> {
         let device = values::device(&self.all(path, "org.freedesktop.NetworkManager.Device").await?);
         let [ip4, ip6] = device.configs;
-        let (connection, ip4, ip6) = tokio::join!(
+        let [dhcp4, dhcp6] = device.dhcps;
+        let (connection, ip4, ip6, dhcp4, dhcp6) = tokio::join!(
             self.some(device.connection.as_deref(), "org.freedesktop.NetworkManager.Connection.Active"),
             self.config(ip4, "org.freedesktop.NetworkManager.IP4Config"),
             self.config(ip6, "org.freedesktop.NetworkManager.IP6Config"),
+            self.lease(dhcp4, "org.freedesktop.NetworkManager.DHCP4Config"),
+            self.lease(dhcp6, "org.freedesktop.NetworkManager.DHCP6Config"),
         );
         let mut facts = ManagerFacts { device_type: device.device_type, ..ManagerFacts::default() };
         values::connection(&connection, &mut facts);
@@ -72,6 +93,7 @@ impl Source {
             ifindex: device.names.iter().find_map(index).and_then(|index| Ifindex::try_from(index).ok()),
             state: device.state.map(|state| (state, device.reason.unwrap_or_default())),
             configs: [ip4, ip6],
+            dhcps: [dhcp4, dhcp6],
             facts,
         })
     }
@@ -80,6 +102,12 @@ impl Source {
         let path = path?;
         let config = Config::read(&self.some(Some(&path), interface).await);
         Some((path, config))
+    }
+
+    async fn lease(&self, path: Option<String>, interface: &str) -> Option<(String, Option<Lease>)> {
+        let path = path?;
+        let lease = dhcp::lease(&self.some(Some(&path), interface).await).flatten();
+        Some((path, lease))
     }
 
     async fn some(&self, path: Option<&str>, interface: &str) -> Properties {

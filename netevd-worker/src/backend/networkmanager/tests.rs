@@ -4,7 +4,7 @@
 use super::*;
 use crate::backend::bus::private::PrivateBus;
 use futures_util::StreamExt;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use tokio::sync::mpsc;
@@ -18,6 +18,8 @@ struct Fake {
     connection: Connection,
     /// Objects that give no answer.
     deaf: Rc<RefCell<Vec<&'static str>>>,
+    /// The host's state and connectivity.
+    host: Rc<Cell<(u32, u32)>>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -26,6 +28,8 @@ impl Fake {
         let (connection, mut requests) = bus.service(NAME).await;
         let deaf: Rc<RefCell<Vec<&'static str>>> = Rc::default();
         let (server, silent) = (connection.clone(), Rc::clone(&deaf));
+        let host = Rc::new(Cell::new((70, 4)));
+        let state = Rc::clone(&host);
         let task = tokio::task::spawn_local(async move {
             while let Some(Ok(request)) = requests.next().await {
                 let header = request.header();
@@ -39,13 +43,13 @@ impl Fake {
                         let devices = [ONE, TWO].map(|path| ObjectPath::try_from(path).expect("a path"));
                         server.reply(&header, &devices.to_vec()).await
                     }
-                    "GetAll" => server.reply(&header, &properties(&path)).await,
+                    "GetAll" => server.reply(&header, &properties(&path, state.get())).await,
                     _ => continue,
                 };
                 answered.expect("sent");
             }
         });
-        Self { connection, deaf, task }
+        Self { connection, deaf, host, task }
     }
 
     async fn change(&self, device: &str, new: u32, old: u32) {
@@ -63,10 +67,10 @@ impl Drop for Fake {
     }
 }
 
-fn properties(path: &str) -> HashMap<&'static str, Variant<'static>> {
+fn properties(path: &str, host: (u32, u32)) -> HashMap<&'static str, Variant<'static>> {
     let object = |path: String| Variant::from(ObjectPath::try_from(path).expect("a path"));
     match path {
-        PATH => HashMap::from([("State", Variant::from(70u32)), ("Connectivity", Variant::from(4u32))]),
+        PATH => HashMap::from([("State", Variant::from(host.0)), ("Connectivity", Variant::from(host.1))]),
         ONE | TWO => HashMap::from([
             ("Interface", Variant::from("lo")),
             ("State", Variant::from(100u32)),
@@ -173,6 +177,33 @@ fn a_device_that_gives_no_answer_delays_itself_alone_and_not_for_long() {
         fake.change(ONE, 50, 40).await;
         fake.change(TWO, 40, 100).await;
         told.expect(&["prepare connection 2", "prepare connection 1", "config connection 1"]).await;
+    });
+}
+
+#[test]
+fn the_host_s_state_and_its_connectivity_are_of_one_moment() {
+    run(async {
+        let bus = PrivateBus::start();
+        let fake = Fake::start(&bus).await;
+        let mut told = follow_on(&bus);
+        told.beginning().await;
+        // A portal lets one through: the state is signalled before the connectivity, and both are so by then.
+        let say = async |state: u32, connectivity: u32| {
+            fake.host.set((state, connectivity));
+            fake.connection
+                .emit_signal(None::<&str>, PATH, NAME, "StateChanged", &state)
+                .await
+                .expect("sent");
+            let changed = HashMap::from([("Connectivity", Variant::from(connectivity))]);
+            let body = (NAME, changed, Vec::<&str>::new());
+            let sent =
+                fake.connection.emit_signal(None::<&str>, PATH, PROPERTIES, "PropertiesChanged", &body);
+            sent.await.expect("sent");
+        };
+        say(60, 2).await;
+        told.expect(&["host connected-site portal"]).await;
+        say(70, 4).await;
+        told.expect(&["host connected-global full"]).await;
     });
 }
 

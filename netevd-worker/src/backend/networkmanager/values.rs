@@ -26,6 +26,8 @@ pub(super) struct DeviceValues {
     pub(super) connection: Option<String>,
     /// Objects of IP4Config and IP6Config.
     pub(super) configs: [Option<String>; 2],
+    /// Objects of DHCP4Config and DHCP6Config.
+    pub(super) dhcps: [Option<String>; 2],
 }
 
 /// What IP4Config or IP6Config says, as far as it concerns scripts.
@@ -66,6 +68,14 @@ impl Properties {
         }
     }
 
+    /// A truth value.
+    pub(super) fn flag(&self, key: &str) -> Option<bool> {
+        match self.value(key)? {
+            Variant::Bool(flag) => Some(*flag),
+            _ => None,
+        }
+    }
+
     fn value(&self, key: &str) -> Option<&Variant<'static>> {
         self.0.get(key).map(|value| &**value)
     }
@@ -76,6 +86,19 @@ impl Properties {
             Variant::ObjectPath(path) if path.as_str() != "/" => Some(path.to_string()),
             _ => None,
         }
+    }
+
+    /// The texts of a dictionary, by name; `None` where there is none.
+    pub(super) fn texts_by_name(&self, key: &str) -> Option<HashMap<String, String>> {
+        let Variant::Dict(dict) = self.value(key)? else { return None };
+        fn text(value: &Variant<'_>) -> Option<String> {
+            match value {
+                Variant::Variant(inner) => text(inner),
+                Variant::Str(text) => Some(text.to_string()),
+                _ => None,
+            }
+        }
+        Some(dict.iter().filter_map(|(name, value)| Some((text(name)?, text(value)?))).collect())
     }
 
     fn list(&self, key: &str) -> &[Variant<'static>] {
@@ -159,6 +182,7 @@ pub(super) fn device(properties: &Properties) -> DeviceValues {
         device_type: properties.number("DeviceType").and_then(words::device_type),
         connection: properties.object("ActiveConnection"),
         configs: [properties.object("Ip4Config"), properties.object("Ip6Config")],
+        dhcps: [properties.object("Dhcp4Config"), properties.object("Dhcp6Config")],
     }
 }
 

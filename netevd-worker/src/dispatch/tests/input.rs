@@ -29,6 +29,8 @@ fn the_environment_is_exact_and_nothing_else_is_inherited() {
         "ADDRESSES=",
         "AdministrativeState=configured",
         "BACKEND=kernel",
+        "CURRENT_ADDRESSES=",
+        "CURRENT_STATE=routable",
         "EVENT=configured",
         "EVENT_ID=5",
         "IFACE=eth3",

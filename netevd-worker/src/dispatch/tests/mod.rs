@@ -4,6 +4,7 @@
 //! they are put beside the test binary. Where an ancestor of that is not fit, the tests that run
 //! scripts say so and pass.
 
+mod agreement;
 mod choice;
 mod filters;
 mod input;

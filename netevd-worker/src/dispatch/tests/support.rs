@@ -2,7 +2,7 @@
 
 use super::super::*;
 use crate::backend::dhclient::LinkLeases;
-use crate::event::{Detail, EventId, Track};
+use crate::event::{Detail, EventId, Then, Track};
 use crate::facts::Address;
 use protocol::{Ifindex, InterfaceName};
 use std::fs;
@@ -183,6 +183,7 @@ pub(in crate::dispatch) fn event(id: u64, kind: EventKind, link: u64) -> Event {
         startup: false,
         time: UNIX_EPOCH + Duration::from_millis(1_772_357_400_250),
         detail: Detail::None,
+        then: Then::Present,
     }
 }
 

@@ -59,7 +59,7 @@ impl Worker {
 
     fn interface(&self, name: &InterfaceName) -> Option<InterfaceDetail> {
         let link = self.state.links().find(|link| link.name == *name)?;
-        let (waiting, running) = self.dispatcher.queue(link.id);
+        let (waiting, running) = self.dispatcher.queue(name);
         let queue = QueueDocument {
             waiting: number(waiting),
             event: running.map(|event| event.0),
@@ -139,6 +139,7 @@ impl Worker {
         let mut problems: Vec<String> =
             failed.map(|(name, check)| format!("{name}: {}", check.message.unwrap_or_default())).collect();
         problems.extend(complaints.iter().map(|text| format!("routing: {text}")));
+        problems.extend(self.dispatcher.problems().map(|text| format!("scripts: {text}")));
         problems.extend(self.witness.audit.problem().map(|text| format!("audit log: {text}")));
         problems
     }

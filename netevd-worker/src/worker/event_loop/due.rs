@@ -1,21 +1,27 @@
 //! What the loop does when its time has come, and when that is.
 
 use super::{PERIOD, Worker};
+use crate::dispatch::Unrun;
 use crate::event::EventKind;
 use crate::state::Changes;
 use crate::worker::notify::Status;
 use crate::worker::routing_side::RoutingSide;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How much longer a save waits while scripts run.
+const SAVE_BUSY_AFTER: Duration = Duration::from_secs(2);
+/// Links, or events that wait, beyond which a save waits until nothing is under way: it takes long then.
+const SAVED_WHILE_BUSY: usize = 1_000;
 
 impl Worker {
     pub(super) fn next_wake(&self) -> Instant {
         let pass = self.routing.as_ref().and_then(RoutingSide::due);
-        let save = self.save_at.filter(|_| self.dispatcher.is_idle());
         [
             pass,
             self.resync.due(),
-            save,
+            self.save_due(),
             self.leases_at.map(|(_, at)| at),
+            self.state.waits_until(),
             self.notify.due(),
             self.thrift.due(),
         ]
@@ -26,6 +32,13 @@ impl Worker {
 
     pub(super) fn do_what_is_due(&mut self) {
         let now = Instant::now();
+        if let Some(slept) = self.sleep_watch.slept() {
+            tracing::info!("the machine slept {} s: reading the kernel's state again", slept.as_secs());
+            // What was to be tried again by now is tried now.
+            self.period_at = now;
+            self.resync.wake(now);
+            self.leases_at = self.leases_at.map(|(wait, _)| (wait, now));
+        }
         let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         if self.period_at <= now {
             self.period_at = now + PERIOD;
@@ -55,9 +68,14 @@ impl Worker {
             self.state.release_leases(&mut changes);
             self.follow(changes);
         }
-        if is_due(self.save_at) && self.dispatcher.is_idle() {
+        if is_due(self.state.waits_until()) {
+            let mut changes = Changes::default();
+            self.state.release_waits(now, &mut changes);
+            self.follow(changes);
+        }
+        if is_due(self.save_due()) {
             self.save_at = None;
-            self.save();
+            self.save(&self.dispatcher.unrun());
         }
         if is_due(self.notify.due()) {
             let status = self.status();
@@ -87,11 +105,22 @@ impl Worker {
         }
     }
 
-    pub(super) fn save(&self) {
+    /// With nothing under way soon after a change; else later, with what has not run, if that is not much.
+    fn save_due(&self) -> Option<Instant> {
+        let at = self.save_at?;
+        if self.dispatcher.is_idle() {
+            return Some(at);
+        }
+        let is_little =
+            self.dispatcher.pending() <= SAVED_WHILE_BUSY && self.state.links().count() <= SAVED_WHILE_BUSY;
+        is_little.then(|| at + SAVE_BUSY_AFTER)
+    }
+
+    pub(super) fn save(&self, unrun: &[Unrun]) {
         if self.options.dry_run {
             return;
         }
-        if let Err(error) = self.memory.save(&self.state) {
+        if let Err(error) = self.memory.save(&self.state, unrun) {
             tracing::warn!(
                 "the state is not saved ({error}): scripts would run for everything after a restart"
             );

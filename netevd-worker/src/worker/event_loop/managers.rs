@@ -1,8 +1,9 @@
 //! The loop's side of the backend: when its reports count, and what they mean to the loop itself.
 
 use super::{Presence, Worker};
-use crate::backend::Report;
+use crate::backend::{LinkReport, Report};
 use crate::config::Backend;
+use crate::event::EventKind;
 use crate::kernel::KernelMessage;
 use crate::state::{Changes, LeaseWait};
 use crate::worker::fatal::Fatal;
@@ -18,6 +19,8 @@ const KERNEL_PATIENCE: Duration = Duration::from_millis(20);
 const CHECK_PATIENCE: Duration = Duration::from_secs(3);
 /// How long a link with a leased address waits for the file that names it.
 const FILE_PATIENCE: Duration = Duration::from_millis(250);
+/// Turns of the tasks between the bus's socket and a report: connection, signals, session.
+const TURNS: usize = 6;
 /// Reads of the kernel's messages before a report.
 const BATCHES_BEFORE_REPORT: usize = 16;
 /// Reports that are taken in one turn of the loop.
@@ -32,6 +35,7 @@ impl Worker {
             return changes;
         }
         self.state.await_dump();
+        self.state.under(self.backend);
         let until = tokio::time::Instant::now() + MANAGER_PATIENCE;
         while let Ok(report) = tokio::time::timeout_at(until, self.source.next()).await {
             let is_last = matches!(report, Report::Synced | Report::Away(_));
@@ -49,19 +53,28 @@ impl Worker {
         changes
     }
 
-    /// A lease that is being written is heard of before the kernel's messages count: with both waiting
-    /// the task that watches the files needs its turn first.
-    pub(super) async fn hear_of_leases(&mut self) {
-        if self.backend == Backend::Dhclient {
+    /// A lease that is being written, or NetworkManager's word of a connection's end, is heard of before the
+    /// kernel's messages count: with both waiting the backend's tasks need their turns first.
+    pub(super) async fn hear_of_manager(&mut self) {
+        let turns = match self.backend {
+            Backend::Dhclient => 1,
+            Backend::NetworkManager => TURNS,
+            _ => 0,
+        };
+        for _ in 0..turns {
             tokio::task::yield_now().await;
-            if let Some(report) = self.source.next_now() {
+            while let Some(report) = self.source.next_now() {
                 self.reported(report);
             }
         }
     }
 
     /// What the kernel has said by now: a manager speaks of links that it has read of there.
-    pub(super) fn catch_up(&mut self, batch: &mut Vec<KernelMessage>) -> Result<(), Fatal> {
+    /// What ends a connection does not wait for the kernel, which may speak of the next one already.
+    pub(super) fn catch_up(&mut self, report: &Report, batch: &mut Vec<KernelMessage>) -> Result<(), Fatal> {
+        if ends_a_connection(report) {
+            return Ok(());
+        }
         // In a storm there is always more; what a manager says waits for a part of it only.
         for _ in 0..BATCHES_BEFORE_REPORT {
             if self.resync.is_running() {
@@ -80,6 +93,8 @@ impl Worker {
         let mut left = REPORTS_AT_ONCE;
         while let Some(report) = next {
             self.note(&report);
+            left -= 1;
+            left = if ends_a_connection(&report) { 0 } else { left };
             if matches!(report, Report::Leases(_)) {
                 self.state.report(report, &mut changes);
                 self.services.follow(&self.state);
@@ -88,7 +103,6 @@ impl Worker {
             } else {
                 self.state.report(report, &mut changes);
             }
-            left -= 1;
             next = if left > 0 { self.source.next_now() } else { None };
         }
         self.follow(changes);
@@ -121,6 +135,7 @@ impl Worker {
         self.dispatcher.list_begun(!self.config.units.is_empty());
         self.state.show_routes(self.backend == Backend::Networkd);
         self.state.expect_leases(self.backend == Backend::Dhclient);
+        self.state.under(self.backend);
     }
 
     /// Sets the end of a wait that has begun.
@@ -138,4 +153,13 @@ impl Worker {
             (wait, now + patience)
         });
     }
+}
+
+/// NetworkManager says that a device has no connection any more, or will have none.
+fn ends_a_connection(report: &Report) -> bool {
+    use EventKind::{Deactivating, Disconnected, Failed, Unavailable, Unmanaged};
+    let Report::Link(LinkReport { administrative: Some(word), operational: None, .. }) = report else {
+        return false;
+    };
+    matches!(word.event, Some(Deactivating | Disconnected | Failed | Unavailable | Unmanaged))
 }

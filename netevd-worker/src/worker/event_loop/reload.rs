@@ -8,6 +8,7 @@ use crate::backend::{Report, Source};
 use crate::config::{Backend, Config, Loaded, Problem};
 use crate::state::{Changes, Interest};
 use crate::worker::bell;
+use crate::worker::routing_side::RoutingSide;
 use std::collections::BTreeMap;
 use std::time::{Instant, SystemTime};
 
@@ -98,6 +99,8 @@ impl Worker {
         self.dispatcher.reconfigure(config.scripts.clone());
         self.dispatcher.set_filters(config.filters.clone());
         let mut changes = Changes::default();
+        let policy = self.routing.as_ref().map(RoutingSide::policy);
+        self.state.follow_policy(policy, &mut changes);
         let source = |config: &Config| (config.system.backend, config.backends.dhclient.lease_files.clone());
         if source(&config) != source(&self.config) {
             self.state.report(Report::Away("another one is configured".to_owned()), &mut changes);

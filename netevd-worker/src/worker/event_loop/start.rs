@@ -6,13 +6,16 @@ use crate::api::ask::QUESTIONS;
 use crate::api::server::{Server, Settings};
 use crate::audit::{Audit, Entry};
 use crate::backend::{Source, bus};
+use crate::clock::SleepWatch;
 use crate::config::{Api, Loaded};
 use crate::dispatch::{Dispatcher, Runner, SOCKET, ScriptRoots, TrustedOwner};
-use crate::event::EventKind;
+use crate::event::{Event, EventKind, LinkId};
+use crate::facts::LinkFacts;
 use crate::journal::Journal;
 use crate::kernel::{Dumper, Multicast};
 use crate::metrics::Metrics;
 use crate::routing::Helper;
+use crate::state::{Changes, State};
 use crate::worker::activation;
 use crate::worker::alarm::Alarm;
 use crate::worker::bell::Bell;
@@ -30,6 +33,7 @@ use crate::worker::thrift::Thrift;
 use crate::worker::witness::Witness;
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 use tokio::sync::mpsc;
 
@@ -124,6 +128,7 @@ impl Worker {
         );
         // A dry run tells what a start would do here: its own directory remembers nothing.
         let remembered = if options.dry_run { None } else { memory.recall() };
+        let is_first = remembered.is_none();
         let started = (now, SystemTime::now());
         let mut worker = Self {
             state: remembered.unwrap_or_default(),
@@ -138,6 +143,7 @@ impl Worker {
             save_at: None,
             thrift: Thrift::default(),
             period_at: now + PERIOD,
+            sleep_watch: SleepWatch::new(),
             leases_at: None,
             overruns: 0,
             witness: Witness::new(metrics, audit),
@@ -163,11 +169,13 @@ impl Worker {
         if worker.options.dry_run {
             worker.dispatcher.only_tell();
         }
-        worker.first_look().await?;
+        let policy = worker.routing.as_ref().map(RoutingSide::policy);
+        worker.state.follow_policy(policy, &mut Changes::default());
+        worker.first_look(is_first).await?;
         Ok(worker)
     }
 
-    async fn first_look(&mut self) -> Result<(), Fatal> {
+    async fn first_look(&mut self, is_first: bool) -> Result<(), Fatal> {
         let mut told = self.await_manager().await;
         self.settle_backend();
         self.scripts = self
@@ -183,9 +191,14 @@ impl Worker {
             if let Some(dump) = self.resync.dump().await? {
                 let (mut changes, received) = self.resynchronise(dump)?;
                 changes.events.splice(0..0, told.events.drain(..));
-                if !self.config.system.startup_events {
+                // A restart is no start: what happened meanwhile is told, and before it what did not run.
+                if is_first && !self.config.system.startup_events {
                     changes.events.clear();
+                    self.save_at.get_or_insert(Instant::now());
                 }
+                let (events, gone) = unrun_events(&mut self.state);
+                changes.events.splice(0..0, events);
+                changes.gone.extend(gone);
                 self.follow(changes);
                 self.heed(received);
             }
@@ -220,6 +233,16 @@ impl Worker {
         self.notify.ready(&status, Instant::now());
         Ok(())
     }
+}
+
+/// What did not run before a restart, and the links of it that are gone.
+fn unrun_events(state: &mut State) -> (Vec<Event>, Vec<(LinkId, Arc<LinkFacts>)>) {
+    let unrun = state.take_unrun();
+    if !unrun.is_empty() {
+        tracing::info!("{} events have not run to their end before the restart: they run now", unrun.len());
+    }
+    let gone = unrun.iter().filter_map(|unrun| Some((unrun.event.link, unrun.last.clone()?))).collect();
+    (unrun.into_iter().map(|unrun| unrun.event).collect(), gone)
 }
 
 fn inherited(option: &'static str, number: Option<i32>) -> Result<Option<OwnedFd>, Fatal> {

@@ -1,0 +1,144 @@
+//! The gateway of each family of a link: the first of `routing.gateways` that is a neighbour, else that of the
+//! kernel's default route; and the event that tells of its changes.
+
+use super::link::LinkState;
+use super::routes::{Exit, Routes};
+use super::{Changes, State};
+use crate::event::{Detail, EventKind, GatewayChange, Then};
+use crate::facts::LinkFacts;
+use crate::kernel::{Hop, link_flag};
+use protocol::{Family, Ifindex, Policy};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// How a link reaches everything else, by family.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WaysOut {
+    /// IPv4
+    pub v4: Option<Exit>,
+    /// IPv6
+    pub v6: Option<Exit>,
+}
+
+impl WaysOut {
+    /// Of this family.
+    pub fn of(&self, family: Family) -> Option<Exit> {
+        match family {
+            Family::V4 => self.v4,
+            Family::V6 => self.v6,
+        }
+    }
+
+    pub(super) fn of_mut(&mut self, family: Family) -> &mut Option<Exit> {
+        match family {
+            Family::V4 => &mut self.v4,
+            Family::V6 => &mut self.v6,
+        }
+    }
+
+    /// What becomes of each family on the way to `new`.
+    fn changes(self, new: WaysOut) -> impl Iterator<Item = GatewayChange> {
+        let change = move |family| GatewayChange { family, old: self.of(family), new: new.of(family) };
+        [Family::V4, Family::V6].into_iter().map(change).filter(|change| change.old != change.new)
+    }
+}
+
+impl LinkState {
+    /// How it reaches everything else.
+    pub fn ways_out(&self, routes: &Routes) -> WaysOut {
+        let mut ways = routes.ways_out(self.ifindex);
+        for family in [Family::V4, Family::V6] {
+            if let Some(gateway) = self.named_gateway(family, routes) {
+                *ways.of_mut(family) = Some(Exit::Via(gateway));
+            }
+        }
+        ways
+    }
+
+    /// The first of the administrator's gateways that the link reaches without another. It counts only where
+    /// policy routing uses it: on a listed link that is up and no port.
+    fn named_gateway(&self, family: Family, routes: &Routes) -> Option<IpAddr> {
+        if !self.is_up() || self.flags & link_flag::LOOPBACK != 0 || self.controller != 0 {
+            return None;
+        }
+        let mut named = self.named_gateways.iter().filter(|gateway| Family::of(**gateway) == family);
+        named.find(|gateway| self.is_neighbour(**gateway, routes)).copied()
+    }
+
+    /// In a subnet of the link, or reached by a route of main's without a gateway; link-local IPv6 always.
+    fn is_neighbour(&self, gateway: IpAddr, routes: &Routes) -> bool {
+        let by_link =
+            |hop: &Hop| hop.oif == Some(self.ifindex) && hop.gateway.is_none() && !hop.foreign_gateway;
+        let mut subnets = self.addresses.iter().filter_map(|known| known.address.subnet());
+        let mut of_main = routes.iter().filter(|r| r.is_main_candidate() && !r.destination.is_default_like());
+        matches!(gateway, IpAddr::V6(ip) if ip.is_unicast_link_local())
+            || subnets.any(|prefix| prefix.contains(gateway))
+            || of_main.any(|r| r.single_hop().is_some_and(by_link) && r.destination.contains(gateway))
+    }
+}
+
+impl State {
+    /// From now on this policy says which gateways count; `None` where no helper follows it.
+    pub fn follow_policy(&mut self, policy: Option<&Policy>, changes: &mut Changes) {
+        self.policy = policy.cloned();
+        let indices: Vec<Ifindex> = self.links.keys().copied().collect();
+        for ifindex in indices {
+            let Some(link) = self.links.get_mut(&ifindex) else { continue };
+            let before = std::mem::take(&mut link.named_gateways);
+            link.name_gateways(self.policy.as_ref());
+            // The first look is at everything.
+            if before != link.named_gateways && !self.startup {
+                self.look(ifindex, changes);
+                self.look_at_host(changes);
+            }
+        }
+    }
+
+    /// `gateway`, for each family whose gateway is another than scripts were told.
+    pub(super) fn tell_gateways(&mut self, ifindex: Ifindex, ways: WaysOut, changes: &mut Changes) {
+        let Some(link) = self.links.get_mut(&ifindex) else { return };
+        let (id, told) = (link.id, std::mem::replace(&mut link.gateways, ways));
+        if told == ways {
+            return;
+        }
+        let state = link.state_name(&self.routes);
+        for change in told.changes(ways) {
+            let event = self.event(id, EventKind::Gateway, state, Detail::Gateway(change));
+            changes.events.push(event);
+        }
+    }
+
+    /// The gateways of a link that is gone went with it.
+    pub(super) fn say_gateways_lost(
+        &mut self,
+        link: &LinkState,
+        last: &Arc<LinkFacts>,
+        changes: &mut Changes,
+    ) {
+        for change in link.gateways.changes(WaysOut::default()) {
+            let mut event = self.event(link.id, EventKind::Gateway, last.state, Detail::Gateway(change));
+            event.then = Then::Whole(Arc::clone(last));
+            changes.events.push(event);
+        }
+    }
+}
+
+impl LinkState {
+    /// Takes over what the policy names for it.
+    pub(super) fn name_gateways(&mut self, policy: Option<&Policy>) {
+        let Some(policy) = policy.filter(|policy| !policy.gateways.is_empty()) else {
+            self.named_gateways = Box::default();
+            return;
+        };
+        // A link goes by any of its names, and is excluded by any.
+        let (names, listed) = (self.names(), &policy.interfaces);
+        let is_listed =
+            names.iter().any(|name| listed.matches(name)) && !names.iter().any(|name| listed.excludes(name));
+        let mut named = names.iter().map(|name| policy.gateways_of(name)).filter(|named| !named.is_empty());
+        self.named_gateways = named.next().filter(|_| is_listed).unwrap_or_default().into();
+    }
+}
+
+#[cfg(test)]
+#[path = "gateway_tests.rs"]
+mod tests;

@@ -1,0 +1,441 @@
+//! Events that the saved state carries over a restart: what was queued, or whose script was ended, when the
+//! worker stopped.
+//!
+//! Texts of the file select words that the program knows, or a bounded number of new ones; links are
+//! found by index and name, and one that is gone keeps what its scripts need.
+
+use super::State;
+use super::routes::Exit;
+use super::saved::SavedAddress;
+use super::saved_values::SavedValues;
+use crate::backend::dhclient::{Lease, LinkLeases};
+use crate::dispatch::{Unrun, printable};
+use crate::event::{Action, Detail, Event, EventKind, GatewayChange, LinkId, RouteChange, Track};
+use crate::facts::{Facts as _, LinkFacts, Resolver};
+use protocol::{Family, Ifindex, InterfaceName, Prefix};
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+
+/// Events that are carried over; the rest is named in the log.
+const EVENTS_MAX: usize = 10_000;
+/// Words that no table has, in the life of a worker, and their length.
+const WORDS_MAX: usize = 256;
+const WORD_LENGTH: usize = 32;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SavedEvent {
+    kind: String,
+    administrative: bool,
+    state: String,
+    old_state: Option<String>,
+    startup: bool,
+    time: SystemTime,
+    /// `None` for the host.
+    link: Option<SavedName>,
+    detail: SavedDetail,
+    /// The link's values when it happened, where the event keeps them.
+    #[serde(default)]
+    then: Option<Box<SavedValues>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SavedName {
+    ifindex: u32,
+    name: String,
+    /// It was gone: its last values.
+    last: Option<SavedLast>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SavedLast {
+    /// Incarnations under one index and name differ by this.
+    number: u64,
+    state: String,
+    kind: Option<String>,
+    mtu: u32,
+    mac: Option<String>,
+    addresses: Vec<SavedAddress>,
+    dns: Vec<IpAddr>,
+    domains: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+enum SavedDetail {
+    None,
+    Address(SavedAddress),
+    Routes(Vec<SavedRoute>),
+    Mtu(u32, u32),
+    Device(String),
+    Lease(Box<[Option<Lease>; 2]>),
+    Dns(Box<Resolver>),
+    /// IPv6 or IPv4, before, after.
+    Gateway(bool, Option<Exit>, Option<Exit>),
+    Host(String),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SavedRoute {
+    action: String,
+    destination: Prefix,
+    gateway: Option<IpAddr>,
+    table: u32,
+    metric: u32,
+    protocol: u8,
+    scope: u8,
+    route_type: u8,
+}
+
+/// What is to be saved of them; those beyond the bound are named in the log.
+pub(super) fn save(state: &State, unrun: &[Unrun]) -> Vec<SavedEvent> {
+    for Unrun { event, .. } in unrun.iter().skip(EVENTS_MAX) {
+        let name = state.link_of(event.link).map(|link| link.name.to_string()).unwrap_or_default();
+        tracing::warn!(
+            "{name} {} (event {}) does not run: too many wait for the next start",
+            event.kind,
+            event.id
+        );
+    }
+    unrun.iter().take(EVENTS_MAX).filter_map(|unrun| save_one(state, unrun)).collect()
+}
+
+fn save_one(state: &State, Unrun { event, last }: &Unrun) -> Option<SavedEvent> {
+    let link = if event.link == LinkId::HOST {
+        None
+    } else if let Some(link) = state.link_of(event.link) {
+        Some(SavedName { ifindex: link.ifindex.get(), name: link.name.to_string(), last: None })
+    } else {
+        let last = last.as_deref()?;
+        let addresses = last.addresses.iter().map(SavedAddress::of).collect();
+        let values = SavedLast {
+            number: event.link.0,
+            state: last.state.to_owned(),
+            kind: last.kind.clone(),
+            mtu: last.mtu,
+            mac: last.mac.clone(),
+            addresses,
+            dns: last.dns.clone(),
+            domains: last.domains.clone(),
+        };
+        Some(SavedName { ifindex: last.ifindex.get(), name: last.name.to_string(), last: Some(values) })
+    };
+    Some(SavedEvent {
+        kind: event.kind.name().to_owned(),
+        administrative: event.track == Track::Administrative,
+        state: event.state.to_owned(),
+        old_state: event.old_state.map(str::to_owned),
+        startup: event.startup,
+        time: event.time,
+        link,
+        detail: SavedDetail::of(&event.detail),
+        then: SavedValues::of(&event.then).map(Box::new),
+    })
+}
+
+/// Finds the links of saved events again, the gone ones first: they are older than what is there.
+pub(super) struct Restorer {
+    events: Vec<SavedEvent>,
+    /// Number in the file, number now, last values.
+    gone: Vec<(u64, LinkId, Arc<LinkFacts>)>,
+}
+
+impl Restorer {
+    /// To be made before the state's links, so that their numbers are higher.
+    pub(super) fn new(state: &mut State, events: Vec<SavedEvent>) -> Self {
+        let mut gone: Vec<(u64, LinkId, Arc<LinkFacts>)> = Vec::new();
+        let mut names: Vec<&SavedName> = events.iter().filter_map(|event| event.link.as_ref()).collect();
+        names.sort_by_key(|name| name.last.as_ref().map(|last| last.number));
+        for name in names {
+            if let Some(last) =
+                name.last.as_ref().filter(|last| !gone.iter().any(|(n, ..)| *n == last.number))
+                && let Some(facts) = last.facts(name)
+            {
+                gone.push((last.number, state.new_link_id(), Arc::new(facts)));
+            }
+        }
+        Self { events, gone }
+    }
+
+    /// The events, in order; one that means nothing here any more is named in the log.
+    pub(super) fn restore(self, state: &mut State) -> Vec<Unrun> {
+        let Self { events, gone } = self;
+        let mut restored = Vec::new();
+        for saved in events.into_iter().take(EVENTS_MAX) {
+            let (kind, name) = (saved.kind.clone(), saved.link.as_ref().map(|link| link.name.clone()));
+            match saved.restore(state, &gone) {
+                Some(unrun) => restored.push(unrun),
+                None => tracing::warn!(
+                    "{} {kind} did not run before the restart, and is not understood any more",
+                    printable(name.as_deref().unwrap_or("host")),
+                    kind = printable(&kind)
+                ),
+            }
+        }
+        restored
+    }
+}
+
+impl SavedEvent {
+    fn restore(self, state: &mut State, gone: &[(u64, LinkId, Arc<LinkFacts>)]) -> Option<Unrun> {
+        let (link, last) = match &self.link {
+            None => (LinkId::HOST, None),
+            Some(SavedName { last: Some(last), .. }) => {
+                let (_, link, facts) = gone.iter().find(|(number, ..)| *number == last.number)?;
+                (*link, Some(Arc::clone(facts)))
+            }
+            Some(SavedName { ifindex, name, .. }) => {
+                let link = state.links.get(&Ifindex::try_from(*ifindex).ok()?)?;
+                (link.name.as_str() == name).then_some((link.id, None))?
+            }
+        };
+        let then = self.then.as_ref().and_then(|values| {
+            let base = last.clone().or_else(|| state.link(link))?;
+            values.restore(&base)
+        });
+        let event = Event {
+            then: then.unwrap_or_default(),
+            track: if self.administrative { Track::Administrative } else { Track::Operational },
+            old_state: self.old_state.as_deref().and_then(word),
+            startup: self.startup,
+            time: self.time,
+            ..state.event(link, EventKind::from_name(&self.kind)?, word(&self.state)?, self.detail.restore()?)
+        };
+        Some(Unrun { event, last })
+    }
+}
+
+impl SavedLast {
+    fn facts(&self, name: &SavedName) -> Option<LinkFacts> {
+        Some(LinkFacts {
+            ifindex: Ifindex::try_from(name.ifindex).ok()?,
+            name: InterfaceName::new(&name.name).ok()?,
+            kind: self.kind.clone(),
+            state: word(&self.state)?,
+            administrative: None,
+            operstate: "unknown",
+            flags: 0,
+            mtu: self.mtu,
+            mac: self.mac.clone(),
+            addresses: self.addresses.iter().map(SavedAddress::address).collect(),
+            gateway: None,
+            gateway6: None,
+            dns: self.dns.clone(),
+            domains: self.domains.clone(),
+            manager: None,
+            leases: LinkLeases::default(),
+            controller: 0,
+            extra: None,
+            routes: Vec::new(),
+        })
+    }
+}
+
+impl SavedDetail {
+    fn of(detail: &Detail) -> Self {
+        match detail {
+            Detail::None => Self::None,
+            Detail::Address(address) => Self::Address(SavedAddress::of(address)),
+            Detail::Routes(changes) => Self::Routes(changes.iter().map(SavedRoute::of).collect()),
+            Detail::Mtu { old, new } => Self::Mtu(*old, *new),
+            Detail::Device { reason } => Self::Device((*reason).to_owned()),
+            Detail::Lease { old } => {
+                Self::Lease(Box::new([old.v4.as_deref().cloned(), old.v6.as_deref().cloned()]))
+            }
+            Detail::Dns { old } => Self::Dns(old.clone()),
+            Detail::Gateway(change) => Self::Gateway(change.family == Family::V6, change.old, change.new),
+            Detail::Host { connectivity } => Self::Host((*connectivity).to_owned()),
+        }
+    }
+
+    fn restore(self) -> Option<Detail> {
+        Some(match self {
+            Self::None => Detail::None,
+            Self::Address(address) => Detail::Address(address.address()),
+            Self::Routes(routes) => {
+                Detail::Routes(routes.into_iter().map(SavedRoute::restore).collect::<Option<_>>()?)
+            }
+            Self::Mtu(old, new) => Detail::Mtu { old, new },
+            Self::Device(reason) => Detail::Device { reason: word(&reason)? },
+            Self::Lease(leases) => {
+                let [v4, v6] = leases.map(|lease| lease.map(Arc::new));
+                Detail::Lease { old: Box::new(LinkLeases { v4, v6 }) }
+            }
+            Self::Dns(old) => Detail::Dns { old },
+            Self::Gateway(is_v6, old, new) => {
+                let family = if is_v6 { Family::V6 } else { Family::V4 };
+                Detail::Gateway(GatewayChange { family, old, new })
+            }
+            Self::Host(connectivity) => Detail::Host { connectivity: word(&connectivity)? },
+        })
+    }
+}
+
+impl SavedRoute {
+    fn of(change: &RouteChange) -> Self {
+        Self {
+            action: change.action.name().to_owned(),
+            destination: change.destination,
+            gateway: change.gateway,
+            table: change.table,
+            metric: change.metric,
+            protocol: change.protocol,
+            scope: change.scope,
+            route_type: change.route_type,
+        }
+    }
+
+    fn restore(self) -> Option<RouteChange> {
+        let actions = [Action::Added, Action::Removed, Action::Changed];
+        Some(RouteChange {
+            action: actions.into_iter().find(|action| action.name() == self.action)?,
+            destination: self.destination,
+            gateway: self.gateway,
+            table: self.table,
+            metric: self.metric,
+            protocol: self.protocol,
+            scope: self.scope,
+            route_type: self.route_type,
+        })
+    }
+}
+
+/// A state or reason as it was compiled in; a bounded number of others is kept for as long as the
+/// worker lives, since a manager's words are in its own tables.
+pub(super) fn word(text: &str) -> Option<&'static str> {
+    static WORDS: Mutex<Vec<&'static str>> = Mutex::new(Vec::new());
+    word_of(text, &mut *WORDS.lock().ok()?)
+}
+
+fn word_of(text: &str, words: &mut Vec<&'static str>) -> Option<&'static str> {
+    if let Some(kind) = EventKind::from_name(text) {
+        return Some(kind.name());
+    }
+    let is_plain =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_';
+    if text.is_empty() || text.len() > WORD_LENGTH || !text.bytes().all(is_plain) {
+        return None;
+    }
+    if let Some(known) = words.iter().find(|known| **known == text) {
+        return Some(known);
+    }
+    if words.len() >= WORDS_MAX {
+        return None;
+    }
+    let new: &'static str = text.to_owned().leak();
+    words.push(new);
+    Some(new)
+}
+
+impl State {
+    /// The events that did not run before a restart, to run before all others. Once.
+    pub fn take_unrun(&mut self) -> Vec<Unrun> {
+        std::mem::take(&mut self.unrun)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::address;
+    use crate::kernel::{KernelMessage, link_flag};
+    use crate::state::{Changes, Interest, SavedState};
+
+    #[test]
+    fn what_did_not_run_survives_with_its_link_and_values() {
+        let interest = Interest { monitors: &|_| true, routes: true };
+        let mut state = State::default();
+        let mut changes = Changes::default();
+        let up = link_flag::UP | link_flag::LOWER_UP;
+        for (index, name) in [(2, "eth0"), (3, "wg0")] {
+            let link = crate::fixtures::link(index, name, up);
+            state.apply(KernelMessage::Link(link), &interest, &mut changes);
+        }
+        let ip = KernelMessage::Address(crate::fixtures::index(2), address("192.0.2.2", 0));
+        state.apply(ip, &interest, &mut changes);
+        state.apply(KernelMessage::LinkGone(crate::fixtures::index(3)), &interest, &mut changes);
+        let again = KernelMessage::Link(crate::fixtures::link(4, "wg0", up));
+        state.apply(again, &interest, &mut changes);
+        let last = |link| changes.gone.iter().find(|(id, _)| *id == link).map(|(_, last)| Arc::clone(last));
+        let unrun: Vec<Unrun> = changes
+            .events
+            .iter()
+            .map(|event| Unrun { event: event.clone(), last: last(event.link) })
+            .collect();
+        assert!(unrun.len() > 8, "{unrun:?}");
+
+        let text = serde_json::to_vec(&state.save("here", &unrun)).expect("written");
+        let mut restored = State::restore(SavedState::parse(&text, "here").expect("read"));
+        let back = restored.take_unrun();
+        let shown = |state: &State, unrun: &Unrun| {
+            let Unrun { event, last } = unrun;
+            let name = state.link_of(event.link).map(|link| link.name.to_string());
+            let name = name.or_else(|| last.as_ref().map(|last| format!("{} (gone)", last.name)));
+            (name, event.kind, event.state, event.old_state, event.track, event.time, event.startup)
+        };
+        let before: Vec<_> = unrun.iter().map(|unrun| shown(&state, unrun)).collect();
+        let after: Vec<_> = back.iter().map(|unrun| shown(&restored, unrun)).collect();
+        assert_eq!(before, after);
+        // The old wg0 is an older link than the new one, also by its number.
+        let numbers = |gone: bool| {
+            let wg = |unrun: &&Unrun| {
+                shown(&restored, unrun).0.as_deref() == Some(if gone { "wg0 (gone)" } else { "wg0" })
+            };
+            back.iter().find(wg).expect("there").event.link
+        };
+        assert!(numbers(true) < numbers(false));
+        assert!(restored.take_unrun().is_empty());
+        // A detail survives as it is, lifetimes aside.
+        let added = back.iter().find(|unrun| unrun.event.kind == EventKind::AddressAdded).expect("there");
+        assert!(matches!(&added.event.detail, Detail::Address(a) if a.ip.to_string() == "192.0.2.2"));
+    }
+
+    #[test]
+    fn details_are_read_as_they_were_written() {
+        let route = RouteChange {
+            action: Action::Changed,
+            destination: "10.0.0.0/8".parse().expect("a prefix"),
+            gateway: "192.0.2.1".parse().ok(),
+            table: 254,
+            metric: 5,
+            protocol: 16,
+            scope: 0,
+            route_type: 1,
+        };
+        for detail in [
+            Detail::None,
+            Detail::Routes(vec![route]),
+            Detail::Mtu { old: 1500, new: 9000 },
+            Detail::Device { reason: "user-requested" },
+            Detail::Lease { old: Box::default() },
+            Detail::Host { connectivity: "portal" },
+            Detail::Dns {
+                old: Box::new(Resolver { ntp: vec!["ntp.example".to_owned()], ..Resolver::default() }),
+            },
+            Detail::Gateway(GatewayChange { family: Family::V6, old: None, new: Some(Exit::OnLink) }),
+        ] {
+            let text = serde_json::to_string(&SavedDetail::of(&detail)).expect("written");
+            let read: SavedDetail = serde_json::from_str(&text).expect("read");
+            assert_eq!(read.restore(), Some(detail), "{text}");
+        }
+    }
+
+    #[test]
+    fn no_text_of_a_file_becomes_more_than_a_word() {
+        let mut words = Vec::new();
+        for bad in ["", "../x", "Routable", "a b", "a\0", &"x".repeat(33)] {
+            assert_eq!(word_of(bad, &mut words), None, "{bad:?}");
+        }
+        for number in 0..2 * WORDS_MAX {
+            word_of(&format!("made-up-{number}"), &mut words);
+        }
+        assert_eq!(words.len(), WORDS_MAX);
+        assert_eq!(word_of("one-more", &mut words), None);
+        assert_eq!(word_of("routable", &mut words), Some("routable"));
+    }
+}

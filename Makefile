@@ -14,7 +14,7 @@ REMAP = --remap-path-prefix=$(CURDIR)=/netevd \
 	--remap-path-prefix=$(shell rustc --print sysroot)/lib/rustlib/src/rust=/rustc/$(shell rustc -vV | sed -n 's/^commit-hash: //p')
 
 .DEFAULT_GOAL := help
-.PHONY: help build release man install uninstall demo test rootfs test-boot test-hostile test-api size layout fuzz miri bench lint audit exposure deny sbom reproducible packages packages-ci clean bench-table soak
+.PHONY: help build release man install uninstall demo test rootfs test-boot test-hostile test-random test-api size layout fuzz miri bench lint audit exposure deny sbom reproducible packages packages-ci clean bench-table soak
 
 help: ## Print this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
@@ -147,6 +147,11 @@ rootfs: ## The root file systems of Debian 12 and 13 that the boot tests use, ma
 
 test-boot: release build rootfs ## The release as installed, under systemd 252 and 257 as process 1 (root)
 	NETEVD_BOOT=1 NETEVD_TEST_BINARIES=$(CURDIR)/target/release $(CARGO) test --locked --test boot -- --test-threads=1
+
+# Each seed has a machine; what fails says the seed and the last changes.
+CHANGES ?= 5000
+test-random: packages build ## CHANGES (5,000) random changes of a host for each of three seeds, judged by an oracle (root)
+	NETEVD_RANDOM_CHANGES=$(CHANGES) $(CARGO) test --locked --test it routing::random
 
 test-hostile: packages build ## What was tried against netevd, as docs/security-review.md lists it (not what boots machines)
 	@CARGO="$(CARGO)" tests/support/hostile.sh

@@ -28,7 +28,7 @@ const HELPER: &str = "netevd-priv";
 const RUNNER: &str = "the runner of scripts";
 
 /// Multicast groups, include/uapi/linux/rtnetlink.h.
-const GROUPS: [(&str, u32); 7] = [
+const GROUPS: [(&str, u32); 8] = [
     ("link", 1),
     ("ipv4 address", 5),
     ("ipv4 route", 7),
@@ -36,6 +36,7 @@ const GROUPS: [(&str, u32); 7] = [
     ("ipv6 address", 9),
     ("ipv6 route", 11),
     ("ipv6 rule", 19),
+    ("nexthop", 32),
 ];
 
 /// The running processes.

@@ -15,6 +15,7 @@ mod identity;
 mod look;
 #[cfg(test)]
 mod manual;
+mod nft;
 mod output;
 mod paint;
 mod polkit;

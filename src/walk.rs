@@ -59,7 +59,7 @@ pub(crate) fn walk<'a, E>(
 
 /// Whether a rule holds for the packet. A packet of this host comes in by lo; users, ports and protocols
 /// are not asked for, and a rule for a part of them does not hold.
-fn holds(rule: &SeenRule, question: &Question, links: &impl Fn(u32) -> Option<String>) -> bool {
+pub(crate) fn holds(rule: &SeenRule, question: &Question, links: &impl Fn(u32) -> Option<String>) -> bool {
     let within = |prefix: Option<Prefix>, address: Option<IpAddr>| {
         prefix.is_none_or(|prefix| address.is_some_and(|address| prefix.contains(address)))
     };

@@ -200,7 +200,7 @@ fn policy_prints_what_the_helper_reads() {
         .expect("started");
     assert_eq!(output.status.code(), Some(0));
     let policy: protocol::Policy = text(&output.stdout).parse().expect("a policy");
-    assert!(policy.interfaces.matches("eth1") && policy.gateways_of("eth1").len() == 1);
+    assert!(policy.interfaces.matches("eth1") && policy.gateways_of(&["eth1"]).count() == 1);
     assert_eq!(policy.fallback, protocol::Fallback::Unreachable);
 }
 

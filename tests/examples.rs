@@ -77,8 +77,8 @@ fn the_example_units_are_good_and_used() {
     let mut units: Vec<_> =
         fs::read_dir(examples().join("units")).expect("units").flatten().map(|entry| entry.path()).collect();
     units.sort();
-    assert_eq!(units.len(), 5);
-    let users = ["laptop-networkmanager", "vpn-gateway"]
+    assert_eq!(units.len(), 6);
+    let users = ["laptop-networkmanager", "multihomed", "vpn-gateway"]
         .map(|name| fs::read_to_string(examples().join(format!("{name}.yaml"))).expect("readable"));
     for unit in &units {
         let name = unit.file_name().and_then(|name| name.to_str()).expect("UTF-8").replace('@', "@%i");

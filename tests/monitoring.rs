@@ -46,6 +46,7 @@ fn scrape(many: u32, openmetrics: bool) -> (String, Duration) {
         routing_rules: 4,
         routes: vec![("203".to_owned(), 3)],
         checks: vec![("netlink", true), ("helper", true)],
+        problems: vec![("routing", 1), ("listener", 0)],
     };
     handle.encode(&gauges, openmetrics);
     let began = Instant::now();

@@ -21,11 +21,11 @@ pub(crate) fn run(report: &mut Report) {
         let (what, goal) = match request.as_str() {
             "start" => ("helper: start to Hello answered".to_owned(), 5000.0),
             // No look-up at all: what the channel and the codec cost.
-            "Ping" => ("helper request: Ping, no look-up".to_owned(), 30.0),
+            "SyncBegin" => ("helper request: SyncBegin, no look-up".to_owned(), 30.0),
             _ => (format!("helper request: {request}, all checks"), 400.0),
         };
         let key = format!("helper_{request}");
         let row = Row::new(&key, &what, "us", Figures::new(times)).goal(Goal::Most(goal));
-        report.row(if request == "AddRule" { row.beside(PEER) } else { row });
+        report.row(if request == "AddRules" { row.beside(PEER) } else { row });
     }
 }

@@ -2,10 +2,15 @@
 //! always an end.
 
 use crate::bytes::Bytes;
-use crate::kernel::Kernel;
+use crate::kernel::{EVERY, Filter, View};
 use crate::netlink::Netlink;
+use crate::route::Route;
+use crate::rule::Rule;
 use crate::socket::{Peer, connect_to};
-use protocol::{Family, Ifindex, Prefix, TableId};
+use nix::libc::RTN_UNREACHABLE;
+use protocol::{Family, Policy, Prefix, TableId};
+use std::collections::BTreeSet;
+use std::rc::Rc;
 
 /// What is left of the input, as datagrams: two bytes of length, then the bytes.
 struct Answers {
@@ -47,44 +52,47 @@ pub(crate) fn run(bytes: &[u8]) {
     let mut rest = Bytes::new(bytes);
     let question = rest.byte();
     connect_to(Answers { rest, sequence: [0; 4] });
-    let mut kernel = Kernel { netlink: Netlink::open().expect("a socket") };
-    let ifindex = Ifindex::try_from(2).expect("valid");
-    match question % 7 {
+    let mut netlink = Netlink::open().expect("a socket");
+    let everything = BTreeSet::from([Prefix::everything(Family::V4)]);
+    match question % 6 {
         0 => {
-            if let Ok(Some(link)) = kernel.link(2) {
-                assert!(!link.name.is_empty());
-            }
-        }
-        1 => {
-            for address in kernel.addresses(Some(ifindex), Family::V4).unwrap_or_default() {
-                assert!(address.subnet.length() <= Prefix::host(address.subnet.address()).length());
-            }
-        }
-        2 => {
-            for rule in kernel.rules().unwrap_or_default() {
-                // Of another's rule nothing can be deleted; of ours always something.
-                assert_eq!(rule.deletion().is_some(), rule.is_ours());
-                if let Some(ours) = rule.as_ours() {
-                    assert_eq!(rule.deletion(), Some(ours.message()));
+            if let Ok(view) = View::read(&Rc::new(Policy::default()), &mut netlink, Family::V4) {
+                assert!(view.links.values().all(|link| !link.names.is_empty()));
+                // What is read of a rule is what is written of it.
+                for rule in &view.rules {
+                    let again = Rule::read(&rule.deletion().bytes).expect("it was read once");
+                    assert_eq!(again, *rule);
                 }
             }
         }
-        3 => {
-            for route in kernel.table(TableId(202), Family::V4, &|_, _| true).unwrap_or_default() {
-                let key = route.key();
-                assert!(key.destination.length() <= 128);
-                let _ = route.message();
-            }
-        }
-        4 => _ = kernel.look_up("192.0.2.1".parse().expect("an address"), Some(ifindex)),
-        5 => _ = kernel.routes_by(2, Family::V6, &|_, _| true),
+        1 => routes(&mut netlink, Family::V4, Filter::Table(TableId(202))),
+        2 => routes(&mut netlink, Family::V6, Filter::By(2)),
+        3 => routes(&mut netlink, Family::V6, Filter::Ours),
+        4 => routes(&mut netlink, Family::V4, Filter::To(TableId(254), &everything)),
         _ => {
             let prefix = "192.0.2.0/24".parse().expect("a prefix");
-            let route = crate::route::Route::subnet(TableId(202), ifindex, prefix);
-            let _ = (kernel.add_route(&route), kernel.delete_route(&route));
+            let route = Route::ours(TableId(202), prefix, RTN_UNREACHABLE, None);
+            let changes: Vec<_> = route.deletions().chain([route.addition(0)]).collect();
+            if let Ok(results) = netlink.change(&changes) {
+                assert_eq!(results.len(), 2, "each change has its answer");
+            }
         }
     }
-    if let Some(words) = kernel.netlink.explanation.take() {
+    if let Some(words) = netlink.explanation.take() {
         assert!(words.len() <= 3 * bytes.len());
+    }
+}
+
+/// Routes as they are read, in every form that the helper makes of them.
+fn routes(netlink: &mut Netlink, family: Family, filter: Filter<'_>) {
+    for route in netlink.routes(family, filter, EVERY).unwrap_or_default() {
+        assert!(route.destination.length() <= Prefix::host(route.destination.address()).length());
+        assert_eq!(route.parts().iter().map(|part| part.hops.len()).sum::<usize>(), route.hops.len());
+        for part in route.parts() {
+            assert!(part.is_part_of(&route) && part.has_ways_of(&route));
+        }
+        let copy = route.copy(TableId(202), route.hops.clone());
+        assert!(copy.is_ours() && copy.is_part_of(&route));
+        let _ = (copy.addition(0), copy.deletions().count(), route.slot());
     }
 }

@@ -2,7 +2,7 @@
 //! the policy. Each takes any bytes and fails where a promise does not hold.
 //!
 //! The helper is a program and no library, so its very sources are compiled in here; nothing of it is
-//! replaced but the netlink socket (`socket`), the channel, the clock and the log. `cargo test --test corpus`
+//! replaced but the netlink socket (`socket`), the channel, the doorbell, the clock and the log. `cargo test --test corpus`
 //! compiles this file as a test, which runs the whole corpus on any toolchain.
 
 #![allow(dead_code, unused_imports, reason = "of the helper's sources not all is called from here")]
@@ -16,20 +16,22 @@ extern crate self as netlink_sys;
 mod helper {
     pub(crate) mod apply;
     pub(crate) mod budget;
-    pub(crate) mod check;
+    pub(crate) mod copy;
     pub(crate) mod kernel;
     pub(crate) mod netlink;
+    pub(crate) mod object;
     pub(crate) mod report;
     pub(crate) mod route;
     pub(crate) mod rule;
+    pub(crate) mod schedule;
     pub(crate) mod session;
-    pub(crate) mod sync;
 }
-use helper::{apply, budget, check, kernel, netlink, report, route, rule, session, sync};
+use helper::{apply, budget, copy, kernel, netlink, object, report, route, rule, schedule, session};
 
 mod answers;
 mod bytes;
 mod channel;
+mod doorbell;
 mod model;
 mod sessions;
 mod socket;
@@ -52,6 +54,10 @@ mod sys {
 
     thread_local! {
         pub(crate) static CLOCK: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+    }
+
+    pub(crate) fn processor_time() -> Duration {
+        monotonic()
     }
 
     pub(crate) fn monotonic() -> Duration {
@@ -86,7 +92,7 @@ pub fn policy(bytes: &[u8]) {
             assert_eq!(printed.parse(), Ok(policy.clone()), "{printed}");
             assert!(policy.priorities().to.0 < 32_766, "before main");
             for name in ["lo", "eth0", "we+b", "eth[0]", "\u{e9}"] {
-                let _ = (policy.interfaces.matches(name), policy.gateways_of(name));
+                let _ = (policy.interfaces.matches(name), policy.gateways_of(&[name]).count());
             }
         }
         Err(error) => assert!(error.line <= text.lines().count().max(1), "{error}"),

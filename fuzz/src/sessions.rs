@@ -3,16 +3,18 @@
 use crate::apply::Helper;
 use crate::bytes::{Bytes, INDICES};
 use crate::channel::Channel;
-use crate::kernel::Kernel;
-use crate::model::world::{Address, Hop, LOCAL, Link, MAIN, Route, Rule, World};
-use crate::model::{self, Model};
+use crate::doorbell::Doorbell;
+use crate::model::world::{
+    Address, BLACKHOLE, Hop, LOCAL, Link, MAIN, MULTICAST, PROHIBIT, Route, Rule, THROW, UNICAST,
+    UNREACHABLE, World,
+};
+use crate::model::{self, BPF, Model};
 use crate::netlink::Netlink;
 use crate::report::Report;
 use crate::socket::connect_to;
-use netlink_packet_route::route::{RouteScope, RouteType};
 use protocol::{
-    Addresses, Fallback, Family, GatewayCheck, Ifindex, InterfaceName, Limits, NextHop, PROTOCOL,
-    PatternList, Policy, Prefix, Request, RouteKind, Selector, VERSION, decode_request, encode_request,
+    Addresses, Fallback, Family, GatewayCheck, GatewayName, Ifindex, InterfaceName, Limits, Links, Mark,
+    NextHop, PROTOCOL, PatternList, Policy, Prefix, Prefixes, Request, Rules, TableId, Through,
 };
 use std::net::IpAddr;
 use std::time::Duration;
@@ -39,13 +41,14 @@ pub(crate) fn run(bytes: &[u8]) {
     let mut model = Model::default();
     (model.world, model.operations, model.greets) = (world, bytes, flags & 0x80 == 0);
     model.judge.policy = policy.clone();
+    model.judge.watches = true;
     let shared = model::set(model);
     connect_to(shared.clone());
     crate::sys::CLOCK.set(Duration::ZERO);
     let netlink = Netlink::open().expect("a socket");
-    let mut helper = Helper::new(Kernel { netlink }, policy);
+    let mut helper = Helper::new(netlink, policy);
     let mut report = Report::default();
-    let served = crate::session::serve(&Channel, &mut helper, &mut report);
+    let served = crate::session::serve(&Channel, &Doorbell, &mut helper, &mut report);
     if let Some(sum) = report.close(Duration::ZERO, true) {
         crate::start::log(&sum);
     }
@@ -56,22 +59,36 @@ pub(crate) fn run(bytes: &[u8]) {
 
 fn policy(flags: u8, limits: u8) -> Policy {
     let is = |bit: u8| flags & bit != 0;
-    let patterns: &[&str] = if is(0x20) { &["*"] } else { &["eth*", "!eth9", "ppp0"] };
-    let gateway: IpAddr = "198.51.100.1".parse().expect("an address");
-    let name = InterfaceName::new("eth1").expect("a name");
+    // By an alternative name as well.
+    let patterns: &[&str] = if is(0x20) { &["*"] } else { &["eth*", "!eth9", "ppp0", "uplink-*"] };
+    let parse = |text: &str| text.parse::<IpAddr>().expect("an address");
+    let name = |name| InterfaceName::alternative(name).expect("a name");
     let small = |bits: u8| u32::from(bits & 3) + 1;
+    let named = vec![GatewayName::Address(parse("198.51.100.1")), GatewayName::First];
+    let prefix = |text: &str| text.parse().expect("a prefix");
     Policy {
         interfaces: PatternList::new(patterns).expect("patterns"),
         table_base: if is(0x08) { 60_000 } else { 200 },
         fallback: if is(0x01) { Fallback::Unreachable } else { Fallback::Main },
         gateway_check: if is(0x02) { GatewayCheck::OnLink } else { GatewayCheck::Known },
-        local_networks: !is(0x04),
-        gateways: if is(0x10) { [(name, vec![gateway])].into() } else { [].into() },
+        to_rules: !is(0x04),
+        gateways: if is(0x10) { [(name("uplink-two"), named)].into() } else { [].into() },
+        marks: [
+            (name("eth0"), Mark { value: 0x10, mask: 0xf0 }),
+            (name("uplink-two"), Mark { value: 7, mask: u32::MAX }),
+        ]
+        .into(),
+        shared: if limits & 1 == 0 { [parse("192.0.2.2")].into() } else { [].into() },
+        main_prefixes: if limits & 2 == 0 {
+            Vec::new()
+        } else {
+            vec![prefix("10.0.0.0/8"), prefix("2001:db8:1::/64")]
+        },
         limits: if is(0x40) {
             Limits {
                 addresses: small(limits),
-                local_networks: small(limits >> 2),
-                objects: small(limits >> 4) + small(limits >> 6),
+                copies: small(limits >> 2),
+                objects: 2 * (small(limits >> 4) + small(limits >> 6)),
                 writes_per_second: 2_000,
             }
         } else {
@@ -82,7 +99,11 @@ fn policy(flags: u8, limits: u8) -> Policy {
 }
 
 fn link(index: u32, name: &'static str) -> Link {
-    Link { index, name, loopback: name == "lo", point_to_point: name == "ppp0", master: 0 }
+    let mut names = vec![name.as_bytes()];
+    if name == "eth1" {
+        names.push(b"uplink-two");
+    }
+    Link { index, names, up: true, loopback: name == "lo", point_to_point: name == "ppp0", master: 0 }
 }
 
 /// A host with two uplinks, a bridge of containers, a point-to-point link.
@@ -110,27 +131,16 @@ fn host() -> World {
         ("::/0", "fe80::1", 2, 1024),
     ] {
         let gateway = Some(gateway.parse().expect("an address"));
-        world.routes.push(Route {
-            table: MAIN,
-            to: family.parse().expect("a prefix"),
-            metric,
-            kind: RouteType::Unicast,
-            protocol: 4,
-            scope: RouteScope::Universe,
-            tos: 0,
-            hops: vec![Hop { oif, gateway, onlink: false }],
-        });
+        let to: Prefix = family.parse().expect("a prefix");
+        let hops = vec![Hop { oif, gateway, ..Hop::default() }];
+        world.routes.push(Route { metric, protocol: 4, hops, ..Route::new(MAIN, to, UNICAST) });
     }
     for family in [Family::V4, Family::V6] {
         for (priority, table) in [(0, LOCAL), (32_766, MAIN)] {
-            world.rules.push(rule(family, priority, Some(table), 2));
+            world.rules.push(Rule::new(family, priority, Some(table), 2));
         }
     }
     world
-}
-
-fn rule(family: Family, priority: u32, table: Option<u32>, protocol: u8) -> Rule {
-    Rule { family, priority, table, from: None, to: None, protocol, mark: None, inverted: false }
 }
 
 /// What an earlier netevd, of another policy perhaps, has left.
@@ -143,64 +153,82 @@ fn plant(world: &mut World, bytes: &mut Bytes) {
         }
     } else {
         let mut route = any_route(bytes);
-        (route.protocol, route.tos) = (PROTOCOL, 0);
-        add_route(world, route);
+        (route.protocol, route.cloned, route.expires) = (PROTOCOL, false, 0);
+        // Of several the kernel keeps the order, which is the helper's when it was the helper who wrote them.
+        route.hops.truncate(1);
+        world.add_route(route);
     }
 }
 
 fn any_rule(bytes: &mut Bytes) -> Rule {
     let address = bytes.address();
     let shape = bytes.byte();
-    let priority = bytes.of(&[32_002, 32_003, 0, 100, 32_766, 5_000]);
+    let priority = bytes.of(&[32_002, 32_003, 0, 100, 32_766, 5_000, 32_000, 32_001]);
     let table = bytes.of(&[Some(202), Some(203), Some(MAIN), Some(LOCAL), Some(500), None, Some(65_789)]);
     let protocol = bytes.of(&[2, 3, 4, 186]);
     let prefix = if shape & 0x40 == 0 { Prefix::host(address) } else { bytes.prefix() };
-    let mut rule = rule(Family::of(prefix.address()), priority, table, protocol);
+    let mut rule = Rule::new(Family::of(prefix.address()), priority, table, protocol);
     rule.from = (shape & 1 != 0 && prefix.length() > 0).then_some(prefix);
     rule.to = (shape & 2 != 0 && prefix.length() > 0).then_some(prefix);
-    rule.mark = (shape & 4 != 0).then_some(7);
+    rule.mark = (shape & 4 != 0).then_some(if shape & 0x80 == 0 { (7, u32::MAX) } else { (0x10, 0xf0) });
     rule.inverted = shape & 8 != 0;
+    rule.suppress = (shape & 0x30 == 0x30).then_some(if rule.family == Family::V4 { 7 } else { 12 });
     rule
 }
 
 fn any_route(bytes: &mut Bytes) -> Route {
     let to = bytes.prefix();
-    let table = bytes.of(&[MAIN, 202, 203, 500, LOCAL, 65_789]);
-    let shape = bytes.byte();
+    let table = bytes.of(&[MAIN, MAIN, 202, 203, 500, LOCAL, 65_789]);
+    let (shape, more) = (bytes.byte(), bytes.byte());
     let kind = match shape % 8 {
-        5 => RouteType::Unreachable,
-        6 => RouteType::BlackHole,
-        7 => RouteType::Throw,
-        _ => RouteType::Unicast,
+        4 => [PROHIBIT, MULTICAST][usize::from(more & 1)],
+        5 => UNREACHABLE,
+        6 => BLACKHOLE,
+        7 => THROW,
+        _ => UNICAST,
     };
     let mut hop = || {
         let gateway = Some(bytes.address()).filter(|a| shape & 8 != 0 && (!a.is_ipv4() || to.is_ipv4()));
-        Hop { oif: bytes.index(), gateway, onlink: shape & 0x80 != 0 }
+        let encap = [None, None, Some((1, vec![8, 0, 1, 0, 7, 0, 0, 0])), Some((BPF, vec![4, 0, 1, 0]))];
+        Hop {
+            oif: bytes.index(),
+            gateway,
+            onlink: shape & 0x80 != 0 && gateway.is_some(),
+            dead: false,
+            weight: if shape & 0x10 != 0 { more & 3 } else { 0 },
+            flow: (more & 4 != 0).then_some(0x1_0002),
+            encap: if more & 8 != 0 { encap[usize::from(more >> 4 & 3)].clone() } else { None },
+        }
     };
     let hops = match kind {
-        RouteType::Unicast if shape & 0x10 != 0 => vec![hop(), hop()],
-        RouteType::Unicast => vec![hop()],
+        // By an object without its hops.
+        UNICAST if more == 0x42 => Vec::new(),
+        UNICAST | MULTICAST if shape & 0x10 != 0 => vec![hop(), hop()],
+        UNICAST | MULTICAST => vec![hop()],
         _ => Vec::new(),
     };
-    let metric = bytes.of(&[0, 1024, u32::MAX, 100, 256]);
-    let protocol = bytes.of(&[2, 3, 4, 9, 16, 186]);
-    let metric = if to.is_ipv4() { metric } else { metric.max(1) };
-    let tos = if shape & 0x20 != 0 { 4 } else { 0 };
-    let scope = RouteScope::Universe;
-    Route { table, to, metric, kind, protocol, scope, tos, hops }
-}
-
-fn add_route(world: &mut World, route: Route) {
-    let key = |r: &Route| (r.table, r.to, r.metric, r.tos);
-    let stands = world.routes.iter().any(|r| key(r) == key(&route));
-    if !stands && route.hops.iter().all(|hop| world.link(hop.oif).is_some()) {
-        world.routes.push(route);
+    let metric = bytes.of(&[0, 1024, u32::MAX, 100, 256, 101]);
+    let protocol = bytes.of(&[2, 3, 4, 9, 16, 80]);
+    let ipv4 = to.is_ipv4();
+    let direct = hops.first().is_some_and(|hop| hop.gateway.is_none());
+    Route {
+        protocol,
+        metric: if ipv4 { metric } else { metric.max(1) },
+        tos: if ipv4 && shape & 0x20 != 0 { 4 } else { 0 },
+        scope: if ipv4 && direct { 253 } else { 0 },
+        source: if !ipv4 && shape & 0x20 != 0 && more & 1 != 0 { "2001:db8::/64".parse().ok() } else { None },
+        metrics: (more & 0x40 != 0).then(|| vec![8, 0, 2, 0, 0x14, 5, 0, 0]),
+        preference: if ipv4 { 0 } else { [0, 0, 1, 3][usize::from(more >> 1 & 3)] },
+        cloned: more == 0xff,
+        expires: if more & 0xe0 == 0xa0 { -1 } else { 0 },
+        hops,
+        ..Route::new(table, to, kind)
     }
 }
 
 /// Somebody else, or the kernel itself, changes something.
 pub(crate) fn change(world: &mut World, bytes: &mut Bytes) {
-    match bytes.byte() % 12 {
+    match bytes.byte() % 14 {
         0 => {
             let (index, ip, shape) = (bytes.index(), bytes.address(), bytes.byte());
             let full = Prefix::host(ip).length();
@@ -214,16 +242,24 @@ pub(crate) fn change(world: &mut World, bytes: &mut Bytes) {
         2 => world.remove_link(bytes.index()),
         3 => {
             let (index, name) = bytes.of(&LINKS);
-            if world.link(index).is_none() && !world.links.iter().any(|link| link.name == name) {
+            let taken = world.links.iter().any(|link| link.names.contains(&name.as_bytes()));
+            if world.link(index).is_none() && !taken {
                 world.links.push(link(index, name));
             }
         }
         4 => {
-            let (index, name) = (bytes.index(), bytes.of(&["eth7", "wan0", "eth8"]));
-            if !world.links.iter().any(|link| link.name == name)
+            let (index, name) =
+                (bytes.index(), bytes.of(&[&b"eth7"[..], b"wan0", b"eth8", b"uplink-\xff", b"eth9"]));
+            if !world.links.iter().any(|link| link.names.contains(&name))
                 && let Some(link) = world.links.iter_mut().find(|link| link.index == index)
             {
-                link.name = name;
+                // Its alternative name, or its own.
+                if bytes.byte() & 1 == 0 {
+                    link.names[0] = name
+                } else {
+                    link.names.truncate(1);
+                    link.names.push(name)
+                }
             }
         }
         5 => {
@@ -232,7 +268,8 @@ pub(crate) fn change(world: &mut World, bytes: &mut Bytes) {
                 link.master = if link.master == 0 { 4 } else { 0 };
             }
         }
-        6 | 7 => add_route(world, any_route(bytes)),
+        6 | 7 | 12 => world.add_route(any_route(bytes)),
+        13 => world.turn(bytes.index()),
         8 => {
             let number = usize::from(bytes.byte());
             let foreign = (0..world.routes.len()).filter(|at| !world.routes[*at].is_ours());
@@ -269,26 +306,45 @@ pub(crate) fn change(world: &mut World, bytes: &mut Bytes) {
 pub(crate) fn request(bytes: &mut Bytes) -> Request {
     let kind = bytes.byte();
     let ifindex = Ifindex::try_from(bytes.index()).expect("valid");
-    let selector = if kind & 0x10 == 0 { Selector::From } else { Selector::To };
     let family = if kind & 0x20 == 0 { Family::V4 } else { Family::V6 };
+    let several = kind >> 6;
+    let through = if kind & 0x10 == 0 { Through::Table } else { Through::MainFirst };
+    let mut addresses = || {
+        let several: Vec<IpAddr> = (0..=several).map(|_| bytes.address()).collect();
+        Rules::Addresses(Addresses::lists(several).swap_remove(0))
+    };
     match kind & 15 {
-        0 => Request::AddRule { ifindex, selector, address: bytes.address() },
-        1 => {
-            let several: Vec<IpAddr> = (0..=kind >> 6).map(|_| bytes.address()).collect();
-            Request::AddRules { ifindex, addresses: Addresses::lists(several).swap_remove(0) }
+        0 | 1 => return Request::AddRules { ifindex, rules: addresses(), through },
+        2 => return Request::DelRules { ifindex, rules: addresses() },
+        _ => {}
+    }
+    let mut prefixes = || {
+        let several: Vec<Prefix> = (0..=several).map(|_| bytes.prefix()).collect();
+        Prefixes::lists(several).swap_remove(0)
+    };
+    match kind & 15 {
+        3 => Request::AddRules { ifindex, rules: Rules::Mark(family), through },
+        4 => Request::DelRules { ifindex, rules: Rules::Mark(family) },
+        5 => Request::SetDefault { ifindex, family, next_hop: NextHop::Gateway(bytes.address()) },
+        6 => {
+            let table = TableId(bytes.of(&[MAIN, 500, LOCAL, 202, 203, 0]));
+            Request::SetDefault { ifindex, family, next_hop: NextHop::Table(table) }
         }
-        2 => Request::DelRule { ifindex, selector, address: bytes.address() },
-        3 | 4 => Request::SetDefault { ifindex, family, next_hop: NextHop::Gateway(bytes.address()) },
-        5 => Request::SetDefault { ifindex, family, next_hop: NextHop::PointToPoint },
-        6 => Request::AddSubnet { ifindex, address: bytes.address() },
-        7 | 8 => Request::AddLocal { ifindex, destination: bytes.prefix() },
-        9 => Request::DelRoute { ifindex, family, route: RouteKind::Default },
-        10 => Request::DelRoute { ifindex, family, route: RouteKind::Subnet(bytes.prefix()) },
-        11 => Request::DelRoute { ifindex, family, route: RouteKind::Fallback },
-        12 => Request::Purge { ifindex },
+        7 => Request::SetDefault { ifindex, family, next_hop: NextHop::PointToPoint },
+        8 => Request::SetDefault { ifindex, family, next_hop: NextHop::Nothing },
+        9 | 10 => {
+            let prefixes = prefixes();
+            let except = (0..usize::from(bytes.byte() & 3)).map(|_| bytes.index());
+            let except = except.map(|index| Ifindex::try_from(index).expect("valid"));
+            Request::Copy { ifindex, except: Links::new(except).expect("few"), prefixes }
+        }
+        11 => Request::Follow { ifindex, prefixes: prefixes() },
+        12 => Request::DelRoutes { ifindex, prefixes: prefixes() },
         13 => Request::SyncBegin,
         14 => Request::SyncEnd,
-        _ if kind & 0x40 == 0 => Request::Ping,
+        _ if kind & 0x40 == 0 => {
+            Request::SetDefault { ifindex, family, next_hop: NextHop::Table(TableId(MAIN)) }
+        }
         _ => Request::Hello { version: u16::from(bytes.byte()) },
     }
 }

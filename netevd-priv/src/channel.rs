@@ -9,7 +9,7 @@ use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr};
 use nix::sys::socket::{connect, getpeername, getsockopt, recvmsg, send, socket};
 use protocol::MAX_FRAME;
 use std::io::{self, IoSliceMut};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// The connected socket.
 pub(crate) struct Channel(OwnedFd);
@@ -39,6 +39,11 @@ impl Channel {
         }
     }
 
+    /// For waiting.
+    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+
     /// The next frame's length in `buffer`; 0 when the other side is gone. An empty frame cannot
     /// be told from the end, unix(7), and is taken for it.
     pub(crate) fn receive(&self, buffer: &mut [u8; MAX_FRAME]) -> io::Result<usize> {
@@ -48,7 +53,9 @@ impl Channel {
         // No signal handler is installed, so no call here is interrupted (signal(7)).
         match recvmsg::<()>(self.0.as_raw_fd(), &mut parts, None, MsgFlags::empty()) {
             Ok(got) if got.flags.contains(MsgFlags::MSG_CTRUNC) => wrong("with a descriptor or credentials"),
-            Ok(got) if got.flags.contains(MsgFlags::MSG_TRUNC) => wrong("of more than 256 bytes"),
+            Ok(got) if got.flags.contains(MsgFlags::MSG_TRUNC) => {
+                wrong(&format!("of more than {MAX_FRAME} bytes"))
+            }
             Ok(got) => Ok(got.bytes),
             // It closed with a reply of ours unread.
             Err(Errno::ECONNRESET) => Ok(0),
@@ -94,12 +101,12 @@ mod tests {
         let mut buffer = [0; MAX_FRAME];
         let say = |bytes: &[u8]| send(peer.as_raw_fd(), bytes, MsgFlags::MSG_NOSIGNAL).expect("sent");
         say(b"abc");
-        say(&[7; 256]);
-        say(&[7; 257]);
+        say(&[7; MAX_FRAME]);
+        say(&[7; MAX_FRAME + 1]);
         let mut receive = || channel.receive(&mut buffer).map_err(|error| error.to_string());
         assert_eq!(receive(), Ok(3));
-        assert_eq!(receive(), Ok(256));
-        assert_eq!(receive(), Err("a frame of more than 256 bytes".to_owned()));
+        assert_eq!(receive(), Ok(MAX_FRAME));
+        assert_eq!(receive(), Err("a frame of more than 2048 bytes".to_owned()));
         let rights = [peer.as_raw_fd()];
         let control = [ControlMessage::ScmRights(&rights)];
         sendmsg::<()>(peer.as_raw_fd(), &[IoSlice::new(b"x")], &control, MsgFlags::empty(), None)

@@ -1,248 +1,247 @@
-//! Typed questions to the kernel, and the four kinds of change that the helper makes.
-//!
-//! Each question is asked anew: nothing here is remembered from one request to the next.
+//! What the kernel has, asked for each request again, and what of it forbids one: nothing here is
+//! remembered, and nothing here changes anything. An `Err` is the one reason that the worker is given.
 
 use crate::netlink::Netlink;
-use crate::route::{Route, address_family};
-use crate::rule::{OurRule, Rule};
-use netlink_packet_core::{
-    DecodeError, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, NlasIterator, Parseable, parse_string, parse_u32,
-};
-use netlink_packet_route::address::{
-    AddressAttribute, AddressFlags, AddressHeader, AddressMessage, AddressScope,
-};
-use netlink_packet_route::link::{LinkFlags, LinkHeader};
-use netlink_packet_route::route::{RouteAttribute, RouteFlags, RouteMessage, RouteProtocol, RouteType};
-use netlink_packet_route::rule::RuleMessage;
+use crate::object::{Object, address, family_number, prefix};
+use crate::route::{Hop, Route};
+use crate::rule::Rule;
+use netlink_packet_core::{DecodeError, NlasIterator};
 use nix::errno::Errno;
-use nix::libc;
-use protocol::{Family, Ifindex, PROTOCOL, Prefix, TableId};
+use nix::libc::{
+    IFA_ADDRESS, IFA_F_DADFAILED, IFA_F_TENTATIVE, IFA_FLAGS, IFA_LOCAL, IFF_LOOPBACK, IFF_POINTOPOINT,
+    IFF_UP, IFLA_ALT_IFNAME, IFLA_IFNAME, IFLA_MASTER, IFLA_PROP_LIST, RTA_OIF, RTA_TABLE, RTM_GETADDR,
+    RTM_GETLINK, RTM_GETROUTE, RTM_GETRULE, RTN_LOCAL, RTN_UNICAST,
+};
+use protocol::{
+    Family, GatewayCheck, GatewayName, Ifindex, PROTOCOL, Policy, Prefix, Refusal, Reply, TableId, Through,
+    Who, is_router, is_source,
+};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::rc::Rc;
+
+type Verdict = Result<(), Refusal>;
+type Routes = Result<Vec<Route>, Reply>;
+/// Which routes are kept while a dump is read, which may be of a million.
+type Keep<'a> = &'a dyn Fn(&Route) -> bool;
 
 /// What the checks need to know of an interface.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Link {
-    pub(crate) name: String,
-    pub(crate) loopback: bool,
-    pub(crate) enslaved: bool,
-    /// `IFF_POINTOPOINT`
-    pub(crate) point_to_point: bool,
+    /// Its name first, then its alternative names.
+    pub(crate) names: Vec<Vec<u8>>,
+    flags: i32,
+    enslaved: bool,
 }
 
 /// One address of an interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Address {
+    pub(crate) ifindex: u32,
     pub(crate) address: IpAddr,
     /// The connected subnet; of a point-to-point address, the peer's.
-    pub(crate) subnet: Prefix,
+    subnet: Prefix,
     /// Global scope, not tentative, not failed its duplicate check.
-    pub(crate) usable: bool,
+    usable: bool,
 }
 
-/// Objects of one kind; none is no error.
-type Found<T> = Result<Vec<T>, Errno>;
-/// Which routes are kept while a dump is read, which may be of a million; so many are kept already.
-pub(crate) type Keep<'a> = &'a dyn Fn(&Route, usize) -> bool;
-
-/// The kernel's side of the helper.
-pub(crate) struct Kernel {
-    pub(crate) netlink: Netlink,
+/// Everything of one family but the routes, and whose table of it is meant.
+pub(crate) struct View {
+    policy: Rc<Policy>,
+    pub(crate) family: Family,
+    pub(crate) ifindex: u32,
+    pub(crate) table: TableId,
+    pub(crate) links: BTreeMap<u32, Link>,
+    pub(crate) addresses: Vec<Address>,
+    pub(crate) rules: Vec<Rule>,
 }
 
-impl Kernel {
-    /// The interface of this index.
-    pub(crate) fn link(&mut self, ifindex: u32) -> Result<Option<Link>, Errno> {
-        let header = LinkHeader { index: ifindex, ..LinkHeader::default() };
-        match self.netlink.get(libc::RTM_GETLINK, &header, read_link) {
-            Err(Errno::ENODEV) => Ok(None),
-            other => other.map(Some),
-        }
+/// Which routes the kernel is asked for.
+#[derive(Clone, Copy)]
+pub(crate) enum Filter<'a> {
+    Table(TableId),
+    /// Of a table, these prefixes alone.
+    To(TableId, &'a BTreeSet<Prefix>),
+    /// Unicast, of all tables, by this interface.
+    By(u32),
+    Ours,
+}
+
+/// What a kernel's error is to the worker.
+pub(crate) fn failed(errno: Errno) -> Reply {
+    Reply::Kernel(errno as i32)
+}
+
+/// The one way to a refusal.
+pub(crate) fn refuse_if(condition: bool, refusal: Refusal) -> Verdict {
+    if condition { Err(refusal) } else { Ok(()) }
+}
+
+impl View {
+    /// Asks the kernel for all of it.
+    pub(crate) fn read(policy: &Rc<Policy>, netlink: &mut Netlink, family: Family) -> Result<Self, Reply> {
+        let head = |length: usize| [vec![family_number(family)], vec![0; length - 1]].concat();
+        let links = netlink.dump(RTM_GETLINK, vec![0; LINK_HEAD], &|payload| Link::read(payload).map(Some));
+        let addresses = netlink.dump(RTM_GETADDR, head(ADDRESS_HEAD), &Address::read);
+        let rules = netlink.dump(RTM_GETRULE, head(12), &|payload| Rule::read(payload).map(Some));
+        let links = links.map_err(failed)?.into_iter().collect();
+        let (addresses, rules, policy) = (addresses.map_err(failed)?, rules.map_err(failed)?, policy.clone());
+        Ok(Self { policy, family, ifindex: 0, table: TableId(0), links, addresses, rules })
     }
 
-    /// The addresses of one family: of one interface, or of all.
-    pub(crate) fn addresses(&mut self, ifindex: Option<Ifindex>, family: Family) -> Found<Address> {
-        let mut message = AddressMessage::default();
-        message.header.family = address_family(family);
-        message.header.index = ifindex.map_or(0, Ifindex::get);
-        none_if_gone(self.netlink.dump(libc::RTM_GETADDR, &message, |payload, _| read_address(payload)))
+    /// The same, of the table of this interface.
+    pub(crate) fn of(mut self, ifindex: Ifindex) -> Self {
+        (self.ifindex, self.table) = (ifindex.get(), TableId::for_interface(self.policy.table_base, ifindex));
+        self
     }
 
-    /// All rules of both families: the kernel has no filter for them.
-    pub(crate) fn rules(&mut self) -> Found<Rule> {
-        self.netlink.dump(libc::RTM_GETRULE, &RuleMessage::default(), |payload, _| Rule::read(payload))
+    /// The interface exists, is in the policy by its current names, and neither loopback nor enslaved.
+    pub(crate) fn link(&self, ifindex: Ifindex) -> Result<&Link, Refusal> {
+        let link = self.links.get(&ifindex.get()).ok_or(Refusal::NoInterface)?;
+        refuse_if(!self.policy.interfaces.lists(&link.names), Refusal::NotListed)?;
+        refuse_if(link.flags & IFF_LOOPBACK != 0, Refusal::Loopback)?;
+        refuse_if(link.enslaved, Refusal::Enslaved)?;
+        Ok(link)
     }
 
-    /// The routes of one table; none if there is no such table.
-    pub(crate) fn table(&mut self, table: TableId, family: Family, keep: Keep<'_>) -> Found<Route> {
-        self.routes(family, keep, &|filter| filter.attributes.push(RouteAttribute::Table(table.0)))
+    /// The address is of a range that is routed, on the interface, usable there, and on no other interface
+    /// that is up, loopback aside, unless the policy shares it.
+    pub(crate) fn source(&self, ifindex: Ifindex, address: IpAddr) -> Verdict {
+        refuse_if(!is_source(address), Refusal::AddressUnusable)?;
+        let present = self.addresses.iter().filter(|a| a.address == address);
+        let (own, others): (Vec<&Address>, Vec<&Address>) = present.partition(|a| a.ifindex == ifindex.get());
+        refuse_if(own.is_empty(), Refusal::AddressAbsent)?;
+        // One address may be there twice, with different prefixes.
+        refuse_if(!own.iter().any(|a| a.usable), Refusal::AddressUnusable)?;
+        let up = |link: &Link| link.flags & (IFF_UP | IFF_LOOPBACK) == IFF_UP;
+        let elsewhere = others.iter().any(|a| self.links.get(&a.ifindex).is_some_and(up));
+        refuse_if(elsewhere && !self.policy.shared.contains(&address), Refusal::AddressShared)
     }
 
-    /// The unicast routes of all tables that leave by this interface.
-    pub(crate) fn routes_by(&mut self, oif: u32, family: Family, keep: Keep<'_>) -> Found<Route> {
-        self.routes(family, keep, &|filter| {
-            filter.header.kind = RouteType::Unicast;
-            filter.attributes.push(RouteAttribute::Oif(oif));
-        })
+    /// The rules of ours for `who` into a table.
+    pub(crate) fn rules_for(&self, table: TableId, who: Who, through: Through) -> impl Iterator<Item = Rule> {
+        let from = self.policy.priorities().from;
+        let behind = !self.rules.iter().any(|rule| rule.precedes_as_local(from));
+        let (family, shapes) = (self.family, self.policy.rules(self.family, table, who, behind, through));
+        shapes.into_iter().map(move |shape| Rule::ours(family, &shape))
     }
 
-    /// Every route that carries our protocol number, of both families and in whatever table.
-    pub(crate) fn our_routes(&mut self) -> Found<Route> {
-        let set = &|filter: &mut RouteMessage| filter.header.protocol = RouteProtocol::Other(PROTOCOL);
-        Ok([self.routes(Family::V4, &|_, _| true, set)?, self.routes(Family::V6, &|_, _| true, set)?]
-            .concat())
+    /// Nothing that is not ours is in the table; no rule but ours leads to it, except for what
+    /// somebody has marked.
+    pub(crate) fn nothing_foreign(&self, routes: &[Route]) -> Verdict {
+        refuse_if(!routes.iter().all(Route::is_ours), Refusal::TableConflict)?;
+        let conflicts = |rule: &Rule| rule.table() == self.table && !rule.is_ours() && !rule.is_marked();
+        refuse_if(self.rules.iter().any(conflicts), Refusal::RuleConflict)
     }
 
-    fn routes(&mut self, family: Family, keep: Keep<'_>, set: &dyn Fn(&mut RouteMessage)) -> Found<Route> {
-        let mut message = RouteMessage::default();
-        message.header.address_family = address_family(family);
-        set(&mut message);
-        let read = |payload: &[u8], kept| Ok(Route::read(payload)?.filter(|route| keep(route, kept)));
-        none_if_gone(self.netlink.dump(libc::RTM_GETROUTE, &message, read))
+    /// A default may go by this gateway: it is a router's address, none of ours, on-link by the interface,
+    /// and known there or named by the policy. `true`: it needs the onlink flag. `local`: routes of table
+    /// local to it; `by`: those of other programs by the interface that lead to it or have it as gateway.
+    pub(crate) fn gateway(&self, gateway: IpAddr, local: &[Route], by: &[Route]) -> Result<bool, Refusal> {
+        refuse_if(!is_router(gateway), Refusal::GatewayNotUnicast)?;
+        let own = self.addresses.iter().any(|a| a.address == gateway);
+        refuse_if(own || local.iter().any(|route| route.kind() == RTN_LOCAL), Refusal::GatewayOwn)?;
+        // The subnet's own broadcast or anycast address.
+        refuse_if(!local.is_empty(), Refusal::GatewayNotUnicast)?;
+        let held = |hop: &&Hop| hop.oif() == self.ifindex && hop.gateway() == Some(gateway);
+        let known: Vec<&Hop> = by.iter().flat_map(|route| route.hops.iter().filter(held)).collect();
+        let onlink = known.iter().any(|hop| hop.is_onlink());
+        // Link-local is on-link by its nature; else the best way to it must be direct, and more than a default.
+        let ways = by.iter().filter(|route| route.destination.contains(gateway));
+        let way = ways.max_by_key(|route| (route.destination.length(), !route.has_gateway()));
+        let huge = |prefix: Prefix| prefix.is_default() || prefix.is_default_like();
+        let direct = way.is_some_and(|way| !way.has_gateway() && !huge(way.destination));
+        refuse_if(!(Prefix::host(gateway).is_link_local() || onlink || direct), Refusal::GatewayOffLink)?;
+        let here = |a: &&Address| a.ifindex == self.ifindex && a.subnet.first_host() == Some(gateway);
+        let names = self.links.get(&self.ifindex).map(|link| &link.names[..]).unwrap_or_default();
+        let named = self.policy.gateways_of(names).any(|name| match name {
+            GatewayName::Address(address) => *address == gateway,
+            GatewayName::First => self.addresses.iter().any(|address| here(&address)),
+        });
+        let free = self.policy.gateway_check == GatewayCheck::OnLink;
+        refuse_if(!free && !named && known.is_empty(), Refusal::GatewayUnknown)?;
+        Ok(onlink)
     }
 
-    /// The route that the kernel would take to `address`, by interface `oif` if one is named, and
-    /// not the cached result of it (`RTM_F_FIB_MATCH`); `None` when there is no way.
-    pub(crate) fn look_up(&mut self, address: IpAddr, oif: Option<Ifindex>) -> Result<Option<Route>, Errno> {
-        let mut message = RouteMessage::default();
-        message.header.address_family = address_family(Family::of(address));
-        message.header.destination_prefix_length = Prefix::host(address).length();
-        message.header.flags = RouteFlags::FibMatch;
-        message.attributes.push(RouteAttribute::Destination(address.into()));
-        message.attributes.extend(oif.map(|oif| RouteAttribute::Oif(oif.get())));
-        match self.netlink.get(libc::RTM_GETROUTE, &message, Route::read) {
-            // No route; an unreachable, a prohibit, a blackhole route; no such interface.
-            Err(Errno::ENETUNREACH | Errno::EHOSTUNREACH | Errno::EACCES | Errno::EINVAL | Errno::ENODEV) => {
-                Ok(None)
+    /// A route without a gateway is right where the link has but one other end (IFF_POINTOPOINT), or
+    /// where somebody else's default route does the same. IFF_NOARP alone says nothing about that.
+    pub(crate) fn no_gateway(&self, by: &[Route]) -> Verdict {
+        let direct = |hop: &Hop| hop.oif() == self.ifindex && hop.gateway().is_none();
+        let done = |route: &Route| route.destination.is_default() && route.hops.iter().any(direct);
+        let flags = self.links.get(&self.ifindex).map_or(0, |link| link.flags);
+        refuse_if(flags & IFF_POINTOPOINT == 0 && !by.iter().any(done), Refusal::NotPointToPoint)
+    }
+}
+
+/// Keeps any route.
+pub(crate) const EVERY: Keep<'_> = &|_| true;
+
+impl Netlink {
+    /// The routes of one family that are to be kept. None if there is no such table.
+    pub(crate) fn routes(&mut self, family: Family, filter: Filter<'_>, keep: Keep<'_>) -> Routes {
+        let head = vec![family_number(family), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        let mut message = Object { head, ..Object::default() };
+        match filter {
+            Filter::Ours => message.head[5] = PROTOCOL,
+            Filter::By(oif) => {
+                message.head[7] = RTN_UNICAST;
+                message = message.with(RTA_OIF, oif.to_ne_bytes());
             }
-            other => other,
+            Filter::Table(TableId(table)) | Filter::To(TableId(table), _) => {
+                message = message.with(RTA_TABLE, table.to_ne_bytes());
+            }
         }
-    }
-
-    /// Adds a rule; EEXIST when the same one stands.
-    pub(crate) fn add_rule(&mut self, rule: &OurRule) -> Result<(), Errno> {
-        self.netlink.change(libc::RTM_NEWRULE, &rule.message(), NLM_F_CREATE | NLM_F_EXCL)
-    }
-
-    /// Deletes a rule; false when there is none.
-    pub(crate) fn delete_rule(&mut self, message: RuleMessage) -> Result<bool, Errno> {
-        absent(self.netlink.change(libc::RTM_DELRULE, &message, 0))
-    }
-
-    /// Adds a route; EEXIST when its destination and metric are taken.
-    pub(crate) fn add_route(&mut self, route: &Route) -> Result<(), Errno> {
-        self.netlink.change(libc::RTM_NEWROUTE, &route.message(), NLM_F_CREATE | NLM_F_EXCL)
-    }
-
-    /// Puts a route in the place of the one with its key, in one step. The kernel does not ask
-    /// whose that was: the caller must have.
-    pub(crate) fn replace_route(&mut self, route: &Route) -> Result<(), Errno> {
-        self.netlink.change(libc::RTM_NEWROUTE, &route.message(), NLM_F_REPLACE)
-    }
-
-    /// Deletes a route; false when there is none.
-    pub(crate) fn delete_route(&mut self, route: &Route) -> Result<bool, Errno> {
-        absent(self.netlink.change(libc::RTM_DELROUTE, &route.message(), 0))
+        let wanted =
+            |prefix| if let Filter::To(_, prefixes) = filter { prefixes.contains(&prefix) } else { true };
+        let read = |payload: &[u8]| Ok(Route::read(payload, &wanted)?.filter(keep));
+        match self.dump(RTM_GETROUTE, message.bytes(), &read) {
+            // "FIB table does not exist", and a filter's interface that has just gone.
+            Err(Errno::ENOENT | Errno::ENODEV) => Ok(Vec::new()),
+            found => found.map_err(failed),
+        }
     }
 }
 
-/// "FIB table does not exist", and a filter's interface that has just gone.
-fn none_if_gone<T>(found: Found<T>) -> Found<T> {
-    if matches!(found, Err(Errno::ENOENT | Errno::ENODEV)) { Ok(Vec::new()) } else { found }
-}
+/// `struct ifinfomsg`, `struct ifaddrmsg`
+const LINK_HEAD: usize = 16;
+const ADDRESS_HEAD: usize = 8;
 
-fn absent(deleted: Result<(), Errno>) -> Result<bool, Errno> {
-    match deleted {
-        Ok(()) => Ok(true),
-        Err(Errno::ENOENT | Errno::ESRCH | Errno::ENODEV) => Ok(false),
-        Err(errno) => Err(errno),
+impl Link {
+    fn read(payload: &[u8]) -> Result<(u32, Self), DecodeError> {
+        let object = Object::read(payload, LINK_HEAD)?;
+        let enslaved = object.number(IFLA_MASTER).is_some_and(|master| master != 0);
+        let mut names: Vec<&[u8]> =
+            object.attributes.get(&IFLA_IFNAME).map(Vec::as_slice).into_iter().collect();
+        let properties = object.attributes.get(&IFLA_PROP_LIST).map(Vec::as_slice).unwrap_or_default();
+        for property in NlasIterator::new(properties) {
+            let property = property?;
+            if property.kind() == IFLA_ALT_IFNAME {
+                names.push(property.into_inner().get(4..).unwrap_or_default());
+            }
+        }
+        // Bytes that end with a zero.
+        let name = |name: &[u8]| name.split(|byte| *byte == 0).next().unwrap_or_default().to_vec();
+        let names: Vec<_> = names.into_iter().map(name).collect();
+        // Without a name no pattern could be asked.
+        if names.is_empty() { Err("a link without a name") } else { Ok(()) }?;
+        Ok((object.word(4), Self { names, flags: object.word(8).cast_signed(), enslaved }))
     }
 }
 
-/// Attribute by attribute: two of them are of interest, and some sixty there may be.
-fn read_link(payload: &[u8]) -> Result<Link, DecodeError> {
-    const HEADER: usize = 16;
-    let flags = LinkHeader::parse(payload)?.flags;
-    let mut link = Link {
-        name: String::new(),
-        loopback: flags.contains(LinkFlags::Loopback),
-        enslaved: false,
-        point_to_point: flags.contains(LinkFlags::Pointopoint),
-    };
-    for attribute in NlasIterator::new(payload.get(HEADER..).unwrap_or_default()) {
-        let attribute = attribute?;
-        match attribute.kind() {
-            libc::IFLA_IFNAME => link.name = parse_string(attribute.value())?,
-            libc::IFLA_MASTER => link.enslaved = parse_u32(attribute.value())? != 0,
-            _ => {}
-        }
+impl Address {
+    fn read(payload: &[u8]) -> Result<Option<Self>, DecodeError> {
+        let object = Object::read(payload, ADDRESS_HEAD)?;
+        let (own, peer) = (object.attributes.get(&IFA_LOCAL), object.attributes.get(&IFA_ADDRESS));
+        // IFA_LOCAL is left out where it equals IFA_ADDRESS (IPv6 without a peer).
+        let (Some(own), Some(peer)) = (own.or(peer), peer.or(own)) else { return Ok(None) };
+        let flags = object.number(IFA_FLAGS).unwrap_or(object.head[2].into());
+        // RT_SCOPE_UNIVERSE
+        let usable = object.head[3] == 0 && flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED) == 0;
+        let subnet = prefix(peer, object.head[1])?;
+        let address = address(own).ok_or("an address of a strange length")?;
+        Ok(Some(Self { ifindex: object.word(4), address, subnet, usable }))
     }
-    // Without a name no pattern could be asked.
-    if link.name.is_empty() { Err("a link without a name".into()) } else { Ok(link) }
-}
-
-/// Attribute by attribute, without those that are not asked for: an interface may have thousands.
-fn read_address(payload: &[u8]) -> Result<Option<Address>, DecodeError> {
-    const HEADER: usize = 8;
-    const WANTED: [u16; 3] = [1, 2, 8]; // IFA_ADDRESS, IFA_LOCAL, IFA_FLAGS
-    let header = AddressHeader::parse(payload)?;
-    let (mut own, mut peer) = (None, None);
-    let mut flags = AddressFlags::from_bits_retain(header.flags.bits().into());
-    for attribute in NlasIterator::new(payload.get(HEADER..).unwrap_or_default()) {
-        let attribute = attribute?;
-        if !WANTED.contains(&attribute.kind()) {
-            continue;
-        }
-        match AddressAttribute::parse(&attribute)? {
-            AddressAttribute::Local(address) => own = Some(address),
-            AddressAttribute::Address(address) => peer = Some(address),
-            AddressAttribute::Flags(all) => flags = all,
-            _ => {}
-        }
-    }
-    // IFA_LOCAL is left out where it equals IFA_ADDRESS (IPv6 without a peer).
-    let Some(address) = own.or(peer) else { return Ok(None) };
-    let subnet = Prefix::containing(peer.unwrap_or(address), header.prefix_len);
-    let subnet = subnet.map_err(|error| DecodeError::from(error.to_string()))?;
-    let usable = header.scope == AddressScope::Universe
-        && !flags.intersects(AddressFlags::Tentative | AddressFlags::Dadfailed);
-    Ok(Some(Address { address, subnet, usable }))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use netlink_packet_core::Emitable;
-
-    fn read(attributes: Vec<AddressAttribute>, prefix_len: u8, scope: AddressScope) -> Address {
-        let mut message = AddressMessage::default();
-        message.header.prefix_len = prefix_len;
-        message.header.scope = scope;
-        message.attributes = attributes;
-        let mut bytes = vec![0; message.buffer_len()];
-        message.emit(&mut bytes);
-        read_address(&bytes).expect("legible").expect("an address")
-    }
-
-    #[test]
-    fn a_peer_s_subnet_is_the_peer_s() {
-        let own = IpAddr::from([10, 0, 0, 1]);
-        let peer = IpAddr::from([10, 9, 0, 2]);
-        let both = vec![AddressAttribute::Address(peer), AddressAttribute::Local(own)];
-        let address = read(both, 32, AddressScope::Universe);
-        assert_eq!((address.address, address.subnet), (own, Prefix::host(peer)));
-        let address = read(vec![AddressAttribute::Address(own)], 24, AddressScope::Universe);
-        assert_eq!(address.subnet, "10.0.0.0/24".parse().expect("a prefix"));
-        assert!(address.usable);
-    }
-
-    #[test]
-    fn a_tentative_failed_or_local_address_is_not_usable() {
-        let own = AddressAttribute::Address("2001:db8::1".parse().expect("an address"));
-        let with = |flags, scope| read(vec![own.clone(), AddressAttribute::Flags(flags)], 64, scope).usable;
-        assert!(!with(AddressFlags::Tentative, AddressScope::Universe));
-        assert!(!with(AddressFlags::Tentative | AddressFlags::Dadfailed, AddressScope::Universe));
-        assert!(!with(AddressFlags::Permanent, AddressScope::Link));
-        assert!(!with(AddressFlags::Permanent, AddressScope::Site));
-        assert!(with(AddressFlags::Deprecated, AddressScope::Universe));
-    }
-}
+mod tests;

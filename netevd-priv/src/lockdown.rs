@@ -11,8 +11,8 @@ use nix::sys::resource::{Resource, setrlimit};
 use std::fs::File;
 use std::os::fd::AsFd;
 
-/// The first descriptor number that is closed: 0, 1, 2, the channel and netlink stay.
-pub(crate) const DESCRIPTORS: u32 = 5;
+/// The first descriptor number that is closed: 0, 1, 2, the channel and both netlink sockets stay.
+pub(crate) const DESCRIPTORS: u32 = 6;
 
 /// Closes what is not needed, then drops what is not needed, in the order in which each step is
 /// still possible.

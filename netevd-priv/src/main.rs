@@ -7,17 +7,19 @@
 mod apply;
 mod budget;
 mod channel;
-mod check;
+mod copy;
+mod doorbell;
 mod error;
 mod kernel;
 mod lockdown;
 mod netlink;
+mod object;
 mod report;
 mod route;
 mod rule;
+mod schedule;
 mod session;
 mod start;
-mod sync;
 mod sys;
 
 fn main() -> std::process::ExitCode {

@@ -1,11 +1,11 @@
-//! The netlink socket: one request, its acknowledgement, its answer or its dump.
+//! The netlink socket: a dump, or changes and their acknowledgements.
 //!
 //! Blocking, one exchange at a time. It knows messages, not what they mean; nothing here decides.
 
 use crate::start::log;
 use netlink_packet_core::{
-    DecodeError, Emitable, NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_MULTIPART, NLM_F_REQUEST,
-    NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, NLMSG_OVERRUN, NetlinkBuffer, NetlinkHeader, NlasIterator,
+    DecodeError, NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP,
+    NLMSG_OVERRUN, NetlinkBuffer, NlasIterator,
 };
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use nix::errno::Errno;
@@ -14,8 +14,9 @@ use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike};
 use std::io;
 
-/// What a burst of answers needs: the default of 208 KiB was overrun by 300 acknowledgements.
-const RECEIVE_BUFFER: usize = 4 << 20;
+/// What a burst of answers needs: the default of 208 KiB was overrun by 300 acknowledgements. And what the
+/// largest batch needs.
+const BUFFER: usize = 4 << 20;
 /// The kernel fills at most 32 KiB a read, whatever is offered (`netlink_recvmsg`).
 const READ: usize = 32 << 10;
 /// How often a dump is repeated that the kernel calls inconsistent.
@@ -28,8 +29,22 @@ const ERROR: usize = 4 + HEADER;
 /// `struct nlmsghdr`
 const HEADER: usize = 16;
 
-/// A message's type, `RTM_*` (linux/rtnetlink.h).
-type Kind = u16;
+/// Maximum number of changes in one call; one may have 64 KiB.
+const BATCH: usize = 64;
+
+/// A message without its header: the type, `RTM_*` (linux/rtnetlink.h), and flags beside REQUEST.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Message {
+    pub(crate) kind: u16,
+    pub(crate) flags: u16,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// What the kernel says to each message.
+type Results = Result<Vec<Result<(), Errno>>, Errno>;
+/// Reads an object, or takes it.
+type Read<'a, T> = &'a dyn Fn(&[u8]) -> Result<Option<T>, DecodeError>;
+type Each<'a> = &'a mut dyn FnMut(&[u8]) -> Result<(), DecodeError>;
 
 /// The socket, and the kernel's words on the last refusal.
 pub(crate) struct Netlink {
@@ -44,9 +59,11 @@ impl Netlink {
     /// Opens the socket with strict checking and extended acknowledgements.
     pub(crate) fn open() -> io::Result<Self> {
         let mut socket = Socket::new(NETLINK_ROUTE)?;
-        if setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER).is_err() {
+        // Without the right to it only the longest routes of many hops are refused.
+        let _ = setsockopt(&socket, sockopt::SndBufForce, &BUFFER);
+        if setsockopt(&socket, sockopt::RcvBufForce, &BUFFER).is_err() {
             // In a user namespace only the system's own limit is to be had.
-            setsockopt(&socket, sockopt::RcvBuf, &RECEIVE_BUFFER)?;
+            setsockopt(&socket, sockopt::RcvBuf, &BUFFER)?;
             log(
                 "the netlink receive buffer is not forced, as in a user namespace: large dumps may be repeated",
             );
@@ -63,42 +80,24 @@ impl Netlink {
         Ok(Self { socket, sequence: 0, buffer: vec![0; READ], explanation: None })
     }
 
-    /// Sends a change and waits for its acknowledgement. `flags` beside REQUEST and ACK.
-    pub(crate) fn change(&mut self, kind: Kind, message: &dyn Emitable, flags: u16) -> Result<(), Errno> {
-        self.exchange(kind, message, flags | NLM_F_ACK, &mut |_| Ok(()))
+    /// Makes these changes in their order, many in one call, and waits for what the kernel says to each.
+    pub(crate) fn change(&mut self, changes: &[Message]) -> Results {
+        let each = |batch| self.exchange(batch, NLM_F_ACK, &mut |_| Ok(()));
+        Ok(changes.chunks(BATCH).map(each).collect::<Result<Vec<_>, Errno>>()?.concat())
     }
 
-    /// Asks for one object, which `read` makes of the answer; an absent one is the kernel's errno.
-    pub(crate) fn get<T>(
-        &mut self,
-        kind: Kind,
-        message: &dyn Emitable,
-        read: impl Fn(&[u8]) -> Result<T, DecodeError>,
-    ) -> Result<T, Errno> {
-        let mut answer = None;
-        self.exchange(kind, message, 0, &mut |payload| {
-            answer = Some(read(payload)?);
-            Ok(())
-        })?;
-        answer.ok_or(Errno::EBADMSG)
-    }
-
-    /// Dumps, keeping what `read` makes of each object; it is told how many are kept. A dump that the
+    /// Dumps, keeping what `read` makes of each object. A dump that the
     /// kernel calls interrupted, or whose messages were lost, is worth nothing and is repeated.
-    pub(crate) fn dump<T>(
-        &mut self,
-        kind: Kind,
-        message: &dyn Emitable,
-        read: impl Fn(&[u8], usize) -> Result<Option<T>, DecodeError>,
-    ) -> Result<Vec<T>, Errno> {
+    pub(crate) fn dump<T>(&mut self, kind: u16, bytes: Vec<u8>, read: Read<'_, T>) -> Result<Vec<T>, Errno> {
+        let message = [Message { kind, flags: 0, bytes }];
         let mut result = Err(Errno::EAGAIN);
         for _ in 0..ATTEMPTS {
             let mut kept = Vec::new();
-            let exchanged = self.exchange(kind, message, NLM_F_DUMP, &mut |payload| {
-                kept.extend(read(payload, kept.len())?);
+            let exchanged = self.exchange(&message, NLM_F_DUMP, &mut |payload| {
+                kept.extend(read(payload)?);
                 Ok(())
             });
-            match exchanged {
+            match exchanged.and_then(|results| results.into_iter().collect()) {
                 Ok(()) => return Ok(kept),
                 // EBUSY: the rest of a dump that was given up is still on its way.
                 Err(errno @ (Errno::EAGAIN | Errno::ENOBUFS | Errno::EBUSY)) => result = Err(errno),
@@ -108,25 +107,25 @@ impl Netlink {
         result
     }
 
-    fn exchange(
-        &mut self,
-        kind: Kind,
-        message: &dyn Emitable,
-        flags: u16,
-        each: &mut dyn FnMut(&[u8]) -> Result<(), DecodeError>,
-    ) -> Result<(), Errno> {
-        self.sequence = self.sequence.wrapping_add(1);
-        let mut bytes = vec![0; HEADER + message.buffer_len()];
-        let mut header = NetlinkHeader::default();
-        header.length = u32::try_from(bytes.len()).map_err(|_| Errno::EMSGSIZE)?;
-        header.message_type = kind;
-        header.flags = flags | NLM_F_REQUEST;
-        header.sequence_number = self.sequence;
-        header.emit(&mut bytes);
-        message.emit(&mut bytes[HEADER..]);
+    /// Sends these and receives until each is answered; `each` gets what is no acknowledgement.
+    fn exchange(&mut self, messages: &[Message], flags: u16, each: Each<'_>) -> Results {
+        let first = self.sequence.wrapping_add(1);
+        let mut bytes = Vec::new();
+        for message in messages {
+            self.sequence = self.sequence.wrapping_add(1);
+            let length = u32::try_from(HEADER + message.bytes.len()).map_err(|_| Errno::EMSGSIZE)?;
+            bytes.extend(length.to_ne_bytes());
+            bytes.extend(message.kind.to_ne_bytes());
+            bytes.extend((message.flags | flags | NLM_F_REQUEST).to_ne_bytes());
+            bytes.extend(self.sequence.to_ne_bytes());
+            bytes.extend([0; 4]);
+            bytes.extend(&message.bytes);
+            bytes.resize(bytes.len().next_multiple_of(4), 0);
+        }
         self.socket.send(&bytes, 0).map_err(errno)?;
+        let mut results = vec![None; messages.len()];
         let mut interrupted = false;
-        loop {
+        while results.contains(&None) {
             let read = match self.socket.recv(&mut &mut self.buffer[..], libc::MSG_TRUNC).map_err(errno) {
                 // A call with a timeout is interrupted by SIGCONT too, signal(7).
                 Err(Errno::EINTR) => continue,
@@ -137,21 +136,23 @@ impl Netlink {
                 let packet = NetlinkBuffer::new_checked(rest).map_err(|_| Errno::EBADMSG)?;
                 let length = usize::try_from(packet.length()).map_err(|_| Errno::EBADMSG)?;
                 rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
-                // The remains of an exchange that was given up.
-                if packet.sequence_number() != self.sequence {
-                    continue;
-                }
+                let position = packet.sequence_number().wrapping_sub(first) as usize;
+                // Else the remains of an exchange that was given up.
+                let Some(result) = results.get_mut(position) else { continue };
                 interrupted |= packet.flags() & NLM_F_DUMP_INTR != 0;
                 match packet.message_type() {
-                    // A refused filter is told at the end of the dump and nowhere else: without
+                    // A refused filter is named at the end of the dump and nowhere else: without
                     // this look it would pass for an empty table.
                     kind @ (NLMSG_ERROR | NLMSG_DONE) => {
                         let code = packet.payload().first_chunk().map_or(0, |b| i32::from_ne_bytes(*b));
-                        if code < 0 {
+                        *result = Some(if code < 0 {
                             self.explanation = explanation(packet.payload());
-                            return Err(Errno::from_raw(code.saturating_neg()));
-                        }
-                        return if kind == NLMSG_DONE && interrupted { Err(Errno::EAGAIN) } else { Ok(()) };
+                            Err(Errno::from_raw(code.saturating_neg()))
+                        } else if kind == NLMSG_DONE && interrupted {
+                            Err(Errno::EAGAIN)
+                        } else {
+                            Ok(())
+                        });
                     }
                     NLMSG_OVERRUN => return Err(Errno::ENOBUFS),
                     NLMSG_NOOP => {}
@@ -159,11 +160,9 @@ impl Netlink {
                     // answer is safe then.
                     _ => each(packet.payload()).map_err(|_| Errno::EBADMSG)?,
                 }
-                if packet.flags() & NLM_F_MULTIPART == 0 {
-                    return Ok(());
-                }
             }
         }
+        Ok(results.into_iter().flatten().collect())
     }
 }
 
@@ -193,14 +192,12 @@ mod tests {
     #[test]
     fn a_refused_filter_is_an_error_and_no_empty_table() {
         let mut netlink = Netlink::open().expect("a socket");
-        let mut message = netlink_packet_route::route::RouteMessage::default();
-        message.header.address_family = netlink_packet_route::AddressFamily::Inet;
-        // Strict checking permits no scope in a dump request.
-        message.header.scope = netlink_packet_route::route::RouteScope::Link;
-        let dump = netlink.dump(libc::RTM_GETROUTE, &message, |_, _| Ok(Some(())));
+        // Strict checking permits no scope (the seventh byte) in a dump request.
+        let mut header = vec![2, 0, 0, 0, 0, 0, 253, 0, 0, 0, 0, 0];
+        let dump = netlink.dump(libc::RTM_GETROUTE, header.clone(), &|_| Ok(Some(())));
         assert_eq!(dump, Err(Errno::EINVAL));
         assert!(netlink.explanation.take().is_none_or(|words| !words.is_empty()));
-        message.header.scope = netlink_packet_route::route::RouteScope::Universe;
-        assert!(netlink.dump(libc::RTM_GETROUTE, &message, |_, _| Ok(Some(()))).is_ok());
+        header[6] = 0;
+        assert!(netlink.dump(libc::RTM_GETROUTE, header, &|_| Ok(Some(()))).is_ok());
     }
 }

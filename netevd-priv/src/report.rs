@@ -3,6 +3,7 @@
 //! Of each 60 s the first ten are written, the rest counted by reason and summed up in one line
 //! when the window is over. Pure: the clock is a parameter.
 
+use crate::apply::Outcome;
 use protocol::{Reply, Request};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -33,17 +34,32 @@ impl Report {
             Reply::Kernel(errno) => format!("the kernel answered errno {errno}"),
             Reply::Ok | Reply::Exists | Reply::Absent | Reply::Busy => return None,
         };
+        // A step that failed on the way, such as a table that is not there yet, explains no refusal.
+        let words = explanation.filter(|_| matches!(reply, Reply::Kernel(_)));
+        let words = words.map(|words| format!(" ({words})")).unwrap_or_default();
+        self.line(now, &reason, || format!("{request:?} {reason}{words}"))
+    }
+
+    /// The line for what a pass has deleted, or why there was none.
+    pub(crate) fn recheck(&mut self, now: Duration, outcome: Result<Outcome, Reply>) -> Option<String> {
+        match outcome {
+            Ok(Outcome { deleted: 0, .. }) => None,
+            Ok(Outcome { deleted, .. }) => self.line(now, "rules and routes withdrawn", || {
+                format!("withdrew {deleted} rules and routes of its own that the kernel's state no longer supports")
+            }),
+            Err(reply) => self.line(now, "no check", || format!("cannot check its rules and routes again: {reply:?}")),
+        }
+    }
+
+    fn line(&mut self, now: Duration, reason: &str, line: impl Fn() -> String) -> Option<String> {
         if self.written == 0 && self.held.is_empty() {
             self.began = now;
         }
         if self.written < WRITTEN {
             self.written += 1;
-            // A step that failed on the way, such as a table that is not there yet, explains no refusal.
-            let words = explanation.filter(|_| matches!(reply, Reply::Kernel(_)));
-            let words = words.map(|words| format!(" ({words})")).unwrap_or_default();
-            return Some(format!("{request:?} {reason}{words}"));
+            return Some(line());
         }
-        *self.held.entry(reason).or_default() += 1;
+        *self.held.entry(reason.to_owned()).or_default() += 1;
         None
     }
 
@@ -71,10 +87,10 @@ mod tests {
         let refused = Reply::Refused(Refusal::Limit);
         let at = |seconds: u64| Duration::from_secs(100 + seconds);
         let lines: Vec<_> =
-            (0..14).filter_map(|_| report.reply(at(0), &Request::Ping, refused, None)).collect();
+            (0..14).filter_map(|_| report.reply(at(0), &Request::SyncBegin, refused, None)).collect();
         assert_eq!(lines.len(), 10);
-        assert_eq!(lines[0], "Ping refused: a limit of the policy is reached");
-        assert_eq!(report.reply(at(1), &Request::Ping, Reply::Kernel(17), None), None);
+        assert_eq!(lines[0], "SyncBegin refused: a limit of the policy is reached");
+        assert_eq!(report.reply(at(1), &Request::SyncBegin, Reply::Kernel(17), None), None);
         assert_eq!(report.close(at(59), false), None);
         let sum = report.close(at(60), false).expect("a sum");
         assert_eq!(
@@ -83,8 +99,8 @@ mod tests {
              1 times the kernel answered errno 17"
         );
         assert_eq!(report.close(at(61), true), None);
-        let line = report.reply(at(62), &Request::Ping, refused, Some("FIB table does not exist"));
-        assert_eq!(line.as_deref(), Some("Ping refused: a limit of the policy is reached"));
+        let line = report.reply(at(62), &Request::SyncBegin, refused, Some("FIB table does not exist"));
+        assert_eq!(line.as_deref(), Some("SyncBegin refused: a limit of the policy is reached"));
         let line = report.reply(at(62), &Request::SyncEnd, Reply::Kernel(22), Some("Invalid gateway"));
         assert_eq!(line.as_deref(), Some("SyncEnd the kernel answered errno 22 (Invalid gateway)"));
     }
@@ -93,7 +109,7 @@ mod tests {
     fn success_is_not_reported() {
         let mut report = Report::default();
         for reply in [Reply::Ok, Reply::Exists, Reply::Absent, Reply::Busy] {
-            assert_eq!(report.reply(Duration::ZERO, &Request::Ping, reply, None), None);
+            assert_eq!(report.reply(Duration::ZERO, &Request::SyncBegin, reply, None), None);
         }
     }
 }

@@ -1,288 +1,307 @@
 //! A route as a value: read from the kernel, made by us, and written as a message.
 //!
-//! Only what the checks and our own routes need is kept; a route with more is marked `special`.
+//! What a copy has is kept, attributes as bytes; of all else only whether it is there.
 
-use netlink_packet_core::{DecodeError, Parseable};
-use netlink_packet_route::AddressFamily;
-use netlink_packet_route::route::{
-    RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteNextHop, RouteNextHopFlags, RouteProtocol,
-    RouteScope, RouteType, RouteVia,
+use crate::netlink::Message;
+use crate::object::{Object, address, family_number, octets, prefix};
+use netlink_packet_core::{DecodeError, NlasIterator};
+use nix::libc::{
+    RTA_CACHEINFO, RTA_DST, RTA_ENCAP, RTA_ENCAP_TYPE, RTA_FLOW, RTA_GATEWAY, RTA_METRICS, RTA_MULTIPATH,
+    RTA_OIF, RTA_PREF, RTA_PRIORITY, RTA_SRC, RTA_TABLE, RTA_TTL_PROPAGATE, RTA_VIA, RTM_DELROUTE,
+    RTM_F_CLONED, RTM_NEWROUTE, RTN_BLACKHOLE, RTN_LOCAL, RTN_MULTICAST, RTN_PROHIBIT, RTN_THROW,
+    RTN_UNICAST, RTN_UNREACHABLE,
 };
-use protocol::{Family, Ifindex, NextHop, PROTOCOL, Prefix, TableId};
+use protocol::{Family, PROTOCOL, Prefix, TableId};
 use std::net::IpAddr;
 
 /// Metric of the fallback route: the last of all.
 pub(crate) const FALLBACK_METRIC: u32 = u32::MAX;
-/// What the kernel makes of metric 0 for IPv6 (`IP6_RT_PRIO_USER`, linux/ipv6_route.h).
-const IPV6_METRIC: u32 = 1024;
+/// `RT_SCOPE_LINK` (linux/rtnetlink.h).
+const SCOPE_LINK: u8 = 253;
+/// `RTNH_F_DEAD` and `RTNH_F_ONLINK`.
+const DEAD: u8 = 1;
+const ONLINK: u8 = 4;
+/// `LWTUNNEL_ENCAP_BPF`: a dump names the program but does not hold it.
+const ENCAP_BPF: u16 = 6;
+/// `struct rtmsg`, `struct rtnexthop`.
+const HEAD: usize = 12;
+const HOP: usize = 8;
+/// What belongs to a hop, and what of it tells it from others.
+const OF_HOP: [u16; 5] = [RTA_GATEWAY, RTA_VIA, RTA_FLOW, RTA_ENCAP, RTA_ENCAP_TYPE];
+const OF_GATEWAY: [u16; 2] = [RTA_GATEWAY, RTA_VIA];
 
-/// One way out of a route.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Hop {
-    /// Interface index; 0 for none.
-    pub(crate) oif: u32,
-    /// The gateway, which for an IPv4 route may be an IPv6 address (`RTA_VIA`).
-    pub(crate) gateway: Option<IpAddr>,
-    /// `RTNH_F_ONLINK`: the gateway was taken on trust.
-    pub(crate) onlink: bool,
-}
+/// One way out of a route; the gateway of an IPv4 route may be an IPv6 address (`RTA_VIA`).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Hop(Object);
 
 /// One route of one table.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Route {
     pub(crate) table: TableId,
     pub(crate) destination: Prefix,
     pub(crate) metric: u32,
-    pub(crate) kind: RouteType,
-    pub(crate) protocol: u8,
-    pub(crate) scope: RouteScope,
+    /// Source prefix, metrics, preference; the flow where there is no hop. No flags in the head.
+    object: Object,
+    /// Sorted.
     pub(crate) hops: Vec<Hop>,
-    /// A TOS, source prefix, encapsulation or nexthop object: more than is kept here.
-    pub(crate) special: bool,
+    /// Expired, or a clone: a dump still has it, and no packet goes by it.
+    gone: bool,
 }
 
-/// What makes a route of ours one and the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct RouteKey {
-    pub(crate) table: TableId,
-    pub(crate) destination: Prefix,
-    pub(crate) metric: u32,
+/// Under which the kernel holds one route, or several in an order: prefixes, TOS, metric.
+pub(crate) type Slot = (Prefix, Option<Vec<u8>>, [u8; 2], u32);
+
+impl Hop {
+    /// Out of an interface, by a gateway of the route's own family or without one.
+    pub(crate) fn by(oif: u32, gateway: Option<IpAddr>, onlink: bool) -> Self {
+        let attributes = gateway.map(|gateway| (RTA_GATEWAY, octets(gateway))).into_iter().collect();
+        let flags = if onlink { ONLINK } else { 0 };
+        Self(Object { head: [vec![0, 0, flags, 0], oif.to_ne_bytes().to_vec()].concat(), attributes })
+    }
+
+    pub(crate) fn oif(&self) -> u32 {
+        self.0.word(4)
+    }
+
+    /// The kernel does not use it: its interface is down.
+    pub(crate) fn is_dead(&self) -> bool {
+        self.0.head[2] & DEAD != 0
+    }
+
+    /// The gateway was taken on trust.
+    pub(crate) fn is_onlink(&self) -> bool {
+        self.0.head[2] & ONLINK != 0
+    }
+
+    pub(crate) fn gateway(&self) -> Option<IpAddr> {
+        let via = || self.0.attributes.get(&RTA_VIA).and_then(|via| via.get(2..));
+        address(self.0.attributes.get(&RTA_GATEWAY).map(Vec::as_slice).or_else(via)?)
+    }
+
+    /// The same way, whatever its weight is and whether it is in use.
+    pub(crate) fn is_way(&self, other: &Self) -> bool {
+        let way = |hop: &Self| (hop.oif(), hop.is_onlink());
+        way(self) == way(other) && self.0.attributes == other.0.attributes
+    }
 }
 
 impl Route {
-    /// A unicast route of ours with the family's own metric, and the scope that the way has.
-    pub(crate) fn ours(table: TableId, destination: Prefix, hop: Hop) -> Self {
-        let direct = destination.is_ipv4() && hop.gateway.is_none();
-        Self {
-            table,
-            destination,
-            metric: if destination.is_ipv4() { 0 } else { IPV6_METRIC },
-            kind: RouteType::Unicast,
-            protocol: PROTOCOL,
-            // IPv6 has no scopes of routes and always answers with the widest.
-            scope: if direct { RouteScope::Link } else { RouteScope::Universe },
-            hops: vec![hop],
-            special: false,
-        }
-    }
-
-    /// The default route of an interface's table. No preferred source: it would outlive its
-    /// address and then answer ENETUNREACH.
-    pub(crate) fn default_by(table: TableId, ifindex: Ifindex, family: Family, next_hop: NextHop) -> Self {
-        let hop = Hop { oif: ifindex.get(), gateway: next_hop.gateway(), onlink: false };
-        Self::ours(table, Prefix::everything(family), hop)
-    }
-
-    /// A connected subnet.
-    pub(crate) fn subnet(table: TableId, ifindex: Ifindex, prefix: Prefix) -> Self {
-        Self::ours(table, prefix, Hop { oif: ifindex.get(), gateway: None, onlink: false })
+    /// A route of ours with the family's own metric (`IP6_RT_PRIO_USER`, linux/ipv6_route.h), and
+    /// the scope that its way has. No preferred source: a route that has one outlives its address
+    /// and then answers ENETUNREACH.
+    pub(crate) fn ours(table: TableId, destination: Prefix, kind: u8, hop: Option<Hop>) -> Self {
+        let ipv4 = destination.is_ipv4();
+        let direct = ipv4 && hop.as_ref().is_some_and(|hop| hop.gateway().is_none());
+        let (family, scope) = (Family::of(destination.address()), if direct { SCOPE_LINK } else { 0 });
+        let head =
+            vec![family_number(family), destination.length(), 0, 0, 0, PROTOCOL, scope, kind, 0, 0, 0, 0];
+        let (object, metric) = (Object { head, ..Object::default() }, if ipv4 { 0 } else { 1024 });
+        Self { table, destination, metric, object, hops: hop.into_iter().collect(), gone: false }
     }
 
     /// The unreachable route that ends a table.
     pub(crate) fn fallback(table: TableId, family: Family) -> Self {
-        let nowhere = Hop { oif: 0, gateway: None, onlink: false };
-        Self {
-            metric: FALLBACK_METRIC,
-            kind: RouteType::Unreachable,
-            scope: RouteScope::Universe,
-            hops: Vec::new(),
-            ..Self::ours(table, Prefix::everything(family), nowhere)
+        let everything = Prefix::everything(family);
+        Self { metric: FALLBACK_METRIC, ..Self::ours(table, everything, RTN_UNREACHABLE, None) }
+    }
+
+    /// This route as ours in a table, with these of its hops.
+    pub(crate) fn copy(&self, table: TableId, mut hops: Vec<Hop>) -> Self {
+        // In the order that it was written in, whatever died since: a deletion names hops in order.
+        hops.sort_by_cached_key(|Hop(hop)| {
+            (hop.head[2] & !DEAD, hop.head[3..].to_vec(), hop.attributes.clone())
+        });
+        if let [only] = &mut hops[..] {
+            // The weight of one is nothing.
+            only.0.head[3] = 0;
         }
+        let mut copy = Self { table, hops, ..self.clone() };
+        copy.object.head[5] = PROTOCOL;
+        copy
+    }
+
+    /// This prefix where that route goes, with its attributes and the family's own metric.
+    pub(crate) fn follow(&self, destination: Prefix) -> Self {
+        let metric = Self::ours(self.table, destination, 0, None).metric;
+        let mut route = Self { destination, metric, ..self.clone() };
+        route.object.head[1] = destination.length();
+        route
+    }
+
+    pub(crate) fn kind(&self) -> u8 {
+        self.object.head[7]
+    }
+
+    /// `ICMPV6_ROUTER_PREF_*`: 1 high, 0 medium, 3 low.
+    pub(crate) fn preference(&self) -> u8 {
+        self.object.attributes.get(&RTA_PREF).and_then(|value| value.first()).copied().unwrap_or(0)
     }
 
     /// Carries our protocol number.
     pub(crate) fn is_ours(&self) -> bool {
-        self.protocol == PROTOCOL
+        self.object.head[5] == PROTOCOL
     }
 
-    /// True when some hop leaves by this interface.
-    pub(crate) fn leaves_by(&self, ifindex: u32) -> bool {
-        self.hops.iter().any(|hop| hop.oif == ifindex)
+    /// Somebody else's, used by the kernel, and of a type that is copied at all (broadcast and anycast are
+    /// the kernel's own).
+    pub(crate) fn counts(&self) -> bool {
+        let with_hops = [RTN_UNICAST, RTN_LOCAL, RTN_MULTICAST].contains(&self.kind());
+        !self.is_ours() && !self.gone && (with_hops || self.is_deviceless())
     }
 
-    /// The key under which a table holds it.
-    pub(crate) fn key(&self) -> RouteKey {
-        RouteKey { table: self.table, destination: self.destination, metric: self.metric }
+    pub(crate) fn is_unicast(&self) -> bool {
+        self.kind() == RTN_UNICAST
     }
 
-    /// Reads a kernel message; `None` for what is no IPv4 or IPv6 route.
-    pub(crate) fn read(payload: &[u8]) -> Result<Option<Self>, DecodeError> {
-        RouteMessage::parse(payload).map(|message| Self::of(&message))
+    /// A default that leads somewhere.
+    pub(crate) fn is_default(&self) -> bool {
+        self.destination.is_default() && self.is_unicast()
     }
 
-    fn of(message: &RouteMessage) -> Option<Self> {
-        let header = &message.header;
-        let onlink = header.flags.contains(RouteFlags::Onlink);
-        let mut single = Hop { oif: 0, gateway: None, onlink };
-        let mut route = Self {
-            table: TableId(header.table.into()),
-            destination: Prefix::everything(family_of(header.address_family)?),
-            metric: 0,
-            kind: header.kind,
-            protocol: header.protocol.into(),
-            scope: header.scope,
-            hops: Vec::new(),
-            special: header.tos != 0 || header.source_prefix_length != 0,
+    /// Leads to no interface.
+    pub(crate) fn is_deviceless(&self) -> bool {
+        [RTN_BLACKHOLE, RTN_UNREACHABLE, RTN_PROHIBIT, RTN_THROW].contains(&self.kind())
+    }
+
+    /// All of it is in the dump: no encapsulation by a program, no nexthop object without its hops.
+    pub(crate) fn is_whole(&self) -> bool {
+        let bpf = ENCAP_BPF.to_ne_bytes();
+        let whole = |hop: &Hop| hop.0.attributes.get(&RTA_ENCAP_TYPE).is_none_or(|kind| kind[..] != bpf);
+        self.is_deviceless() || (!self.hops.is_empty() && self.hops.iter().all(whole))
+    }
+
+    /// Has a gateway, so that what is direct must be there before it.
+    pub(crate) fn has_gateway(&self) -> bool {
+        self.hops.iter().any(|hop| hop.gateway().is_some())
+    }
+
+    pub(crate) fn slot(&self) -> Slot {
+        let source = self.object.attributes.get(&RTA_SRC).cloned();
+        (self.destination, source, [self.object.head[2], self.object.head[3]], self.metric)
+    }
+
+    /// The same but for table, protocol, metric, and some of its hops.
+    pub(crate) fn is_part_of(&self, whole: &Self) -> bool {
+        let bare = |route: &Self| Self { metric: 0, gone: false, ..route.copy(TableId::MAIN, Vec::new()) };
+        bare(self) == bare(whole) && self.has_ways_of(whole)
+    }
+
+    /// Each of its hops is one of that route's.
+    pub(crate) fn has_ways_of(&self, whole: &Self) -> bool {
+        self.hops.iter().all(|hop| whole.hops.iter().any(|other| other.is_way(hop)))
+    }
+
+    /// What is deleted by itself: IPv6 holds each hop as a route, and one may be another program's.
+    pub(crate) fn parts(&self) -> Vec<Self> {
+        if self.destination.is_ipv4() || self.hops.len() < 2 {
+            return vec![self.clone()];
+        }
+        self.hops.iter().map(|hop| self.copy(self.table, vec![hop.clone()])).collect()
+    }
+
+    /// Reads a kernel message; `None` for what is no route, or not `wanted`, which is asked before
+    /// memory is taken: a dump may be of a million.
+    pub(crate) fn read(payload: &[u8], wanted: &dyn Fn(Prefix) -> bool) -> Result<Option<Self>, DecodeError> {
+        let (head, rest) = payload.split_first_chunk::<HEAD>().ok_or("a short route")?;
+        let mut destination = match head[0] {
+            2 => Prefix::everything(Family::V4),
+            10 => Prefix::everything(Family::V6),
+            _ => return Ok(None),
         };
-        for attribute in &message.attributes {
-            match attribute {
-                RouteAttribute::Destination(address) => {
-                    let address = plain(address)?;
-                    route.destination = Prefix::containing(address, header.destination_prefix_length).ok()?;
-                }
-                RouteAttribute::Table(table) => route.table = TableId(*table),
-                RouteAttribute::Priority(metric) => route.metric = *metric,
-                RouteAttribute::Oif(oif) => single.oif = *oif,
-                RouteAttribute::Gateway(_) | RouteAttribute::Via(_) => single.gateway = gateway(attribute),
-                RouteAttribute::MultiPath(hops) => route.hops = hops.iter().map(Hop::read).collect(),
-                RouteAttribute::Encap(_) | RouteAttribute::NhId(_) | RouteAttribute::NewDestination(_) => {
-                    route.special = true;
-                }
-                _ => {}
+        for attribute in NlasIterator::new(rest) {
+            let attribute = attribute?;
+            if attribute.kind() == RTA_DST {
+                destination = prefix(attribute.value(), head[1])?;
+                break;
             }
         }
-        // IPv6 names the loopback interface as the way out of an unreachable route.
-        let leaves = !matches!(
-            route.kind,
-            RouteType::Unreachable | RouteType::BlackHole | RouteType::Prohibit | RouteType::Throw
-        );
-        if leaves && route.hops.is_empty() {
-            route.hops.push(single);
+        if !wanted(destination) {
+            return Ok(None);
         }
-        Some(route)
+        let mut object = Object::read(payload, HEAD)?;
+        let mut hops = Vec::new();
+        let mut rest = object.attributes.get(&RTA_MULTIPATH).map(Vec::as_slice).unwrap_or_default();
+        while let Some(length) = rest.first_chunk().map(|two| usize::from(u16::from_ne_bytes(*two))) {
+            hops.push(Object::read(rest.get(..length).ok_or("a hop cut short")?, HOP)?);
+            rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+        }
+        if let (true, Some(oif)) = (hops.is_empty(), object.attributes.get(&RTA_OIF)) {
+            let head = [&[0, 0, object.head[8], 0], &oif[..]].concat();
+            hops.push(Object { head, attributes: object.attributes.clone() });
+        }
+        for hop in &mut hops {
+            (hop.head[0], hop.head[1], hop.head[2]) = (0, 0, hop.head[2] & (DEAD | ONLINK));
+            hop.attributes.retain(|kind, _| OF_HOP.contains(kind));
+        }
+        // `rta_expires` is the third number; it is negative when the time is over.
+        let info = Object {
+            head: object.attributes.remove(&RTA_CACHEINFO).unwrap_or_default(),
+            ..Object::default()
+        };
+        let gone = info.word(8).cast_signed() < 0 || object.word(8) & RTM_F_CLONED != 0;
+        let table = TableId(object.number(RTA_TABLE).unwrap_or(object.head[4].into()));
+        let metric = object.number(RTA_PRIORITY).unwrap_or(0);
+        object.head[4] = 0;
+        object.head[8..].fill(0);
+        let mut route = Self { table, destination, metric, object, hops: Vec::new(), gone };
+        // IPv6 names the loopback interface as the way out of a route without one.
+        let deviceless = route.is_deviceless();
+        route.object.attributes.retain(|kind, value| match *kind {
+            RTA_SRC | RTA_METRICS | RTA_TTL_PROPAGATE => true,
+            RTA_PREF => value[..] != [0],
+            RTA_FLOW => deviceless,
+            _ => false,
+        });
+        let protocol = route.object.head[5];
+        route = route.copy(table, if deviceless { Vec::new() } else { hops.into_iter().map(Hop).collect() });
+        route.object.head[5] = protocol;
+        Ok(Some(route))
     }
 
-    /// The message that adds, replaces or deletes it: always the full key, with the protocol.
-    pub(crate) fn message(&self) -> RouteMessage {
-        let mut message = RouteMessage::default();
-        message.header.address_family = address_family(Family::of(self.destination.address()));
-        message.header.destination_prefix_length = self.destination.length();
-        message.header.protocol = RouteProtocol::from(self.protocol);
-        message.header.scope = self.scope;
-        message.header.kind = self.kind;
-        let attributes = &mut message.attributes;
-        attributes.push(RouteAttribute::Table(self.table.0));
-        if self.destination.length() > 0 {
-            attributes.push(RouteAttribute::Destination(self.destination.address().into()));
+    /// The message that adds or replaces it, with these flags.
+    pub(crate) fn addition(&self, flags: u16) -> Message {
+        self.message(RTM_NEWROUTE, flags, self.object.clone(), &OF_HOP)
+    }
+
+    /// The messages that delete it if it is ours: the full key, with our protocol, for each part.
+    pub(crate) fn deletions(&self) -> impl Iterator<Item = Message> {
+        self.parts().into_iter().map(|part| {
+            let mut object = part.copy(part.table, Vec::new()).object;
+            object.attributes.retain(|kind, _| *kind == RTA_SRC);
+            part.message(RTM_DELROUTE, 0, object, &OF_GATEWAY)
+        })
+    }
+
+    fn message(&self, kind: u16, flags: u16, object: Object, of_hop: &[u16]) -> Message {
+        let mut object = object.with(RTA_TABLE, self.table.0.to_ne_bytes());
+        if !self.destination.is_default() {
+            object = object.with(RTA_DST, octets(self.destination.address()));
         }
         if self.metric > 0 {
-            attributes.push(RouteAttribute::Priority(self.metric));
+            object = object.with(RTA_PRIORITY, self.metric.to_ne_bytes());
         }
-        // Of several hops none is named: we make no such route, and when one that carries our
-        // protocol is deleted, table, prefix, metric and protocol tell which.
-        if let [hop] = &self.hops[..] {
-            if hop.oif != 0 {
-                attributes.push(RouteAttribute::Oif(hop.oif));
+        let mut hops = self.hops.clone();
+        for Hop(hop) in &mut hops {
+            hop.head[2] &= ONLINK;
+            hop.attributes.retain(|kind, _| of_hop.contains(kind));
+            let length = u16::try_from(hop.bytes().len()).unwrap_or(0);
+            hop.head[..2].copy_from_slice(&length.to_ne_bytes());
+        }
+        match &mut hops[..] {
+            [] => {}
+            [Hop(hop)] => {
+                object.head[8] = hop.head[2];
+                object.attributes.append(&mut hop.attributes);
+                object = object.with(RTA_OIF, &hop.head[4..]);
             }
-            match hop.gateway {
-                Some(IpAddr::V6(gateway)) if self.destination.is_ipv4() => {
-                    attributes.push(RouteAttribute::Via(RouteVia::Inet6(gateway)));
-                }
-                Some(gateway) => attributes.push(RouteAttribute::Gateway(gateway.into())),
-                None => {}
-            }
-            if hop.onlink {
-                message.header.flags |= RouteFlags::Onlink;
+            hops => {
+                object =
+                    object.with(RTA_MULTIPATH, hops.iter().flat_map(|hop| hop.0.bytes()).collect::<Vec<_>>())
             }
         }
-        message
-    }
-}
-
-impl Hop {
-    fn read(hop: &RouteNextHop) -> Self {
-        Self {
-            oif: hop.interface_index,
-            gateway: hop.attributes.iter().find_map(gateway),
-            onlink: hop.flags.contains(RouteNextHopFlags::Onlink),
-        }
-    }
-}
-
-/// The kernel's number of a family.
-pub(crate) fn address_family(family: Family) -> AddressFamily {
-    match family {
-        Family::V4 => AddressFamily::Inet,
-        Family::V6 => AddressFamily::Inet6,
-    }
-}
-
-/// The family of the kernel's number, if it is one that rules and routes of ours can have.
-pub(crate) fn family_of(number: AddressFamily) -> Option<Family> {
-    [Family::V4, Family::V6].into_iter().find(|family| address_family(*family) == number)
-}
-
-fn plain(address: &RouteAddress) -> Option<IpAddr> {
-    match address {
-        RouteAddress::Inet(address) => Some(IpAddr::V4(*address)),
-        RouteAddress::Inet6(address) => Some(IpAddr::V6(*address)),
-        _ => None,
-    }
-}
-
-fn gateway(attribute: &RouteAttribute) -> Option<IpAddr> {
-    match attribute {
-        RouteAttribute::Gateway(address) => plain(address),
-        RouteAttribute::Via(RouteVia::Inet(address)) => Some(IpAddr::V4(*address)),
-        RouteAttribute::Via(RouteVia::Inet6(address)) => Some(IpAddr::V6(*address)),
-        _ => None,
+        Message { kind, flags, bytes: object.bytes() }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn ifindex() -> Ifindex {
-        Ifindex::try_from(7).expect("valid")
-    }
-
-    #[test]
-    fn each_of_ours_reads_back_as_itself() {
-        let table = TableId(65_789);
-        let gateway4 = NextHop::Gateway("192.0.2.1".parse().expect("an address"));
-        let gateway6 = NextHop::Gateway("fe80::1".parse().expect("an address"));
-        let via6 = Hop { oif: 3, gateway: Some("fe80::2".parse().expect("an address")), onlink: true };
-        for route in [
-            Route::default_by(table, ifindex(), Family::V4, gateway4),
-            Route::default_by(table, ifindex(), Family::V6, gateway6),
-            Route::default_by(table, ifindex(), Family::V4, NextHop::PointToPoint),
-            Route::subnet(table, ifindex(), "192.0.2.0/24".parse().expect("a prefix")),
-            Route::subnet(table, ifindex(), "2001:db8::/64".parse().expect("a prefix")),
-            Route::fallback(table, Family::V4),
-            Route::fallback(table, Family::V6),
-            Route::ours(table, "10.88.0.0/16".parse().expect("a prefix"), via6),
-        ] {
-            assert_eq!(Route::of(&route.message()), Some(route.clone()));
-            assert!(route.is_ours());
-        }
-    }
-
-    #[test]
-    fn a_multipath_or_special_route_is_seen_as_such() {
-        let mut message = Route::fallback(TableId(254), Family::V4).message();
-        message.header.kind = RouteType::Unicast;
-        let mut hop = RouteNextHop::default();
-        hop.interface_index = 4;
-        hop.attributes =
-            vec![RouteAttribute::Gateway("192.0.2.9".parse::<IpAddr>().expect("an address").into())];
-        message.attributes.push(RouteAttribute::MultiPath(vec![hop.clone(), hop]));
-        let route = Route::of(&message).expect("a route");
-        assert_eq!(route.hops.len(), 2);
-        assert!(route.leaves_by(4) && !route.special);
-        message.attributes.push(RouteAttribute::NhId(9));
-        assert!(Route::of(&message).expect("a route").special);
-    }
-
-    proptest! {
-        #[test]
-        fn a_delete_always_names_table_and_protocol(address: IpAddr, length in 0u8..=32, table: u32) {
-            let prefix = Prefix::containing(address, length).expect("at most 32");
-            let message = Route::subnet(TableId(table), ifindex(), prefix).message();
-            prop_assert_eq!(message.header.protocol, RouteProtocol::Other(PROTOCOL));
-            prop_assert!(message.attributes.contains(&RouteAttribute::Table(table)));
-            prop_assert!(message.attributes.contains(&RouteAttribute::Oif(7)));
-        }
-    }
-}
+mod tests;

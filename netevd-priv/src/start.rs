@@ -2,8 +2,8 @@
 
 use crate::apply::Helper;
 use crate::channel::Channel;
+use crate::doorbell::Doorbell;
 use crate::error::{StartError, cannot};
-use crate::kernel::Kernel;
 use crate::lockdown::lock_down;
 use crate::netlink::Netlink;
 use crate::report::Report;
@@ -20,6 +20,7 @@ pub(crate) const CHANNEL: RawFd = 3;
 const POLICY: RawFd = 4;
 /// The policy's number, free again once it is read.
 pub(crate) const NETLINK: RawFd = 4;
+pub(crate) const DOORBELL: RawFd = 5;
 const POLICY_MAX: u64 = 64 << 10;
 
 const USAGE: &str = "usage: netevd-priv [--connect SOCKET --policy FILE | --help | --version]";
@@ -44,7 +45,7 @@ pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let (channel, mut helper) = match start(paths) {
+    let (channel, doorbell, mut helper) = match start(paths) {
         Ok(started) => started,
         Err(error) => {
             log(&error.reason);
@@ -52,17 +53,17 @@ pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         }
     };
     let mut report = Report::default();
-    let served = session::serve(&channel, &mut helper, &mut report);
+    let served = session::serve(&channel, &doorbell, &mut helper, &mut report);
     report.close(Duration::ZERO, true).iter().for_each(|sum| log(sum));
-    // The kernel closes both at the end: the filter need not permit close(2).
-    std::mem::forget((channel, helper));
+    // The kernel closes all three at the end: the filter need not permit close(2).
+    std::mem::forget((channel, doorbell, helper));
     let Err(error) = served else { return ExitCode::SUCCESS };
     log(&format!("{error}; ending, rules and routes stay as they are"));
     ExitCode::from(2)
 }
 
 /// `paths` are the socket's and the policy's; without them both were passed as descriptors.
-fn start(paths: Option<(&str, &str)>) -> Result<(Channel, Helper), StartError> {
+fn start(paths: Option<(&str, &str)>) -> Result<(Channel, Doorbell, Helper), StartError> {
     let (channel, policy) = if let Some((socket, policy)) = paths {
         // What was inherited would stand where the two belong.
         sys::close_from(3).map_err(cannot("close_range"))?;
@@ -83,12 +84,13 @@ fn start(paths: Option<(&str, &str)>) -> Result<(Channel, Helper), StartError> {
     let policy = text.parse().map_err(faulty)?;
     let failed = cannot("open a netlink socket");
     let netlink = Netlink::open().map_err(&failed)?;
-    // The lowest free number (the standard library opens 0, 1 and 2 if they are closed).
-    if netlink.socket.as_raw_fd() != NETLINK {
-        return Err(failed(io::Error::other("it is not descriptor 4")));
+    let doorbell = Doorbell::open().map_err(&failed)?;
+    // The lowest free numbers (the standard library opens 0, 1 and 2 if they are closed).
+    if [netlink.socket.as_raw_fd(), doorbell.socket.as_raw_fd()] != [NETLINK, DOORBELL] {
+        return Err(failed(io::Error::other("it is not descriptor 4 or 5")));
     }
     lock_down()?;
-    Ok((channel, Helper::new(Kernel { netlink }, policy)))
+    Ok((channel, doorbell, Helper::new(netlink, policy)))
 }
 
 /// Writes one line to standard error. A log that is gone must not end the helper.

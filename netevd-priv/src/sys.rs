@@ -39,8 +39,17 @@ pub(crate) fn close_from(first: u32) -> Result<(), Errno> {
 /// that one calls the kernel on some machines and not on others, and the seccomp filter must
 /// permit the same on all.
 pub(crate) fn monotonic() -> Duration {
+    clock(libc::CLOCK_MONOTONIC)
+}
+
+/// The processor time that this process has used, in the same way.
+pub(crate) fn processor_time() -> Duration {
+    clock(libc::CLOCK_PROCESS_CPUTIME_ID)
+}
+
+fn clock(clock: libc::clockid_t) -> Duration {
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the pointer is to a value of the type that the call fills in.
-    unsafe { libc::syscall(libc::SYS_clock_gettime, libc::CLOCK_MONOTONIC, &raw mut now) };
+    unsafe { libc::syscall(libc::SYS_clock_gettime, clock, &raw mut now) };
     TimeSpec::from_timespec(now).into()
 }

@@ -12,36 +12,38 @@ pub fn family(is_ipv4: bool) -> &'static str {
     if is_ipv4 { "ipv4" } else { "ipv6" }
 }
 
-/// `rtm_protocol`: include/uapi/linux/rtnetlink.h, /etc/iproute2/rt_protos; else the number.
+/// `rtm_protocol`, with their names: include/uapi/linux/rtnetlink.h, /etc/iproute2/rt_protos.
+pub const ROUTE_PROTOCOLS: [(u8, &str); 24] = [
+    (0, "unspec"),
+    (1, "redirect"),
+    (2, "kernel"),
+    (3, "boot"),
+    (4, "static"),
+    (8, "gated"),
+    (9, "ra"),
+    (10, "mrt"),
+    (11, "zebra"),
+    (12, "bird"),
+    (13, "dnrouted"),
+    (14, "xorp"),
+    (15, "ntk"),
+    (16, "dhcp"),
+    (18, "keepalived"),
+    (42, "babel"),
+    (84, "ovn"),
+    (99, "openr"),
+    (110, "netevd"),
+    (186, "bgp"),
+    (187, "isis"),
+    (188, "ospf"),
+    (189, "rip"),
+    (192, "eigrp"),
+];
+
+/// `rtm_protocol`; without a name the number.
 pub fn route_protocol(protocol: u8) -> Cow<'static, str> {
-    let name = match protocol {
-        0 => "unspec",
-        1 => "redirect",
-        2 => "kernel",
-        3 => "boot",
-        4 => "static",
-        8 => "gated",
-        9 => "ra",
-        10 => "mrt",
-        11 => "zebra",
-        12 => "bird",
-        13 => "dnrouted",
-        14 => "xorp",
-        15 => "ntk",
-        16 => "dhcp",
-        18 => "keepalived",
-        42 => "babel",
-        84 => "ovn",
-        99 => "openr",
-        110 => "netevd",
-        186 => "bgp",
-        187 => "isis",
-        188 => "ospf",
-        189 => "rip",
-        192 => "eigrp",
-        _ => return named(None, protocol.into()),
-    };
-    Cow::Borrowed(name)
+    let name = ROUTE_PROTOCOLS.iter().find(|(number, _)| *number == protocol).map(|(_, name)| *name);
+    named(name, protocol.into())
 }
 
 /// `ipproto`: /etc/protocols; else the number.

@@ -25,6 +25,20 @@ pub(crate) fn pidfd_open(pid: u32) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// A file's access list in the kernel's form, acl(5); `None` without one, or where it cannot be read.
+pub(crate) fn access_list(file: &OwnedFd) -> Option<Vec<u8>> {
+    // fgetxattr(2) takes no descriptor that was opened with O_PATH.
+    let path = std::ffi::CString::new(format!("/proc/self/fd/{}", file.as_raw_fd())).ok()?;
+    // More entries than anybody writes; a longer list is not read.
+    let mut list = vec![0_u8; 4 + 8 * 512];
+    let name = c"system.posix_acl_access";
+    // SAFETY: both names end in a zero byte, and the kernel writes no more than the given length.
+    let length =
+        unsafe { libc::getxattr(path.as_ptr(), name.as_ptr(), list.as_mut_ptr().cast(), list.len()) };
+    list.truncate(usize::try_from(length).ok()?);
+    Some(list)
+}
+
 /// Marks every descriptor from 3 on close-on-exec, so that no script inherits one, whoever opened
 /// it (close_range(2), CLOSE_RANGE_CLOEXEC, Linux 5.11). Older kernels refuse the flag; there the
 /// flags given at opening have to do.

@@ -7,15 +7,34 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// What stands in the frame before the first address: which request, ifindex, family, and count.
-const BEFORE: usize = 4 + 4 + 4 + 8;
+/// The rest of the frame: which request, ifindex, which rules, family, count, and the way.
+const BEFORE: usize = 4 + 4 + 4 + 4 + 8 + 4;
+
+/// An address that a router can have: not multicast, broadcast, loopback, unspecified, IPv4-mapped, nor of
+/// 0/8 and 240/4. Link-local addresses are: clouds use them.
+pub fn is_router(address: IpAddr) -> bool {
+    let other = match address {
+        IpAddr::V4(a) => matches!(a.octets()[0], 0 | 240..),
+        IpAddr::V6(a) => a.to_ipv4_mapped().is_some(),
+    };
+    !(other || address.is_multicast() || address.is_loopback() || address.is_unspecified())
+}
+
+/// An address whose traffic is routed: such a one, and not link-local.
+pub fn is_source(address: IpAddr) -> bool {
+    let link_local = match address {
+        IpAddr::V4(a) => a.is_link_local(),
+        IpAddr::V6(a) => a.is_unicast_link_local(),
+    };
+    is_router(address) && !link_local
+}
 
 /// Addresses of one family, in an order of the worker's choice.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Addresses {
-    /// IPv4, at most 59.
+    /// IPv4, at most 505.
     V4(List<Ipv4Addr>),
-    /// IPv6, at most 14.
+    /// IPv6, at most 126.
     V6(List<Ipv6Addr>),
 }
 
@@ -122,16 +141,40 @@ mod tests {
 
     #[test]
     fn lists_hold_each_address_once_and_are_no_longer_than_a_frame_allows() {
-        let lists = Addresses::lists(many(100));
+        let lists = Addresses::lists(many(600));
         let lengths: Vec<usize> = lists.iter().map(|list| list.iter().count()).collect();
-        assert_eq!(lengths, [59, 41, 14, 14, 14, 14, 14, 14, 14, 2]);
+        assert_eq!(lengths, [505, 95, 126, 126, 126, 126, 96]);
         let mut all: Vec<IpAddr> = lists.iter().flat_map(Addresses::iter).collect();
-        let mut expected: Vec<IpAddr> = many(100).collect();
+        let mut expected: Vec<IpAddr> = many(600).collect();
         all.sort();
         expected.sort();
         assert_eq!(all, expected);
         assert!(lists.iter().all(|list| list.iter().all(|address| Family::of(address) == list.family())));
         assert_eq!(Addresses::lists([]), []);
+    }
+
+    #[test]
+    fn ranges_that_no_router_and_no_source_has() {
+        let address = |text: &str| text.parse::<IpAddr>().expect("an address");
+        for text in [
+            "0.1.2.3",
+            "127.0.0.1",
+            "224.0.0.5",
+            "240.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "ff02::1",
+            "::ffff:192.0.2.1",
+        ] {
+            assert!(!is_router(address(text)) && !is_source(address(text)), "{text}");
+        }
+        for text in ["169.254.1.1", "fe80::1"] {
+            assert!(is_router(address(text)) && !is_source(address(text)), "{text}");
+        }
+        for text in ["192.0.2.1", "10.0.0.1", "2001:db8::1", "fd00::1"] {
+            assert!(is_router(address(text)) && is_source(address(text)), "{text}");
+        }
     }
 
     #[test]

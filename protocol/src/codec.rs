@@ -9,7 +9,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use std::fmt;
 
 /// The longest frame in bytes, both ways.
-pub const MAX_FRAME: usize = 256;
+pub const MAX_FRAME: usize = 2048;
 
 /// Why a frame is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub fn decode_reply(frame: &[u8]) -> Result<Reply, CodecError> {
 }
 
 fn encode<T: Serialize>(value: &T) -> Vec<u8> {
-    // No value of ours reaches 256 bytes, and nothing else can fail when writing to memory:
+    // No value of ours is longer than a frame, and nothing else can fail when writing to memory:
     // tests encode the largest of each.
     bincode::serde::encode_to_vec(value, CONFIG).unwrap_or_default()
 }
@@ -79,7 +79,7 @@ impl fmt::Display for CodecError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             CodecError::Empty => "an empty frame",
-            CodecError::TooLong => "a frame of more than 256 bytes",
+            CodecError::TooLong => "a frame of more than 2048 bytes",
             CodecError::Malformed => "a malformed frame",
             CodecError::Trailing => "a frame with trailing bytes",
             CodecError::NotCanonical => "a frame that is not canonical",
@@ -92,7 +92,10 @@ impl std::error::Error for CodecError {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Addresses, Family, Ifindex, NextHop, Prefix, Refusal, RouteKind, Selector};
+    use crate::{
+        Addresses, Family, Ifindex, Links, NextHop, Prefix, Prefixes, Refusal, Rules, TableId, Through,
+    };
+    use proptest::collection::vec;
     use proptest::prelude::*;
     use std::net::IpAddr;
 
@@ -100,52 +103,55 @@ mod tests {
         (1u32..=i32::MAX as u32).prop_map(|n| Ifindex::try_from(n).expect("in range"))
     }
 
-    fn prefix() -> impl Strategy<Value = Prefix> {
-        (any::<IpAddr>(), 0u8..=32).prop_map(|(a, n)| Prefix::containing(a, n).expect("at most 32"))
+    fn family() -> impl Strategy<Value = Family> {
+        prop_oneof![Just(Family::V4), Just(Family::V6)]
     }
 
-    /// The longest lists among them: 59 IPv4 or 14 IPv6 addresses.
-    fn addresses() -> impl Strategy<Value = Addresses> {
-        let many = prop::collection::vec(any::<IpAddr>(), 1..150);
-        many.prop_map(|many| Addresses::lists(many).swap_remove(0))
+    /// The longest lists among them.
+    fn prefixes() -> impl Strategy<Value = Prefixes> {
+        let prefix = |(a, n): (IpAddr, u8)| Prefix::containing(a, n).or(Prefix::containing(a, n % 33));
+        let prefix = (any::<IpAddr>(), 0u8..=128).prop_map(prefix);
+        vec(prefix, 1..600).prop_map(|many| {
+            Prefixes::lists(many.into_iter().map(|prefix| prefix.expect("a length"))).swap_remove(0)
+        })
+    }
+
+    fn rules() -> impl Strategy<Value = Rules> {
+        let addresses = vec(any::<IpAddr>(), 1..1200).prop_map(|many| Addresses::lists(many).swap_remove(0));
+        prop_oneof![addresses.prop_map(Rules::Addresses), family().prop_map(Rules::Mark)]
     }
 
     fn request() -> impl Strategy<Value = Request> {
-        let family = prop_oneof![Just(Family::V4), Just(Family::V6)];
-        let selector = prop_oneof![Just(Selector::From), Just(Selector::To)];
-        let hop = prop_oneof![any::<IpAddr>().prop_map(NextHop::Gateway), Just(NextHop::PointToPoint)];
-        let route = prop_oneof![
-            Just(RouteKind::Default),
-            Just(RouteKind::Fallback),
-            prefix().prop_map(RouteKind::Subnet),
-            prefix().prop_map(RouteKind::Local),
+        let next_hop = prop_oneof![
+            any::<IpAddr>().prop_map(NextHop::Gateway),
+            any::<u32>().prop_map(|table| NextHop::Table(TableId(table))),
+            Just(NextHop::PointToPoint),
+            Just(NextHop::Nothing),
         ];
+        let through = prop_oneof![Just(Through::Table), Just(Through::MainFirst)];
+        let except = vec(ifindex(), 0..=Links::MOST).prop_map(|links| Links::new(links).expect("few"));
         prop_oneof![
             any::<u16>().prop_map(|version| Request::Hello { version }),
-            (ifindex(), selector.clone(), any::<IpAddr>())
-                .prop_map(|(ifindex, selector, address)| Request::AddRule { ifindex, selector, address }),
-            (ifindex(), addresses())
-                .prop_map(|(ifindex, addresses)| Request::AddRules { ifindex, addresses }),
-            (ifindex(), selector, any::<IpAddr>())
-                .prop_map(|(ifindex, selector, address)| Request::DelRule { ifindex, selector, address }),
-            (ifindex(), family.clone(), hop).prop_map(|(ifindex, family, next_hop)| Request::SetDefault {
+            (ifindex(), rules(), through).prop_map(|(ifindex, rules, through)| Request::AddRules {
+                ifindex,
+                rules,
+                through
+            }),
+            (ifindex(), rules()).prop_map(|(ifindex, rules)| Request::DelRules { ifindex, rules }),
+            (ifindex(), family(), next_hop).prop_map(|(ifindex, family, next_hop)| Request::SetDefault {
                 ifindex,
                 family,
                 next_hop
             }),
-            (ifindex(), any::<IpAddr>())
-                .prop_map(|(ifindex, address)| Request::AddSubnet { ifindex, address }),
-            (ifindex(), prefix())
-                .prop_map(|(ifindex, destination)| Request::AddLocal { ifindex, destination }),
-            (ifindex(), family, route).prop_map(|(ifindex, family, route)| Request::DelRoute {
+            (ifindex(), except, prefixes()).prop_map(|(ifindex, except, prefixes)| Request::Copy {
                 ifindex,
-                family,
-                route
+                except,
+                prefixes
             }),
-            ifindex().prop_map(|ifindex| Request::Purge { ifindex }),
+            (ifindex(), prefixes()).prop_map(|(ifindex, prefixes)| Request::Follow { ifindex, prefixes }),
+            (ifindex(), prefixes()).prop_map(|(ifindex, prefixes)| Request::DelRoutes { ifindex, prefixes }),
             Just(Request::SyncBegin),
             Just(Request::SyncEnd),
-            Just(Request::Ping),
         ]
     }
 
@@ -168,7 +174,7 @@ mod tests {
         }
 
         #[test]
-        fn what_decodes_is_canonical(frame in prop::collection::vec(any::<u8>(), 0..300)) {
+        fn what_decodes_is_canonical(frame in vec(any::<u8>(), 0..300)) {
             if let Ok(request) = decode_request(&frame) { prop_assert_eq!(encode_request(&request), frame.clone()); }
             if let Ok(reply) = decode_reply(&frame) { prop_assert_eq!(encode_reply(&reply), frame); }
         }
@@ -182,43 +188,66 @@ mod tests {
         }
     }
 
+    /// The frame of `request`, changed at `at`.
+    fn with(request: &Request, at: usize, bytes: &[u8]) -> Result<Request, CodecError> {
+        let mut frame = encode_request(request);
+        frame[at..at + bytes.len()].copy_from_slice(bytes);
+        decode_request(&frame)
+    }
+
     #[test]
     fn values_outside_their_types_are_refused() {
+        let malformed = Err(CodecError::Malformed);
         let ifindex = Ifindex::try_from(7).expect("valid");
-        let mut frame = encode_request(&Request::Purge { ifindex });
-        frame[4..8].copy_from_slice(&0u32.to_le_bytes());
-        assert_eq!(decode_request(&frame), Err(CodecError::Malformed));
+        let net = Prefixes::from("192.0.2.0/23".parse::<Prefix>().expect("a prefix"));
+        let delete = Request::DelRoutes { ifindex, prefixes: net.clone() };
+        assert_eq!(encode_request(&delete).len(), 4 + 4 + 4 + 8 + 1 + 3);
+        assert_eq!(with(&delete, 4, &0u32.to_le_bytes()), malformed);
+        // Host bits, a length beyond the address, fewer bytes than the length needs, more than there are.
+        assert_eq!(with(&delete, 23, &[1]), malformed);
+        assert_eq!(with(&delete, 20, &[33]), malformed);
+        assert_eq!(with(&delete, 20, &[25]), malformed);
+        assert_eq!(with(&delete, 12, &(1u64 << 61).to_le_bytes()), malformed);
+        assert_eq!(with(&delete, 8, &[2]), malformed);
 
-        let net = "192.0.2.0/24".parse().expect("a prefix");
-        let mut frame = encode_request(&Request::AddLocal { ifindex, destination: net });
-        let last = frame.len() - 1;
-        frame[last - 1] = 1; // host bits set
-        assert_eq!(decode_request(&frame), Err(CodecError::Malformed));
-        frame[last - 1] = 0;
-        frame[last] = 33; // longer than an IPv4 address
-        assert_eq!(decode_request(&frame), Err(CodecError::Malformed));
+        let links = Links::new([ifindex, Ifindex::try_from(9).expect("valid")]).expect("few");
+        let copy = Request::Copy { ifindex, except: links, prefixes: net };
+        assert!(with(&copy, 16, &8u32.to_le_bytes()).is_ok());
+        assert_eq!(with(&copy, 16, &9u32.to_le_bytes()), Err(CodecError::NotCanonical));
+        assert_eq!(with(&copy, 16, &10u32.to_le_bytes()), Err(CodecError::NotCanonical));
+        assert_eq!(with(&copy, 8, &(1u64 << 61).to_le_bytes()), malformed);
 
-        let addresses = Addresses::from(IpAddr::from([192, 0, 2, 3]));
-        let mut frame = encode_request(&Request::AddRules { ifindex, addresses });
-        assert_eq!(frame.len(), 24);
+        let rules = Rules::Addresses(IpAddr::from([192, 0, 2, 3]).into());
+        let add = Request::AddRules { ifindex, rules, through: Through::Table };
+        let frame = encode_request(&add);
+        assert_eq!(frame.len(), 32);
         // A frame that only claims to hold more, and one that holds none.
-        frame[12..20].copy_from_slice(&(1u64 << 61).to_le_bytes());
-        assert_eq!(decode_request(&frame), Err(CodecError::Malformed));
-        frame[12..20].copy_from_slice(&0u64.to_le_bytes());
-        assert_eq!(decode_request(&frame[..20]), Err(CodecError::Malformed));
-        // As many as fit are permitted: 60 IPv4 addresses make 260 bytes, 15 IPv6 ones too.
-        for (family, most, bytes) in [(0u8, 59u8, 4), (1, 14, 16)] {
-            let mut longest = frame[..8].to_vec();
-            longest.extend([family, 0, 0, 0, most, 0, 0, 0, 0, 0, 0, 0]);
-            longest.resize(20 + usize::from(most) * bytes, 1);
-            assert!(decode_request(&longest).is_ok());
-            longest[12] += 1;
-            longest.resize(longest.len() + bytes, 1);
-            assert_eq!(decode_request(&longest), Err(CodecError::TooLong));
+        assert_eq!(with(&add, 16, &(1u64 << 61).to_le_bytes()), malformed);
+        assert_eq!(decode_request(&[&frame[..16], &[0; 8], &frame[28..]].concat()), malformed);
+        for (family, most, bytes) in [(0u8, 505usize, 4), (1, 126, 16)] {
+            let rest = |count: usize| [vec![1; count * bytes], vec![0; 4]].concat();
+            let head = [&frame[..12], &[family, 0, 0, 0]].concat();
+            let of = |count: usize| {
+                decode_request(&[&head[..], &(count as u64).to_le_bytes(), &rest(count)].concat())
+            };
+            assert!(of(most).is_ok());
+            assert_eq!(of(most + 1), Err(CodecError::TooLong));
         }
 
-        assert_eq!(decode_request(&99u32.to_le_bytes()), Err(CodecError::Malformed));
+        assert_eq!(decode_request(&99u32.to_le_bytes()), malformed);
         assert_eq!(decode_request(&[]), Err(CodecError::Empty));
-        assert_eq!(decode_request(&[0; 257]), Err(CodecError::TooLong));
+        assert_eq!(decode_request(&[0; MAX_FRAME + 1]), Err(CodecError::TooLong));
+    }
+
+    #[test]
+    fn the_longest_requests_fit_a_frame() {
+        let links = |n: u32| (1..=n).map(|n| Ifindex::try_from(n).expect("valid"));
+        let except = Links::new(links(16)).expect("few");
+        let ifindex = links(1).next().expect("one");
+        let nets = (0..2000u32).map(|n| Prefix::host(IpAddr::from(n.to_be_bytes())));
+        for prefixes in Prefixes::lists(nets) {
+            let request = Request::Copy { ifindex, except: except.clone(), prefixes };
+            assert_eq!(decode_request(&encode_request(&request)), Ok(request));
+        }
     }
 }

@@ -53,7 +53,7 @@ impl fmt::Display for BadIfindex {
 impl std::error::Error for BadIfindex {}
 
 /// Routing table number (`RTA_TABLE`, ip-route(8)).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TableId(pub u32);
 
 impl TableId {

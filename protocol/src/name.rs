@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// 1 to 15 bytes, neither `.` nor `..`, without `/`, `:` and white space. `we+b` is legal.
+/// Neither `.` nor `..`, without `/`, `:` and white space: `we+b` is legal. 1 to 15 bytes, an
+/// alternative name up to 127.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InterfaceName(String);
 
@@ -14,10 +15,22 @@ impl InterfaceName {
     /// The longest name, IFNAMSIZ less the terminating zero.
     pub const MAX: usize = 15;
 
+    /// The longest alternative name, ALTIFNAMSIZ less the terminating zero.
+    pub const ALTERNATIVE_MAX: usize = 127;
+
     /// Checks `name` by the kernel's own rule; a name that is not UTF-8 cannot reach here.
     pub fn new(name: &str) -> Result<Self, BadInterfaceName> {
+        Self::up_to(Self::MAX, name)
+    }
+
+    /// A name that may be one of the interface's alternative names, ip-link(8).
+    pub fn alternative(name: &str) -> Result<Self, BadInterfaceName> {
+        Self::up_to(Self::ALTERNATIVE_MAX, name)
+    }
+
+    fn up_to(longest: usize, name: &str) -> Result<Self, BadInterfaceName> {
         let legal = !name.is_empty()
-            && name.len() <= Self::MAX
+            && name.len() <= longest
             && name != "."
             && name != ".."
             && !name
@@ -58,5 +71,7 @@ mod tests {
         for bad in ["", ".", "..", "a/b", "a:b", "a b", "a\tb", "a\u{b}b", "a\0b", "abcdefghijklmnop"] {
             assert!(InterfaceName::new(bad).is_err(), "{bad:?}");
         }
+        assert!(InterfaceName::alternative("enp0s31f6-longer").is_ok());
+        assert!(InterfaceName::alternative(&"x".repeat(128)).is_err());
     }
 }

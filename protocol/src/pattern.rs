@@ -1,4 +1,5 @@
-//! Shell patterns over interface names, and lists of them with exclusions.
+//! Shell patterns over interface names, and lists of them with exclusions. Names are bytes: the
+//! kernel takes some that are no UTF-8.
 //!
 //! `*` any run, `?` any one byte, `[a-z]` and `[!a-z]` one of a set; all else is literal, so
 //! `we+b` matches itself. Matching is linear in pattern times name, both of which are short.
@@ -49,9 +50,10 @@ impl Pattern {
     }
 
     /// True when the whole of `name` matches.
-    pub fn matches(&self, name: &str) -> bool {
+    pub fn matches(&self, name: impl AsRef<[u8]>) -> bool {
+        let name = name.as_ref();
         // A name that holds pattern characters still matches itself.
-        self.0 == name || matches(self.0.as_bytes(), name.as_bytes())
+        self.0.as_bytes() == name || matches(self.0.as_bytes(), name)
     }
 }
 
@@ -92,13 +94,20 @@ impl PatternList {
     }
 
     /// True when some pattern includes `name` and none excludes it.
-    pub fn matches(&self, name: &str) -> bool {
-        self.include.iter().any(|p| p.matches(name)) && !self.excludes(name)
+    pub fn matches(&self, name: impl AsRef<[u8]>) -> bool {
+        self.lists(&[name])
+    }
+
+    /// The same of an interface with several names (ip-link(8), `altname`): some pattern includes
+    /// one of them, and none excludes any.
+    pub fn lists<N: AsRef<[u8]>>(&self, names: &[N]) -> bool {
+        names.iter().any(|name| self.include.iter().any(|p| p.matches(name)))
+            && !names.iter().any(|name| self.excludes(name))
     }
 
     /// True when some exclusion matches `name`.
-    pub fn excludes(&self, name: &str) -> bool {
-        self.exclude.iter().any(|p| p.matches(name))
+    pub fn excludes(&self, name: impl AsRef<[u8]>) -> bool {
+        self.exclude.iter().any(|p| p.matches(name.as_ref()))
     }
 
     /// The items as written, inclusions first.
@@ -238,10 +247,19 @@ mod tests {
     }
 
     #[test]
-    fn exclusions_win_whatever_the_order() {
+    fn an_exclusion_wins_wherever_it_is() {
         let list = PatternList::new(["!veth*", "*"]).expect("good");
         assert!(list.matches("eth0") && !list.matches("veth1"));
         assert!(!PatternList::default().matches("eth0"));
+    }
+
+    #[test]
+    fn an_interface_goes_by_any_of_its_names() {
+        let list = PatternList::new(["wan*", "eth1", "!*-guest"]).expect("good");
+        assert!(list.lists(&["eth0", "wan0"]) && list.lists(&["eth1"]));
+        assert!(!list.lists(&["eth0", "lan0"]) && !list.lists(&["eth1", "wan-guest"]));
+        assert!(!list.lists::<&str>(&[]));
+        assert!(list.matches(b"wan\xff"));
     }
 
     /// The plain recursive definition, written apart from the matcher.

@@ -82,11 +82,44 @@ impl Prefix {
             && Self::containing(address, self.length).is_ok_and(|p| p.address == self.address)
     }
 
-    /// A default route, or one of the few huge prefixes that VPN clients use to override one
-    /// without replacing it (0.0.0.0/1 and 128.0.0.0/1, ::/1, 2000::/3 and the like). An
-    /// interface with such a route is an uplink, and such a route is no local network.
+    /// True when `other` lies in this prefix, or is it.
+    pub fn covers(&self, other: Prefix) -> bool {
+        self.length <= other.length && self.contains(other.address)
+    }
+
+    /// The first host: the address after the network's own. None where that lies outside.
+    pub fn first_host(&self) -> Option<IpAddr> {
+        let first = match self.address {
+            IpAddr::V4(net) => IpAddr::V4((net.to_bits() | 1).into()),
+            IpAddr::V6(net) => IpAddr::V6((net.to_bits() | 1).into()),
+        };
+        Some(first).filter(|first| *first != self.address && self.contains(*first))
+    }
+
+    /// The prefix of a default route.
+    pub fn is_default(&self) -> bool {
+        self.length == 0
+    }
+
+    /// One of the few huge prefixes, longer than a default's, with which VPN clients override a
+    /// default without replacing it: 0.0.0.0/1, 128.0.0.0/1, ::/1, 2000::/3. Up to /7 outside
+    /// 224.0.0.0/3, for IPv6 up to /12 that overlaps 2000::/3.
     pub fn is_default_like(&self) -> bool {
-        self.length <= if self.is_ipv4() { 1 } else { 3 }
+        let special = match self.address {
+            IpAddr::V4(a) => self.length <= 7 && (self.length < 3 || a.octets()[0] < 224),
+            IpAddr::V6(a) => {
+                self.length <= 12 && (a.octets()[0] & 0xe0 == 0x20 || self.contains(Self::GLOBAL.into()))
+            }
+        };
+        self.length > 0 && special
+    }
+
+    /// The first address of 2000::/3.
+    const GLOBAL: Ipv6Addr = Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0);
+
+    /// fe80::/10, whose addresses mean something on one link only.
+    pub fn is_link_local(&self) -> bool {
+        self.length >= 10 && matches!(self.address, IpAddr::V6(a) if a.is_unicast_link_local())
     }
 }
 
@@ -144,9 +177,67 @@ mod tests {
         assert!("192.0.2.1/24".parse::<Prefix>().is_err());
         assert!("192.0.2.0/33".parse::<Prefix>().is_err());
         assert!("2001:db8::/129".parse::<Prefix>().is_err());
-        assert!("0.0.0.0/0".parse::<Prefix>().is_ok_and(|p| p.is_default_like()));
-        assert!("128.0.0.0/1".parse::<Prefix>().is_ok_and(|p| p.is_default_like()));
-        assert!("10.0.0.0/8".parse::<Prefix>().is_ok_and(|p| !p.is_default_like()));
+    }
+
+    fn prefix(text: &str) -> Prefix {
+        text.parse().expect("a prefix")
+    }
+
+    #[test]
+    fn the_first_host_of_a_subnet() {
+        for (net, first) in [
+            ("192.0.2.0/24", Some("192.0.2.1")),
+            ("192.0.2.128/25", Some("192.0.2.129")),
+            ("192.0.2.4/31", Some("192.0.2.5")),
+            ("192.0.2.4/32", None),
+            ("192.0.2.5/32", None),
+            ("2001:db8::/64", Some("2001:db8::1")),
+            ("2001:db8::/128", None),
+        ] {
+            assert_eq!(
+                prefix(net).first_host(),
+                first.map(|text| text.parse().expect("an address")),
+                "{net}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_huge_prefixes_of_vpn_clients() {
+        for huge in [
+            "0.0.0.0/1",
+            "128.0.0.0/1",
+            "192.0.0.0/2",
+            "192.0.0.0/3",
+            "8.0.0.0/7",
+            "2000::/3",
+            "::/1",
+            "::/2",
+            "2a00::/12",
+        ] {
+            assert!(prefix(huge).is_default_like(), "{huge}");
+        }
+        for other in [
+            "0.0.0.0/0",
+            "::/0",
+            "10.0.0.0/8",
+            "224.0.0.0/4",
+            "224.0.0.0/3",
+            "240.0.0.0/4",
+            "fc00::/7",
+            "8000::/1",
+            "2a00::/13",
+            "100::/8",
+        ] {
+            assert!(!prefix(other).is_default_like(), "{other}");
+        }
+        assert!(prefix("fe80::/10").is_link_local() && prefix("fe80::1").is_link_local());
+        assert!(!prefix("fe80::/9").is_link_local() && !prefix("169.254.0.0/16").is_link_local());
+        assert!(prefix("10.0.0.0/8").covers(prefix("10.1.0.0/16")) && prefix("::/0").covers(prefix("::/0")));
+        assert!(
+            !prefix("10.1.0.0/16").covers(prefix("10.0.0.0/8"))
+                && !prefix("0.0.0.0/0").covers(prefix("::/0"))
+        );
     }
 
     proptest! {

@@ -27,7 +27,7 @@ pub enum Refusal {
     Version,
     /// No interface has this index.
     NoInterface,
-    /// The interface's current name matches no pattern of the policy.
+    /// None of the interface's names matches a pattern of the policy, or one is excluded.
     NotListed,
     /// The loopback interface.
     Loopback,
@@ -36,8 +36,12 @@ pub enum Refusal {
     /// The address is not on that interface.
     AddressAbsent,
     /// On it, but tentative, failed its duplicate check, not of global scope, or of a range that
-    /// is never routed (127/8, 169.254/16, fe80::/10, multicast, unspecified).
+    /// is never routed (0/8, 127/8, 169.254/16, 240/4, fe80::/10, multicast, IPv4-mapped).
     AddressUnusable,
+    /// Another interface that is up has the address as well, and the policy does not share it.
+    AddressShared,
+    /// The policy names no mark for the interface.
+    MarkUnknown,
     /// The families of the request do not agree.
     Family,
     /// The gateway is no unicast address.
@@ -50,27 +54,24 @@ pub enum Refusal {
     GatewayUnknown,
     /// A route without a gateway, on an interface that needs one.
     NotPointToPoint,
-    /// main has no route for exactly this prefix.
+    /// The table that was named has no default by the interface.
     NoSuchRoute,
-    /// main's route for it leaves by an uplink.
-    RouteByUplink,
-    /// main's route for it is not copied: not unicast, several paths, a protocol outside kernel,
-    /// boot, static, dhcp and ra, a default, link-local or multicast prefix, the interface's own
-    /// subnet, or the policy says `local-networks no`.
+    /// A default by the interface cannot be copied whole, or the prefix is one that the request
+    /// cannot name (length 0; to follow the default also a huge or a link-local one).
     RouteNotCopyable,
+    /// The table that was named is `local`, or one of ours.
+    TableForbidden,
     /// The table holds a route that is not ours.
     TableConflict,
-    /// A rule that is not ours looks the table up, or stands at our priority.
+    /// A rule that is not ours looks the table up, without asking for a mark.
     RuleConflict,
-    /// The `local` rule does not precede our priorities, so our rules would hide own addresses.
-    LocalRule,
     /// One of the policy's limits is reached.
     Limit,
 }
 
 impl Refusal {
     /// Every reason, for tables and tests.
-    pub const ALL: [Refusal; 20] = [
+    pub const ALL: [Refusal; 21] = [
         Refusal::Version,
         Refusal::NoInterface,
         Refusal::NotListed,
@@ -78,6 +79,8 @@ impl Refusal {
         Refusal::Enslaved,
         Refusal::AddressAbsent,
         Refusal::AddressUnusable,
+        Refusal::AddressShared,
+        Refusal::MarkUnknown,
         Refusal::Family,
         Refusal::GatewayNotUnicast,
         Refusal::GatewayOwn,
@@ -85,13 +88,18 @@ impl Refusal {
         Refusal::GatewayUnknown,
         Refusal::NotPointToPoint,
         Refusal::NoSuchRoute,
-        Refusal::RouteByUplink,
         Refusal::RouteNotCopyable,
+        Refusal::TableForbidden,
         Refusal::TableConflict,
         Refusal::RuleConflict,
-        Refusal::LocalRule,
         Refusal::Limit,
     ];
+}
+
+impl From<Refusal> for Reply {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
 }
 
 impl fmt::Display for Refusal {
@@ -104,18 +112,19 @@ impl fmt::Display for Refusal {
             Refusal::Enslaved => "the interface is enslaved",
             Refusal::AddressAbsent => "the address is not on that interface",
             Refusal::AddressUnusable => "the address is not usable as a source",
+            Refusal::AddressShared => "another interface that is up has the address as well",
+            Refusal::MarkUnknown => "routing.marks names no mark for the interface",
             Refusal::Family => "the address families do not agree",
             Refusal::GatewayNotUnicast => "the gateway is no unicast address",
             Refusal::GatewayOwn => "the gateway is one of this host's own addresses",
             Refusal::GatewayOffLink => "the gateway is not on-link by that interface",
             Refusal::GatewayUnknown => "no route and no policy names this gateway for that interface",
             Refusal::NotPointToPoint => "the interface needs a gateway",
-            Refusal::NoSuchRoute => "main has no route for exactly this prefix",
-            Refusal::RouteByUplink => "main's route leaves by an uplink",
-            Refusal::RouteNotCopyable => "main's route is of a kind that is not copied",
+            Refusal::NoSuchRoute => "the table has no default through that interface",
+            Refusal::RouteNotCopyable => "the route is of a kind that is not copied",
+            Refusal::TableForbidden => "no default is taken from this table",
             Refusal::TableConflict => "the table holds a route that is not netevd's",
-            Refusal::RuleConflict => "a rule that is not netevd's uses the table or the priority",
-            Refusal::LocalRule => "the rule for table local does not precede netevd's priorities",
+            Refusal::RuleConflict => "a rule that is not netevd's looks the table up without a mark",
             Refusal::Limit => "a limit of the policy is reached",
         })
     }

@@ -1,18 +1,9 @@
 //! What the worker may ask of the helper.
 
-use crate::{Addresses, Ifindex, Prefix};
+use crate::{Addresses, Ifindex, Links, Prefixes, TableId};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::IpAddr;
-
-/// Which of the two rules of an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Selector {
-    /// `from A lookup T`
-    From,
-    /// `to A lookup T`
-    To,
-}
 
 /// Address family (`AF_INET`, `AF_INET6`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -23,6 +14,25 @@ pub enum Family {
     V6,
 }
 
+/// Whose traffic is sent to an interface's table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Rules {
+    /// What these addresses send, and what is sent to them.
+    Addresses(Addresses),
+    /// What carries the mark that the policy names for the interface.
+    Mark(Family),
+}
+
+/// What is looked up before the interface's table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Through {
+    /// Nothing: the table holds a copy of main.
+    Table,
+    /// main, without its defaults and the huge prefixes: the table holds few copies, because main
+    /// has too many routes or the administrator wants it so.
+    MainFirst,
+}
+
 /// Where an interface's default route points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum NextHop {
@@ -30,23 +40,14 @@ pub enum NextHop {
     Gateway(IpAddr),
     /// Straight out of the interface, which needs no gateway (ppp, wg, tun).
     PointToPoint,
+    /// As the defaults of this table by the interface, with their metrics and attributes.
+    Table(TableId),
+    /// There is none by the interface.
+    Nothing,
 }
 
-/// Which route of an interface's table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum RouteKind {
-    /// The default route by the interface's gateway.
-    Default,
-    /// The connected subnet of one of the interface's addresses.
-    Subnet(Prefix),
-    /// A copy of main's route to a local network (docker0, pods, wg0).
-    Local(Prefix),
-    /// `unreachable default metric 4294967295`, with `fallback: unreachable`.
-    Fallback,
-}
-
-/// One frame from the worker. Table, priority, protocol, metric, scope and action are not here:
-/// the helper derives them.
+/// One frame from the worker. The interface's own table, priority, protocol, metric, scope, hops,
+/// attributes and action are not here: the helper derives them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the fields say what they are by name and type")]
 pub enum Request {
@@ -55,30 +56,26 @@ pub enum Request {
         /// The worker's [`crate::VERSION`].
         version: u16,
     },
-    /// Adds the rule for an address (/32 or /128) that is on the interface now. With the policy's
-    /// `fallback unreachable` the table's fallback route goes in first.
-    AddRule { ifindex: Ifindex, selector: Selector, address: IpAddr },
-    /// Adds both rules of each of these addresses, after one look at the kernel: the whole request is
-    /// refused if one of them is, before the first is added.
-    AddRules { ifindex: Ifindex, addresses: Addresses },
-    /// Deletes our rule; the interface may be gone.
-    DelRule { ifindex: Ifindex, selector: Selector, address: IpAddr },
-    /// Adds the default route of the interface's table, or replaces our own atomically.
+    /// Makes our rules of these addresses, which are on the interface now, equal to what the policy
+    /// says; the whole request is refused if one of them is, before the first is added.
+    AddRules { ifindex: Ifindex, rules: Rules, through: Through },
+    /// Deletes all our rules of these addresses, or of the mark; the interface may be gone.
+    DelRules { ifindex: Ifindex, rules: Rules },
+    /// Makes all our routes of length 0 in the interface's table equal to these defaults, main's own
+    /// defaults without an interface, and the policy's fallback.
     SetDefault { ifindex: Ifindex, family: Family, next_hop: NextHop },
-    /// Adds the connected subnet of this address; the prefix is read from the kernel.
-    AddSubnet { ifindex: Ifindex, address: IpAddr },
-    /// Copies main's route for exactly this prefix.
-    AddLocal { ifindex: Ifindex, destination: Prefix },
-    /// Deletes one of our routes; the interface may be gone.
-    DelRoute { ifindex: Ifindex, family: Family, route: RouteKind },
-    /// Deletes everything of ours in that interface's table, and our rules that point there.
-    Purge { ifindex: Ifindex },
+    /// Makes our routes of each of these prefixes equal to what main has for it, without hops by
+    /// some interfaces.
+    Copy { ifindex: Ifindex, except: Links, prefixes: Prefixes },
+    /// Makes our routes of each of these prefixes, which main holds, one route that goes where the
+    /// table's default goes.
+    Follow { ifindex: Ifindex, prefixes: Prefixes },
+    /// Deletes all our routes of exactly these prefixes; the interface may be gone.
+    DelRoutes { ifindex: Ifindex, prefixes: Prefixes },
     /// From here to [`Request::SyncEnd`] the worker names its whole desired set.
     SyncBegin,
     /// Deletes what is ours and was not named since [`Request::SyncBegin`].
     SyncEnd,
-    /// Nothing but a sign of life.
-    Ping,
 }
 
 impl Family {
@@ -88,12 +85,22 @@ impl Family {
     }
 }
 
+impl Rules {
+    /// The family of all of them.
+    pub fn family(&self) -> Family {
+        match self {
+            Rules::Addresses(addresses) => addresses.family(),
+            Rules::Mark(family) => *family,
+        }
+    }
+}
+
 impl NextHop {
     /// The gateway, if there is one.
     pub fn gateway(self) -> Option<IpAddr> {
         match self {
             NextHop::Gateway(gateway) => Some(gateway),
-            NextHop::PointToPoint => None,
+            NextHop::PointToPoint | NextHop::Table(_) | NextHop::Nothing => None,
         }
     }
 }
@@ -107,20 +114,13 @@ impl fmt::Display for Family {
     }
 }
 
-impl fmt::Display for Selector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Selector::From => "from",
-            Selector::To => "to",
-        })
-    }
-}
-
 impl fmt::Display for NextHop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             NextHop::Gateway(gateway) => write!(f, "via {gateway}"),
             NextHop::PointToPoint => f.write_str("point to point"),
+            NextHop::Table(table) => write!(f, "as in table {table}"),
+            NextHop::Nothing => f.write_str("none"),
         }
     }
 }

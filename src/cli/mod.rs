@@ -92,7 +92,8 @@ pub(crate) enum Command {
     Validate(ValidateOptions),
     /// Run a script, or all scripts of an event, as the daemon would: check, environment, privileges
     Test(TestOptions),
-    /// Print what the privileged helper may ever touch; with --polkit what the worker may ask of others
+    /// Print what the privileged helper may ever touch; with --polkit what the worker may ask of others, with
+    /// --nft the firewall's rules for routing.marks
     Policy(PolicyOptions),
     /// Delete every rule and route of netevd (protocol 110) from the kernel; needs root
     Flush(FlushOptions),
@@ -274,8 +275,8 @@ pub(crate) struct ShowInterface {
 /// Options of `show route`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ShowRoute {
-    /// `default`, a prefix, or an address
-    #[arg(value_name = "PREFIX|default")]
+    /// `default`, a prefix, or an address; of an address without a route of its own, why it goes where (see `why`)
+    #[arg(value_name = "PREFIX|ADDRESS|default")]
     pub destination: String,
     #[command(flatten)]
     pub asking: Asking,
@@ -407,6 +408,9 @@ pub(crate) struct PolicyOptions {
     /// The rule for polkit instead: units, name servers and host name that the worker may ask for
     #[arg(long)]
     pub polkit: bool,
+    /// The ruleset for nft instead: it marks connections by the interface of routing.marks that they arrive on
+    #[arg(long, conflicts_with = "polkit")]
+    pub nft: bool,
     /// User of the worker, for --polkit
     #[arg(long, value_name = "USER", default_value = "netevd", requires = "polkit")]
     pub user: String,

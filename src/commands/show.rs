@@ -1,6 +1,7 @@
 //! `netevd show`: everything about one link, route, rule or event.
 
-use crate::cli::{Asking, Show, ShowEvent, ShowInterface, ShowRoute, ShowRule};
+use super::why;
+use crate::cli::{Asking, Show, ShowEvent, ShowInterface, ShowRoute, ShowRule, WhyOptions};
 use crate::client::{Client, Target};
 use crate::{Failure, output, views};
 use netevd_worker::api::document::{Routes, Rules};
@@ -36,6 +37,10 @@ fn route(ShowRoute { destination, asking }: &ShowRoute) -> Result<(), Failure> {
     let mut found: Routes = output::parse(&ask(asking, &target)?)?;
     found.routes.retain(|route| wanted.is(&route.destination));
     if found.routes.is_empty() {
+        // Nobody has a route for just this address, and packets to it go somewhere all the same.
+        if let Ok(address) = destination.parse() {
+            return why::run(&WhyOptions { destination: address, words: Vec::new(), asking: asking.clone() });
+        }
         let where_ = match found.has_more {
             true => format!("among the first {LIMIT} of {} routes", found.count),
             false => "in any table".to_owned(),

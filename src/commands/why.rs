@@ -5,7 +5,7 @@
 use crate::cli::WhyOptions;
 use crate::client::{Client, Target};
 use crate::output::parse;
-use crate::walk::{Walk, better, walk};
+use crate::walk::{Walk, better, holds, walk};
 use crate::{Failure, output, views};
 use netevd_worker::api::document::{GatewayDocument, InterfaceDetail, RouteDocument, RuleDocument, Status};
 use netevd_worker::api::seen::{self, Links};
@@ -47,12 +47,16 @@ pub(crate) struct Why {
     pub(crate) route: Option<RouteDocument>,
     /// Whose that is.
     pub(crate) route_of: Option<String>,
+    /// What main has for it, where a table of netevd's decides.
+    pub(crate) main_route: Option<RouteDocument>,
     /// Rules in front of it that hold for the packet and brought nothing.
     pub(crate) passed: Vec<RuleDocument>,
     /// A rule of netevd's for the packet, behind a rule of another program that decides.
     pub(crate) behind: Option<RuleDocument>,
     /// Where the gateway of the link came from; null without a daemon, or where the link has none.
     pub(crate) gateway_source: Option<String>,
+    /// The table of another program that it came from, if from one.
+    pub(crate) gateway_table: Option<u32>,
     /// What a daemon knows to be wrong about the rule that decides.
     pub(crate) problems: Vec<String>,
 }
@@ -125,14 +129,19 @@ fn ask_kernel(runtime: &Runtime, links: &Links, question: &Question) -> Result<W
     let route: Option<SeenRoute> = fib.or_else(|| walk.route.clone());
     let decides = walk.decides;
     let is_ours = |rule: &SeenRule| rule.protocol == PROTOCOL;
-    let of_source = |rule: &&SeenRule| {
-        let is_from =
-            rule.source.is_some_and(|prefix| question.source.is_some_and(|from| prefix.contains(from)));
-        is_from && is_ours(rule)
+    // Rules to an address hold whatever the source is, and are not why netevd is here.
+    let of_packet = |rule: &&SeenRule| {
+        let selects = rule.source.is_some() || rule.mark.is_some();
+        is_ours(rule) && selects && holds(rule, question, &name)
     };
     let interferes = decides.filter(|rule| !is_ours(rule) && rule.table != Some(TableId::LOCAL.0));
     let behind = interferes
-        .and_then(|decides| rules.iter().filter(of_source).find(|ours| ours.priority > decides.priority));
+        .and_then(|decides| rules.iter().filter(of_packet).find(|ours| ours.priority > decides.priority));
+    let own_table = decides.filter(|rule| is_ours(rule)).and_then(|rule| rule.table);
+    let main_route = match own_table.filter(|table| ![TableId::MAIN.0, TableId::LOCAL.0].contains(table)) {
+        Some(_) => best_of_table(runtime, question, TableId::MAIN.0)?,
+        None => None,
+    };
     Ok(Why {
         destination: question.destination,
         from: question.source,
@@ -147,9 +156,11 @@ fn ask_kernel(runtime: &Runtime, links: &Links, question: &Question) -> Result<W
         table: route.as_ref().map(|route| netevd_worker::names::route_table(route.table).into_owned()),
         route_of: route.as_ref().map(|route| owner(route.protocol)),
         route: route.map(|route| seen::route(route, links)),
+        main_route: main_route.map(|route| seen::route(route, links)),
         passed: walk.passed.iter().map(|passed| rule(passed)).collect(),
         behind: behind.map(rule),
         gateway_source: None,
+        gateway_table: None,
         problems: Vec::new(),
     })
 }
@@ -179,7 +190,9 @@ fn ask_daemon(client: &Client, why: &mut Why) -> Result<(), Failure> {
     if let Some(name) = why.interface.as_deref().filter(|_| why.gateway.is_some()) {
         let detail: InterfaceDetail = parse(&client.get(&Target::new(&["interfaces", name]))?)?;
         let is_it = |gateway: &&GatewayDocument| gateway.address == why.gateway;
-        why.gateway_source = detail.gateways.iter().find(is_it).map(|gateway| gateway.source.clone());
+        let found = detail.gateways.iter().find(is_it);
+        why.gateway_source = found.map(|gateway| gateway.source.clone());
+        why.gateway_table = found.and_then(|gateway| gateway.table);
     }
     Ok(())
 }

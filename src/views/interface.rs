@@ -61,7 +61,7 @@ fn address(address: &AddressDocument) -> String {
 }
 
 fn gateway(gateway: &GatewayDocument) -> String {
-    let source = gateway_source(&gateway.source);
+    let source = gateway_source(&gateway.source, gateway.table);
     match gateway.address {
         Some(address) => format!("{address} from {source}"),
         None => format!("{}: none needed, point to point; from {source}", gateway.family),
@@ -69,14 +69,20 @@ fn gateway(gateway: &GatewayDocument) -> String {
 }
 
 /// Where a gateway came from, in words.
-pub(super) fn gateway_source(source: &str) -> &str {
-    match source {
-        "configuration" => "routing.gateways of the configuration",
-        "kernel" => "a default route of the kernel",
-        "manager" => "the network manager",
-        "lease" => "the lease",
-        other => other,
-    }
+pub(super) fn gateway_source(source: &str, table: Option<u32>) -> String {
+    let text = match (source, table) {
+        ("configuration", _) => "routing.gateways of the configuration",
+        ("kernel", _) => "a default route of the kernel",
+        ("table", Some(table)) => {
+            return format!("a default route in table {table}, to which a rule of another program leads");
+        }
+        ("manager", _) => "the network manager",
+        ("lease", _) => "the lease",
+        ("neighbour", _) => "the only next hop of the routes to its own subnets",
+        ("point-to-point", _) => "routing.policy_rules, which lists it by name",
+        (other, _) => other,
+    };
+    text.to_owned()
 }
 
 fn routing(detail: &InterfaceDetail) -> Cell {

@@ -3,7 +3,7 @@
 use super::interface::gateway_source;
 use crate::commands::why::Why;
 use crate::output::{Cell, Part, View};
-use netevd_worker::api::document::RuleDocument;
+use netevd_worker::api::document::{RouteDocument, RuleDocument};
 
 /// The way, then what decides, then what is in the way.
 pub(crate) fn view(why: &Why) -> View {
@@ -14,9 +14,10 @@ pub(crate) fn view(why: &Why) -> View {
     let rule = why.rule.as_ref().map(|rule| owned(words(rule), why.rule_of.as_deref()));
     let route = why.route.as_ref().map(|route| owned(route.words(), why.route_of.as_deref()));
     let from = why.gateway.zip(why.gateway_source.as_deref());
-    let gateway = from.map(|(gateway, source)| format!("{gateway} from {}", gateway_source(source)));
+    let gateway =
+        from.map(|(gateway, source)| format!("{gateway} from {}", gateway_source(source, why.gateway_table)));
     let behind = why.behind.as_ref().map(|ours| {
-        format!("the rule that decides is in front of netevd's for this source: {}", words(ours))
+        format!("the rule that decides is in front of netevd's for this packet: {}", words(ours))
     });
     // Nearly every packet passes that one.
     let passed = why.passed.iter().filter(|rule| rule.table.as_deref() != Some("local"));
@@ -29,6 +30,7 @@ pub(crate) fn view(why: &Why) -> View {
             ("route", cell(route)),
             ("but", cell(refused(why))),
             ("gateway", cell(gateway)),
+            ("main has", cell(why.main_route.as_ref().map(RouteDocument::words))),
             ("passed over", Cell::list(passed.map(words))),
             ("interferes", cell(behind).bad()),
             ("problems", Cell::list(&why.problems).bad()),

@@ -258,6 +258,60 @@ fn a_link_s_name_is_data_to_the_example_units_and_the_worker_asks_for_no_other()
     });
 }
 
+const MARKS: &str = "routing:\n  marks: { up1: 0x650000/0xff0000 }\n";
+
+/// This host's nft with all that it is linked with, in a directory of its own: the machines have none.
+fn bring_nft(machine: &crate::machine::Machine) {
+    let listed = std::process::Command::new("ldd").arg("/usr/sbin/nft").output().expect("ldd");
+    let listed = String::from_utf8(listed.stdout).expect("text");
+    let mut loader = None;
+    machine.sh("mkdir -p /opt/nft");
+    for file in listed.split_whitespace().filter(|word| word.starts_with('/')).chain(["/usr/sbin/nft"]) {
+        let name = file.rsplit('/').next().expect("a name");
+        std::fs::copy(file, machine.path("/opt/nft").join(name)).expect("copied");
+        loader = loader.or(name.starts_with("ld-linux").then(|| name.to_owned()));
+    }
+    let loader = loader.expect("nft is installed (nftables) and has a loader");
+    let wrapper = format!("#!/bin/sh\nexec /opt/nft/{loader} --library-path /opt/nft /opt/nft/nft \"$@\"\n");
+    machine.write("/usr/sbin/nft", &wrapper);
+    machine.sh("chmod 755 /usr/sbin/nft; nft --version");
+}
+
+#[test]
+fn the_marks_are_loaded_and_removed_by_their_unit() {
+    let files = [
+        ("/etc/netevd/netevd.yaml.d/marks.yaml", MARKS, 0o644),
+        (
+            "/etc/systemd/system/netevd-marks.service",
+            include_str!("../../examples/units/netevd-marks.service"),
+            0o644,
+        ),
+    ];
+    on_each_suite(&files, |machine| {
+        bring_nft(machine);
+        machine.sh("nft add table inet other");
+        machine.await_text("netevd's rule for the mark", "ip rule", |rules| {
+            rules.contains("from all fwmark 0x650000/0xff0000 lookup")
+        });
+        machine.sh("systemctl enable --now netevd-marks.service");
+        let list = "nft list table inet netevd_marks";
+        let loaded = machine.sh(list);
+        assert!(loaded.contains("iifname \"up1\"") && loaded.contains("type route hook output"), "{loaded}");
+        // Loaded again it is the same, also when somebody flushed everything.
+        machine.sh("systemctl reload netevd-marks.service");
+        assert_eq!(machine.sh(list), loaded);
+        machine.sh("nft flush ruleset; nft add table inet other; systemctl reload netevd-marks.service");
+        assert_eq!(machine.sh(list), loaded);
+        machine.sh("systemctl stop netevd-marks.service");
+        assert_eq!(machine.sh("nft list tables").trim(), "table inet other");
+        // A table that somebody else deleted is no failure.
+        machine.sh(
+            "systemctl start netevd-marks.service; nft flush ruleset; systemctl stop netevd-marks.service",
+        );
+        assert_eq!(machine.property("netevd-marks.service", "Result"), "success");
+    });
+}
+
 const LIVES: &str = r#"units:
 - { on: link-added, link: "wg*", start: "mark@%i.service" }
 - { on: link-removed, link: "wg*", stop: "mark@%i.service" }

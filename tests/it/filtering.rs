@@ -2,7 +2,10 @@
 
 use crate::support::{Daemon, ETH1_MANAGED, Host, Record, eth1_complete, wait_for};
 
-/// Routes of a routing daemon: none of them is needed for anything but `routes.d`.
+/// The routing daemon is none of netevd's business.
+const IGNORED: &str =
+    "system: { backend: kernel }\nrouting: { policy_rules: [eth1], ignore_protocols: [bgp] }\n";
+/// Routes of it: none of them is needed for anything but `routes.d`.
 const DAEMONS: &str = "proto 186";
 const ROUTES: usize = 200;
 
@@ -41,6 +44,7 @@ fn settle(host: &Host) {
 fn machine(test: &str) -> Option<Host> {
     let host = Host::new(test)?;
     host.two_uplinks();
+    host.config(IGNORED);
     Some(host)
 }
 
@@ -72,12 +76,13 @@ fn filtering_drops_what_nobody_wants_and_no_more() {
     host.ip("link add dummy0 type bridge; ip link set dummy0 up; ip route add 10.7.0.0/16 dev dummy0 proto static");
     let mut expected = eth1_complete();
     expected.retain(|line| !line.contains("default"));
-    expected.push("table 207: default via 198.51.100.254 dev eth1".to_owned());
+    expected.push("table 207: default via 198.51.100.254 dev eth1 metric 200".to_owned());
     let mut with_network = expected.clone();
     with_network.push("table 207: 10.7.0.0/16 dev dummy0".to_owned());
     host.await_ours("both are seen", &with_network);
-    // The same network is a daemon's now, which is told as a replacement.
+    // The same network is the ignored daemon's now, of which the next pass takes note.
     host.ip("route replace 10.7.0.0/16 dev dummy0 proto 186");
+    host.ip("link set dummy0 mtu 1400");
     host.await_ours("it is copied no longer", &expected);
     // Whoever takes ours away is noticed.
     host.ip("route flush table 207 proto 110");
@@ -87,6 +92,8 @@ fn filtering_drops_what_nobody_wants_and_no_more() {
 #[test]
 fn filtering_ends_when_a_script_is_there() {
     let Some(host) = machine("filtering_ends_when_a_script_is_there") else { return };
+    // Nor is there a table that main's routes are copied to.
+    host.config("system: { backend: kernel }\n");
     host.sh("rm -rf /etc/netevd/routes.d");
     let _daemon = start(&host);
     many(&host, "add", DAEMONS);
@@ -133,7 +140,7 @@ fn filtering_of_private_tables_follows_the_policy() {
     wait_for(
         "the foreign route is named",
         || host.log(),
-        || host.log().contains("table 207 holds what netevd did not put there"),
+        || host.log().contains("table 207 holds routes that are not netevd's"),
     );
     // Its end is told, so the table is taken at once.
     host.ip("route del 10.5.0.0/16 dev eth0 table 207");

@@ -1,6 +1,6 @@
 //! States by family, and `gateway.d`, on a real kernel: packets say what a link reaches.
 
-use crate::support::{Host, Record};
+use crate::support::{Host, Record, wait_for};
 
 const KERNEL: &str = "system: { backend: kernel }\nmonitoring: { interfaces: [eth1] }\n";
 const ELSEWHERE: [&str; 2] = ["203.0.113.9", "2001:db8:9::9"];
@@ -159,6 +159,41 @@ fn a_reload_takes_gateways_over() {
     with("eth1: [198.51.100.9]");
     daemon.signal("HUP");
     daemon.await_log(&["eth1", "ipv4 gateway 198.51.100.9 (was 198.51.100.1)"]);
+}
+
+/// The kernel's names of at most 127 bytes (ip-link(8), `altname`): worker and helper read them.
+#[test]
+fn a_link_is_listed_and_excluded_by_its_alternative_names() {
+    let Some(host) = machine("a_link_is_listed_and_excluded_by_its_alternative_names") else { return };
+    host.sh("ip addr add 198.51.100.2/24 dev eth1
+        ip link property add dev eth1 altname uplink-of-provider-two");
+    host.config(&format!(
+        "{KERNEL}routing:\n  policy_rules: [\"uplink-of-*\", \"!*-guest\"]\n  \
+         gateways: {{ uplink-of-provider-two: [first] }}\n"
+    ));
+    let _daemon = host.start_daemon();
+    let mut seen = 0;
+    let start = next(&host, &mut seen, "the start", 5);
+    assert_eq!(states(&start), ["carrier", "configured", "routable"]);
+    assert_eq!(gateways(&start), ["added ipv4 >198.51.100.1 routable"]);
+    assert!(reaches(&host, ELSEWHERE[0], "198.51.100.2"), "by netevd's table: main has no default");
+    for (add, delete) in [("wan-guest", "wan-guest"), ("other", "uplink-of-provider-two")] {
+        host.sh(&format!("ip link property add dev eth1 altname {add}"));
+        if add != delete {
+            host.sh(&format!("ip link property del dev eth1 altname {delete}"));
+        }
+        let new = next(&host, &mut seen, "it is listed no longer", 3);
+        assert_eq!(states(&new), ["degraded"]);
+        assert_eq!(gateways(&new), ["removed ipv4 198.51.100.1> degraded"]);
+        wait_for("no rule and no route", || host.log(), || host.ours().is_empty());
+        assert!(!reaches(&host, ELSEWHERE[0], "198.51.100.2"));
+        if add == delete {
+            host.sh(&format!("ip link property del dev eth1 altname {delete}"));
+            let new = next(&host, &mut seen, "it is listed again", 3);
+            assert_eq!(states(&new), ["routable"]);
+            wait_for("its rules", || host.log(), || host.ours().len() >= 4);
+        }
+    }
 }
 
 #[test]

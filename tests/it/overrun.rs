@@ -42,7 +42,7 @@ fn overrun_lost_messages_are_made_up_for() {
         host.ip("route replace default via 198.51.100.254 dev eth1 metric 200");
     });
     let mut expected = [rules("198.51.100.2", 207), rules("198.51.100.9", 207)].concat();
-    expected.push("table 207: default via 198.51.100.254 dev eth1".to_owned());
+    expected.push("table 207: default via 198.51.100.254 dev eth1 metric 200".to_owned());
     expected.push("table 207: 198.51.100.0/24 dev eth1".to_owned());
     host.await_ours("the routing state is that of the new addresses and gateway", &expected);
 

@@ -12,7 +12,7 @@ struct Tunnel(Child);
 
 impl Tunnel {
     fn new(host: &Host, name: &str) -> Self {
-        host.sh("test -e /dev/net/tun || { mkdir -p /dev/net; mknod /dev/net/tun c 10 200; }");
+        host.sh("test -e /dev/net/tun || { mkdir -p /dev/net; [ -e /dev/net/tun ] || mknod /dev/net/tun c 10 200; }");
         let mut command = host.command(&["/opt/netevd/netevd-test-agent", "tunnel", name]);
         let child = command.stdin(Stdio::piped()).spawn().expect("nsenter (util-linux) is installed");
         let is_there = || host.path(&format!("/sys/class/net/{name}")).exists();
@@ -101,8 +101,10 @@ fn a_tunnel_without_its_program_has_no_carrier() {
         host.recorder(event, "10-note", "");
     }
     let _daemon = host.start_daemon();
-    host.sh("mkdir -p /dev/net; mknod /dev/net/tun c 10 200; ip tuntap add wg0 mode tun
-        ip addr add 10.9.0.2/32 dev wg0; ip link set wg0 up; ip route add 10.8.0.0/16 dev wg0");
+    host.sh(
+        "mkdir -p /dev/net; [ -e /dev/net/tun ] || mknod /dev/net/tun c 10 200; ip tuntap add wg0 mode tun
+        ip addr add 10.9.0.2/32 dev wg0; ip link set wg0 up; ip route add 10.8.0.0/16 dev wg0",
+    );
     host.await_run("no-carrier", "wg0");
     host.isp();
     host.veth("end", 90);

@@ -81,7 +81,7 @@ fn each_child_has_its_own_identity_and_only_what_it_needs() {
     assert!(helper_has[3].1.starts_with("socket:"), "{helper_has:?}");
     assert!(helper_has[4].1.starts_with("/memfd:netevd-policy"), "{helper_has:?}");
     let policy = fs::read_to_string(format!("/proc/{helper}/fd/4")).expect("readable");
-    assert!(policy.starts_with("netevd-policy 1\ninterface eth1\n"), "{policy}");
+    assert!(policy.starts_with("netevd-policy 2\ninterface eth1\n"), "{policy}");
     // The launcher keeps no end of the channel.
     await_that("the channel is the children's alone", || {
         descriptors(daemon.pid()).iter().all(|(_, what)| !what.starts_with("socket:"))

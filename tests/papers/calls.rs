@@ -10,9 +10,12 @@ fn argument(code: &str) -> String {
     let known = [
         ("int(0, CHANNEL)", "descriptor 3, the channel"),
         ("int(0, NETLINK)", "descriptor 4, netlink"),
+        ("int(0, DOORBELL)", "descriptor 5, the doorbell"),
         ("int(0, libc::STDERR_FILENO)", "descriptor 2, the log"),
         ("int(0, libc::CLOCK_MONOTONIC)", "the monotonic clock"),
+        ("int(0, libc::CLOCK_PROCESS_CPUTIME_ID)", "its own processor time"),
         ("NO_ADDRESS", "no address"),
+        ("NO_MASK", "no signal mask"),
         ("READ_WRITE", "readable and writable, never executable"),
         ("PRIVATE", "anonymous, private"),
     ];

@@ -11,11 +11,16 @@ const PAPER: &str = "docs/scale.md";
 
 /// The helper's, which the configuration may change (`routing.limits`).
 fn limits() -> [(&'static str, u32, &'static str, &'static str); 4] {
-    let Limits { addresses, local_networks, objects, writes_per_second } = Limits::default();
+    let Limits { addresses, copies, objects, writes_per_second } = Limits::default();
     let left_out = "is left out, which a line in the log and `problems` say";
     [
         ("addresses with rules, of one interface and family", addresses, "addresses", left_out),
-        ("local networks copied for one interface and family", local_networks, "local_networks", left_out),
+        (
+            "prefixes copied for one interface and family",
+            copies,
+            "copies",
+            "leaves all but defaults to main, by a rule in front, which a line in the log and `problems` say",
+        ),
         (
             "rules and routes of netevd in all; as many writes at once",
             objects,

@@ -3,8 +3,9 @@
 
 use crate::document::{is_made, part};
 use protocol::{
-    Addresses, Family, Ifindex, MAX_FRAME, NextHop, Prefix, Refusal, Reply, Request, RouteKind, Selector,
-    SessionState, VERSION, decode_reply, decode_request, encode_reply, encode_request, permit,
+    Addresses, Family, Ifindex, Links, MAX_FRAME, NextHop, Prefix, Prefixes, Refusal, Reply, Request, Rules,
+    SessionState, TableId, Through, VERSION, decode_reply, decode_request, encode_reply, encode_request,
+    permit,
 };
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -35,34 +36,43 @@ fn prefix(text: &str) -> Prefix {
     text.parse().expect("a prefix")
 }
 
+fn rules(texts: &[&'static str]) -> Rules {
+    Rules::Addresses(Addresses::lists(texts.iter().copied().map(address)).remove(0))
+}
+
+fn prefixes(texts: &[&'static str]) -> Prefixes {
+    Prefixes::lists(texts.iter().copied().map(prefix)).remove(0)
+}
+
 /// Each request, and each form that a field of it can have.
 fn requests() -> Vec<Request> {
-    let ifindex = Ifindex::try_from(3).expect("valid");
+    let index = |number| Ifindex::try_from(number).expect("valid");
+    let ifindex = index(3);
+    let add = |rules, through| Request::AddRules { ifindex, rules, through };
+    let default = |family, next_hop| Request::SetDefault { ifindex, family, next_hop };
+    let except = |numbers: &[u32]| Links::new(numbers.iter().copied().map(index)).expect("few");
     let (v4, v6) = (Family::V4, Family::V6);
-    let del = |family, route| Request::DelRoute { ifindex, family, route };
-    let several = |texts: &[&'static str]| Request::AddRules {
-        ifindex,
-        addresses: Addresses::lists(texts.iter().copied().map(address)).remove(0),
-    };
     vec![
         Request::Hello { version: VERSION },
-        Request::AddRule { ifindex, selector: Selector::From, address: address("192.0.2.3") },
-        Request::AddRule { ifindex, selector: Selector::To, address: address("2001:db8::3") },
-        several(&["192.0.2.3", "192.0.2.4"]),
-        several(&["2001:db8::3"]),
-        Request::DelRule { ifindex, selector: Selector::From, address: address("192.0.2.3") },
-        Request::SetDefault { ifindex, family: v4, next_hop: NextHop::Gateway(address("192.0.2.1")) },
-        Request::SetDefault { ifindex, family: v6, next_hop: NextHop::PointToPoint },
-        Request::AddSubnet { ifindex, address: address("192.0.2.3") },
-        Request::AddLocal { ifindex, destination: prefix("172.17.0.0/16") },
-        del(v4, RouteKind::Default),
-        del(v4, RouteKind::Subnet(prefix("192.0.2.0/24"))),
-        del(v6, RouteKind::Local(prefix("fd00::/64"))),
-        del(v6, RouteKind::Fallback),
-        Request::Purge { ifindex },
+        add(rules(&["192.0.2.3", "192.0.2.4"]), Through::Table),
+        add(rules(&["2001:db8::3"]), Through::MainFirst),
+        add(Rules::Mark(v4), Through::Table),
+        Request::DelRules { ifindex, rules: rules(&["192.0.2.3"]) },
+        Request::DelRules { ifindex, rules: Rules::Mark(v6) },
+        default(v4, NextHop::Gateway(address("192.0.2.1"))),
+        default(v6, NextHop::PointToPoint),
+        default(v4, NextHop::Table(TableId::MAIN)),
+        default(v6, NextHop::Nothing),
+        Request::Copy {
+            ifindex,
+            except: except(&[]),
+            prefixes: prefixes(&["192.0.2.0/24", "172.17.0.0/16"]),
+        },
+        Request::Copy { ifindex, except: except(&[2]), prefixes: prefixes(&["2001:db8::/32"]) },
+        Request::Follow { ifindex, prefixes: prefixes(&["10.0.1.0/24"]) },
+        Request::DelRoutes { ifindex, prefixes: prefixes(&["0.0.0.0/0"]) },
         Request::SyncBegin,
         Request::SyncEnd,
-        Request::Ping,
     ]
 }
 
@@ -108,24 +118,30 @@ fn the_replies_that_are_shown_are_frames() {
 #[test]
 fn the_violations_that_are_shown_are_refused() {
     let ifindex = Ifindex::try_from(3).expect("valid");
-    let purge = encode_request(&Request::Purge { ifindex });
-    let mut zero = purge.clone();
+    let delete = encode_request(&Request::DelRules { ifindex, rules: Rules::Mark(Family::V4) });
+    let mut zero = delete.clone();
     zero[4] = 0;
-    let mut local = encode_request(&Request::AddLocal { ifindex, destination: prefix("192.0.2.0/24") });
-    let last = local.len() - 1;
-    local[last] = 16;
-    let list = encode_request(&Request::AddRules { ifindex, addresses: address("192.0.2.3").into() });
-    let frames: [(&str, Vec<u8>); 9] = [
-        ("cut short", purge[..7].to_vec()),
-        ("one byte more", [&purge[..], &[0]].concat()),
-        ("no such request", vec![12, 0, 0, 0]),
+    let follow = |text| encode_request(&Request::Follow { ifindex, prefixes: prefix(text).into() });
+    // The length is the first byte of a prefix, in front of those of its address.
+    let mut beyond = follow("192.0.2.0/24");
+    let length = beyond.len() - 4;
+    beyond[length] = 17;
+    let mut long = follow("192.0.2.1/32");
+    let length = long.len() - 5;
+    long[length] = 33;
+    let list = encode_request(&Request::DelRules { ifindex, rules: rules(&["192.0.2.3"]) });
+    let frames: [(&str, Vec<u8>); 10] = [
+        ("cut short", delete[..7].to_vec()),
+        ("one byte more", [&delete[..], &[0]].concat()),
+        ("no such request", vec![9, 0, 0, 0]),
         ("ifindex 0", zero),
-        ("192.0.2.0/16, with bits beyond the length", local),
-        ("big-endian", vec![0, 0, 0, 8, 0, 0, 0, 3]),
-        ("a list of no address", [&list[..12], &[0; 8]].concat()),
+        ("192.0.2.0/17, with bits beyond the length", beyond),
+        ("a length of 33 bits", long),
+        ("big-endian", vec![0, 0, 0, 7]),
+        ("a list of no address", [&list[..16], &[0; 8]].concat()),
         (
             "a list that only claims to have more",
-            [&list[..12], &[9, 0, 0, 0, 0, 0, 0, 0], &list[20..]].concat(),
+            [&list[..16], &[9, 0, 0, 0, 0, 0, 0, 0], &list[24..]].concat(),
         ),
         ("an empty frame", Vec::new()),
     ];
@@ -167,12 +183,24 @@ fn the_limits_that_are_said_hold() {
     assert!(text.contains(&format!("at most {MAX_FRAME} bytes")));
     assert!(text.contains(&format!("version {VERSION}")));
     let ifindex = Ifindex::try_from(3).expect("valid");
-    let many = |text: &str| Addresses::lists(std::iter::repeat_n(address(text), 100)).swap_remove(0);
+    let many = |text: &str| Addresses::lists(std::iter::repeat_n(address(text), 600)).swap_remove(0);
     let lists = [many("192.0.2.3"), many("2001:db8::3")];
     let [v4, v6] = lists.each_ref().map(|list| list.iter().count());
     assert!(text.contains(&format!("at most {v4} of IPv4, {v6} of IPv6")), "{v4} and {v6}");
-    let lists = lists.map(|addresses| Request::AddRules { ifindex, addresses });
-    let frames = requests().into_iter().chain(lists).map(|request| encode_request(&request).len());
+    let several = |text: &str| Prefixes::lists(std::iter::repeat_n(prefix(text), 600)).swap_remove(0);
+    let copied = [several("192.0.2.0/24"), several("2001:db8::1/128")];
+    let [short, long] = copied.each_ref().map(|list| list.iter().count());
+    assert!(
+        text.contains(&format!("{short} of `192.0.2.0/24`, {long} of `2001:db8::1/128`")),
+        "{short}, {long}"
+    );
+    let all = Links::new((1..=16).map(|number| Ifindex::try_from(number).expect("valid"))).expect("16");
+    let copies = copied.map(|prefixes| Request::Copy { ifindex, except: all.clone(), prefixes });
+    let through = Through::Table;
+    let lists =
+        lists.map(|addresses| Request::AddRules { ifindex, rules: Rules::Addresses(addresses), through });
+    let frames =
+        requests().into_iter().chain(lists).chain(copies).map(|request| encode_request(&request).len());
     let longest = frames.max().expect("some");
     assert!(text.contains(&format!("longest request is {longest} bytes")), "it is {longest}");
     let longest = encode_reply(&Reply::Refused(Refusal::Limit)).len();

@@ -28,7 +28,7 @@ const OPENS: [&str; 15] = [
 const PRINTS: [&str; 6] = ["stdout()", "stderr()", "println!", "eprintln!", "print!(", "eprint!("];
 
 /// Opens that do not go through `checked`, file by file: how many, and why they need not.
-const OPENED: [(&str, usize, &str); 18] = [
+const OPENED: [(&str, usize, &str); 20] = [
     ("netevd-worker/src/accounts.rs", 2, "/etc/passwd and /etc/group, which are root's"),
     (
         "netevd-worker/src/api/server/token.rs",
@@ -58,7 +58,13 @@ const OPENED: [(&str, usize, &str); 18] = [
         1,
         "the worker connects to systemd's socket, in a directory of root's",
     ),
-    ("netevd-worker/src/dispatch/run.rs", 1, "the first line of a script that was judged and did not start"),
+    ("netevd-worker/src/dispatch/mounts.rs", 1, "/proc/self/mountinfo"),
+    ("netevd-worker/src/dispatch/start_far.rs", 1, "a script that was judged, by the worker alone"),
+    (
+        "netevd-worker/src/dispatch/startable.rs",
+        1,
+        "the first line of a script that was judged good or did not start",
+    ),
     (
         "netevd-worker/src/dispatch/trust.rs",
         2,
@@ -66,7 +72,11 @@ const OPENED: [(&str, usize, &str); 18] = [
     ),
     ("src/binaries.rs", 1, "O_PATH of the programs beside this one"),
     ("src/client/socket.rs", 3, "what `checked` opened, for root; an ordinary user has no more to lose"),
-    ("src/commands/policy.rs", 1, "a new file (O_EXCL), moved to its place: nothing that is there is opened"),
+    (
+        "src/commands/policy.rs",
+        2,
+        "a new file (O_EXCL), moved to its place: nothing that is there is opened; /proc",
+    ),
     ("src/commands/test/unit.rs", 1, "the units' files, where systemd reads them"),
     ("src/identity.rs", 3, "/proc"),
     ("src/runtime.rs", 1, "lists the runtime directory after `checked` opened it, to see that it is empty"),

@@ -55,20 +55,24 @@ pub(crate) fn first_sentence(lines: &[&str]) -> String {
     end.map_or(whole.trim_end_matches('.'), |(at, _)| &whole[..at]).to_owned()
 }
 
-/// Every function of a file, by name.
+/// Every function of a file: `Type::name` in the block of a type, else `module::name`.
 pub(crate) fn functions(path: &str) -> BTreeMap<String, Function> {
     let program = program(path);
     let lines: Vec<&str> = program.lines().collect();
+    let module = path.rsplit('/').next().and_then(|file| file.strip_suffix(".rs")).expect("a file of Rust");
+    let mut owner = module;
     let mut found = BTreeMap::new();
     for (at, line) in lines.iter().enumerate() {
+        if let Some(block) = line.strip_prefix("impl") {
+            let of = block.rsplit(" for ").next().unwrap_or_default().trim_start();
+            owner = of.split([' ', '<']).next().unwrap_or_default();
+        } else if *line == "}" {
+            owner = module;
+        }
         let words = line.trim_start();
         let words = words.strip_prefix("pub(crate) ").or(words.strip_prefix("pub(super) ")).unwrap_or(words);
         let Some(name) = words.strip_prefix("fn ") else { continue };
-        let name = name.split(['(', '<']).next().unwrap_or_default();
-        // Conversions into a reply; nobody calls them by name.
-        if name == "from" {
-            continue;
-        }
+        let name = format!("{owner}::{}", name.split(['(', '<']).next().unwrap_or_default());
         let above = lines[..at].iter().rev().map_while(|line| line.trim().strip_prefix("///"));
         let above: Vec<&str> = above.collect::<Vec<_>>().into_iter().rev().map(str::trim).collect();
         let doc = first_sentence(above.split(|line| line.is_empty()).next().unwrap_or_default());
@@ -81,16 +85,9 @@ pub(crate) fn functions(path: &str) -> BTreeMap<String, Function> {
             lines[at..].iter().take_while(|line| **line != closing).copied().collect()
         };
         let body = body.into_iter().filter(|line| !is_comment(line)).collect::<Vec<_>>().join("\n");
-        assert!(found.insert(name.to_owned(), Function { doc, body }).is_none(), "{path}: two {name}");
+        assert!(found.insert(name.clone(), Function { doc, body }).is_none(), "{path}: two {name}");
     }
     found
-}
-
-/// The functions of these names that `text` calls behind `lead`, with their places.
-pub(crate) fn calls_after<'a>(text: &'a str, lead: &str) -> Vec<(usize, &'a str)> {
-    let mut calls = words_after(text, lead);
-    calls.retain(|(at, word)| !word.is_empty() && text[at + lead.len() + word.len()..].starts_with('('));
-    calls
 }
 
 /// The words that follow each `lead` in `text`, with their places.

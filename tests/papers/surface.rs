@@ -2,55 +2,69 @@
 //! checks that are made, the reasons to refuse, what the kernel is asked, and what is changed.
 
 use crate::document::{is_made, text};
-use crate::source::{Function, calls_after, functions, words_after};
-use protocol::{Family, Ifindex, NextHop, Prefix, Request, RouteKind, Selector, SessionState, permit};
+use crate::source::{Function, functions, words_after};
+use protocol::{
+    Family, Ifindex, Links, NextHop, Prefix, Prefixes, Request, Rules, SessionState, Through, permit,
+};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 
 const GUIDE: &str = "docs/audit-guide.md";
+const FILES: [&str; 6] = ["apply", "copy", "kernel", "netlink", "route", "rule"];
+/// How the helper's code names values of its types; `self.` is of the block's own.
+const VALUES: [(&str, &str); 9] = [
+    ("view.", "View"),
+    ("View::", "View"),
+    ("netlink.", "Netlink"),
+    ("route.", "Route"),
+    ("part.", "Route"),
+    ("Route::", "Route"),
+    ("rule.", "Rule"),
+    ("Rule::", "Rule"),
+    ("Link::", "Link"),
+];
 
-/// Every function that a request may come to, by module and name.
-struct Helper(BTreeMap<(&'static str, String), Function>);
+/// Every function that a request may come to, as `Type::name` or `module::name`.
+struct Helper(BTreeMap<String, Function>);
 
 /// What stands on the way of a request, each in the order in which it is first met.
 #[derive(Default)]
 struct Way {
-    seen: Vec<(&'static str, String)>,
+    seen: Vec<String>,
     refusals: Vec<String>,
     messages: Vec<String>,
 }
 
 impl Helper {
     fn read() -> Self {
-        let files = [
-            ("apply", "netevd-priv/src/apply.rs"),
-            ("apply", "netevd-priv/src/apply/remove.rs"),
-            ("check", "netevd-priv/src/check.rs"),
-            ("kernel", "netevd-priv/src/kernel.rs"),
-        ];
-        let all = files.into_iter().flat_map(|(module, file)| {
-            functions(file).into_iter().map(move |(name, function)| ((module, name), function))
-        });
-        Self(all.collect())
+        Self(FILES.iter().flat_map(|file| functions(&format!("netevd-priv/src/{file}.rs"))).collect())
     }
 
-    fn get(&self, module: &'static str, name: &str) -> &Function {
-        self.0.get(&(module, name.to_owned())).unwrap_or_else(|| panic!("{module} has {name}"))
+    fn get(&self, name: &str) -> &Function {
+        self.0.get(name).unwrap_or_else(|| panic!("the helper has {name}"))
     }
 
-    /// Follows what `text` of `module` calls.
-    fn follow(&self, module: &'static str, text: &str, way: &mut Way) {
-        let mut calls: Vec<(usize, &'static str, &str)> = Vec::new();
-        let leads: &[(&str, &'static str)] = match module {
-            "apply" => &[("self.", "apply"), ("check::", "check"), ("self.kernel.", "kernel")],
-            "check" => &[("", "check")],
-            _ => &[("self.", "kernel")],
-        };
-        for (lead, to) in leads {
-            let words = calls_after(text, lead).into_iter();
-            let words = words.filter(|(_, word)| self.0.contains_key(&(*to, (*word).to_owned())));
-            calls.extend(words.map(|(at, word)| (at, *to, word)));
+    /// Follows what `text` of the type `owner` calls; a function of a type may also be handed on by name.
+    fn follow(&self, owner: &str, text: &str, way: &mut Way) {
+        let mut calls: Vec<(usize, String)> = Vec::new();
+        let values = VALUES.into_iter().chain([("self.", owner), ("Self::", owner)]);
+        for (lead, of) in values {
+            let words = words_after(text, lead).into_iter().map(|(at, word)| (at, format!("{of}::{word}")));
+            calls.extend(words.filter(|(_, name)| self.0.contains_key(name)));
+        }
+        for module in FILES {
+            let free = self.0.keys().filter_map(|name| name.strip_prefix(module)?.strip_prefix("::"));
+            for name in free {
+                let places = words_after(text, name).into_iter();
+                let places = places.filter(|(at, rest)| {
+                    // Neither a method, nor a longer word, nor the declaration.
+                    let before = text[..*at].trim_end_matches(['&', '(']);
+                    rest.is_empty() && !before.ends_with(['.', ':']) && !before.ends_with("fn ")
+                });
+                let places = places.filter(|(at, _)| text[at + name.len()..].starts_with('('));
+                calls.extend(places.map(|(at, _)| (at, format!("{module}::{name}"))));
+            }
         }
         calls.sort_unstable();
         for (_, word) in words_after(text, "Refusal::") {
@@ -60,53 +74,63 @@ impl Helper {
         }
         for (_, word) in words_after(text, "RTM_") {
             let message = format!("RTM_{word}");
-            if !way.messages.contains(&message) {
+            // A flag of a route is no message.
+            if !word.starts_with("F_") && !way.messages.contains(&message) {
                 way.messages.push(message);
             }
         }
-        for (_, to, word) in calls {
-            let step = (to, word.to_owned());
-            if !way.seen.contains(&step) {
-                way.seen.push(step);
-                self.follow(to, &self.get(to, word).body, way);
+        for (_, name) in calls {
+            if !way.seen.contains(&name) {
+                way.seen.push(name.clone());
+                let owner = name.split("::").next().unwrap_or_default();
+                self.follow(owner, &self.get(&name).body, way);
             }
         }
     }
 
     /// From the arm of `Helper::apply` on.
     fn way_of(&self, request: &str) -> Way {
-        let body = &self.get("apply", "apply").body;
+        let body = &self.get("Helper::apply").body;
         let mut way = Way::default();
         let mut found = false;
         for arm in body.split("\n            Request::").skip(1) {
             let pattern = format!("Request::{}", arm.split("=>").next().unwrap_or_default());
             if words_after(&pattern, "Request::").iter().any(|(_, word)| *word == request) {
                 found = true;
-                self.follow("apply", arm, &mut way);
+                self.follow("Helper", arm, &mut way);
             }
         }
         assert!(found, "Helper::apply has an arm for {request}");
         way
     }
+
+    /// What the helper does of its own accord.
+    fn way_of_the_check(&self) -> Way {
+        let mut way = Way::default();
+        self.follow("Helper", &self.get("Helper::recheck").body, &mut way);
+        way
+    }
+
+    /// A function of `View` that can refuse, or judge what is then refused.
+    fn is_check(&self, name: &str) -> bool {
+        name.starts_with("View::") && self.get(name).body.contains("Refusal::")
+    }
 }
 
-fn every_request() -> [Request; 12] {
+fn every_request() -> [Request; 9] {
     let ifindex = Ifindex::try_from(2).expect("valid");
     let address = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
-    let (family, selector) = (Family::V4, Selector::From);
+    let (rules, prefixes) = (Rules::Addresses(address.into()), Prefixes::from(Prefix::host(address)));
     [
         Request::Hello { version: 1 },
-        Request::AddRule { ifindex, selector, address },
-        Request::AddRules { ifindex, addresses: address.into() },
-        Request::DelRule { ifindex, selector, address },
-        Request::SetDefault { ifindex, family, next_hop: NextHop::PointToPoint },
-        Request::AddSubnet { ifindex, address },
-        Request::AddLocal { ifindex, destination: Prefix::host(address) },
-        Request::DelRoute { ifindex, family, route: RouteKind::Default },
-        Request::Purge { ifindex },
+        Request::AddRules { ifindex, rules: rules.clone(), through: Through::Table },
+        Request::DelRules { ifindex, rules },
+        Request::SetDefault { ifindex, family: Family::V4, next_hop: NextHop::PointToPoint },
+        Request::Copy { ifindex, except: Links::default(), prefixes: prefixes.clone() },
+        Request::Follow { ifindex, prefixes: prefixes.clone() },
+        Request::DelRoutes { ifindex, prefixes },
         Request::SyncBegin,
         Request::SyncEnd,
-        Request::Ping,
     ]
 }
 
@@ -155,20 +179,17 @@ fn code_words(words: &[String]) -> String {
 }
 
 impl Way {
-    /// The checks, without those that only serve others.
     fn checks(&self, helper: &Helper) -> Vec<String> {
-        let checks = self.seen.iter().filter(|(module, name)| *module == "check" && is_check(helper, name));
-        checks.map(|(_, name)| name.clone()).collect()
+        let checks = self.seen.iter().filter(|name| helper.is_check(name));
+        checks.map(|name| name.trim_start_matches("View::").to_owned()).collect()
     }
 
-    fn split(&self) -> (Vec<String>, Vec<String>) {
-        self.messages.iter().cloned().partition(|message| message.starts_with("RTM_GET"))
+    fn cells(&self, helper: &Helper) -> String {
+        let messages = self.messages.iter().cloned();
+        let (asked, changed): (Vec<_>, Vec<_>) = messages.partition(|message| message.starts_with("RTM_GET"));
+        let cells = [&self.checks(helper), &self.refusals, &asked, &changed];
+        cells.map(|words| code_words(words)).join(" | ")
     }
-}
-
-/// A function of check.rs that can refuse by itself, or judges what `apply` then refuses.
-fn is_check(helper: &Helper, name: &str) -> bool {
-    name != "refuse_if" && !helper.get("check", name).doc.is_empty()
 }
 
 #[test]
@@ -183,19 +204,17 @@ fn the_surface_in_the_guide_is_the_code_s() {
          |---|---|---|---|---|---|\n",
     );
     for (request, (name, fields)) in requests.iter().zip(&declared) {
-        let way = helper.way_of(name);
-        let (asked, changed) = way.split();
         let whole = if fields.is_empty() { name.clone() } else { format!("{name} {{ {fields} }}") };
-        let _ = writeln!(
-            table,
-            "| `{whole}` | {} | {} | {} | {} | {} |",
-            states(request),
-            code_words(&way.checks(&helper)),
-            code_words(&way.refusals),
-            code_words(&asked),
-            code_words(&changed)
-        );
+        let cells = helper.way_of(name).cells(&helper);
+        let _ = writeln!(table, "| `{whole}` | {} | {cells} |", states(request));
     }
+    let check = helper.way_of_the_check();
+    assert!(
+        !check.messages.iter().any(|message| message.starts_with("RTM_NEW")),
+        "the helper's own check adds nothing: {:?}",
+        check.messages
+    );
+    let _ = writeln!(table, "| no request: the check by itself | any | {} |", check.cells(&helper));
     is_made(GUIDE, "surface", &table);
 }
 
@@ -207,16 +226,23 @@ fn the_checks_in_the_guide_are_the_code_s() {
     for (name, _) in declared() {
         used.extend(helper.way_of(&name).checks(&helper));
     }
-    for ((module, name), function) in &helper.0 {
-        if *module == "check" && is_check(&helper, name) {
-            assert!(used.contains(name), "check::{name} is asked by no request");
-            let mut way = Way::default();
-            helper.follow("check", &function.body, &mut way);
-            // A line begins a table's cell; a bar would end it.
-            let doc = function.doc.replace('|', "\\|");
-            let _ = writeln!(table, "| `{name}` | {doc} | {} |", code_words(&way.refusals));
-        }
+    let again = helper.way_of_the_check().checks(&helper);
+    for (name, function) in helper.0.iter().filter(|(name, _)| helper.is_check(name)) {
+        let short = name.trim_start_matches("View::");
+        assert!(used.iter().any(|used| used == short), "{name} is asked by no request");
+        // Of the table and the rules beside it nothing is granted that could become wrong by itself.
+        assert!(
+            short == "nothing_foreign" || again.iter().any(|again| again == short),
+            "{name} is asked once"
+        );
+        let mut way = Way::default();
+        helper.follow("View", &function.body, &mut way);
+        // A line begins a table's cell; a bar would end it.
+        let doc = function.doc.replace('|', "\\|");
+        assert!(!doc.is_empty(), "{name} says what must hold");
+        let _ = writeln!(table, "| `{short}` | {doc} | {} |", code_words(&way.refusals));
     }
+    assert!(table.lines().count() > 6, "{table}");
     is_made(GUIDE, "checks", &table);
 }
 
@@ -224,8 +250,7 @@ fn the_checks_in_the_guide_are_the_code_s() {
 /// address or a choice of few.
 #[test]
 fn no_request_carries_text_or_bytes() {
-    let known =
-        ["u16", "Ifindex", "Selector", "Addresses", "Family", "IpAddr", "Prefix", "NextHop", "RouteKind"];
+    let known = ["u16", "Ifindex", "Rules", "Through", "Family", "NextHop", "Links", "Prefixes"];
     for (name, fields) in declared() {
         for field in fields.split(", ").filter(|field| !field.is_empty()) {
             let kind = field.split(": ").nth(1).expect("a type");
@@ -247,35 +272,39 @@ fn every_refusal_belongs_to_a_request() {
     assert_eq!(reached, all);
 }
 
+/// Where each message to the kernel is made, and with which flags.
 #[test]
 fn the_kernel_s_side_in_the_guide_is_the_code_s() {
     let helper = Helper::read();
-    let mut table = String::from(
-        "| function of `kernel.rs` | what | message | flags beside REQUEST |\n|---|---|---|---|\n",
-    );
-    for ((module, name), function) in &helper.0 {
-        if *module != "kernel" || name == "routes" {
+    let mut table =
+        String::from("| where it is made | what | message | flags beside REQUEST |\n|---|---|---|---|\n");
+    let flags_in = |text: &str| {
+        words_after(text, "NLM_F_").into_iter().map(|(_, flag)| format!("NLM_F_{flag}")).collect::<Vec<_>>()
+    };
+    for (name, function) in &helper.0 {
+        let mut messages: Vec<String> = words_after(&function.body, "RTM_")
+            .into_iter()
+            .filter(|(_, word)| !word.starts_with("F_"))
+            .map(|(_, word)| format!("RTM_{word}"))
+            .collect();
+        messages.dedup();
+        if messages.is_empty() {
             continue;
         }
-        let mut way = Way::default();
-        helper.follow("kernel", &function.body, &mut way);
-        let through = way.seen.iter().map(|(module, name)| helper.get(module, name).body.as_str());
-        let bodies: String = through.chain([function.body.as_str()]).collect();
-        let mut flags: Vec<String> =
-            words_after(&bodies, "NLM_F_").into_iter().map(|(_, flag)| format!("NLM_F_{flag}")).collect();
-        if bodies.contains("netlink.dump(") {
-            flags.push("NLM_F_DUMP".to_owned());
-        } else if bodies.contains("netlink.change(") {
-            flags.push("NLM_F_ACK".to_owned());
+        let mut flags = flags_in(&function.body);
+        if function.body.contains(", flags,") {
+            // They are the caller's.
+            let short = name.split("::").nth(1).unwrap_or_default();
+            let callers = helper.0.values().filter(|other| other.body.contains(&format!(".{short}(NLM_F_")));
+            flags.extend(callers.flat_map(|other| flags_in(&other.body)));
         }
-        // What reads an answer sends nothing.
-        if !bodies.contains("self.netlink.") {
-            continue;
-        }
-        assert_eq!(way.messages.len(), 1, "kernel::{name} sends one kind of message");
-        let messages = code_words(&way.messages);
-        let doc = &function.doc;
-        let _ = writeln!(table, "| `{name}` | {doc} | {messages} | {} |", code_words(&flags));
+        let asks = messages.iter().all(|message| message.starts_with("RTM_GET"));
+        flags.push(if asks { "NLM_F_DUMP" } else { "NLM_F_ACK" }.to_owned());
+        flags.sort();
+        flags.dedup();
+        let what = if function.doc.is_empty() { "-" } else { &function.doc };
+        let (messages, flags) = (code_words(&messages), code_words(&flags));
+        let _ = writeln!(table, "| `{name}` | {what} | {messages} | {flags} |");
     }
     assert_eq!(table.matches("NLM_F_CREATE").count(), 2, "a rule and a route:\n{table}");
     is_made(GUIDE, "kernel", &table);

@@ -129,15 +129,16 @@ fn change(random: &mut Random) -> String {
         14 => format!("link set {link} down\nlink set {link} up\n").repeat(1 + n as usize),
         15 | 16 => {
             let (verb, gateway) = (random.of(&["add", "replace"]), random.of(&[1, 251, 252]));
+            // The kernel keeps a route whose gateway's subnet went, and refuses the same one in another table.
             format!(
-                "route {verb} default via 10.0.{third}.{gateway} dev {link} metric {}",
+                "route add 10.0.{third}.0/24 dev {link} scope link metric 900\nroute {verb} default via 10.0.{third}.{gateway} dev {link} metric {}",
                 random.of(&[200, 201])
             )
         }
         17 => format!("route del default dev {link} metric {}", random.of(&[200, 201])),
         18 => {
             let (verb, gateway) = (random.of(&["add", "replace"]), random.of(&["fe80::1", "fe80::2"]));
-            format!("-6 route {verb} default via {gateway} dev {link} metric 300")
+            format!("route {verb} default via {gateway} dev {link} metric 300")
         }
         19 => {
             let verb = random.of(&["add", "del"]);
@@ -165,6 +166,6 @@ fn change(random: &mut Random) -> String {
             format!("link add name tap{n} type bridge\naddr add 10.6.{n}.1/24 dev tap{n}\nlink set tap{n} up")
         }
         28 => format!("link del tap{n}"),
-        _ => format!("-6 route {} 2001:db8:d{n}::/64 dev docker0", random.of(&["add", "del"])),
+        _ => format!("route {} 2001:db8:d{n}::/64 dev docker0", random.of(&["add", "del"])),
     }
 }

@@ -10,7 +10,7 @@
 mod action;
 mod clients;
 mod machine;
-#[path = "../it/routing/oracle.rs"]
+#[path = "../it/oracle/mod.rs"]
 mod oracle;
 mod random;
 mod rest;

@@ -1,7 +1,7 @@
 //! A quiet point: what must be so whenever nothing happens. Each is awaited, none is slept for.
 
 use crate::machine::Machine;
-use crate::oracle::Snapshot;
+use crate::oracle::{Kernel, Policy};
 use crate::support::{Footprint, wait_within};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -13,6 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(600);
 pub(crate) struct Rest {
     /// Names of all processes, each as often as it is there.
     processes: BTreeMap<String, usize>,
+    kernel: Kernel,
     /// Descriptors of launcher, worker and helper.
     descriptors: Option<Vec<Vec<String>>>,
     /// Foreign objects that no action touches.
@@ -33,9 +34,10 @@ pub(crate) struct Figures {
 impl Rest {
     /// Before the daemon is started.
     pub(crate) fn of(machine: &Machine<'_>) -> Self {
+        let kernel = Kernel::new(machine.host);
         let mut processes = processes(machine);
         processes.extend(["netevd", "netevd-worker", "netevd-priv"].map(|name| (name.to_owned(), 1)));
-        Rest { processes, descriptors: None, steady: steady(machine), rules: BTreeSet::new() }
+        Rest { processes, kernel, descriptors: None, steady: steady(machine), rules: BTreeSet::new() }
     }
 
     /// Waits until all of it is so.
@@ -87,26 +89,7 @@ impl Rest {
 
     /// The kernel has exactly what the design says of what the kernel has.
     fn routing_holds(&self, machine: &Machine<'_>) {
-        let host = machine.host;
-        let look = || {
-            let expected = Snapshot::take(host).expected(&machine.managed);
-            (expected, host.ours_in_motion().into_iter().collect::<BTreeSet<_>>())
-        };
-        let explain = || {
-            let (expected, ours) = look();
-            let missing: Vec<_> = expected.difference(&ours).collect();
-            let surplus: Vec<_> = ours.difference(&expected).collect();
-            let state = host.sh("ip addr; ip rule; ip route show table all; ip -6 route");
-            format!(
-                "managed {:?}\nmissing {missing:#?}\nsurplus {surplus:#?}\n{state}\n{}",
-                machine.managed,
-                host.log()
-            )
-        };
-        wait_within(PATIENCE, "netevd's objects are the oracle's", explain, || {
-            let (expected, ours) = look();
-            expected == ours
-        });
+        self.kernel.await_exact_within(PATIENCE, machine.host, &Policy::of(&machine.managed), "at rest");
     }
 }
 

@@ -81,6 +81,10 @@ for name in null zero full random urandom tty; do
     : >"dev/$name"
     mount --bind "/dev/$name" "dev/$name"
 done
+# In a user namespace nobody makes devices.
+if [ -e /dev/net/tun ]; then
+    mkdir dev/net && : >dev/net/tun && mount --bind /dev/net/tun dev/net/tun
+fi
 ln -s /proc/self/fd dev/fd
 ln -s fd/0 dev/stdin
 ln -s fd/1 dev/stdout

@@ -108,6 +108,11 @@ fn line((what, object): &(&str, Value)) -> String {
                 address => words.push(format!("{word} {address}/{}", text(length))),
             }
         }
+        if !object["fwmark"].is_null() {
+            // Nothing else tells the two families apart.
+            words.extend((*what == "rule6").then(|| "from ::/0".to_owned()));
+            words.push(format!("fwmark {}/{}", text("fwmark"), text("fwmask")));
+        }
         match text("table").as_str() {
             "" => words.push(text("action")),
             table => words.push(format!("lookup {table}")),

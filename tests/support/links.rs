@@ -60,7 +60,7 @@ pub(crate) fn rules(address: &str, table: u32) -> Vec<String> {
 /// eth1's objects on a machine of [`Host::two_uplinks`].
 pub(crate) fn eth1_complete() -> Vec<String> {
     let mut lines = rules("198.51.100.2", 207);
-    lines.push("table 207: default via 198.51.100.1 dev eth1".to_owned());
+    lines.push("table 207: default via 198.51.100.1 dev eth1 metric 200".to_owned());
     lines.push("table 207: 198.51.100.0/24 dev eth1".to_owned());
     lines
 }

@@ -1,18 +1,14 @@
 //! The model's kernel: one request, its answer. Flags, filters and errors as rtnetlink has them.
 
 use super::judge::Judge;
-use super::wire;
+use super::wire::{self, Message};
 use super::world::{LOCAL, Route, Rule, World};
 use crate::bytes::Bytes;
-use crate::sessions;
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_EXCL, NLM_F_MULTIPART, NLM_F_REPLACE,
-    NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
+    NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_EXCL, NLM_F_MULTIPART,
+    NLM_F_REPLACE, NLM_F_REQUEST,
 };
-use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::route::{RouteAttribute, RouteMessage, RouteScope, RouteType};
-use netlink_packet_route::{AddressFamily, rule::RuleMessage};
-use protocol::{Family, Request, VERSION, decode_request, encode_request};
+use protocol::{Family, Prefix};
 use std::collections::VecDeque;
 
 const ENOENT: i32 = 2;
@@ -25,6 +21,17 @@ const ENODEV: i32 = 19;
 const EINVAL: i32 = 22;
 const ENETUNREACH: i32 = 101;
 const ENOBUFS: i32 = 105;
+
+const NEWLINK: u16 = 16;
+const GETLINK: u16 = 18;
+const NEWADDR: u16 = 20;
+const GETADDR: u16 = 22;
+const NEWROUTE: u16 = 24;
+const DELROUTE: u16 = 25;
+const GETROUTE: u16 = 26;
+const NEWRULE: u16 = 32;
+const DELRULE: u16 = 33;
+const GETRULE: u16 = 34;
 
 /// What goes wrong at the next request.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -53,41 +60,55 @@ pub(crate) struct Model {
     /// The first frame is the right one.
     pub(crate) greets: bool,
     /// The worker goes without taking its answer.
-    hangs_up: bool,
+    pub(super) hangs_up: bool,
+    /// What the worker has sent.
+    pub(super) frame: Option<Vec<u8>>,
+    /// Something has changed since the doorbell was silenced.
+    pub(crate) rings: bool,
     answers: VecDeque<Result<Vec<u8>, i32>>,
 }
 
-type Answer = Result<Vec<RouteNetlinkMessage>, i32>;
+/// The type of what is dumped, and the objects.
+type Answer = Result<(u16, Vec<Vec<u8>>), i32>;
+
+const DONE: Answer = Ok((0, Vec::new()));
 
 impl Model {
     /// A datagram of the helper's.
     pub(crate) fn sent(&mut self, datagram: &[u8]) {
         self.judge.exchanged(&self.world);
         self.vanish();
-        let request = NetlinkMessage::<RouteNetlinkMessage>::deserialize(datagram).expect("a request");
-        let (flags, sequence) = (request.header.flags, request.header.sequence_number);
-        assert!(flags & NLM_F_REQUEST != 0 && self.answers.is_empty(), "one exchange at a time");
-        let is_dump = flags & NLM_F_DUMP == NLM_F_DUMP;
-        let NetlinkPayload::InnerMessage(inner) = request.payload else { panic!("no request") };
+        assert!(self.answers.is_empty(), "one exchange at a time");
         let fault = self.fault.take();
-        let answer = if fault == Some(Fault::Memory) { Err(ENOMEM) } else { self.answer(inner, flags) };
+        let messages = wire::messages(datagram);
+        let first = messages.first().expect("a message").sequence;
+        if fault.is_some() {
+            self.judge.disturbed();
+        }
+        for message in messages {
+            // No memory for the first.
+            let no_memory = fault == Some(Fault::Memory) && message.sequence == first;
+            let answer = if no_memory { Err(ENOMEM) } else { self.answer(&message) };
+            self.reply(&message, answer, fault == Some(Fault::Inconsistent));
+        }
         match fault {
-            Some(Fault::Interrupted) => self.answers.push_back(Err(EINTR)),
-            Some(Fault::Overrun) => self.answers.push_back(Err(ENOBUFS)),
-            Some(Fault::Stale) => self.answers.push_back(Ok(wire::end(sequence.wrapping_sub(1), true, 0))),
+            Some(Fault::Interrupted) => self.answers.push_front(Err(EINTR)),
+            Some(Fault::Overrun) => self.answers = VecDeque::from([Err(ENOBUFS)]),
+            Some(Fault::Stale) => self.answers.push_front(Ok(wire::end(first.wrapping_sub(1), true, 0))),
             _ => {}
         }
-        if fault == Some(Fault::Overrun) {
-            return;
-        }
+    }
+
+    fn reply(&mut self, request: &Message, answer: Answer, inconsistent: bool) {
+        let (sequence, is_dump) = (request.sequence, request.flags & NLM_F_DUMP == NLM_F_DUMP);
         let mut code = 0;
-        let mut flags_of = if is_dump { NLM_F_MULTIPART } else { 0 };
-        if fault == Some(Fault::Inconsistent) && is_dump {
-            flags_of |= NLM_F_DUMP_INTR;
+        let mut flags = if is_dump { NLM_F_MULTIPART } else { 0 };
+        if inconsistent && is_dump {
+            flags |= NLM_F_DUMP_INTR;
         }
         match answer {
-            Ok(objects) => {
-                let each = objects.into_iter().map(|object| wire::message(sequence, flags_of, object));
+            Ok((kind, objects)) => {
+                let each = objects.iter().map(|object| wire::message(kind, flags, sequence, object));
                 let messages: Vec<Vec<u8>> = each.collect();
                 // Several messages share a datagram.
                 self.answers.extend(messages.chunks(5).map(|some| Ok(some.concat())));
@@ -96,9 +117,9 @@ impl Model {
         }
         if is_dump {
             let mut end = wire::end(sequence, true, code);
-            end[6..8].copy_from_slice(&flags_of.to_ne_bytes());
+            end[6..8].copy_from_slice(&flags.to_ne_bytes());
             self.answers.push_back(Ok(end));
-        } else if flags & NLM_F_ACK != 0 || code != 0 {
+        } else if request.flags & NLM_F_ACK != 0 || code != 0 {
             self.answers.push_back(Ok(wire::end(sequence, false, code)));
         }
     }
@@ -113,7 +134,8 @@ impl Model {
         match self.vanishing {
             Some((0, what)) => {
                 self.vanishing = None;
-                self.judge.is_calm = false;
+                self.judge.disturbed();
+                self.rings = true;
                 match what {
                     128.. => self.world.remove_link(u32::from(what - 128) % 8),
                     what => self.world.remove_address(what.into()),
@@ -124,127 +146,114 @@ impl Model {
         }
     }
 
-    fn answer(&mut self, request: RouteNetlinkMessage, flags: u16) -> Answer {
-        match request {
-            RouteNetlinkMessage::GetLink(m) => {
-                let link = self.world.link(m.header.index).ok_or(ENODEV)?;
-                Ok(vec![wire::link(link)])
+    fn answer(&mut self, request: &Message) -> Answer {
+        let (flags, payload) = (request.flags, &request.payload[..]);
+        assert!(flags & NLM_F_REQUEST != 0);
+        if [GETLINK, GETADDR, GETRULE, GETROUTE].contains(&request.kind) {
+            assert_eq!(flags, NLM_F_REQUEST | NLM_F_DUMP);
+        } else {
+            assert!(flags & NLM_F_ACK != 0, "a change whose failure would not be seen");
+            self.rings = true;
+        }
+        let write = flags & !(NLM_F_REQUEST | NLM_F_ACK);
+        match request.kind {
+            GETLINK => {
+                assert_eq!(payload, [0; 16]);
+                Ok((NEWLINK, self.world.links.iter().map(wire::link).collect()))
             }
-            RouteNetlinkMessage::GetAddress(m) => {
-                let (family, index) = (wire::family(m.header.family), m.header.index);
-                if index != 0 && self.world.link(index).is_none() {
-                    return Err(ENODEV);
-                }
+            GETADDR => {
+                assert_eq!(payload[1..], [0; 7]);
+                let family = wire::family(payload[0]);
                 let wanted = self.world.addresses.iter().filter(|a| Family::of(a.ip) == family);
-                Ok(wanted.filter(|a| index == 0 || a.index == index).map(wire::address).collect())
+                Ok((NEWADDR, wanted.map(wire::address).collect()))
             }
-            RouteNetlinkMessage::GetRule(m) => {
-                assert!(m.header.family == AddressFamily::Unspec && m.attributes.is_empty());
-                Ok(self.world.rules.iter().map(wire::rule).collect())
+            GETRULE => {
+                assert_eq!(payload[1..], [0; 11]);
+                let family = wire::family(payload[0]);
+                let mut rules: Vec<&Rule> = self.world.rules.iter().filter(|r| r.family == family).collect();
+                rules.sort_by_key(|rule| rule.priority);
+                Ok((NEWRULE, rules.into_iter().map(wire::rule).collect()))
             }
-            RouteNetlinkMessage::GetRoute(m) if flags & NLM_F_DUMP == NLM_F_DUMP => self.dump_routes(&m),
-            RouteNetlinkMessage::GetRoute(m) => self.look_up(&m),
-            RouteNetlinkMessage::NewRule(m) => {
-                assert_eq!(flags & !(NLM_F_REQUEST | NLM_F_ACK), NLM_F_CREATE | NLM_F_EXCL);
-                self.add_rule(&m)
+            GETROUTE => self.dump_routes(payload),
+            NEWRULE => {
+                assert_eq!(write, NLM_F_CREATE | NLM_F_EXCL);
+                self.add_rule(payload)
             }
-            RouteNetlinkMessage::DelRule(m) => self.delete_rule(&m),
-            RouteNetlinkMessage::NewRoute(m) => match flags & !(NLM_F_REQUEST | NLM_F_ACK) {
-                NLM_F_REPLACE => self.put_route(&m, true),
-                other => {
-                    assert_eq!(other, NLM_F_CREATE | NLM_F_EXCL);
-                    self.put_route(&m, false)
-                }
-            },
-            RouteNetlinkMessage::DelRoute(m) => self.delete_route(&m),
-            other => panic!("the helper sends {other:?}"),
+            DELRULE => self.delete_rule(payload),
+            NEWROUTE => {
+                assert!(write & NLM_F_CREATE != 0);
+                self.put_route(payload, write & !NLM_F_CREATE)
+            }
+            DELROUTE => self.delete_route(payload),
+            other => panic!("the helper sends messages of type {other}"),
         }
     }
 
-    fn dump_routes(&self, filter: &RouteMessage) -> Answer {
-        let header = &filter.header;
+    fn dump_routes(&self, filter: &[u8]) -> Answer {
         // ip_valid_fib_dump_req: what strict checking permits in a filter.
-        if header.destination_prefix_length != 0 || header.tos != 0 || header.scope != RouteScope::Universe {
+        if filter[1..4] != [0; 3] || filter[6] != 0 {
             return Err(EINVAL);
         }
-        let family = wire::family(header.address_family);
+        let family = wire::family(filter[0]);
         let (mut table, mut oif) = (0, 0);
-        for attribute in &filter.attributes {
-            match attribute {
-                RouteAttribute::Table(number) => table = *number,
-                RouteAttribute::Oif(index) => oif = *index,
-                other => panic!("{other:?} is no filter of a dump"),
+        for (kind, value) in wire::attributes(&filter[12..]) {
+            let number = u32::from_ne_bytes(value[..].try_into().expect("a number"));
+            match kind {
+                15 => table = number,
+                4 => oif = number,
+                other => panic!("attribute {other} is no filter of a dump"),
             }
         }
         if oif != 0 && self.world.link(oif).is_none() {
             return Err(ENODEV);
         }
-        let of_family = || self.world.routes.iter().filter(|route| route.family() == family);
-        if table != 0 && !of_family().any(|route| route.table == table) {
+        let dumped: Vec<Route> = self.world.dumped().into_iter().filter(|r| r.family() == family).collect();
+        if table != 0 && !dumped.iter().any(|route| route.table == table) {
             // "FIB table does not exist"
             return Err(ENOENT);
         }
-        let (kind, protocol) = (header.kind, u8::from(header.protocol));
-        let wanted = of_family().filter(|route| {
+        let (protocol, kind) = (filter[5], filter[7]);
+        let wanted = dumped.iter().filter(|route| {
             (table == 0 || route.table == table)
                 && (oif == 0 || route.hops.iter().any(|hop| hop.oif == oif))
-                && (kind == RouteType::Unspec || route.kind == kind)
+                && (kind == 0 || route.kind == kind)
                 && (protocol == 0 || route.protocol == protocol)
         });
-        Ok(wanted.map(wire::route).collect())
+        Ok((NEWROUTE, wanted.map(wire::route).collect()))
     }
 
-    fn look_up(&self, request: &RouteMessage) -> Answer {
-        let (mut to, mut oif) = (None, None);
-        for attribute in &request.attributes {
-            match attribute {
-                RouteAttribute::Destination(netlink_packet_route::route::RouteAddress::Inet(address)) => {
-                    to = Some((*address).into());
-                }
-                RouteAttribute::Destination(netlink_packet_route::route::RouteAddress::Inet6(address)) => {
-                    to = Some((*address).into());
-                }
-                RouteAttribute::Oif(index) => oif = Some(*index),
-                other => panic!("{other:?} in a look-up"),
-            }
-        }
-        self.world.way(to.expect("a destination"), oif).map(|route| vec![wire::route(route)])
-    }
-
-    fn add_rule(&mut self, message: &RuleMessage) -> Answer {
-        let rule = wire::written_rule(message);
-        if self.world.rules.contains(&rule) {
+    fn add_rule(&mut self, payload: &[u8]) -> Answer {
+        let rule = wire::written_rule(payload);
+        let same = |r: &Rule| Rule { protocol: rule.protocol, ..r.clone() } == rule;
+        if self.world.rules.iter().any(same) {
             return Err(EEXIST);
         }
         self.judge.adds_rule(&self.world, &rule);
         self.world.rules.push(rule);
-        Ok(Vec::new())
+        DONE
     }
 
     /// The first that has all that is named; what is not named may be anything.
-    fn delete_rule(&mut self, message: &RuleMessage) -> Answer {
-        let named = wire::written_rule(message);
+    fn delete_rule(&mut self, payload: &[u8]) -> Answer {
+        let named = wire::written_rule(payload);
         let is_meant = |rule: &Rule| {
             rule.family == named.family
                 && (named.priority == 0 || rule.priority == named.priority)
-                && (named.table.is_none() || rule.table == named.table)
+                && rule.table == named.table
                 && (named.from.is_none() || rule.from == named.from)
                 && (named.to.is_none() || rule.to == named.to)
                 && (named.protocol == 0 || rule.protocol == named.protocol)
                 && (named.mark.is_none() || rule.mark == named.mark)
+                && (named.suppress.is_none() || rule.suppress == named.suppress)
                 && (!named.inverted || rule.inverted)
         };
         let at = self.world.rules.iter().position(is_meant).ok_or(ENOENT)?;
         let rule = self.world.rules.remove(at);
         self.judge.deletes_rule(&rule);
-        Ok(Vec::new())
+        DONE
     }
 
-    fn put_route(&mut self, message: &RouteMessage, replace: bool) -> Answer {
-        let mut route = wire::written_route(message);
-        if !route.to.is_ipv4() && route.metric == 0 {
-            route.metric = 1024;
-        }
+    fn is_reached(&self, route: &Route) -> Result<(), i32> {
         for hop in &route.hops {
             self.world.link(hop.oif).ok_or(ENODEV)?;
             let reached = |gateway| {
@@ -252,98 +261,121 @@ impl Model {
                     r.to.contains(gateway)
                         && matches!(&r.hops[..], [h] if h.oif == hop.oif && h.gateway.is_none())
                 };
-                let link_local = gateway.is_ipv6()
-                    && "fe80::/10".parse().is_ok_and(|p: protocol::Prefix| p.contains(gateway));
+                let link_local = "fe80::/10".parse().is_ok_and(|p: Prefix| p.contains(gateway));
                 link_local || self.world.routes.iter().any(|r| by(&r) && r.table != LOCAL)
             };
             if hop.gateway.is_some_and(|gateway| !hop.onlink && !reached(gateway)) {
                 return Err(ENETUNREACH);
             }
         }
-        // The protocol is no part of the key.
-        let same =
-            |r: &Route| (r.table, r.to, r.metric, r.tos) == (route.table, route.to, route.metric, route.tos);
-        let at = self.world.routes.iter().position(same);
-        match (at, replace) {
-            (Some(_), false) => return Err(EEXIST),
-            (None, true) => return Err(ENOENT),
-            _ => {}
-        }
-        let old = at.map(|at| self.world.routes.remove(at));
-        self.judge.puts_route(&self.world, &route, old.as_ref());
-        self.world.routes.push(route);
-        Ok(Vec::new())
+        Ok(())
     }
 
-    fn delete_route(&mut self, message: &RouteMessage) -> Answer {
-        let named = wire::written_route(message);
-        let is_meant = |route: &Route| {
-            let hop_fits = match (&named.hops[..], &route.hops[..]) {
-                ([named], [hop]) => {
+    fn put_route(&mut self, payload: &[u8], how: u16) -> Answer {
+        let mut route = wire::written_route(payload);
+        self.is_reached(&route)?;
+        let down = |index| self.world.link(index).is_some_and(|link| !link.up);
+        if route.hops.iter().any(|hop| down(hop.oif)) {
+            // Of a gateway's link that is down, and of one in a multipath.
+            return Err(ENETUNREACH);
+        }
+        if route.to.is_ipv4() {
+            return self.insert(route, how);
+        }
+        route.tos = 0;
+        if route.metric == 0 {
+            route.metric = 1024;
+        }
+        if route.hops.len() < 2 {
+            return self.insert(route, how);
+        }
+        // One after the other; only the first replaces.
+        let mut how = how;
+        for hop in route.hops.clone() {
+            self.insert(Route { hops: vec![hop], ..route.clone() }, how)?;
+            how &= !(NLM_F_EXCL | NLM_F_REPLACE);
+        }
+        DONE
+    }
+
+    fn insert(&mut self, route: Route, how: u16) -> Answer {
+        let ipv4 = route.to.is_ipv4();
+        let same = |r: &Route| r.key() == route.key();
+        let here: Vec<usize> =
+            (0..self.world.routes.len()).filter(|at| same(&self.world.routes[*at])).collect();
+        if how & NLM_F_EXCL != 0 && !here.is_empty() {
+            return Err(EEXIST);
+        }
+        // One that has all of it; of IPv6 the way is enough.
+        let like = |at: &usize| {
+            let other = &self.world.routes[*at];
+            let way = |r: &Route| r.hops.first().map(|hop| (hop.oif, hop.gateway));
+            if ipv4 { *other == route } else { way(other) == way(&route) }
+        };
+        let twin = here.iter().position(like);
+        if how & NLM_F_REPLACE != 0 {
+            let fits = |at: &&usize| ipv4 || self.world.routes[**at].is_joined() == route.is_joined();
+            let Some(at) = here.iter().find(fits).copied() else {
+                self.judge.puts_route(&self.world, &route, None);
+                self.world.routes.push(route);
+                return DONE;
+            };
+            match twin {
+                Some(0) if ipv4 => return DONE,
+                Some(_) if ipv4 => return Err(EEXIST),
+                _ => {}
+            }
+            // Its siblings go with it.
+            let siblings: Vec<Route> = if !ipv4 && route.is_joined() {
+                let others =
+                    here.iter().filter(|other| **other != at).map(|other| self.world.routes[*other].clone());
+                others.filter(Route::is_joined).collect()
+            } else {
+                Vec::new()
+            };
+            let old = self.world.routes[at].clone();
+            self.judge.puts_route(&self.world, &route, Some(&old));
+            self.world.routes[at] = route;
+            siblings.iter().for_each(|sibling| self.judge.deletes_route(sibling));
+            self.world.routes.retain(|r| !siblings.contains(r));
+            return DONE;
+        }
+        if twin.is_some() {
+            return Err(EEXIST);
+        }
+        assert!(here.is_empty() || how & NLM_F_APPEND != 0 || !ipv4, "in front of others by chance");
+        self.judge.puts_route(&self.world, &route, None);
+        self.world.routes.push(route);
+        DONE
+    }
+
+    fn delete_route(&mut self, payload: &[u8]) -> Answer {
+        let named = wire::written_route(payload);
+        let ipv4 = named.to.is_ipv4();
+        let hop_fits = |hops: &[super::world::Hop]| match (&named.hops[..], hops) {
+            ([], _) => true,
+            (all, hops) if all.len() == 1 || all.len() == hops.len() => {
+                let fits = |(named, hop): (&super::world::Hop, &super::world::Hop)| {
                     (named.oif == 0 || named.oif == hop.oif)
                         && (named.gateway.is_none() || named.gateway == hop.gateway)
-                }
-                ([], _) => true,
-                _ => false,
-            };
-            (route.table, route.to, route.tos) == (named.table, named.to, named.tos)
+                };
+                !hops.is_empty() && all.iter().zip(hops).all(fits)
+            }
+            _ => false,
+        };
+        let is_meant = |route: &Route| {
+            (route.table, route.to, route.source) == (named.table, named.to, named.source)
+                && (!ipv4 || route.tos == named.tos)
                 && (named.metric == 0 || route.metric == named.metric)
                 && (named.protocol == 0 || route.protocol == named.protocol)
-                && (named.kind == RouteType::Unspec || route.kind == named.kind)
-                && hop_fits
+                && (!ipv4 || named.kind == 0 || route.kind == named.kind)
+                && hop_fits(&route.hops)
         };
-        let at = self.world.routes.iter().position(is_meant).ok_or(ESRCH)?;
+        // Those of one key stand in the order of their metrics.
+        let found = (0..self.world.routes.len()).filter(|at| is_meant(&self.world.routes[*at]));
+        let at = found.min_by_key(|at| self.world.routes[*at].metric).ok_or(ESRCH)?;
         let route = self.world.routes.remove(at);
         self.judge.deletes_route(&route);
-        Ok(Vec::new())
-    }
-}
-
-/// The other end of the channel.
-impl Model {
-    /// Everything that happens until the worker's next frame, and that frame; an empty one at the end.
-    pub(crate) fn next_frame(&mut self) -> Vec<u8> {
-        self.judge.end(&self.world);
-        (self.vanishing, self.fault) = (None, None);
-        let frame = self.operate();
-        // An empty one is the end for the helper.
-        self.judge.begin(&self.world, decode_request(&frame).ok());
-        frame
-    }
-
-    fn operate(&mut self) -> Vec<u8> {
-        if std::mem::take(&mut self.greets) {
-            return encode_request(&Request::Hello { version: VERSION });
-        }
-        while !self.operations.is_empty() {
-            match self.operations.byte() & 15 {
-                7 => {
-                    let length = usize::from(self.operations.byte());
-                    return self.operations.some(length);
-                }
-                8 => {
-                    let mut frame = encode_request(&sessions::request(&mut self.operations));
-                    let at = usize::from(self.operations.byte()) % frame.len();
-                    frame[at] ^= self.operations.byte();
-                    return frame;
-                }
-                9 | 12 => sessions::change(&mut self.world, &mut self.operations),
-                10 => {
-                    use Fault::{Inconsistent, Interrupted, Memory, Overrun, Stale};
-                    self.fault =
-                        Some(self.operations.of(&[Interrupted, Inconsistent, Stale, Overrun, Memory]));
-                }
-                11 => self.vanishing = Some((self.operations.byte() % 12, self.operations.byte())),
-                13 => self.hangs_up = true,
-                _ => return encode_request(&sessions::request(&mut self.operations)),
-            }
-        }
-        Vec::new()
-    }
-
-    /// The helper's answer; false when nobody takes it.
-    pub(crate) fn answered(&mut self, frame: &[u8]) -> bool {
-        self.judge.answered(frame);
-        !std::mem::take(&mut self.hangs_up)
+        DONE
     }
 }

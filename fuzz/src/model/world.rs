@@ -1,16 +1,31 @@
 //! Links, addresses, routes and rules as values, and what the kernel makes of a change by itself.
 
-use netlink_packet_route::route::{RouteScope, RouteType};
 use protocol::{Family, PROTOCOL, Prefix};
 use std::net::IpAddr;
 
 pub(crate) const MAIN: u32 = 254;
 pub(crate) const LOCAL: u32 = 255;
+/// Types of routes, `RTN_*`.
+pub(crate) const UNICAST: u8 = 1;
+pub(crate) const LOCAL_ROUTE: u8 = 2;
+pub(crate) const BROADCAST: u8 = 3;
+pub(crate) const MULTICAST: u8 = 5;
+pub(crate) const BLACKHOLE: u8 = 6;
+pub(crate) const UNREACHABLE: u8 = 7;
+pub(crate) const PROHIBIT: u8 = 8;
+pub(crate) const THROW: u8 = 9;
+/// `RT_SCOPE_LINK`, `RT_SCOPE_HOST`
+const SCOPE_LINK: u8 = 253;
+const SCOPE_HOST: u8 = 254;
+/// `RTPROT_RA`: what the kernel took from an advertisement it joins with nothing.
+const RA: u8 = 9;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Link {
     pub(crate) index: u32,
-    pub(crate) name: &'static str,
+    /// Its name, then its alternative names.
+    pub(crate) names: Vec<&'static [u8]>,
+    pub(crate) up: bool,
     pub(crate) loopback: bool,
     pub(crate) point_to_point: bool,
     pub(crate) master: u32,
@@ -27,22 +42,34 @@ pub(crate) struct Address {
     pub(crate) flags: u32,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Hop {
     pub(crate) oif: u32,
     pub(crate) gateway: Option<IpAddr>,
     pub(crate) onlink: bool,
+    pub(crate) dead: bool,
+    pub(crate) weight: u8,
+    pub(crate) flow: Option<u32>,
+    /// Type and bytes.
+    pub(crate) encap: Option<(u16, Vec<u8>)>,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+/// Of IPv6 each hop is a route, which a dump joins with its siblings.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Route {
     pub(crate) table: u32,
     pub(crate) to: Prefix,
-    pub(crate) metric: u32,
-    pub(crate) kind: RouteType,
-    pub(crate) protocol: u8,
-    pub(crate) scope: RouteScope,
+    pub(crate) source: Option<Prefix>,
     pub(crate) tos: u8,
+    pub(crate) metric: u32,
+    pub(crate) kind: u8,
+    pub(crate) protocol: u8,
+    pub(crate) scope: u8,
+    pub(crate) metrics: Option<Vec<u8>>,
+    pub(crate) preference: u8,
+    pub(crate) cloned: bool,
+    /// `rta_expires`
+    pub(crate) expires: i32,
     pub(crate) hops: Vec<Hop>,
 }
 
@@ -55,7 +82,9 @@ pub(crate) struct Rule {
     pub(crate) from: Option<Prefix>,
     pub(crate) to: Option<Prefix>,
     pub(crate) protocol: u8,
-    pub(crate) mark: Option<u32>,
+    /// Value and mask.
+    pub(crate) mark: Option<(u32, u32)>,
+    pub(crate) suppress: Option<u32>,
     pub(crate) inverted: bool,
 }
 
@@ -81,32 +110,36 @@ impl Address {
 
     /// The routes that the kernel keeps for it.
     fn routes(&self) -> Vec<Route> {
-        let hop = Hop { oif: self.index, gateway: None, onlink: false };
-        let local = Route {
-            table: LOCAL,
-            to: Prefix::host(self.ip),
-            metric: 0,
-            kind: RouteType::Local,
-            protocol: 2,
-            scope: if self.ip.is_ipv4() { RouteScope::Host } else { RouteScope::Universe },
-            tos: 0,
-            hops: vec![hop],
-        };
-        let (metric, scope) =
-            if self.ip.is_ipv4() { (0, RouteScope::Link) } else { (256, RouteScope::Universe) };
-        let connected = Route {
-            table: MAIN,
-            to: self.subnet(),
-            kind: RouteType::Unicast,
-            metric,
-            scope,
-            ..local.clone()
-        };
-        if self.subnet() == local.to { vec![local] } else { vec![local, connected] }
+        let ipv4 = self.ip.is_ipv4();
+        let mut local = Route::new(LOCAL, Prefix::host(self.ip), LOCAL_ROUTE);
+        local.scope = if ipv4 { SCOPE_HOST } else { 0 };
+        local.hops.push(Hop { oif: self.index, ..Hop::default() });
+        let mut connected = Route { table: MAIN, to: self.subnet(), kind: UNICAST, ..local.clone() };
+        (connected.metric, connected.scope) = if ipv4 { (0, SCOPE_LINK) } else { (256, 0) };
+        if connected.to == local.to { vec![local] } else { vec![local, connected] }
     }
 }
 
 impl Route {
+    /// The kernel's own, with nothing special.
+    pub(crate) fn new(table: u32, to: Prefix, kind: u8) -> Self {
+        Self {
+            table,
+            to,
+            source: None,
+            tos: 0,
+            metric: 0,
+            kind,
+            protocol: 2,
+            scope: 0,
+            metrics: None,
+            preference: 0,
+            cloned: false,
+            expires: 0,
+            hops: Vec::new(),
+        }
+    }
+
     pub(crate) fn is_ours(&self) -> bool {
         self.protocol == PROTOCOL
     }
@@ -114,9 +147,32 @@ impl Route {
     pub(crate) fn family(&self) -> Family {
         Family::of(self.to.address())
     }
+
+    pub(crate) fn is_deviceless(&self) -> bool {
+        [BLACKHOLE, UNREACHABLE, PROHIBIT, THROW].contains(&self.kind)
+    }
+
+    pub(crate) fn has_gateway(&self) -> bool {
+        self.hops.iter().any(|hop| hop.gateway.is_some())
+    }
+
+    /// Under which the kernel holds it, beside others perhaps.
+    pub(crate) fn key(&self) -> (u32, Prefix, Option<Prefix>, u8, u32) {
+        (self.table, self.to, self.source, self.tos, self.metric)
+    }
+
+    /// The kernel joins it with its like.
+    pub(crate) fn is_joined(&self) -> bool {
+        !self.to.is_ipv4() && self.has_gateway() && self.protocol != RA
+    }
 }
 
 impl Rule {
+    pub(crate) fn new(family: Family, priority: u32, table: Option<u32>, protocol: u8) -> Self {
+        let (from, to, mark, suppress) = (None, None, None, None);
+        Self { family, priority, table, from, to, protocol, mark, suppress, inverted: false }
+    }
+
     pub(crate) fn is_ours(&self) -> bool {
         self.protocol == PROTOCOL
     }
@@ -125,6 +181,43 @@ impl Rule {
 impl World {
     pub(crate) fn link(&self, index: u32) -> Option<&Link> {
         self.links.iter().find(|link| link.index == index)
+    }
+
+    /// The routes as a dump has them: siblings of IPv6 as one, under the protocol of the first.
+    pub(crate) fn dumped(&self) -> Vec<Route> {
+        let mut dumped: Vec<Route> = Vec::new();
+        for route in &self.routes {
+            let sibling = |other: &&mut Route| other.is_joined() && other.key() == route.key();
+            match dumped.iter_mut().find(sibling) {
+                Some(first) if route.is_joined() => first.hops.extend(route.hops.clone()),
+                _ => dumped.push(route.clone()),
+            }
+        }
+        dumped
+    }
+
+    /// Somebody else's route, each hop by itself if it is IPv6.
+    pub(crate) fn add_route(&mut self, route: Route) {
+        let there = route.hops.iter().all(|hop| self.link(hop.oif).is_some());
+        let taken = self.routes.iter().any(|other| other.key() == route.key());
+        let beside = !route.to.is_ipv4() && route.protocol == RA;
+        if !there || (taken && !beside) {
+            return;
+        }
+        let singles: Vec<Route> = if route.to.is_ipv4() || route.hops.len() < 2 {
+            vec![route]
+        } else {
+            route.hops.iter().map(|hop| Route { hops: vec![hop.clone()], ..route.clone() }).collect()
+        };
+        for route in singles {
+            let same = |r: &Route| {
+                let hop = |r: &Route| r.hops.first().map(|hop| (hop.oif, hop.gateway));
+                r.key() == route.key() && hop(r) == hop(&route)
+            };
+            if !self.routes.iter().any(same) {
+                self.routes.push(route);
+            }
+        }
     }
 
     pub(crate) fn add_address(&mut self, address: Address) {
@@ -154,43 +247,12 @@ impl World {
         self.routes.retain(|route| route.hops.iter().all(|hop| hop.oif != index));
     }
 
-    /// The way to `to`, by this interface if one is given; the rules in their order, as for a packet of
-    /// this host without a source. `Err` is what the kernel answers.
-    pub(crate) fn way(&self, to: IpAddr, oif: Option<u32>) -> Result<&Route, i32> {
-        const ENETUNREACH: i32 = 101;
-        if let Some(oif) = oif
-            && self.link(oif).is_none()
-        {
-            return Err(19);
+    pub(crate) fn turn(&mut self, index: u32) {
+        let Some(link) = self.links.iter_mut().find(|link| link.index == index) else { return };
+        link.up = !link.up;
+        let hops = self.routes.iter_mut().flat_map(|route| &mut route.hops);
+        for hop in hops.filter(|hop| hop.oif == index) {
+            hop.dead = !link.up;
         }
-        let mut rules: Vec<&Rule> = self.rules.iter().filter(|rule| rule.family == Family::of(to)).collect();
-        rules.sort_by_key(|rule| rule.priority);
-        for rule in rules {
-            let applies = rule.from.is_none_or(|from| from.length() == 0)
-                && rule.to.is_none_or(|prefix| prefix.contains(to))
-                && rule.mark.is_none();
-            if applies == rule.inverted {
-                continue;
-            }
-            let Some(table) = rule.table else { return Err(13) };
-            let there = |route: &&Route| {
-                let leaves = oif
-                    .is_none_or(|oif| route.hops.is_empty() || route.hops.iter().any(|hop| hop.oif == oif));
-                route.table == table && route.to.contains(to) && route.tos == 0 && leaves
-            };
-            let best = self
-                .routes
-                .iter()
-                .filter(there)
-                .min_by_key(|route| (u8::MAX - route.to.length(), route.metric));
-            match best.map(|route| route.kind) {
-                None | Some(RouteType::Throw) => {}
-                Some(RouteType::Unreachable) => return Err(113),
-                Some(RouteType::Prohibit) => return Err(13),
-                Some(RouteType::BlackHole) => return Err(22),
-                Some(_) => return best.ok_or(ENETUNREACH),
-            }
-        }
-        Err(ENETUNREACH)
     }
 }

@@ -77,7 +77,7 @@ fn connects_to_root_s_socket_and_serves() {
     let length = recv(channel, &mut buffer, MsgFlags::empty()).expect("an answer");
     assert_eq!(decode_reply(&buffer[..length]).expect("a reply"), Reply::Ok);
     let limits = fs::read_to_string(format!("/proc/{}/limits", helper.id())).expect("its limits");
-    assert!(limits.lines().any(|l| l.starts_with("Max open files") && l.contains(" 5 ")), "{limits}");
+    assert!(limits.lines().any(|l| l.starts_with("Max open files") && l.contains(" 6 ")), "{limits}");
     // The worker goes: it leaves, and that is no failure.
     nix::unistd::close(channel).expect("closed");
     let status = helper.wait().expect("ended");

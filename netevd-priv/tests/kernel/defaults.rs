@@ -1,14 +1,19 @@
-//! Default routes: the checks of the gateway, the replacement, the fallback.
+//! Default routes: where they come from, the checks of a gateway, the replacement, the fallback.
 
-use crate::world::{HOST, World, add_rule, add_subnet, address, policy, via};
+use crate::world::{HOST, World, address, as_main, copy, default, del_routes, policy, via};
 use protocol::{
-    Fallback, Family, GatewayCheck, InterfaceName, NextHop, Policy, Refusal, Reply, Request, RouteKind,
-    Selector,
+    Fallback, Family, GatewayCheck, GatewayName, InterfaceName, NextHop, Policy, Refusal, Reply, TableId,
 };
 use std::collections::BTreeMap;
 
 fn on_link(interfaces: &[&str]) -> Policy {
     Policy { gateway_check: GatewayCheck::OnLink, ..policy(interfaces) }
+}
+
+fn with_gateways(gateways: &[&str]) -> Policy {
+    let gateways = gateways.iter().map(|text| text.parse::<GatewayName>().expect("a gateway")).collect();
+    let name = InterfaceName::new("eth1").expect("a name");
+    Policy { gateways: BTreeMap::from([(name, gateways)]), ..policy(&["eth1"]) }
 }
 
 #[test]
@@ -25,25 +30,112 @@ fn adds_the_default_by_a_known_gateway_of_either_family() {
     assert_eq!(world.table("-6", 241), ["default via fe80::1 dev eth1 proto 110 metric 1024 pref medium"]);
 }
 
-/// Of an address that went away our rules and our subnet stand until the worker takes them back: until
-/// then a look-up of it ends in our own table, which says on-link of it.
 #[test]
-fn refuses_an_address_that_was_its_own_as_gateway() {
+fn copies_main_s_defaults_by_the_interface_with_metric_and_attributes() {
     let Some(world) = World::new() else { return };
     world.ip(HOST);
-    world.ip("addr add 10.0.9.5/24 dev eth1");
+    world.ip("route add default metric 150 mtu lock 1400 advmss 1300 initcwnd 20 nexthop via 10.0.2.1 dev eth1 nexthop via 10.0.1.1 dev eth0
+         route add default via 192.0.2.7 dev eth1 onlink metric 160
+         -4 route add default via inet6 fe80::1 dev eth1 metric 170
+         route add blackhole default metric 180
+         route add unreachable default metric 4294967295
+         -6 route add default from 2001:db8:2::/64 via fe80::1 dev eth1 metric 300 hoplimit 9
+         -6 route append default via fe80::3 dev eth1 metric 200");
     let eth1 = world.ifindex("eth1");
-    let mut helper = world.helper(&on_link(&["eth1"]));
-    for request in [add_subnet(eth1, "10.0.9.5"), add_rule(eth1, Selector::To, "10.0.9.5")] {
-        assert_eq!(helper.ask(&request), Reply::Ok);
+    let mut helper = world.helper(&policy(&["eth1"]));
+    for family in [Family::V4, Family::V6] {
+        assert_eq!(helper.ask(as_main(eth1, family)), Reply::Ok);
+        assert_eq!(helper.ask(as_main(eth1, family)), Reply::Exists);
     }
-    assert_eq!(helper.ask(via(eth1, "10.0.9.5")), Reply::Refused(Refusal::GatewayOwn));
-    world.ip("addr del 10.0.9.5/24 dev eth1");
-    assert!(world.table("-4", 241).contains(&"10.0.9.0/24 dev eth1 proto 110 scope link".to_owned()));
-    assert_eq!(helper.ask(via(eth1, "10.0.9.5")), Reply::Refused(Refusal::GatewayOffLink));
+    assert_eq!(
+        world.table("-4", 241),
+        [
+            "default via 10.0.2.1 dev eth1 proto 110 metric 150 mtu lock 1400 advmss 1300 initcwnd 20",
+            "default via 192.0.2.7 dev eth1 proto 110 metric 160 onlink",
+            "default via inet6 fe80::1 dev eth1 proto 110 metric 170",
+            "blackhole default proto 110 metric 180",
+            "default via 10.0.2.1 dev eth1 proto 110 metric 200",
+        ]
+    );
+    let six = world.table("-6", 241);
+    assert_eq!(six.len(), 4, "{six:?}");
+    assert_eq!(
+        six[0],
+        "default from 2001:db8:2::/64 via fe80::1 dev eth1 proto 110 metric 300 hoplimit 9 pref medium"
+    );
+    assert!(six[1].starts_with("default proto 110 metric 200"), "{six:?}");
+    // What main no longer has goes, and nothing else is touched.
+    world.ip("route del default metric 150\nroute del default metric 160\nroute del default metric 180");
+    assert_eq!(helper.ask(as_main(eth1, Family::V4)), Reply::Ok);
+    assert_eq!(
+        world.table("-4", 241),
+        [
+            "default via inet6 fe80::1 dev eth1 proto 110 metric 170",
+            "default via 10.0.2.1 dev eth1 proto 110 metric 200",
+        ]
+    );
+    // Without a default by the interface only what has no interface is copied.
+    world.ip("route add prohibit default metric 190");
+    assert_eq!(helper.ask(default(eth1, Family::V4, NextHop::Nothing)), Reply::Ok);
+    assert_eq!(world.table("-4", 241), ["prohibit default proto 110 metric 190"]);
 }
 
-/// With a rule in front of it table local does not answer for own addresses.
+#[test]
+fn ipv6_defaults_that_main_holds_apart_stay_apart_by_preference() {
+    let Some(world) = World::new() else { return };
+    world.ip(HOST);
+    // As router advertisements make them: apart at one metric, which only the kernel itself does. Routes by
+    // nexthop objects are not joined either.
+    world.ip("nexthop add id 1 via fe80::11 dev eth1
+         nexthop add id 2 via fe80::12 dev eth1
+         nexthop add id 3 via fe80::13 dev eth1
+         -6 route flush default
+         -6 route add default nhid 1 metric 500 pref low
+         -6 route append default nhid 2 metric 500 pref high
+         -6 route append default nhid 3 metric 500
+         -6 route add default via fe80::14 dev eth1 metric 501");
+    assert_eq!(world.table("-6", 254).iter().filter(|line| line.starts_with("default")).count(), 4);
+    let eth1 = world.ifindex("eth1");
+    let mut helper = world.helper(&policy(&["eth1"]));
+    assert_eq!(helper.ask(as_main(eth1, Family::V6)), Reply::Ok);
+    assert_eq!(
+        world.table("-6", 241),
+        [
+            "default via fe80::12 dev eth1 proto 110 metric 500 pref high",
+            "default via fe80::14 dev eth1 proto 110 metric 501 pref medium",
+            "default via fe80::13 dev eth1 proto 110 metric 502 pref medium",
+            "default via fe80::11 dev eth1 proto 110 metric 503 pref low",
+        ]
+    );
+    assert_eq!(helper.ask(as_main(eth1, Family::V6)), Reply::Exists);
+}
+
+#[test]
+fn takes_defaults_from_another_table_but_never_from_its_own_or_local() {
+    let Some(world) = World::new() else { return };
+    world.ip(HOST);
+    world.ip("route add default via 10.0.2.44 dev eth1 table 77 metric 5
+         route add default via 10.0.1.44 dev eth0 table 77 metric 6
+         route add default via 10.0.1.44 dev eth0 table 78
+         route add default via 10.0.2.44 dev eth1 table 79 proto 110");
+    let eth1 = world.ifindex("eth1");
+    let mut helper = world.helper(&policy(&["eth1"]));
+    let from = |table| default(eth1, Family::V4, NextHop::Table(TableId(table)));
+    assert_eq!(helper.ask(from(77)), Reply::Ok);
+    assert_eq!(world.table("-4", 241), ["default via 10.0.2.44 dev eth1 proto 110 metric 5"]);
+    for (table, refusal) in [
+        (78, Refusal::NoSuchRoute),
+        (79, Refusal::NoSuchRoute),
+        (80, Refusal::NoSuchRoute),
+        (241, Refusal::TableForbidden),
+        (255, Refusal::TableForbidden),
+        (0, Refusal::TableForbidden),
+    ] {
+        assert_eq!(helper.ask(from(table)), Reply::Refused(refusal), "{table}");
+    }
+    assert_eq!(world.table("-4", 241), ["default via 10.0.2.44 dev eth1 proto 110 metric 5"]);
+}
+
 #[test]
 fn refuses_its_own_address_as_gateway_also_where_main_is_looked_up_first() {
     let Some(world) = World::new() else { return };
@@ -86,35 +178,9 @@ fn refuses_every_gateway_that_is_none() {
     ] {
         assert_eq!(helper.ask(via(eth1, gateway)), Reply::Refused(refusal), "{gateway}");
     }
-    let mixed = Request::SetDefault {
-        ifindex: eth1,
-        family: Family::V6,
-        next_hop: NextHop::Gateway(address("10.0.2.1")),
-    };
+    let mixed = default(eth1, Family::V6, NextHop::Gateway(address("10.0.2.1")));
     assert_eq!(helper.ask(mixed), Reply::Refused(Refusal::Family));
     assert_eq!(world.everything(), before);
-}
-
-#[test]
-fn an_own_address_is_no_gateway_also_where_table_local_comes_late() {
-    let Some(world) = World::new() else { return };
-    world.ip(HOST);
-    let eth1 = world.ifindex("eth1");
-    let mut helper = world.helper(&on_link(&["eth1"]));
-    for text in ["10.0.2.5", "2001:db8:2::5"] {
-        assert_eq!(helper.ask(add_subnet(eth1, text)), Reply::Ok);
-        assert_eq!(helper.ask(add_rule(eth1, Selector::To, text)), Reply::Ok);
-    }
-    // Behind our rules, which now answer for these addresses from the interface's own table.
-    for family in ["-4", "-6"] {
-        world.ip(&format!("{family} rule add lookup local priority 32500\n{family} rule del priority 0"));
-    }
-    let before = world.everything();
-    for text in ["10.0.2.5", "2001:db8:2::5", "10.0.1.5"] {
-        assert_eq!(helper.ask(via(eth1, text)), Reply::Refused(Refusal::GatewayOwn), "{text}");
-    }
-    assert_eq!(world.everything(), before);
-    assert_eq!(helper.ask(via(eth1, "10.0.2.8")), Reply::Ok);
 }
 
 #[test]
@@ -122,19 +188,36 @@ fn takes_a_gateway_that_the_policy_names_or_any_on_link_one_if_it_says_so() {
     let Some(world) = World::new() else { return };
     world.ip(HOST);
     let eth1 = world.ifindex("eth1");
-    let name = InterfaceName::new("eth1").expect("a name");
-    let gateways = BTreeMap::from([(name, vec![address("10.0.2.7")])]);
-    let mut helper = world.helper(&Policy { gateways, ..policy(&["eth1"]) });
+    world.ip("addr add 10.0.8.130/25 dev eth1");
+    let mut helper = world.helper(&with_gateways(&["10.0.2.7"]));
     assert_eq!(helper.ask(via(eth1, "10.0.2.7")), Reply::Ok);
     assert_eq!(helper.ask(via(eth1, "10.0.2.8")), Reply::Refused(Refusal::GatewayUnknown));
+    assert_eq!(helper.ask(via(eth1, "10.0.8.129")), Reply::Refused(Refusal::GatewayUnknown));
+    assert_eq!(helper.end().status, 0);
+    // The first host of each of its subnets, and no other.
+    let mut helper = world.helper(&with_gateways(&["10.0.2.7", "first"]));
+    assert_eq!(helper.ask(via(eth1, "10.0.8.129")), Reply::Ok);
+    assert_eq!(helper.ask(via(eth1, "2001:db8:2::1")), Reply::Ok);
+    assert_eq!(helper.ask(via(eth1, "10.0.8.131")), Reply::Refused(Refusal::GatewayUnknown));
     assert_eq!(helper.end().status, 0);
     let mut helper = world.helper(&on_link(&["eth1"]));
     assert_eq!(helper.ask(via(eth1, "10.0.2.8")), Reply::Ok);
-    assert_eq!(helper.ask(via(eth1, "10.0.1.1")), Reply::Refused(Refusal::GatewayOffLink));
 }
 
 #[test]
-fn a_gateway_is_known_from_a_multipath_route_but_not_from_its_own() {
+fn a_gateway_that_the_kernel_has_on_trust_is_taken_on_trust() {
+    let Some(world) = World::new() else { return };
+    world.ip(HOST);
+    world.ip("route add 10.66.0.0/16 via 192.0.2.1 dev eth1 onlink");
+    let eth1 = world.ifindex("eth1");
+    let mut helper = world.helper(&policy(&["eth1"]));
+    assert_eq!(helper.ask(via(eth1, "192.0.2.1")), Reply::Ok);
+    assert_eq!(world.table("-4", 241), ["default via 192.0.2.1 dev eth1 proto 110 onlink"]);
+    assert_eq!(helper.ask(via(eth1, "192.0.2.2")), Reply::Refused(Refusal::GatewayOffLink));
+}
+
+#[test]
+fn takes_a_gateway_from_one_path_of_several() {
     let Some(world) = World::new() else { return };
     world.ip(HOST);
     world.ip("route add 9.0.0.0/8 nexthop via 10.0.1.1 dev eth0 nexthop via 10.0.2.33 dev eth1");
@@ -173,7 +256,7 @@ fn an_ipv6_default_with_and_without_gateway_is_always_one() {
     // A bare default elsewhere is what makes this a link without gateway.
     world.ip("-6 route add default dev eth1 metric 900\n-4 route add default dev eth1 metric 900");
     let mut helper = world.helper(&on_link(&["eth1"]));
-    let bare = |family| Request::SetDefault { ifindex: eth1, family, next_hop: NextHop::PointToPoint };
+    let bare = |family| default(eth1, family, NextHop::PointToPoint);
     for (flag, family, gateways) in
         [("-6", Family::V6, ["fe80::1", "fe80::2"]), ("-4", Family::V4, ["10.0.2.1", "10.0.2.2"])]
     {
@@ -196,7 +279,7 @@ fn refuses_a_default_without_gateway_where_one_is_needed() {
     let Some(world) = World::new() else { return };
     world.ip(HOST);
     let mut helper = world.helper(&policy(&["eth1", "tun1"]));
-    let bare = |ifindex| Request::SetDefault { ifindex, family: Family::V4, next_hop: NextHop::PointToPoint };
+    let bare = |ifindex| default(ifindex, Family::V4, NextHop::PointToPoint);
     assert_eq!(helper.ask(bare(world.ifindex("eth1"))), Reply::Refused(Refusal::NotPointToPoint));
     if std::fs::File::options().read(true).write(true).open("/dev/net/tun").is_err() {
         eprintln!("SKIPPED: no default without gateway by a tun device: /dev/net/tun cannot be opened");
@@ -219,44 +302,48 @@ fn never_replaces_a_foreign_default() {
     let before = world.everything();
     let mut helper = world.helper(&on_link(&["eth1"]));
     assert_eq!(helper.ask(via(eth1, "10.0.2.8")), Reply::Refused(Refusal::TableConflict));
-    for route in [RouteKind::Default, RouteKind::Fallback] {
-        let delete = Request::DelRoute { ifindex: eth1, family: Family::V4, route };
-        assert_eq!(helper.ask(&delete), Reply::Absent);
-    }
-    assert_eq!(helper.ask(Request::Purge { ifindex: eth1 }), Reply::Absent);
+    assert_eq!(helper.ask(del_routes(eth1, &["0.0.0.0/0"])), Reply::Absent);
     assert_eq!(world.everything(), before);
 }
 
 #[test]
-fn the_fallback_goes_in_first_and_is_deleted_by_its_own_name() {
+fn the_fallback_is_there_with_and_without_a_gateway() {
     let Some(world) = World::new() else { return };
     world.ip(HOST);
     let eth1 = world.ifindex("eth1");
     let mut helper = world.helper(&Policy { fallback: Fallback::Unreachable, ..policy(&["eth1"]) });
     let unreachable4 = "unreachable default proto 110 metric 4294967295";
     let unreachable6 = "unreachable default dev lo proto 110 metric 4294967295 pref medium";
-    let mut monitor = world.monitor("route");
+    assert_eq!(helper.ask(default(eth1, Family::V4, NextHop::Nothing)), Reply::Ok);
+    assert_eq!(world.table("-4", 241), [unreachable4]);
     assert_eq!(helper.ask(via(eth1, "10.0.2.1")), Reply::Ok);
     assert_eq!(helper.ask(via(eth1, "fe80::1")), Reply::Ok);
     assert_eq!(helper.ask(via(eth1, "fe80::1")), Reply::Exists);
-    world.ip("route add 192.0.2.99/32 dev eth1");
-    let seen = monitor.until("192.0.2.99");
-    let ours: Vec<_> = seen.iter().filter(|line| line.contains("table 241")).collect();
-    assert_eq!(ours.len(), 4, "{seen:?}");
-    assert!(ours[0].contains("unreachable") && ours[2].contains("unreachable"), "{ours:?}");
     assert_eq!(world.table("-4", 241), ["default via 10.0.2.1 dev eth1 proto 110", unreachable4]);
-    let delete = |family, route| Request::DelRoute { ifindex: eth1, family, route };
     for family in [Family::V4, Family::V6] {
-        assert_eq!(helper.ask(delete(family, RouteKind::Default)), Reply::Ok);
-        assert_eq!(helper.ask(delete(family, RouteKind::Default)), Reply::Absent);
+        assert_eq!(helper.ask(default(eth1, family, NextHop::Nothing)), Reply::Ok);
+        assert_eq!(helper.ask(default(eth1, family, NextHop::Nothing)), Reply::Exists);
     }
     assert_eq!(world.table("-4", 241), [unreachable4]);
     assert_eq!(world.table("-6", 241), [unreachable6]);
-    // It outlives the interface, and so does the right to delete it.
-    world.ip("link del eth1");
-    for family in [Family::V4, Family::V6] {
-        assert_eq!(helper.ask(delete(family, RouteKind::Fallback)), Reply::Ok);
-        assert_eq!(helper.ask(delete(family, RouteKind::Fallback)), Reply::Absent);
+    for text in ["0.0.0.0/0", "::/0"] {
+        assert_eq!(helper.ask(del_routes(eth1, &[text])), Reply::Ok);
+        assert_eq!(helper.ask(del_routes(eth1, &[text])), Reply::Absent);
     }
     assert!(world.table("-4", 241).is_empty() && world.table("-6", 241).is_empty());
+}
+
+#[test]
+fn a_default_is_no_prefix_to_copy() {
+    let Some(world) = World::new() else { return };
+    world.ip(HOST);
+    let eth1 = world.ifindex("eth1");
+    let mut helper = world.helper(&policy(&["eth1"]));
+    for text in ["0.0.0.0/0", "::/0"] {
+        assert_eq!(helper.ask(copy(eth1, &[text])), Reply::Refused(Refusal::RouteNotCopyable));
+        assert_eq!(
+            helper.ask(crate::world::follow(eth1, &[text])),
+            Reply::Refused(Refusal::RouteNotCopyable)
+        );
+    }
 }

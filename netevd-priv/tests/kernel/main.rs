@@ -14,13 +14,12 @@ mod world;
 
 mod calls;
 mod connect;
+mod copies;
 mod defaults;
 mod hostile;
+mod later;
 mod limits;
-mod lists;
 mod lockdown;
-mod model;
-mod networks;
 mod races;
 mod rules;
 mod sync;

@@ -6,16 +6,6 @@ use std::net::IpAddr;
 
 /// `IFF_UP`
 pub(crate) const UP: u32 = 1;
-/// `IFF_LOOPBACK`
-pub(crate) const LOOPBACK: u32 = 8;
-/// `IFF_POINTOPOINT`
-pub(crate) const POINT_TO_POINT: u32 = 16;
-/// `RTN_UNICAST`
-pub(crate) const UNICAST: u8 = 1;
-/// `RTN_UNREACHABLE`
-pub(crate) const UNREACHABLE: u8 = 7;
-/// Table main.
-pub(crate) const MAIN_TABLE: u32 = 254;
 /// Table local.
 pub(crate) const LOCAL_TABLE: u32 = 255;
 

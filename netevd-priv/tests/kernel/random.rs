@@ -27,11 +27,6 @@ impl Random {
         usize::try_from(self.next() % u64::try_from(end).expect("small")).expect("small")
     }
 
-    /// One of these.
-    pub(crate) fn of<T: Copy>(&mut self, choices: &[T]) -> T {
-        choices[self.below(choices.len())]
-    }
-
     /// That many bytes.
     pub(crate) fn bytes(&mut self, length: usize) -> Vec<u8> {
         std::iter::repeat_with(|| self.next().to_le_bytes()[0]).take(length).collect()

@@ -6,8 +6,8 @@ use nix::sys::socket::{
 };
 use nix::sys::time::{TimeVal, TimeValLike};
 use protocol::{
-    Addresses, Family, Ifindex, NextHop, PatternList, Policy, Reply, Request, Selector, VERSION,
-    decode_reply, encode_request,
+    Addresses, Family, Ifindex, Links, NextHop, PatternList, Policy, Prefixes, Reply, Request, Rules,
+    TableId, Through, VERSION, decode_reply, encode_request,
 };
 use serde_json::Value;
 use std::borrow::Borrow;
@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::Receiver;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A namespace that lives as long as this value, or as the test process.
 pub(crate) struct World {
@@ -126,6 +126,28 @@ impl World {
         let own = ["lookup local", "lookup main", "lookup default"];
         let lines = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
         lines.filter(|line| !own.iter().any(|end| line.ends_with(end))).collect()
+    }
+
+    /// All rules of IPv4 as ip(8) words them.
+    pub(crate) fn everything_of_rules(&self) -> Vec<String> {
+        let output = self.run("ip", "-4 rule show");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+    }
+
+    /// Everything of ours, as ip(8) words it: rules and routes of both families and all tables.
+    pub(crate) fn ours(&self) -> Vec<String> {
+        let of = |family: &str, what: &str| {
+            let output = self.run("ip", &format!("{family} -N {what}"));
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            let lines = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+            lines.filter(|line| format!("{line} ").contains("proto 110 ")).collect::<Vec<_>>()
+        };
+        ["-4", "-6"]
+            .iter()
+            .flat_map(|f| [of(f, "rule show"), of(f, "route show table all")])
+            .flatten()
+            .collect()
     }
 
     /// Everything: all rules and all routes of both families, but the IPv6 routes that the kernel
@@ -363,32 +385,75 @@ pub(crate) fn address(text: &str) -> IpAddr {
     text.parse().expect("an address")
 }
 
-/// `AddRule`
-pub(crate) fn add_rule(ifindex: Ifindex, selector: Selector, text: &str) -> Request {
-    Request::AddRule { ifindex, selector, address: address(text) }
+/// These prefixes, of one family, as one request has them.
+pub(crate) fn prefixes(texts: &[&str]) -> Prefixes {
+    let mut lists = Prefixes::lists(texts.iter().map(|text| text.parse().expect("a prefix")));
+    assert_eq!(lists.len(), 1, "one request");
+    lists.remove(0)
+}
+
+/// These addresses, of one family, as one request has them.
+pub(crate) fn addresses(texts: &[&str]) -> Rules {
+    let mut lists = Addresses::lists(texts.iter().copied().map(address));
+    assert_eq!(lists.len(), 1, "one request");
+    Rules::Addresses(lists.remove(0))
 }
 
 /// `AddRules`, of addresses of one family.
 pub(crate) fn add_rules(ifindex: Ifindex, texts: &[&str]) -> Request {
-    let mut lists = Addresses::lists(texts.iter().copied().map(address));
-    assert_eq!(lists.len(), 1, "one request");
-    Request::AddRules { ifindex, addresses: lists.remove(0) }
+    Request::AddRules { ifindex, rules: addresses(texts), through: Through::Table }
+}
+
+/// `DelRules`, of addresses of one family.
+pub(crate) fn del_rules(ifindex: Ifindex, texts: &[&str]) -> Request {
+    Request::DelRules { ifindex, rules: addresses(texts) }
 }
 
 /// `SetDefault` by a gateway.
 pub(crate) fn via(ifindex: Ifindex, gateway: &str) -> Request {
     let gateway = address(gateway);
-    Request::SetDefault { ifindex, family: Family::of(gateway), next_hop: NextHop::Gateway(gateway) }
+    default(ifindex, Family::of(gateway), NextHop::Gateway(gateway))
 }
 
-/// `AddSubnet`
-pub(crate) fn add_subnet(ifindex: Ifindex, text: &str) -> Request {
-    Request::AddSubnet { ifindex, address: address(text) }
+/// `SetDefault`
+pub(crate) fn default(ifindex: Ifindex, family: Family, next_hop: NextHop) -> Request {
+    Request::SetDefault { ifindex, family, next_hop }
 }
 
-/// `AddLocal`
-pub(crate) fn add_local(ifindex: Ifindex, text: &str) -> Request {
-    Request::AddLocal { ifindex, destination: text.parse().expect("a prefix") }
+/// `SetDefault` as main has it by the interface.
+pub(crate) fn as_main(ifindex: Ifindex, family: Family) -> Request {
+    default(ifindex, family, NextHop::Table(TableId::MAIN))
+}
+
+/// `Copy` with all hops.
+pub(crate) fn copy(ifindex: Ifindex, texts: &[&str]) -> Request {
+    copy_except(ifindex, &[], texts)
+}
+
+/// `Copy` without hops by these interfaces.
+pub(crate) fn copy_except(ifindex: Ifindex, except: &[Ifindex], texts: &[&str]) -> Request {
+    let except = Links::new(except.iter().copied()).expect("few");
+    Request::Copy { ifindex, except, prefixes: prefixes(texts) }
+}
+
+/// `Follow`
+pub(crate) fn follow(ifindex: Ifindex, texts: &[&str]) -> Request {
+    Request::Follow { ifindex, prefixes: prefixes(texts) }
+}
+
+/// `DelRoutes`
+pub(crate) fn del_routes(ifindex: Ifindex, texts: &[&str]) -> Request {
+    Request::DelRoutes { ifindex, prefixes: prefixes(texts) }
+}
+
+/// Waits until this holds: 30 s, for other tests run on the same machine.
+pub(crate) fn until(what: &str, holds: impl Fn() -> bool) -> Duration {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < Duration::from_secs(30), "{what} does not come");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    began.elapsed()
 }
 
 /// Two uplinks in two subnets and a local network, as on a host with containers. Each is one end

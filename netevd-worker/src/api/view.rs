@@ -7,9 +7,9 @@ use super::document::{
 use crate::event::GatewayChange;
 use crate::facts::{Address, LinkFacts};
 use crate::names;
-use crate::routing::{Plan, TableKey};
+use crate::routing::{Origin, Plan, PlannedTable, TableKey};
 use crate::state::{Exit, LinkState, Routes};
-use protocol::{Family, NextHop, Policy, TableId};
+use protocol::{Family, Policy, TableId};
 use std::net::IpAddr;
 
 /// Policy routing, as far as documents tell of it.
@@ -90,28 +90,30 @@ fn gateway(
         None => None,
     };
     let planned = managing.plan.tables.get(&TableKey { ifindex: link.ifindex, family });
-    let planned = match planned.and_then(|table| table.default) {
-        Some(NextHop::Gateway(gateway)) => Some(Some(gateway)),
-        Some(NextHop::PointToPoint) => Some(None),
-        None => None,
-    };
-    let address = planned.or(kernel).or_else(|| link.believed_gateway(family).map(Some))?;
-    let is_named = |gateway: &IpAddr| {
-        managing
-            .policy_of(link)
-            .is_some_and(|policy| policy.gateways_of(link.name.as_str()).contains(gateway))
-    };
+    let planned = planned.filter(|table| table.has_default());
+    let origin = planned.and_then(|table| table.origin);
+    let believed = || link.believed_gateway(family).map(Some);
+    let address = planned.map(PlannedTable::gateway).or(kernel).or_else(believed)?;
     let by_manager = link.managed.facts.as_deref().is_some_and(|facts| {
         [facts.gateway.map(IpAddr::V4), facts.gateway6.map(IpAddr::V6)].contains(&address)
     });
-    let source = match address {
-        Some(gateway) if is_named(&gateway) => "configuration",
-        _ if kernel == Some(address) || address.is_none() => "kernel",
-        _ if by_manager => "manager",
-        _ => "lease",
+    let named = || if by_manager { "manager" } else { "lease" };
+    let source = match origin {
+        Some(Origin::Policy) => "configuration",
+        Some(Origin::Main) => "kernel",
+        Some(Origin::Table(_)) => "table",
+        Some(Origin::Manager) => named(),
+        Some(Origin::Neighbour) => "neighbour",
+        Some(Origin::PointToPoint) => "point-to-point",
+        None if kernel == Some(address) => "kernel",
+        None => named(),
+    };
+    let table = match origin {
+        Some(Origin::Table(table)) => Some(table.0),
+        _ => None,
     };
     let family = names::family(family == Family::V4).to_owned();
-    Some(GatewayDocument { family, address, source: source.to_owned() })
+    Some(GatewayDocument { family, address, source: source.to_owned(), table })
 }
 
 impl From<&GatewayChange> for GatewayChangeDocument {

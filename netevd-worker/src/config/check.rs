@@ -52,7 +52,7 @@ impl Walk<'_> {
                 self.section(&path, &entry.node);
             } else if path == legacy::SECTION {
                 legacy::section(self, entry.span, &entry.node);
-            } else {
+            } else if !legacy::renamed(self, &path, entry.span, &entry.node) {
                 self.faults.push(unknown(prefix, &entry.key, entry.span));
             }
         }

@@ -2,8 +2,8 @@
 
 use super::Config;
 use super::check::children;
-use super::keys::KEYS;
-use super::legacy::split;
+use super::keys::{KEYS, Key};
+use super::legacy::{RENAMED, split};
 use super::problem::{Fault, Origin, Problem, Severity, Span, nearest};
 use super::yaml::{Node, Value};
 use std::collections::BTreeMap;
@@ -34,13 +34,19 @@ pub(super) fn apply(config: &mut Config, environment: &BTreeMap<String, String>)
 }
 
 fn setting(config: &mut Config, name: &str, value: &str) -> Vec<Fault> {
-    let key = KEYS.iter().find(|key| key.kind.in_a_variable().is_some() && variable(key.path) == name);
+    let renamed = RENAMED.iter().find(|(old, ..)| variable(old) == name).map(|(_, today, _)| *today);
+    let is_it = |key: &&Key| variable(key.path) == name || renamed == Some(key.path);
+    let key = KEYS.iter().filter(|key| key.kind.in_a_variable().is_some()).find(is_it);
     let Some(key) = key else { return vec![unknown(name)] };
     let span = Span { line: 1, column: 1, width: value.chars().count() };
     let node = Node { span, value: Value::Scalar { text: value.to_owned(), plain: true } };
     let mut faults = Vec::new();
     let node = if key.kind.in_a_variable() == Some(true) { split(&node) } else { node };
     (key.set)(config, &node, &mut faults);
+    if renamed.is_some() {
+        let message = format!("the old spelling of {}", variable(key.path));
+        faults.push(Fault::warning(span, message, "use that one"));
+    }
     faults
 }
 

@@ -8,7 +8,7 @@ use super::units::{as_list, events};
 use super::value::{choice, patterns};
 use super::yaml::{Entry, Node, Value};
 use crate::filter::{self, Action, Condition, Filter, Filters, Otherwise};
-use protocol::Family;
+use protocol::{Family, InterfaceName};
 use std::sync::Arc;
 
 /// The most filters, and the most scripts that one can name.
@@ -202,7 +202,7 @@ fn matches(node: &Node, filter: &mut Filter, faults: &mut Vec<Fault>) {
                         "leave `interface` out for all",
                     ));
                 }
-                filter.interface = patterns(&list, faults).unwrap_or_default();
+                filter.interface = patterns(&list, InterfaceName::MAX, faults).unwrap_or_default();
             }
             Match::Event => filter.events = events(node, faults),
             Match::Family => filter.family = put(choice(node, &FAMILIES), faults),

@@ -3,16 +3,16 @@
 //! docs/configuration.md are made from it.
 
 use super::problem::Fault;
-use super::set::{
-    backend, max_parallel, set_gateways, set_lease_files, set_monitoring, set_networkmanager,
-    set_policy_rules,
+use super::routing::{
+    set_gateways, set_ignore_protocols, set_main_prefixes, set_marks, set_policy_rules, set_shared,
 };
+use super::set::{backend, max_parallel, set_lease_files, set_monitoring, set_networkmanager};
 use super::value::{
     absolute_path, boolean, choice, duration, group_name, integer, ip_address, optional_user,
 };
 use super::watching::{port, token_file};
 use super::yaml::Node;
-use super::{Backend, Config, LogLevel, filters, units};
+use super::{Backend, Config, LogLevel, SpecificRoutes, filters, units};
 use protocol::{Fallback, GatewayCheck, RULE_PRIORITY_MAX, TABLE_BASE_MAX};
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -56,8 +56,16 @@ pub enum Kind {
     Group,
     /// The name or number of a user, or null.
     OptionalUser,
-    /// A mapping from interfaces to addresses.
+    /// A mapping from interfaces to addresses, or `first`.
     Gateways,
+    /// A mapping from interfaces to marks.
+    Marks,
+    /// A list of IP addresses.
+    Addresses,
+    /// A list of prefixes.
+    Prefixes,
+    /// A list of routing protocols, names or numbers.
+    Protocols,
     /// An empty mapping.
     Nothing,
     /// Rules for units.
@@ -70,8 +78,8 @@ impl Kind {
     /// Whether an environment variable can hold it, and whether as words that are a list.
     pub(super) const fn in_a_variable(&self) -> Option<bool> {
         match self {
-            Kind::Gateways | Kind::Nothing | Kind::Units | Kind::Filters => None,
-            Kind::Patterns | Kind::Paths => Some(true),
+            Kind::Gateways | Kind::Marks | Kind::Nothing | Kind::Units | Kind::Filters => None,
+            Kind::Patterns | Kind::Paths | Kind::Addresses | Kind::Prefixes | Kind::Protocols => Some(true),
             _ => Some(false),
         }
     }
@@ -94,12 +102,15 @@ pub(super) const BACKENDS: [(&str, Backend); 5] = [
 ];
 const FALLBACKS: [(&str, Fallback); 2] = [("main", Fallback::Main), ("unreachable", Fallback::Unreachable)];
 const CHECKS: [(&str, GatewayCheck); 2] = [("known", GatewayCheck::Known), ("on-link", GatewayCheck::OnLink)];
+const SPECIFIC: [(&str, SpecificRoutes); 2] =
+    [("copied", SpecificRoutes::Copied), ("main", SpecificRoutes::Main)];
 const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(86_400);
 
 static LEVEL_NAMES: [&str; 5] = names(&LEVELS);
 static BACKEND_NAMES: [&str; 5] = names(&BACKENDS);
 static FALLBACK_NAMES: [&str; 2] = names(&FALLBACKS);
 static CHECK_NAMES: [&str; 2] = names(&CHECKS);
+static SPECIFIC_NAMES: [&str; 2] = names(&SPECIFIC);
 
 const fn names<T: Copy, const N: usize>(words: &[(&'static str, T); N]) -> [&'static str; N] {
     let mut names = [""; N];
@@ -139,7 +150,7 @@ macro_rules! number {
 }
 
 /// The keys, in the order of the documentation.
-pub(super) static KEYS: [Key; 35] = [
+pub(super) static KEYS: [Key; 41] = [
     key!(
         "system.log_level",
         Kind::Words(&LEVEL_NAMES),
@@ -175,7 +186,7 @@ pub(super) static KEYS: [Key; 35] = [
         "routing.policy_rules",
         Kind::Patterns,
         "[]",
-        "interfaces under policy routing; `[]` is none",
+        "interfaces under policy routing, by any of their names; `[]` is none",
         set_policy_rules
     ),
     number!(
@@ -189,16 +200,60 @@ pub(super) static KEYS: [Key; 35] = [
         "routing.rule_priority",
         1..=RULE_PRIORITY_MAX,
         "32000",
-        "the rules stand 2 and 3 behind it",
+        "the rules are at this priority and the three behind it",
         routing.rule_priority
     ),
     key!(
         "routing.local_networks",
         Kind::Boolean,
         "true",
-        "whether main's routes by docker0, pods, wg0 are copied",
-        routing.local_networks,
+        "whether routes by other interfaces that are no uplinks (docker0, pods, wg0) are copied",
+        planning.local_networks,
         boolean
+    ),
+    key!(
+        "routing.specific_routes",
+        Kind::Words(&SPECIFIC_NAMES),
+        "copied",
+        "whether routes more specific than a default are copied or left to main, which then reaches the subnets of other uplinks through those",
+        planning.specific_routes,
+        |node| choice(node, &SPECIFIC)
+    ),
+    key!(
+        "routing.ignore_protocols",
+        Kind::Protocols,
+        "[]",
+        "routing protocols whose routes are neither read nor copied (defaults are): full tables; their destinations go to the interface's gateway",
+        set_ignore_protocols
+    ),
+    key!(
+        "routing.main_prefixes",
+        Kind::Prefixes,
+        "[]",
+        "destinations that are left to main, whatever the source",
+        set_main_prefixes
+    ),
+    key!(
+        "routing.to_rules",
+        Kind::Boolean,
+        "true",
+        "whether addresses get `to` rules beside their `from` rules",
+        routing.to_rules,
+        boolean
+    ),
+    key!(
+        "routing.marks",
+        Kind::Marks,
+        "{}",
+        "the firewall's mark by interface: what has it goes by that interface's table; `netevd policy --nft` prints the rules that set it",
+        set_marks
+    ),
+    key!(
+        "routing.shared",
+        Kind::Addresses,
+        "[]",
+        "addresses that may be on several interfaces at a time and get rules nevertheless",
+        set_shared
     ),
     key!(
         "routing.fallback",
@@ -212,7 +267,7 @@ pub(super) static KEYS: [Key; 35] = [
         "routing.gateways",
         Kind::Gateways,
         "{}",
-        "gateways by interface, in order of preference, where the kernel knows none",
+        "gateways by interface, in order of preference; `first` is the first address of the interface's subnet",
         set_gateways
     ),
     key!(
@@ -231,16 +286,16 @@ pub(super) static KEYS: [Key; 35] = [
         routing.limits.addresses
     ),
     number!(
-        "routing.limits.local_networks",
+        "routing.limits.copies",
         LIMIT,
-        "1024",
-        "routes that are copied, for each interface",
-        routing.limits.local_networks
+        "4096",
+        "prefixes that are copied, for each interface and family; beyond, they are left to main",
+        routing.limits.copies
     ),
     number!(
         "routing.limits.objects",
         LIMIT,
-        "8192",
+        "16384",
         "rules and routes in all; also the burst of writes",
         routing.limits.objects
     ),

@@ -1,4 +1,5 @@
-//! The older flat `network:` section, accepted with a warning that shows today's spelling.
+//! The older flat `network:` section, and keys under an older name: accepted with a warning that shows today's
+//! spelling.
 
 use super::check::{Walk, find};
 use super::problem::{Fault, Span, nearest};
@@ -7,6 +8,27 @@ use super::yaml::{Node, Value};
 
 /// The section's name.
 pub(super) const SECTION: &str = "network";
+
+/// A key's older path, today's, and what marks the place as set by the old one.
+pub(super) const RENAMED: [(&str, &str, &str); 1] =
+    [("routing.limits.local_networks", "routing.limits.copies", "network:routing.limits.copies")];
+
+/// Reads a key under its older path. False where this is none.
+pub(super) fn renamed(walk: &mut Walk<'_>, path: &str, span: Span, node: &Node) -> bool {
+    let Some((old, today, mark)) = RENAMED.iter().find(|(old, ..)| *old == path) else { return false };
+    let Some(key) = find(today) else { return false };
+    if !is_set_anew(walk, old, today, span) {
+        walk.places.insert(mark, format!("{}:{}:{}", walk.file, span.line, span.column));
+        (key.set)(walk.config, node, &mut walk.faults);
+        let leaf = today.rsplit('.').next().unwrap_or(today);
+        walk.faults.push(Fault::warning(
+            span,
+            format!("`{old}` is the old spelling of `{today}`"),
+            format!("write `{leaf}`"),
+        ));
+    }
+    true
+}
 
 /// Old key, the key that took its place, and what marks the place as set by the old one.
 const LISTS: [(&str, &str, &str); 2] = [

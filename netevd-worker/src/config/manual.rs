@@ -23,7 +23,7 @@ the file the defaults hold. A file that is named by
 has to be there; its drop\-ins are
 .IR FILE .d/*.yaml.
 .PP
-Mappings merge over the files (sections, limits, and gateways by interface); single values and lists
+Mappings merge over the files (sections, limits, and gateways and marks by interface); single values and lists
 replace. Unknown and repeated keys, wrong types and bad values are errors, shown with line and column by
 .BR "netevd validate" ,
 upon which the daemon does not start, and on reload keeps the configuration that it has. Anchors, aliases
@@ -135,7 +135,11 @@ fn values(kind: &Kind) -> String {
         Kind::Address => "IP address".to_owned(),
         Kind::OptionalUser => "name or number of a user, `null`".to_owned(),
         Kind::Group => "name or number of a group".to_owned(),
-        Kind::Gateways => "`{ eth1: [192.0.2.1, \"fe80::1\"] }`".to_owned(),
+        Kind::Gateways => "`{ eth1: [192.0.2.1, \"fe80::1\"], eth2: first }`".to_owned(),
+        Kind::Marks => "`{ eth1: 0x650000/0xff0000 }`".to_owned(),
+        Kind::Addresses => "IP addresses".to_owned(),
+        Kind::Prefixes => "prefixes, such as `10.0.0.0/8`".to_owned(),
+        Kind::Protocols => "names (`bird`, `zebra`) or numbers of routing protocols".to_owned(),
         Kind::Nothing => "`{}`".to_owned(),
         Kind::Units => "`[{ on: routable, link: \"wg*\", start: \"vpn-routes@%i.service\" }]`".to_owned(),
         Kind::Filters => "`[{ match: { interface: \"veth*\" }, action: ignore }]`".to_owned(),

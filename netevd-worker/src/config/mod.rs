@@ -11,7 +11,9 @@ mod legacy;
 mod load;
 #[cfg(test)]
 mod manual;
+mod planning;
 mod problem;
+mod routing;
 mod schema;
 mod set;
 mod unit_links;
@@ -23,6 +25,7 @@ mod yaml;
 pub use environment::variable;
 pub use keys::{Key, Kind};
 pub use load::{DEFAULT_FILE, Loaded, Source, compile, load};
+pub use planning::{IGNORED_MAX, Planning, Protocols, SpecificRoutes};
 #[cfg(any(test, fuzzing))]
 pub(crate) use problem::lines;
 pub use problem::{Fault, Origin, Problem, Severity, Span, nearest};
@@ -46,6 +49,8 @@ pub struct Config {
     pub monitoring: PatternList,
     /// `routing:`, already in the form that the helper reads.
     pub routing: Policy,
+    /// The keys of `routing:` that only the worker needs.
+    pub planning: Planning,
     /// `scripts:`
     pub scripts: Scripts,
     /// `units:`, in order; every one that matches is done.

@@ -7,6 +7,7 @@ use super::keys::{BACKENDS, KEYS, Key, Kind};
 use super::{Backend, legacy};
 use crate::event::EventKind;
 use crate::filter::Action;
+use crate::names::ROUTE_PROTOCOLS;
 use protocol::{InterfaceName, Pattern};
 use serde_json::{Map, Value, json};
 
@@ -25,6 +26,16 @@ pub fn schema() -> String {
         schema[name] = value;
     }
     schema["properties"][legacy::SECTION] = older();
+    for (old, today, _) in legacy::RENAMED {
+        let pointer = |path: &str| format!("/properties/{}", path.replace('.', "/properties/"));
+        let mut renamed = schema.pointer(&pointer(today)).cloned().unwrap_or_default();
+        renamed["deprecated"] = json!(true);
+        renamed["description"] = json!(format!("the old spelling of {today}"));
+        let (section, leaf) = old.rsplit_once('.').unwrap_or(("", old));
+        if let Some(section) = schema.pointer_mut(&pointer(section)) {
+            section["properties"][leaf] = renamed;
+        }
+    }
     // The types have nothing that could fail.
     serde_json::to_string_pretty(&schema).unwrap_or_default() + "\n"
 }
@@ -79,11 +90,18 @@ fn of_kind(kind: &Kind) -> Value {
             { "type": "null" }
         ] }),
         Kind::Group => json!({ "type": "string", "minLength": 1, "maxLength": 64 }),
-        Kind::Gateways => json!({
-            "type": ["object", "null"],
-            "propertyNames": { "minLength": 1, "maxLength": InterfaceName::MAX, "pattern": "^[^\\s/:]+$" },
-            "additionalProperties": one_or_more(&address()),
-        }),
+        Kind::Gateways => by_interface(&one_or_more(&json!({ "anyOf": [address(), { "const": "first" }] }))),
+        Kind::Marks => by_interface(&json!({
+            "type": "string", "pattern": "^(0x[0-9a-fA-F]+|[0-9]+)/(0x[0-9a-fA-F]+|[0-9]+)$"
+        })),
+        Kind::Addresses => json!({ "type": "array", "items": address() }),
+        Kind::Prefixes => json!({ "type": "array", "items": {
+            "type": "string", "pattern": "^[0-9a-fA-F.:]+(/[0-9]+)?$"
+        } }),
+        Kind::Protocols => json!({ "type": "array", "maxItems": super::IGNORED_MAX, "items": { "anyOf": [
+            { "enum": ROUTE_PROTOCOLS.iter().map(|(_, name)| name).collect::<Vec<_>>() },
+            { "type": "integer", "minimum": 0, "maximum": 255 },
+        ] } }),
         Kind::Nothing => json!({ "type": ["object", "null"], "additionalProperties": false }),
         Kind::Units => json!({ "type": ["array", "null"], "items": unit_rule() }),
         Kind::Filters => json!({
@@ -100,6 +118,16 @@ fn of_kind(kind: &Kind) -> Value {
             }] },
         }),
     }
+}
+
+fn by_interface(one: &Value) -> Value {
+    json!({
+        "type": ["object", "null"],
+        "propertyNames": {
+            "minLength": 1, "maxLength": InterfaceName::ALTERNATIVE_MAX, "pattern": "^[^\\s/:]+$"
+        },
+        "additionalProperties": one,
+    })
 }
 
 fn pattern() -> Value {

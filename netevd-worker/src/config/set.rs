@@ -2,7 +2,7 @@
 
 use super::keys::BACKENDS;
 use super::problem::Fault;
-use super::value::{choice, gateways, integer, paths, patterns};
+use super::value::{choice, integer, paths, patterns};
 use super::yaml::{Node, Value};
 use super::{Backend, Config};
 use protocol::InterfaceName;
@@ -46,46 +46,7 @@ pub(super) fn max_parallel(node: &Node) -> Result<NonZeroUsize, Fault> {
 }
 
 pub(super) fn set_monitoring(config: &mut Config, node: &Node, faults: &mut Vec<Fault>) {
-    if let Some(list) = patterns(node, faults) {
+    if let Some(list) = patterns(node, InterfaceName::MAX, faults) {
         config.monitoring = list;
-    }
-}
-
-pub(super) fn set_policy_rules(config: &mut Config, node: &Node, faults: &mut Vec<Fault>) {
-    let Some(list) = patterns(node, faults) else { return };
-    if list.includes_nothing() && !list.is_empty() {
-        let help = "name the interfaces as well, or begin with \"*\"";
-        faults.push(Fault::error(
-            node.span,
-            "only exclusions, so no interface is under policy routing",
-            help,
-        ));
-        return;
-    }
-    config.routing.interfaces = list;
-}
-
-/// Merges by interface: a later file may change one and keep the others.
-pub(super) fn set_gateways(config: &mut Config, node: &Node, faults: &mut Vec<Fault>) {
-    let entries = match &node.value {
-        Value::Map(entries) => entries.as_slice(),
-        _ if node.is_null() => &[],
-        _ => {
-            let message = format!("expected a mapping from interfaces to gateways, found {}", node.found());
-            return faults.push(Fault::error(node.span, message, "write {eth1: [192.0.2.1]}"));
-        }
-    };
-    for entry in entries {
-        let name = InterfaceName::new(&entry.key);
-        let addresses = gateways(&entry.node, faults);
-        match (name, addresses) {
-            (Ok(name), Some(addresses)) => {
-                config.routing.gateways.insert(name, addresses);
-            }
-            (Err(bad), _) => {
-                faults.push(Fault::error(entry.span, bad.to_string(), "globs are not possible here"))
-            }
-            (Ok(_), None) => {}
-        }
     }
 }

@@ -21,7 +21,7 @@ type Check = fn(&Config) -> bool;
 
 #[test]
 fn every_key_is_set() {
-    let cases: [(&str, Check); 47] = [
+    let cases: [(&str, Check); 55] = [
         ("system: {log_level: error}", |c| c.system.log_level == LogLevel::Error),
         ("system: {log_level: warn}", |c| c.system.log_level == LogLevel::Warn),
         ("system: {log_level: debug}", |c| c.system.log_level == LogLevel::Debug),
@@ -35,16 +35,30 @@ fn every_key_is_set() {
         ("routing: {table_base: 1000}", |c| c.routing.table_base == 1000),
         ("routing: {table_base: 1073741824}", |c| c.routing.table_base == 1 << 30),
         ("routing: {rule_priority: 32762}", |c| c.routing.rule_priority == 32_762),
-        ("routing: {local_networks: false}", |c| !c.routing.local_networks),
+        ("routing: {local_networks: false}", |c| !c.planning.local_networks),
+        ("routing: {specific_routes: main}", |c| c.planning.specific_routes == SpecificRoutes::Main),
+        ("routing: {ignore_protocols: [bird, 11]}", |c| {
+            c.planning.ignored_protocols.iter().collect::<Vec<_>>() == [11, 12]
+        }),
+        ("routing: {main_prefixes: [10.0.0.0/8, \"fc00::/7\"]}", |c| c.routing.main_prefixes.len() == 2),
+        ("routing: {to_rules: false}", |c| !c.routing.to_rules),
+        ("routing: {marks: {eth1: 0x650000/0xff0000}}", |c| {
+            c.routing.mark_of(&["eth1"]).is_some_and(|mark| (mark.value, mark.mask) == (0x65_0000, 0xff_0000))
+        }),
+        ("routing: {shared: [192.0.2.9, \"2001:db8::9\"]}", |c| c.routing.shared.len() == 2),
+        ("routing: {policy_rules: [enp0s31f6-to-provider-two]}", |c| {
+            c.routing.interfaces.lists(&["eth1", "enp0s31f6-to-provider-two"])
+        }),
         ("routing: {fallback: unreachable}", |c| c.routing.fallback == protocol::Fallback::Unreachable),
         ("routing: {gateway_check: on-link}", |c| c.routing.gateway_check == protocol::GatewayCheck::OnLink),
         ("routing: {gateways: {eth1: [192.0.2.1, \"fe80::1\"]}}", |c| {
-            c.routing.gateways_of("eth1").len() == 2
+            c.routing.gateways_of(&["eth1"]).count() == 2
         }),
-        ("routing: {gateways: {we+b: 192.0.2.1}}", |c| c.routing.gateways_of("we+b").len() == 1),
+        ("routing: {gateways: {we+b: 192.0.2.1}}", |c| c.routing.gateways_of(&["we+b"]).count() == 1),
+        ("routing: {gateways: {enp0s31f6-to-provider-two: first}}", |c| c.routing.gateways.len() == 1),
         ("routing: {gateways: {}}", |c| c.routing.gateways.is_empty()),
         ("routing: {limits: {addresses: 5}}", |c| c.routing.limits.addresses == 5),
-        ("routing: {limits: {local_networks: 6}}", |c| c.routing.limits.local_networks == 6),
+        ("routing: {limits: {copies: 6}}", |c| c.routing.limits.copies == 6),
         ("routing: {limits: {objects: 7}}", |c| c.routing.limits.objects == 7),
         ("routing: {limits: {writes_per_second: 8}}", |c| c.routing.limits.writes_per_second == 8),
         ("scripts: {timeout: 500ms}", |c| c.scripts.timeout == Duration::from_millis(500)),
@@ -138,6 +152,20 @@ fn faults_have_line_and_column() {
         ("routing: {local_networks: 1}", 1, 27, "expected true or false", "write `true`"),
         ("routing: {fallback: Main}", 1, 21, "unknown value `Main`", "did you mean `main`?"),
         ("routing: {gateway_check: onlink}", 1, 26, "unknown value `onlink`", "did you mean `on-link`?"),
+        ("routing: {specific_routes: mian}", 1, 28, "unknown value `mian`", "did you mean `main`?"),
+        ("routing: {to_rules: no}", 1, 21, "expected true or false", "write `false`"),
+        ("routing: {ignore_protocols: bird}", 1, 29, "expected a list of routing protocols, found `bird`", "write [bird]"),
+        ("routing: {ignore_protocols: [burd]}", 1, 30, "expected the name or number of a routing protocol", "`bird`?"),
+        ("routing: {ignore_protocols: [kernel]}", 1, 30, "routes of the kernel are the connected subnets", ""),
+        ("routing: {ignore_protocols: [bird, 12]}", 1, 36, "bird is listed twice", ""),
+        ("routing: {main_prefixes: [10.0.0.1/8]}", 1, 27, "expected a prefix, found `10.0.0.1/8`", "write 10.0.0.0/8"),
+        ("routing: {main_prefixes: [0.0.0.0/0]}", 1, 27, "0.0.0.0/0 would leave every destination to main", ""),
+        ("routing: {shared: [lo]}", 1, 20, "expected an address, found `lo`", "such as"),
+        ("routing: {shared: [127.0.0.1]}", 1, 20, "127.0.0.1 is a loopback address", ""),
+        ("routing: {marks: {eth1: 7}}", 1, 25, "expected a mark and its mask, found `7`", "0x7/0xffffffff"),
+        ("routing: {marks: {eth1: 0x100/0xff}}", 1, 25, "the mark 0x100 has bits outside its mask 0xff", "0x1ff"),
+        ("routing: {marks: [7/7]}", 1, 18, "expected a mapping from interfaces to marks", "{eth1:"),
+        ("routing: {marks: {eth1: 1/255, eth2: 257/511}}", 1, 25, "a packet can have this mark and 0x101/0x1ff", "another value"),
         ("routing: {gateways: [192.0.2.1]}", 1, 21, "expected a mapping from interfaces to gateways", "{eth1:"),
         ("routing: {gateways: {eth1: 10.0.0.300}}", 1, 28, "expected the address of a gateway", "such as"),
         ("routing: {gateways: {eth1: [10.0.0.1/24]}}", 1, 29, "expected the address", "write 10.0.0.1"),
@@ -284,8 +312,9 @@ fn later_files_win_and_mappings_merge() {
     assert_eq!(problems, vec![]);
     assert_eq!(routing.interfaces.items().collect::<Vec<_>>(), ["eth3"]);
     assert_eq!(routing.table_base, 300);
-    assert_eq!(routing.gateways_of("eth1"), ["192.0.2.9".parse::<std::net::IpAddr>().expect("an address")]);
-    assert_eq!(routing.gateways_of("eth2").len(), 1);
+    let of_eth1: Vec<_> = routing.gateways_of(&["eth1"]).map(ToString::to_string).collect();
+    assert_eq!(of_eth1, ["192.0.2.9"]);
+    assert_eq!(routing.gateways_of(&["eth2"]).count(), 1);
     assert_eq!((routing.limits.objects, routing.limits.addresses), (9, 8));
 }
 
@@ -300,6 +329,32 @@ fn the_older_section_means_the_same_and_warns() {
     let shown = problems[0].to_string();
     assert!(shown.starts_with("n.yaml:2:3: warning: `network.links` is the old spelling"), "{shown}");
     assert!(shown.ends_with("write `monitoring: { interfaces: [eth0, eth1] }`"), "{shown}");
+}
+
+#[test]
+fn a_later_file_can_exchange_two_marks() {
+    let texts = ["routing: {marks: {a: 1/3, b: 2/3}}", "routing: {marks: {a: 2/3, b: 1/3}}"];
+    let texts = texts.map(|text| (PathBuf::from("n.yaml"), text.to_owned()));
+    let mut problems = Vec::new();
+    let routing = compile(&texts, &mut problems).routing;
+    assert_eq!(problems, vec![]);
+    assert_eq!(routing.mark_of(&["a"]).map(|mark| mark.value), Some(2));
+}
+
+#[test]
+fn a_key_under_its_older_name_means_the_same_and_warns() {
+    let (config, problems) = read("routing:\n  limits: {local_networks: 6}\n");
+    assert_eq!(config, good("routing: {limits: {copies: 6}}"));
+    let [warning] = &problems[..] else { panic!("{problems:?}") };
+    let expected = "n.yaml:2:12: warning: `routing.limits.local_networks` is the old spelling of `routing.limits.copies`";
+    assert!(warning.to_string().starts_with(expected), "{warning}");
+    for text in ["{local_networks: 6, copies: 7}", "{copies: 7, local_networks: 6}"] {
+        let (_, problems) = read(&format!("routing: {{limits: {text}}}"));
+        assert!(problems.iter().any(Problem::is_error), "{text}: {problems:?}");
+    }
+    let (config, problems) = with(&[("NETEVD_ROUTING_LIMITS_LOCAL_NETWORKS", "6")]);
+    assert_eq!(config.routing.limits.copies, 6);
+    assert!(problems[0].to_string().contains("NETEVD_ROUTING_LIMITS_COPIES"), "{problems:?}");
 }
 
 #[test]
@@ -329,6 +384,8 @@ fn the_environment_overrides() {
         ("NETEVD_SYSTEM_STARTUP_EVENTS", "false"),
         ("NETEVD_MONITORING_INTERFACES", "eth0, wg* !wg9"),
         ("NETEVD_ROUTING_LIMITS_WRITES_PER_SECOND", "50"),
+        ("NETEVD_ROUTING_MAIN_PREFIXES", "10.0.0.0/8 fc00::/7"),
+        ("NETEVD_ROUTING_IGNORE_PROTOCOLS", "bird, 186"),
         ("NETEVD_SCRIPTS_TIMEOUT", "2m"),
         ("NETEVD_SCRIPTS_MAX_PARALLEL", ""),
         ("RUST_LOG", "netevd_worker=trace"),
@@ -339,6 +396,8 @@ fn the_environment_overrides() {
     assert!(!config.system.startup_events);
     assert!(config.monitors("wg1") && config.monitors("eth0") && !config.monitors("wg9"));
     assert_eq!(config.routing.limits.writes_per_second, 50);
+    assert_eq!(config.routing.main_prefixes.len(), 2);
+    assert!(config.planning.ignored_protocols.contains(186));
     assert_eq!(config.scripts.timeout, Duration::from_secs(120));
     assert_eq!(config.scripts.max_parallel.get(), 8);
     assert_eq!(config.system.log_directives.as_deref(), Some("netevd_worker=trace"));
@@ -351,6 +410,7 @@ fn faults_of_the_environment_name_the_variable() {
         ("NETEVD_MONITORING_INTERFACES", "eth0,a:b", true, "the pattern \"a:b\"", ""),
         ("NETEVD_ROUTING_TABLE_BASE", "x", true, "expected a number", ""),
         ("NETEVD_ROUTING_GATEWAYS", "x", true, "`routing.gateways` cannot be set", "into the file"),
+        ("NETEVD_ROUTING_MARKS", "x", true, "`routing.marks` cannot be set", "into the file"),
         ("NETEVD_FILTERS", "x", true, "`filters` cannot be set by a variable", "into the file"),
         ("NETEVD_API_PORT", "many", true, "expected a number from 0", ""),
         (

@@ -136,8 +136,7 @@ fn set_length(bytes: &[u8]) -> Option<usize> {
 /// Any member of a set that may be in a name.
 fn one_of_set(set: &Pattern) -> Option<String> {
     let alphabet = (b'0'..=b'9').chain(b'A'..=b'Z').chain(b'a'..=b'z').chain(MORE.iter().copied());
-    let members: Vec<String> =
-        alphabet.filter(|byte| set.matches(&char::from(*byte).to_string())).filter_map(character).collect();
+    let members: Vec<String> = alphabet.filter(|byte| set.matches([*byte])).filter_map(character).collect();
     (!members.is_empty()).then(|| format!("(?:{})", members.join("|")))
 }
 

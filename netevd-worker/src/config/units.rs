@@ -9,7 +9,7 @@ use super::problem::{Fault, nearest};
 use super::value::patterns;
 use super::yaml::{Entry, Node, Value};
 use crate::event::EventKind;
-use protocol::PatternList;
+use protocol::{InterfaceName, PatternList};
 use std::fmt;
 
 /// One entry of `units:`.
@@ -202,7 +202,7 @@ fn rule(item: &Node, faults: &mut Vec<Fault>) -> Option<UnitRule> {
     for entry in entries {
         match entry.key.as_str() {
             "on" => on = Some((events(&entry.node, faults), entry.span)),
-            "link" => links = patterns(&as_list(&entry.node), faults).unwrap_or_default(),
+            "link" => links = patterns(&as_list(&entry.node), InterfaceName::MAX, faults).unwrap_or_default(),
             key => match Verb::ALL.into_iter().find(|verb| verb.name() == key) {
                 Some(_) if action.is_some() => {
                     let message = "a second verb: one rule does one thing";

@@ -2,20 +2,20 @@
 
 use super::problem::{Fault, nearest};
 use super::yaml::{Node, Value};
-use protocol::{InterfaceName, PatternList};
+use protocol::PatternList;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-type Checked<T> = Result<T, Fault>;
+pub(super) type Checked<T> = Result<T, Fault>;
 
-fn expected(node: &Node, what: &str, help: impl Into<String>) -> Fault {
+pub(super) fn expected(node: &Node, what: &str, help: impl Into<String>) -> Fault {
     Fault::error(node.span, format!("expected {what}, found {}", node.found()), help)
 }
 
 /// A word or number: a scalar that is not null.
-fn scalar<'a>(node: &'a Node, what: &str, help: &str) -> Checked<&'a str> {
+pub(super) fn scalar<'a>(node: &'a Node, what: &str, help: &str) -> Checked<&'a str> {
     match &node.value {
         Value::Scalar { text, .. } if !node.is_null() => Ok(text),
         _ => Err(expected(node, what, help)),
@@ -93,7 +93,7 @@ pub(super) fn duration(node: &Node, range: RangeInclusive<Duration>) -> Checked<
 }
 
 /// A list's items; a single word is no list, so that `eth0 eth1` is not taken for one name.
-fn items<'a>(node: &'a Node, what: &str) -> Checked<&'a [Node]> {
+pub(super) fn items<'a>(node: &'a Node, what: &str) -> Checked<&'a [Node]> {
     match &node.value {
         Value::List(items) => Ok(items),
         Value::Scalar { text, .. } if !node.is_null() => {
@@ -104,13 +104,13 @@ fn items<'a>(node: &'a Node, what: &str) -> Checked<&'a [Node]> {
     }
 }
 
-/// Interface names and globs, `!` excludes. Each bad item is a fault of its own.
-pub(super) fn patterns(node: &Node, faults: &mut Vec<Fault>) -> Option<PatternList> {
+/// Interface names of up to `longest` bytes and globs, `!` excludes. Each bad item is a separate fault.
+pub(super) fn patterns(node: &Node, longest: usize, faults: &mut Vec<Fault>) -> Option<PatternList> {
     let items = items(node, "a list of interface names").map_err(|f| faults.push(f)).ok()?;
     let before = faults.len();
     let mut list = PatternList::default();
     for item in items {
-        if let Err(fault) = pattern(item)
+        if let Err(fault) = pattern(item, longest)
             .and_then(|text| list.push(text).map_err(|bad| Fault::error(item.span, bad.to_string(), "")))
         {
             faults.push(fault);
@@ -119,7 +119,7 @@ pub(super) fn patterns(node: &Node, faults: &mut Vec<Fault>) -> Option<PatternLi
     (faults.len() == before).then_some(list)
 }
 
-fn pattern(item: &Node) -> Checked<&str> {
+fn pattern(item: &Node, longest: usize) -> Checked<&str> {
     if let Value::Scalar { text, plain: true } = &item.value
         && text.is_empty()
     {
@@ -128,8 +128,9 @@ fn pattern(item: &Node) -> Checked<&str> {
     }
     let text = scalar(item, "an interface name", "")?;
     let bare = text.strip_prefix('!').unwrap_or(text);
-    if bare.chars().count() > InterfaceName::MAX && !bare.contains(['*', '?', '[']) {
-        let message = format!("the name {bare:?} is longer than 15 bytes, so no interface can have it");
+    if bare.len() > longest && !bare.contains(['*', '?', '[']) {
+        let message =
+            format!("the name {bare:?} is longer than {longest} bytes, so no interface can have it");
         return Err(Fault::error(item.span, message, ""));
     }
     Ok(text)
@@ -190,51 +191,6 @@ fn account(node: &Node, what: &str) -> Checked<String> {
     Ok(text.to_owned())
 }
 
-/// The addresses of gateways: a list, or a single one.
-pub(super) fn gateways(node: &Node, faults: &mut Vec<Fault>) -> Option<Vec<IpAddr>> {
-    let items = match &node.value {
-        Value::List(items) => items.as_slice(),
-        _ => std::slice::from_ref(node),
-    };
-    if items.is_empty() {
-        faults.push(Fault::error(node.span, "no gateway in the list", "leave the interface out instead"));
-        return None;
-    }
-    let before = faults.len();
-    let mut found = Vec::new();
-    for item in items {
-        match gateway(item) {
-            Ok(address) if found.contains(&address) => {
-                faults.push(Fault::error(item.span, format!("the gateway {address} stands twice"), ""));
-            }
-            Ok(address) => found.push(address),
-            Err(fault) => faults.push(fault),
-        }
-    }
-    (faults.len() == before).then_some(found)
-}
-
-fn gateway(item: &Node) -> Checked<IpAddr> {
-    const WHAT: &str = "the address of a gateway";
-    let text = scalar(item, WHAT, "such as 192.0.2.1 or fe80::1")?;
-    let Ok(address) = text.parse::<IpAddr>() else {
-        let help = match text.split_once(['/', '%']) {
-            Some((address, _)) if address.parse::<IpAddr>().is_ok() => format!("write {address}"),
-            _ => "such as 192.0.2.1 or fe80::1".to_owned(),
-        };
-        return Err(expected(item, WHAT, help));
-    };
-    let fault = match address {
-        _ if address.is_unspecified() => "the unspecified address",
-        _ if address.is_loopback() => "a loopback address",
-        _ if address.is_multicast() => "a multicast address",
-        IpAddr::V4(a) if a.octets()[0] >= 240 || a.octets()[0] == 0 => "a reserved address",
-        IpAddr::V6(a) if a.to_ipv4_mapped().is_some() => "an IPv4 address in IPv6 spelling",
-        _ => return Ok(address),
-    };
-    Err(Fault::error(item.span, format!("{address} is {fault}, which is no gateway"), ""))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -286,34 +242,5 @@ mod tests {
             integer(&node("'200'"), 1..=1000).map_err(|f| f.help),
             Err("write 200 without quotes".into())
         );
-    }
-
-    #[test]
-    fn gateways_are_unicast() {
-        let mut faults = Vec::new();
-        assert_eq!(gateways(&node("192.0.2.1"), &mut faults).map(|g| g.len()), Some(1));
-        assert_eq!(gateways(&node("[192.0.2.1, 'fe80::1']"), &mut faults).map(|g| g.len()), Some(2));
-        assert!(faults.is_empty());
-        for text in [
-            "0.0.0.0",
-            "127.0.0.1",
-            "224.0.0.1",
-            "255.255.255.255",
-            "0.1.2.3",
-            "'::'",
-            "'::1'",
-            "'ff02::1'",
-            "'::ffff:192.0.2.1'",
-            "192.0.2.1/24",
-            "fe80::1%eth0",
-            "gateway",
-            "[]",
-            "[192.0.2.1, 192.0.2.1]",
-            "~",
-        ] {
-            let mut faults = Vec::new();
-            assert_eq!(gateways(&node(text), &mut faults), None, "{text}");
-            assert_eq!(faults.len(), 1, "{text}");
-        }
     }
 }

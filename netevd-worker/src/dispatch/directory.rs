@@ -164,10 +164,22 @@ pub(super) fn names(directory: &Path) -> io::Result<impl Iterator<Item = OsStrin
 pub(super) fn unreadable(directory: &Path, error: &io::Error) -> Verdict {
     let word = super::text::quoted(directory);
     let cure = match error.kind() {
-        io::ErrorKind::PermissionDenied => format!("chmod a+rx {word}"),
+        io::ErrorKind::PermissionDenied => {
+            format!("chmod a+rx {}", super::text::quoted(closed(directory).unwrap_or(directory)))
+        }
         _ => format!("ls -ld {word}"),
     };
     Verdict::Refused { component: directory.to_owned(), found: format!("cannot be listed: {error}"), cure }
+}
+
+/// The first directory on the way that the caller may not search.
+fn closed(directory: &Path) -> Option<&Path> {
+    let mut way: Vec<&Path> = directory.ancestors().collect();
+    way.reverse();
+    let is_denied = |path: &&Path| {
+        path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+    };
+    way.into_iter().find(is_denied)?.parent()
 }
 
 /// Why a name is never run: hidden, or left over by an editor or a package manager.
@@ -178,10 +190,15 @@ pub(super) fn skip_reason(name: &OsStr) -> Option<&'static str> {
     }
     let left = |mark: &[u8]| name.rsplit(|b| *b == b'.').next().is_some_and(|last| last.starts_with(mark));
     let dotted = name.contains(&b'.');
-    if name.ends_with(b"~") || name.ends_with(b".bak") || name.ends_with(b".swp") {
-        Some("a backup copy (~, .bak, .swp)")
-    } else if dotted && (left(b"dpkg-") || left(b"rpm") || left(b"ucf-")) {
-        Some("left by the package manager (.dpkg-*, .rpm*, .ucf-*)")
+    let ends = |suffixes: &[&str]| suffixes.iter().any(|suffix| name.ends_with(suffix.as_bytes()));
+    if ends(&["~", ".bak", ".swp", ".swo", ".orig", ".rej", ".save", ".old", ".new"]) {
+        Some("a copy (~, .bak, .swp, .swo, .orig, .rej, .save, .old, .new)")
+    } else if ends(&[".disabled", ".off"]) {
+        Some("switched off by its name (.disabled, .off)")
+    } else if name.starts_with(b"README") {
+        Some("documentation (README*)")
+    } else if ends(&[".pacnew"]) || dotted && (left(b"dpkg-") || left(b"rpm") || left(b"ucf-")) {
+        Some("left by the package manager (.dpkg-*, .rpm*, .ucf-*, .pacnew)")
     } else {
         None
     }
@@ -207,10 +224,25 @@ mod tests {
             "a.ucf-dist",
             "a.ucf-old",
             "a.sh.dpkg-old",
+            "a.disabled",
+            "a.off",
+            "a.orig",
+            "a.rej",
+            "a.save",
+            "a.old",
+            "a.new",
+            "a.pacnew",
+            ".a.swo",
+            "a.swo",
+            "README",
+            "README.md",
         ] {
             assert!(skip_reason(OsStr::new(skipped)).is_some(), "{skipped}");
         }
-        for run in ["a", "10-a.sh", "rpm", "dpkg-old", "rpmsave", "a.b.sh", "a.bak.sh", "bak", "we+b"] {
+        for run in [
+            "a", "10-a.sh", "rpm", "dpkg-old", "rpmsave", "a.b.sh", "a.bak.sh", "bak", "we+b", "old",
+            "10-off", "readme",
+        ] {
             assert_eq!(skip_reason(OsStr::new(run)), None, "{run}");
         }
     }

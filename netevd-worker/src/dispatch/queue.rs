@@ -21,8 +21,9 @@ pub(super) const EDGES_MAX: usize = 65_536;
 /// [`EDGES_MAX`] for the final state of very many links.
 pub(super) const EVENTS_MAX: usize = 131_072;
 
-/// Whose turn it is.
+/// Whose turn it is. It is made and taken apart at once, so that its size does not matter.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a box for each event would cost more than it saves")]
 pub(super) enum Turn {
     /// This event begins. Its name has no other turn before [`Queues::paused`] or
     /// [`Queues::finished`].

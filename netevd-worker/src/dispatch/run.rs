@@ -11,14 +11,15 @@ use super::Input;
 use super::group;
 use super::output::{Labels, Output};
 use super::process::Process;
+use super::startable;
 use super::stdin::{self, Feed, Rest};
-use super::text::{quoted, shown};
+use super::text::{printable, quoted, shown};
 use crate::clock::RunningTime;
 use crate::event::EventKind;
 use crate::sys;
 use nix::sys::signal::Signal;
 use std::fmt;
-use std::io::{self, Read as _};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
@@ -264,12 +265,27 @@ pub fn why_not_started(path: &Path, error: &io::Error) -> String {
     use nix::libc;
     let word = quoted(path);
     match error.raw_os_error() {
-        Some(libc::ENOENT) => match interpreter(path) {
+        Some(libc::ENOENT)
+            if startable::head(path).is_ok_and(|head| startable::has_carriage_return(&head)) =>
+        {
+            format!(
+                "its first line ends in a carriage return, as on Windows: {}",
+                startable::without_carriage_returns(path)
+            )
+        }
+        Some(libc::ENOENT) => match startable::head(path).ok().and_then(|head| startable::interpreter(&head))
+        {
             Some(name) => {
-                format!("its interpreter {name} is not there; install it, or change the first line of {word}")
+                format!(
+                    "its interpreter {} is not there; install it, or change the first line of {word}",
+                    printable(&name)
+                )
             }
             None => format!("{error}; it or its dynamic loader is not there: file {word}"),
         },
+        Some(libc::ENOEXEC) if startable::head(path).is_ok_and(|head| head.is_empty()) => {
+            "the file is empty".to_owned()
+        }
         Some(libc::ENOEXEC) => format!("it has no first line like #!/bin/sh: sed -i '1i #!/bin/sh' {word}"),
         Some(libc::EACCES) => format!(
             "{error}; its file system is mounted noexec or its interpreter may not be executed: findmnt -T {word}"
@@ -282,14 +298,4 @@ pub fn why_not_started(path: &Path, error: &io::Error) -> String {
         _ if is_busy(error) => format!("{} is still open for writing: fuser -v {word}", shown(path)),
         _ => error.to_string(),
     }
-}
-
-/// What stands after `#!`.
-fn interpreter(path: &Path) -> Option<String> {
-    // BINPRM_BUF_SIZE: the kernel looks at no more.
-    let mut head = Vec::new();
-    std::fs::File::open(path).ok()?.take(256).read_to_end(&mut head).ok()?;
-    let line = head.strip_prefix(b"#!")?.split(|b| *b == b'\n').next()?;
-    let line = String::from_utf8_lossy(line);
-    line.split_whitespace().next().map(super::text::printable)
 }

@@ -1,7 +1,9 @@
 //! Every file of every script directory and what becomes of it, for people who ask.
 
 use super::directory::{ScriptRoots, names, skip_reason, unreadable};
-use super::trust::{Identity, TrustedOwner, Verdict, judge};
+use super::identity::Identity;
+use super::startable;
+use super::trust::{TrustedOwner, Verdict, judge};
 use crate::event::EventKind;
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -67,7 +69,10 @@ fn entries(roots: &ScriptRoots, kind: EventKind, owner: TrustedOwner, identity: 
                 Verdict::Masked { by: by.clone() }
             } else {
                 first.insert(name.clone(), path.clone());
-                judge(&path, owner, identity)
+                match judge(&path, owner, identity) {
+                    Verdict::Runs => startable::check(&path),
+                    verdict => verdict,
+                }
             };
             found.push((name, Entry { path, kind, verdict }));
         }

@@ -1,18 +1,19 @@
 //! Who may have written a script: every component of its path, from `/` down, is judged.
 //!
-//! As sshd's StrictModes, but with no link anywhere below `/`: each component is opened with
-//! `O_PATH|O_NOFOLLOW` relative to the one before and judged by its descriptor, so the judgement
-//! is about the objects that the path names and no text is compared. Whoever could change them
-//! between judgement and execution owns them, and is trusted.
+//! As sshd's StrictModes: each component is opened with `O_PATH|O_NOFOLLOW` relative to the one before
+//! and judged by its descriptor, so the judgement is about the objects that the path names and no text
+//! is compared. A link is followed where it belongs to root, and its whole target is judged in the same
+//! way. Whoever could change them between judgement and execution owns them, and is trusted.
 //!
-//! Limits: mode bits alone. A POSIX ACL that lets somebody write shows in the group bits (they
-//! are its mask) and is refused by them. In a user namespace the files of the real root appear as
-//! the overflow uid and are refused: nobody in there can tell who that is.
+//! Limits: a POSIX ACL that lets somebody write shows in the group bits (they are its mask) and is
+//! refused by them. In a user namespace the files of the real root appear as the overflow uid and are
+//! refused: nobody in there can tell who that is.
 
+use super::identity::Identity;
 use super::text::{printable, quoted, shown};
 use nix::fcntl::{AT_FDCWD, OFlag, openat, readlinkat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -39,40 +40,6 @@ impl TrustedOwner {
 
     fn name(self) -> String {
         if self.uid == 0 { "root".to_owned() } else { self.uid.to_string() }
-    }
-}
-
-/// As whom a script would run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
-    /// Effective user id.
-    pub uid: u32,
-    /// Effective group id and the supplementary ones.
-    pub gids: Vec<u32>,
-}
-
-impl Identity {
-    /// This process.
-    pub fn current() -> Self {
-        let mut gids = vec![nix::unistd::getegid().as_raw()];
-        gids.extend(nix::unistd::getgroups().unwrap_or_default().into_iter().map(|g| g.as_raw()));
-        Self { uid: nix::unistd::geteuid().as_raw(), gids }
-    }
-
-    /// Whether the execute (search) bit is there for this identity, path_resolution(7). Root
-    /// searches any directory and executes what anyone may execute.
-    fn may_execute(&self, found: &FileStat) -> bool {
-        let mode = found.st_mode;
-        if self.uid == 0 {
-            return kind(found) == SFlag::S_IFDIR || mode & 0o111 != 0;
-        }
-        if found.st_uid == self.uid {
-            mode & 0o100 != 0
-        } else if self.gids.contains(&found.st_gid) {
-            mode & 0o010 != 0
-        } else {
-            mode & 0o001 != 0
-        }
     }
 }
 
@@ -121,35 +88,112 @@ pub fn judge(path: &Path, owner: TrustedOwner, identity: &Identity) -> Verdict {
 
 fn walk(path: &Path, owner: TrustedOwner, identity: &Identity) -> Result<Verdict, Verdict> {
     let judge = Judge { owner, identity };
-    let mut components = path.components();
-    let rooted = components.next() == Some(Component::RootDir);
-    let names: Option<Vec<&OsStr>> =
-        components.map(|c| if let Component::Normal(name) = c { Some(name) } else { None }).collect();
-    let (true, Some(names)) = (rooted, names) else {
+    let Some(mut left) = plain_names(path) else {
         return Err(refused(path, "is no absolute path without '..'", "name script roots from /".to_owned()));
     };
-    let mut at = PathBuf::from("/");
-    let mut directory =
-        openat(AT_FDCWD, "/", directory_flags(), Mode::empty()).map_err(|e| missing(&at, e))?;
-    judge.directory(&at, &directory)?;
-    let Some((file, parents)) = names.split_last() else {
+    if left.is_empty() {
         return Err(refused(path, "is a directory", format!("ls -ld {}", quoted(path))));
-    };
-    for name in parents {
-        at.push(name);
-        directory = descend(&directory, name, &at)?;
-        judge.directory(&at, &directory)?;
     }
-    let file = descend(&directory, file, path)?;
-    judge.file(path, &file)
+    let mut way = Way::root().map_err(|e| missing(Path::new("/"), e))?;
+    judge.directory(&way.at, way.last(), false)?;
+    let mut links = 0;
+    // Names of a link's target, which may lead through a directory like /nix/store.
+    let mut of_target = 0_usize;
+    while let Some(name) = left.pop() {
+        let in_target = of_target > 0;
+        of_target = of_target.saturating_sub(1);
+        if name == ".." {
+            way.leave();
+            continue;
+        }
+        let is_last = left.is_empty();
+        let found = way.look(&name)?;
+        let at = way.at.join(&name);
+        let state = fstat(&found).map_err(|e| missing(&at, e))?;
+        if kind(&state) != SFlag::S_IFLNK {
+            if is_last {
+                return judge.file(&at, &found);
+            }
+            judge.directory(&at, &found, in_target)?;
+            way.enter(at, found);
+            continue;
+        }
+        judge.owner_of(&at, &state)?;
+        links += 1;
+        let target = readlinkat(&found, "").map(PathBuf::from).map_err(|e| missing(&at, e))?;
+        if is_last && target == Path::new("/dev/null") {
+            return Ok(Verdict::Masked { by: target });
+        }
+        if links > LINKS_MAX {
+            let found = format!("leads through more than {LINKS_MAX} symbolic links");
+            return Err(refused(&at, &found, format!("namei -l {}", quoted(path))));
+        }
+        if target.is_absolute() {
+            way = Way::root().map_err(|e| missing(Path::new("/"), e))?;
+        }
+        let names = names_of(&target);
+        of_target += names.len();
+        left.extend(names.into_iter().rev());
+    }
+    // A link to a directory in a script's place.
+    Err(refused(path, "is a directory, not a regular file", format!("mv {} elsewhere", quoted(path))))
+}
+
+/// More links than this are none that the kernel follows, path_resolution(7).
+const LINKS_MAX: usize = 40;
+
+/// The names of an absolute path without `..`, the first one last.
+fn plain_names(path: &Path) -> Option<Vec<OsString>> {
+    let mut names =
+        path.is_absolute().then(|| names_of(path)).filter(|names| !names.iter().any(|name| name == ".."))?;
+    names.reverse();
+    Some(names)
+}
+
+fn names_of(path: &Path) -> Vec<OsString> {
+    let name = |component| match component {
+        Component::Normal(name) => Some(name.to_owned()),
+        Component::ParentDir => Some("..".into()),
+        Component::RootDir | Component::CurDir | Component::Prefix(_) => None,
+    };
+    path.components().filter_map(name).collect()
+}
+
+/// The directories from `/` to where the walk has got.
+struct Way {
+    at: PathBuf,
+    directories: Vec<OwnedFd>,
+    root: OwnedFd,
+}
+
+impl Way {
+    fn root() -> nix::Result<Self> {
+        let root = openat(AT_FDCWD, "/", directory_flags(), Mode::empty())?;
+        Ok(Self { at: PathBuf::from("/"), directories: Vec::new(), root })
+    }
+
+    fn last(&self) -> &OwnedFd {
+        self.directories.last().unwrap_or(&self.root)
+    }
+
+    fn look(&self, name: &OsStr) -> Result<OwnedFd, Verdict> {
+        openat(self.last().as_fd(), name, directory_flags(), Mode::empty())
+            .map_err(|e| missing(&self.at.join(name), e))
+    }
+
+    fn enter(&mut self, at: PathBuf, directory: OwnedFd) {
+        self.at = at;
+        self.directories.push(directory);
+    }
+
+    fn leave(&mut self) {
+        self.at.pop();
+        self.directories.pop();
+    }
 }
 
 fn directory_flags() -> OFlag {
     OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC
-}
-
-fn descend(directory: &OwnedFd, name: &OsStr, at: &Path) -> Result<OwnedFd, Verdict> {
-    openat(directory.as_fd(), name, directory_flags(), Mode::empty()).map_err(|e| missing(at, e))
 }
 
 struct Judge<'a> {
@@ -158,68 +202,70 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    fn directory(&self, at: &Path, fd: &OwnedFd) -> Result<(), Verdict> {
+    /// Where a link leads through it, a group may write to a sticky directory (/nix/store): what is root's in
+    /// it the group cannot replace.
+    fn directory(&self, at: &Path, fd: &OwnedFd, in_target: bool) -> Result<(), Verdict> {
         let found = fstat(fd).map_err(|e| missing(at, e))?;
-        match kind(&found) {
-            SFlag::S_IFDIR => {}
-            SFlag::S_IFLNK => return Err(link(at, fd)),
-            _ => return Err(refused(at, "is not a directory", format!("ls -ld {}", quoted(at)))),
+        if kind(&found) != SFlag::S_IFDIR {
+            return Err(refused(at, "is not a directory", format!("ls -ld {}", quoted(at))));
         }
-        self.ownership(at, &found)?;
-        if self.identity.may_execute(&found) {
+        self.owner_of(at, &found)?;
+        let is_of_group = found.st_mode & (Mode::S_ISVTX | Mode::S_IWOTH).bits() == Mode::S_ISVTX.bits();
+        if !(in_target && is_of_group) {
+            not_writable(at, &found)?;
+        }
+        if self.identity.may_execute(&found, fd) {
             return Ok(());
         }
         let found = format!("cannot be searched by uid {} (mode {:04o})", self.identity.uid, bits(&found));
-        Err(refused(at, &found, format!("chmod a+x {}", quoted(at))))
+        Err(refused(at, &found, format!("chmod a+rx {}", quoted(at))))
     }
 
     fn file(&self, at: &Path, fd: &OwnedFd) -> Result<Verdict, Verdict> {
         let found = fstat(fd).map_err(|e| missing(at, e))?;
-        match kind(&found) {
-            SFlag::S_IFREG => {}
-            SFlag::S_IFLNK if readlinkat(fd, "").is_ok_and(|target| target == "/dev/null") => {
-                return Ok(Verdict::Masked { by: PathBuf::from("/dev/null") });
-            }
-            SFlag::S_IFLNK => return Err(link(at, fd)),
-            _ => {
-                let cure = format!("mv {} elsewhere", quoted(at));
-                return Err(refused(at, &format!("is {}, not a regular file", kind_name(&found)), cure));
-            }
+        if kind(&found) != SFlag::S_IFREG {
+            let cure = format!("mv {} elsewhere", quoted(at));
+            return Err(refused(at, &format!("is {}, not a regular file", kind_name(&found)), cure));
         }
-        self.ownership(at, &found)?;
+        self.owner_of(at, &found)?;
+        not_writable(at, &found)?;
         if found.st_mode & 0o6000 != 0 {
             let what = format!("is setuid or setgid (mode {:04o})", bits(&found));
             return Err(refused(at, &what, format!("chmod u-s,g-s {}", quoted(at))));
         }
-        if !self.identity.may_execute(&found) {
+        if !self.identity.may_execute(&found, fd) {
             let what = format!("is not executable by uid {} (mode {:04o})", self.identity.uid, bits(&found));
             return Err(refused(at, &what, format!("chmod a+rx {}", quoted(at))));
         }
         Ok(Verdict::Runs)
     }
 
-    fn ownership(&self, at: &Path, found: &FileStat) -> Result<(), Verdict> {
-        if !self.owner.accepts(found.st_uid) {
-            let unmapped =
-                if found.st_uid == OVERFLOW_UID { ", which here may be an unmapped user" } else { "" };
-            let what = format!("is owned by uid {}{unmapped}", found.st_uid);
-            return Err(refused(at, &what, format!("chown {} {}", self.owner.name(), quoted(at))));
+    fn owner_of(&self, at: &Path, found: &FileStat) -> Result<(), Verdict> {
+        if self.owner.accepts(found.st_uid) {
+            return Ok(());
         }
-        let writable = match found.st_mode & 0o022 {
-            0 => return Ok(()),
-            0o020 => "group",
-            0o002 => "others",
-            _ => "group and others",
-        };
-        let what = format!("is writable by {writable} (mode {:04o})", bits(found));
-        Err(refused(at, &what, format!("chmod go-w {}", quoted(at))))
+        let unmapped = if found.st_uid == OVERFLOW_UID { ", which here may be an unmapped user" } else { "" };
+        let what = format!("is owned by uid {}{unmapped}", found.st_uid);
+        let how = if kind(found) == SFlag::S_IFLNK { "chown -h" } else { "chown" };
+        Err(refused(at, &what, format!("{how} {} {}", self.owner.name(), quoted(at))))
     }
+}
+
+fn not_writable(at: &Path, found: &FileStat) -> Result<(), Verdict> {
+    let writable = match found.st_mode & 0o022 {
+        0 => return Ok(()),
+        0o020 => "group",
+        0o002 => "others",
+        _ => "group and others",
+    };
+    let what = format!("is writable by {writable} (mode {:04o})", bits(found));
+    Err(refused(at, &what, format!("chmod go-w {}", quoted(at))))
 }
 
 /// The default of /proc/sys/kernel/overflowuid (proc_sys_kernel(5)).
 const OVERFLOW_UID: u32 = 65_534;
 
-fn kind(found: &FileStat) -> SFlag {
+pub(super) fn kind(found: &FileStat) -> SFlag {
     SFlag::from_bits_truncate(found.st_mode) & SFlag::S_IFMT
 }
 
@@ -237,23 +283,15 @@ fn bits(found: &FileStat) -> u32 {
     found.st_mode & 0o7777
 }
 
-fn refused(component: &Path, found: &str, cure: String) -> Verdict {
+pub(super) fn refused(component: &Path, found: &str, cure: String) -> Verdict {
     Verdict::Refused { component: component.to_owned(), found: found.to_owned(), cure }
-}
-
-fn link(at: &Path, fd: &OwnedFd) -> Verdict {
-    let target = readlinkat(fd, "").map(PathBuf::from).unwrap_or_default();
-    let found = format!("is a symbolic link to {}", shown(&target));
-    let word = quoted(at);
-    let cure = format!("real=$(readlink -f {word}) && rm {word} && cp -a \"$real\" {word}");
-    refused(at, &found, cure)
 }
 
 /// A component that cannot be opened or examined.
 pub(super) fn missing(at: &Path, error: nix::Error) -> Verdict {
     let found = format!("cannot be examined: {}", io::Error::from(error));
     let cure = match (error, at.parent()) {
-        (nix::Error::EACCES, Some(parent)) => format!("chmod a+x {}", quoted(parent)),
+        (nix::Error::EACCES, Some(parent)) => format!("chmod a+rx {}", quoted(parent)),
         _ => format!("ls -ld {}", quoted(at)),
     };
     refused(at, &found, cure)

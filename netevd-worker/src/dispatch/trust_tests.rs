@@ -90,28 +90,46 @@ fn what_is_not_an_ordinary_program_is_refused() {
 }
 
 #[test]
-fn no_link_is_followed_anywhere_and_dev_null_masks() {
+fn a_link_is_followed_where_its_whole_target_is_trusted_and_dev_null_masks() {
     let Some(place) = Place::new("links") else { return };
     let script = place.script();
-    let aside = place.0.join("aside");
-    fs::rename(&script, &aside).expect("ours");
-    symlink(&aside, &script).expect("writable");
-    let (component, found, cure) = refusal(place.judged());
-    assert_eq!(component, script);
-    assert_eq!(found, format!("is a symbolic link to {}", aside.display()));
-    assert!(cure.starts_with("real=$(readlink -f ") && cure.contains("cp -a"), "{cure}");
-
+    fs::create_dir_all(place.0.join("store/inner")).expect("writable");
+    let target = place.0.join("store/inner/a");
+    fs::rename(&script, &target).expect("ours");
+    for to in [target.as_os_str(), "../store/inner/a".as_ref(), "../store/./inner/../inner/a".as_ref()] {
+        symlink(to, &script).expect("writable");
+        assert_eq!(place.judged(), Verdict::Runs, "{}", to.display());
+        // Every component of the target is judged.
+        for (path, bad, good) in
+            [("store", 0o777, 0o755), ("store/inner", 0o1777, 0o755), ("store/inner/a", 0o775, 0o755)]
+        {
+            place.mode(path, bad);
+            assert_eq!(refusal(place.judged()).0, place.0.join(path));
+            place.mode(path, good);
+        }
+        // What is root's in a sticky directory the group cannot replace.
+        place.mode("store", 0o1775);
+        assert_eq!(place.judged(), Verdict::Runs);
+        place.mode("store", 0o755);
+        fs::remove_file(&script).expect("ours");
+    }
+    symlink("10-a", &script).expect("writable");
+    assert!(refusal(place.judged()).1.contains("more than 40 symbolic links"));
+    fs::remove_file(&script).expect("ours");
+    symlink("../store", &script).expect("writable");
+    assert_eq!(refusal(place.judged()).1, "is a directory, not a regular file");
     fs::remove_file(&script).expect("ours");
     symlink("/dev/null", &script).expect("writable");
     assert_eq!(place.judged(), Verdict::Masked { by: PathBuf::from("/dev/null") });
     fs::remove_file(&script).expect("ours");
-    symlink("../../../dev/null", &script).expect("writable");
-    assert!(refusal(place.judged()).1.starts_with("is a symbolic link to ../"));
+    fs::rename(&target, &script).expect("ours");
 
-    // A directory that is a link is refused, though what it leads to would be fit.
+    // A directory by a link, in the same way.
     fs::rename(place.0.join("routable.d"), place.0.join("real.d")).expect("ours");
     symlink("real.d", place.0.join("routable.d")).expect("writable");
-    assert_eq!(refusal(place.judged()).0, place.0.join("routable.d"));
+    assert_eq!(place.judged(), Verdict::Runs);
+    place.mode("real.d", 0o775);
+    assert_eq!(refusal(place.judged()).0, place.0.join("real.d"));
 }
 
 #[test]
@@ -153,7 +171,7 @@ fn it_is_judged_for_the_one_who_would_run_it() {
     let (component, found, cure) = refusal(judged());
     assert_eq!(component, place.0.join("routable.d"));
     assert_eq!(found, "cannot be searched by uid 4711 (mode 0700)");
-    assert_eq!(cure, format!("chmod a+x {}", quoted(&component)));
+    assert_eq!(cure, format!("chmod a+rx {}", quoted(&component)));
     let group = nix::unistd::getegid().as_raw();
     place.mode("routable.d", 0o750);
     let member = Identity { uid: 4_711, gids: vec![4_711, group] };

@@ -3,13 +3,14 @@
 use crate::facts::Address;
 use crate::kernel::exchange::{DumpError, Exchange};
 use crate::kernel::message::value;
-use crate::kernel::{KernelMessage, Link, Route, RouteInterest, Rule};
+use crate::kernel::{FullRoute, KernelMessage, Link, Route, RouteInterest, Rule};
 use netlink_packet_route::address::AddressMessage;
 use netlink_packet_route::link::LinkMessage;
 use netlink_packet_route::route::RouteMessage;
 use netlink_packet_route::rule::RuleMessage;
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
-use protocol::{Ifindex, PROTOCOL};
+use nix::libc::RTM_NEWROUTE;
+use protocol::{Family, Ifindex, PROTOCOL, TableId};
 
 /// How often an interrupted dump is repeated before it is taken as it is: on a host whose routes
 /// change without end no dump is ever clean, and the messages behind it correct it.
@@ -111,8 +112,35 @@ impl Dumper {
         Ok(rules)
     }
 
+    /// Hands over every route of a family, of one table or of all; false when changes meanwhile made it inexact.
+    pub async fn full_routes(
+        &mut self,
+        family: Family,
+        table: Option<TableId>,
+        mut each: impl FnMut(FullRoute),
+    ) -> Result<bool, DumpError> {
+        let mut request = RouteMessage::default();
+        request.header.address_family = match family {
+            Family::V4 => AddressFamily::Inet,
+            Family::V6 => AddressFamily::Inet6,
+        };
+        request
+            .attributes
+            .extend(table.map(|table| netlink_packet_route::route::RouteAttribute::Table(table.0)));
+        self.exchange
+            .dump("routes", RouteNetlinkMessage::GetRoute(request), |message| {
+                if message.kind == RTM_NEWROUTE {
+                    // One that does not parse costs itself. A kernel without IPv6 answers with the families
+                    // that it has.
+                    let route = FullRoute::read(message.payload).ok().flatten();
+                    route.filter(|route| route.family() == family).into_iter().for_each(&mut each);
+                }
+            })
+            .await
+    }
+
     /// Routes of one table, whoever made them.
-    pub async fn table(&mut self, table: protocol::TableId) -> Result<Vec<Route>, DumpError> {
+    pub async fn table(&mut self, table: TableId) -> Result<Vec<Route>, DumpError> {
         let mut routes = Vec::new();
         for family in FAMILIES {
             self.routes_of(family, Some(table), &mut routes).await?;
@@ -124,7 +152,7 @@ impl Dumper {
     async fn routes_of(
         &mut self,
         family: AddressFamily,
-        table: Option<protocol::TableId>,
+        table: Option<TableId>,
         into: &mut Vec<Route>,
     ) -> Result<(), DumpError> {
         let mut request = RouteMessage::default();

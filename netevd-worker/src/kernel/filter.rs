@@ -4,9 +4,9 @@
 //!
 //! It looks into a datagram only where that is one whole message about a route; all others pass.
 
-use super::interest::{DEFAULT, DEFAULT_LIKE, LOCAL, MAIN, RouteInterest, place};
+use super::interest::{DEFAULT, DEFAULT_LIKE, LOCAL, MAIN, RouteInterest, WIDE, place};
 use super::route::COPYABLE_PROTOCOLS;
-use Block::{Drop, Main, Next, Ours, Pass, Rest, Single, Unreplaced};
+use Block::{Drop, Ignored, Main, Next, Ours, Pass, Read, Rest, Single, Unreplaced};
 use netlink_packet_core::NLM_F_REPLACE;
 use nix::libc::{self, RTM_DELROUTE, RTM_NEWROUTE, sock_filter};
 use protocol::PROTOCOL;
@@ -38,6 +38,10 @@ enum Block {
     Next,
     /// It is about a route; is it alone in its datagram?
     Single,
+    /// It is of a protocol that is ignored, if it is no default.
+    Ignored,
+    /// It is not ignored.
+    Read,
     /// It replaced nothing in main.
     Unreplaced,
     /// It is not ours.
@@ -72,6 +76,8 @@ pub(super) fn program(interest: RouteInterest) -> Vec<sock_filter> {
         [place::DESTINATION_LENGTH, place::TABLE, place::PROTOCOL, place::END].map(|at| HEADER + at);
     let reported = if interest.reported { Pass } else { Next };
     let private = if interest.private { Pass } else { Drop };
+    let of_main = if interest.main { u32::MAX } else { 0 };
+    let is_ignored = |protocol: u8| Step(IF_EQUAL, protocol.into(), Ignored, Next);
     let is_copied = |protocol: &u8| Step(IF_EQUAL, (*protocol).into(), Pass, Next);
     resolve(vec![
         (
@@ -101,6 +107,18 @@ pub(super) fn program(interest: RouteInterest) -> Vec<sock_filter> {
                 step(AND, !3),
                 Step(IF_EQUAL_X, 0, Next, Pass),
                 // From here on as `RouteInterest::wants`.
+                step(LOAD_BYTE, protocol),
+            ]
+            .into_iter()
+            .chain(interest.ignored.iter().map(is_ignored))
+            // Always true: over what is about those.
+            .chain([Step(IF_AT_LEAST, 0, Read, Read)])
+            .collect(),
+        ),
+        (Ignored, vec![step(LOAD_BYTE, length), Step(IF_GREATER, WIDE.into(), Drop, Read)]),
+        (
+            Read,
+            vec![
                 step(LOAD_HALF, FLAGS),
                 Step(IF_BIT, half(NLM_F_REPLACE), Next, Unreplaced),
                 step(LOAD_BYTE, table),
@@ -125,7 +143,7 @@ pub(super) fn program(interest: RouteInterest) -> Vec<sock_filter> {
             [step(LOAD_BYTE, protocol)]
                 .into_iter()
                 .chain(COPYABLE_PROTOCOLS.iter().map(is_copied))
-                .chain([step(RETURN, 0)])
+                .chain([step(RETURN, of_main)])
                 .collect(),
         ),
         (Ours, vec![step(LOAD_HALF, KIND), Step(IF_EQUAL, half(RTM_DELROUTE), Pass, Drop)]),
@@ -144,7 +162,7 @@ fn resolve(blocks: Vec<(Block, Vec<Step>)>) -> Vec<sock_filter> {
     }
     let distance = |from: usize, to: Block| {
         let begin = begins.iter().find(|(name, _)| *name == to && to != Next);
-        // The program has some fifty steps.
+        // The program has some fifty steps, and one for each protocol that is ignored (`IGNORED_MAX`).
         begin.map_or(0, |(_, begin)| u8::try_from(begin.saturating_sub(from + 1)).unwrap_or(u8::MAX))
     };
     let steps = blocks.iter().flat_map(|(_, steps)| steps);

@@ -2,6 +2,7 @@
 //! that against what the state needs.
 
 use super::*;
+use crate::config::Protocols;
 use crate::kernel::raw::Messages;
 use crate::kernel::{KernelMessage, parse};
 use proptest::prelude::*;
@@ -42,7 +43,16 @@ fn run(program: &[sock_filter], packet: &[u8]) -> u32 {
 }
 
 fn interests() -> impl Strategy<Value = RouteInterest> {
-    (any::<bool>(), any::<bool>()).prop_map(|(reported, private)| RouteInterest { reported, private })
+    let ignored = prop::collection::vec(prop::sample::select(vec![0_u8, 1, 4, 16, 17, 186]), 0..3);
+    (any::<bool>(), any::<bool>(), any::<bool>(), ignored).prop_map(|(reported, private, main, ignored)| {
+        RouteInterest { reported, private, main, ignored: protocols(&ignored) }
+    })
+}
+
+fn protocols(numbers: &[u8]) -> Protocols {
+    let mut protocols = Protocols::default();
+    numbers.iter().for_each(|number| protocols.insert(*number));
+    protocols
 }
 
 /// A message about a route: type, flags and the eight bytes of `struct rtmsg` that are told apart.
@@ -62,7 +72,7 @@ fn message(kind: u16, flags: u16, route: [u8; 8], attributes: &[u8]) -> Vec<u8> 
 fn messages() -> impl Strategy<Value = Vec<u8>> {
     let kind = prop::sample::select(vec![16, 17, 20, 24, 25, 26, 32, 0x1800]);
     let flags = prop::sample::select(vec![0, NLM_F_REPLACE, 0x400, 0x600, NLM_F_REPLACE | 0x400]);
-    let length = prop::sample::select(vec![0_u8, 1, 2, 3, 4, 8, 24, 32, 64, 128]);
+    let length = prop::sample::select(vec![0_u8, 1, 2, 3, 4, 8, 12, 13, 24, 32, 64, 128]);
     let table = prop::sample::select(vec![0_u8, 1, 200, 207, 252, 253, 254, 255]);
     let protocol = prop::sample::select(vec![0_u8, 1, 2, 3, 4, 9, 16, 17, 110, 186]);
     let family = prop::sample::select(vec![2_u8, 10]);
@@ -82,9 +92,18 @@ fn wants(interest: RouteInterest, datagram: &[u8]) -> bool {
     Messages::of(datagram).any(|message| message.is_ok_and(|message| interest.wants(&message)))
 }
 
+fn rings(interest: RouteInterest, datagram: &[u8]) -> bool {
+    let is_of_route = |kind: u16| [24, 25].contains(&kind);
+    let mut messages = Messages::of(datagram);
+    messages.any(|message| message.is_ok_and(|m| is_of_route(m.kind) && interest.rings(&m)))
+}
+
 #[test]
 fn nothing_jumps_out_of_the_program() {
-    let program = program(RouteInterest { reported: true, private: true });
+    let all: Vec<u8> = (0..64).map(|number| number + 130).collect();
+    let ignored = protocols(&all);
+    assert_eq!(ignored.iter().count(), crate::config::IGNORED_MAX);
+    let program = program(RouteInterest { reported: true, private: true, main: true, ignored });
     for (at, step) in program.iter().enumerate().filter(|(_, step)| u32::from(step.code) & 7 == libc::BPF_JMP)
     {
         for distance in [step.jt, step.jf] {
@@ -96,7 +115,7 @@ fn nothing_jumps_out_of_the_program() {
 
 #[test]
 fn what_a_quiet_host_is_spared() {
-    let quiet = RouteInterest { reported: false, private: false };
+    let quiet = RouteInterest { reported: false, private: false, main: false, ignored: Protocols::default() };
     let route = |table, protocol, length| message(24, 0x600, [2, length, 0, 0, table, protocol, 0, 1], &[]);
     for (what, datagram, passes) in [
         ("a route of a routing daemon", route(254, 186, 24), false),
@@ -115,11 +134,31 @@ fn what_a_quiet_host_is_spared() {
     }
 }
 
+#[test]
+fn a_full_table_that_is_ignored_wakes_nobody() {
+    let interest =
+        RouteInterest { reported: true, private: true, main: true, ignored: protocols(&[12, 186]) };
+    let route = |protocol, length| message(24, NLM_F_REPLACE, [2, length, 0, 0, 254, protocol, 0, 1], &[]);
+    for (what, datagram, passes) in [
+        ("a route of bird", route(12, 24), false),
+        ("its default", route(12, 0), true),
+        ("its half of the world", route(12, 1), true),
+        ("a route of zebra, which is not ignored", route(11, 24), true),
+        ("a route of BGP", route(186, 13), false),
+        ("a route of BGP that goes", message(25, 0, [10, 48, 0, 0, 254, 186, 0, 1], &[]), false),
+        ("two messages", [route(12, 24), route(12, 24)].concat(), true),
+    ] {
+        assert_eq!(run(&program(interest), &datagram) != 0, passes, "{what}");
+    }
+    assert!(!wants(interest, &[route(12, 24), route(12, 24)].concat()), "of two each is looked at");
+}
+
 proptest! {
     #[test]
     fn a_single_message_passes_if_it_is_wanted(interest in interests(), datagram in messages()) {
         let passes = run(&program(interest), &datagram);
-        prop_assert_eq!(passes, if wants(interest, &datagram) { u32::MAX } else { 0 });
+        let is_asked_for = wants(interest, &datagram) || rings(interest, &datagram);
+        prop_assert_eq!(passes, if is_asked_for { u32::MAX } else { 0 });
     }
 
     #[test]
@@ -147,12 +186,13 @@ proptest! {
                 KernelMessage::RouteGone(route) => (route, true),
                 _ => continue,
             };
+            let is_ignored = route.destination.length() > WIDE && interest.ignored.contains(route.protocol);
             let is_needed = route.is_default()
                 || route.is_main_candidate()
                 || (is_gone && route.is_ours())
                 || (interest.reported && crate::state::is_reported(&route) && !route.is_ours())
                 || (interest.private && crate::state::is_in_private_table(&route));
-            prop_assert!(!is_needed || wants(interest, &datagram), "{route:?}");
+            prop_assert!(!is_needed || is_ignored || wants(interest, &datagram), "{route:?}");
         }
     }
 }

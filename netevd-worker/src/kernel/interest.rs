@@ -6,6 +6,7 @@
 
 use super::raw::Raw;
 use super::route::COPYABLE_PROTOCOLS;
+use crate::config::Protocols;
 use netlink_packet_core::NLM_F_REPLACE;
 use nix::libc::{RTM_DELROUTE, RTM_NEWROUTE};
 use protocol::PROTOCOL;
@@ -26,6 +27,10 @@ pub(super) const LOCAL: u8 = 255;
 /// The longest prefix that may stand for a default route ([`protocol::Prefix::is_default_like`]).
 pub(super) const DEFAULT_LIKE: u8 = 3;
 
+/// The longest prefix, of either family, that may be default-like. What is longer and of a protocol that the
+/// configuration ignores is not read.
+pub(super) const WIDE: u8 = 12;
+
 /// What is wanted beside the routes that are always needed: defaults of all tables but local, and
 /// main's local networks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +39,11 @@ pub struct RouteInterest {
     pub reported: bool,
     /// Those of tables that are neither main, default nor local: one of them may be ours.
     pub private: bool,
+    /// That anything of main changed: all of it is copied, and read when it is needed.
+    pub main: bool,
+    /// `routing.ignore_protocols`. Whether such a route replaced another one that is copied, the next look at
+    /// the whole table shows.
+    pub ignored: Protocols,
 }
 
 impl RouteInterest {
@@ -46,6 +56,9 @@ impl RouteInterest {
         }
         let places = [place::DESTINATION_LENGTH, place::TABLE, place::PROTOCOL];
         let [length, table, protocol] = places.map(|at| byte(at).unwrap_or_default());
+        if length > WIDE && self.ignored.contains(protocol) {
+            return false;
+        }
         // It may stand where a route was that is remembered.
         if message.flags & NLM_F_REPLACE != 0 && table == MAIN {
             return true;
@@ -61,5 +74,13 @@ impl RouteInterest {
             DEFAULT => false,
             _ => self.private,
         }
+    }
+
+    /// Whether a message that is not to be read is about a route of main's that may be copied.
+    pub fn rings(self, message: &Raw<'_>) -> bool {
+        let byte = |at: u32| usize::try_from(at).ok().and_then(|at| message.payload.get(at)).copied();
+        let Some(protocol) = byte(place::PROTOCOL) else { return false };
+        let is_ignored = self.ignored.contains(protocol) && byte(place::DESTINATION_LENGTH) > Some(WIDE);
+        self.main && byte(place::TABLE) == Some(MAIN) && protocol != PROTOCOL && !is_ignored
     }
 }

@@ -11,6 +11,9 @@ use nix::libc::{RTM_DELROUTE, RTM_DELRULE, RTM_NEWROUTE, RTM_NEWRULE};
 use protocol::Ifindex;
 use std::net::IpAddr;
 
+/// `RTM_NEWNEXTHOP`, `RTM_DELNEXTHOP` (linux/rtnetlink.h): routes made of the object change without a message.
+const NEXTHOPS: [u16; 2] = [104, 105];
+
 /// What the kernel said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KernelMessage {
@@ -39,6 +42,8 @@ pub struct Tally {
     pub faults: usize,
     /// Messages of no interest: of routes that are there, and of those that are gone.
     pub passed_over: [u64; 2],
+    /// Messages that are not handed over, and say that something changed which is read when it is needed.
+    pub rings: u64,
 }
 
 /// Calls `each` for every message in a datagram that means something, in order; returns how many
@@ -61,7 +66,12 @@ pub(super) fn read(
             tally.faults += 1;
             return;
         };
-        if interest.is_some_and(|interest| !interest.wants(&message)) {
+        if NEXTHOPS.contains(&message.kind) {
+            tally.rings += 1;
+            continue;
+        }
+        if let Some(interest) = interest.filter(|interest| !interest.wants(&message)) {
+            tally.rings += u64::from(interest.rings(&message));
             tally.passed_over[usize::from(message.kind == RTM_DELROUTE)] += 1;
             continue;
         }

@@ -32,8 +32,8 @@ const fn group(number: u32) -> u32 {
     1 << (number - 1)
 }
 
-/// Link, IPv4 and IPv6 addresses, routes and rules.
-const GROUPS: u32 = group(1) | group(5) | group(7) | group(8) | group(9) | group(11) | group(19);
+/// Link, IPv4 and IPv6 addresses, routes and rules, nexthop objects.
+const GROUPS: u32 = group(1) | group(5) | group(7) | group(8) | group(9) | group(11) | group(19) | group(32);
 
 /// What one call brought.
 #[derive(Debug, PartialEq, Eq)]

@@ -10,9 +10,12 @@ use std::ops::Deref;
 pub const UNICAST: u8 = 1;
 /// `RTN_UNREACHABLE`
 pub const UNREACHABLE: u8 = 7;
-/// `RTN_BLACKHOLE`, `RTN_PROHIBIT`; unreachable is between them.
-const BLACKHOLE: u8 = 6;
-const PROHIBIT: u8 = 8;
+/// `RTN_BLACKHOLE`
+pub const BLACKHOLE: u8 = 6;
+/// `RTN_PROHIBIT`
+pub const PROHIBIT: u8 = 8;
+/// `RTN_THROW`
+pub const THROW: u8 = 9;
 /// Protocols of main's routes that describe local networks: kernel, boot, static, ra, dhcp.
 /// A routing daemon's routes are its own business and may be a million.
 pub const COPYABLE_PROTOCOLS: [u8; 5] = [2, 3, 4, 9, 16];

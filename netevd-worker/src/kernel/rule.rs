@@ -20,6 +20,10 @@ pub struct Rule {
     pub table: Option<TableId>,
     /// `FRA_PROTOCOL`
     pub protocol: u8,
+    /// `fwmark`: value and mask.
+    pub mark: Option<(u32, u32)>,
+    /// `suppress_prefixlength`
+    pub suppress_length: Option<u32>,
     /// Has a selector beside `from` and `to` (mark, interface, port …).
     pub narrower: bool,
     /// Everything, of a rule that is not ours.
@@ -48,6 +52,8 @@ impl From<SeenRule> for Rule {
             destination: seen.destination,
             table: seen.table.map(TableId),
             protocol: seen.protocol,
+            mark: seen.mark,
+            suppress_length: seen.suppress_length,
             narrower: seen.is_narrower(),
             foreign: (seen.protocol != PROTOCOL).then(|| Box::new(seen)),
         }

@@ -62,6 +62,7 @@ pub(super) struct Families {
     pub(super) resyncs: Counter,
     pub(super) resync_duration: Histogram,
     pub(super) checks: Family<Labels<1>, Gauge>,
+    pub(super) problems: Family<Labels<1>, Gauge<u64, AtomicU64>>,
     pub(super) helper_requests: Counters<2>,
     pub(super) helper_duration: Histogram,
     pub(super) external_wipes: Counter,
@@ -159,6 +160,7 @@ impl Families {
             resyncs: Counter::default(),
             resync_duration: resync_seconds(),
             checks: Family::default(),
+            problems: Family::default(),
             helper_requests: Family::default(),
             helper_duration: helper_seconds(),
             external_wipes: Counter::default(),
@@ -216,6 +218,8 @@ impl Families {
         let help = "How long reading the kernel's whole state took";
         r.register("netevd_resync_duration_seconds", help, self.resync_duration);
         r.register("netevd_check_ok", "The checks of /health: 1 good, 0 not", self.checks);
+        let help = "The problems of `netevd status` by what they are about, now";
+        r.register("netevd_problems", help, self.problems);
         r.register("netevd_helper_requests", "Requests to the privileged helper", self.helper_requests);
         let help = "From a request to the privileged helper to its answer";
         r.register("netevd_helper_request_duration_seconds", help, self.helper_duration);

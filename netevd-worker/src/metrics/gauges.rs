@@ -19,6 +19,8 @@ pub struct Gauges {
     pub routes: Vec<(String, u64)>,
     /// The checks of `/health`, and whether each is good.
     pub checks: Vec<(&'static str, bool)>,
+    /// The problems of the status, by what they are about; with 0 where there is none.
+    pub problems: Vec<(&'static str, u64)>,
 }
 
 impl Gauges {
@@ -31,6 +33,9 @@ impl Gauges {
         families.routes.clear();
         for (table, count) in &self.routes {
             families.routes.get_or_create(&[("table", Cow::Owned(table.clone()))]).0.set(*count);
+        }
+        for (kind, count) in &self.problems {
+            families.problems.get_or_create(&[("kind", Cow::Borrowed(*kind))]).set(*count);
         }
         families.checks.clear();
         for (check, good) in &self.checks {

@@ -109,7 +109,7 @@ impl Metrics {
 
     /// What one call of [`crate::kernel::Multicast::receive`] brought, and what it passed over or did not
     /// understand.
-    pub fn netlink(&self, batch: &[KernelMessage], Tally { faults, passed_over }: Tally) {
+    pub fn netlink(&self, batch: &[KernelMessage], Tally { faults, passed_over, .. }: Tally) {
         let mut counts = [0_u64; families::MESSAGES.len()];
         [counts[families::NEW_ROUTE], counts[families::ROUTE_GONE]] = passed_over;
         for message in batch {

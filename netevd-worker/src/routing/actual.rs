@@ -1,96 +1,92 @@
 //! What stands in the kernel with our protocol number, in the shape of the plan. Pure.
 
-use crate::kernel::{Hop, ManagedDump, Route, Rule, UNICAST, UNREACHABLE};
+use super::plan::FALLBACK_METRIC;
+use super::rules::{OwnRule, Subject};
+use super::snapshot::Snapshot;
+use crate::kernel::{Spec, UNREACHABLE};
 use crate::routing::TableKey;
-use protocol::{Family, Ifindex, Policy, Prefix, Selector, TableId};
+use protocol::{Ifindex, Policy, Prefix, TableId};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
-
-/// Metric of the unreachable route: the last of all.
-const FALLBACK_METRIC: u32 = u32::MAX;
-
-/// What stands for one [`TableKey`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ActualTable {
-    /// The unreachable default.
-    pub fallback: bool,
-    /// The default route.
-    pub default: Option<Hop>,
-    /// All other routes.
-    pub routes: BTreeMap<Prefix, Hop>,
-    /// Addresses with a `from` or a `to` rule.
-    pub rules: BTreeSet<(Selector, IpAddr)>,
-}
 
 /// Everything of ours.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Actual {
-    /// By interface and family; the interface may be gone.
-    pub tables: BTreeMap<TableKey, ActualTable>,
-    /// Objects that no single request can name (another table base or priority, a second route of
-    /// one prefix): a synchronisation removes them.
+    /// Routes by interface and family, then by prefix, in the kernel's order; the interface may be gone.
+    pub tables: BTreeMap<TableKey, BTreeMap<Prefix, Vec<Spec>>>,
+    /// Rules by whose traffic they are about.
+    pub rules: BTreeMap<Subject, StandingRules>,
+    /// Objects that no single request can name (another table base): a synchronisation removes them.
     pub strays: usize,
 }
 
+/// The rules of one address or mark.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StandingRules {
+    /// The rules.
+    pub rules: BTreeSet<OwnRule>,
+    /// Some are there twice: the kernel keeps equal rules apart when they were added without EXCL.
+    pub are_doubled: bool,
+    /// The interfaces whose tables they look up: several of an address that these share.
+    pub owners: BTreeSet<Ifindex>,
+}
+
+impl StandingRules {
+    /// Those of one interface, with what decides before its table.
+    pub fn of(&self, ifindex: Ifindex, policy: &Policy) -> BTreeSet<OwnRule> {
+        let is_own = |rule: &&OwnRule| owner(rule, policy).is_none_or(|owner| owner == ifindex);
+        self.rules.iter().filter(is_own).cloned().collect()
+    }
+}
+
+/// The interface whose table a rule looks up.
+fn owner(rule: &OwnRule, policy: &Policy) -> Option<Ifindex> {
+    let is_common = [TableId::LOCAL, TableId::MAIN, TableId::DEFAULT].contains(&rule.table);
+    rule.table.interface(policy.table_base).filter(|_| !is_common)
+}
+
 impl Actual {
-    /// Sorts a dump by the policy's table base and priorities.
-    pub fn new(dump: &ManagedDump, policy: &Policy) -> Self {
-        let owner = |table: TableId| table.interface(policy.table_base);
+    /// Sorts a snapshot by the policy's table base.
+    pub fn new(snapshot: &Snapshot, policy: &Policy) -> Self {
         let mut actual = Self::default();
-        for rule in dump.rules.iter().filter(|rule| rule.is_ours()) {
-            let place = rule.table.and_then(owner).zip(selector(rule, policy));
-            let Some((ifindex, entry)) = place else {
+        for rule in snapshot.rules.iter().filter(|rule| rule.is_ours()) {
+            let Some((subject, own)) = OwnRule::of(rule) else {
                 actual.strays += 1;
                 continue;
             };
-            let key = TableKey { ifindex, family: rule.family };
-            // The kernel keeps equal rules apart only when they were added without EXCL.
-            if !actual.tables.entry(key).or_default().rules.insert(entry) {
-                actual.strays += 1;
-            }
+            let standing = actual.rules.entry(subject).or_default();
+            standing.owners.extend(owner(&own, policy));
+            standing.are_doubled |= !standing.rules.insert(own);
         }
-        for route in &dump.routes {
-            let placed = owner(route.table).is_some_and(|ifindex| actual.place(ifindex, route));
-            if !placed {
+        // Nobody's interface: no request names them.
+        let ownerless = actual.rules.extract_if(.., |_, standing| standing.owners.is_empty());
+        actual.strays += ownerless.map(|(_, standing)| standing.rules.len()).sum::<usize>();
+        for route in &snapshot.ours {
+            let Some(ifindex) = route.table.interface(policy.table_base) else {
                 actual.strays += 1;
-            }
+                continue;
+            };
+            let key = TableKey { ifindex, family: route.family() };
+            let table = actual.tables.entry(key).or_default();
+            table.entry(route.spec.destination).or_default().push(route.spec.clone());
         }
         actual
     }
 
-    /// False when the route has no place in the plan's shape.
-    fn place(&mut self, ifindex: Ifindex, route: &Route) -> bool {
-        let key = TableKey { ifindex, family: route.family() };
-        let is_default = route.destination.length() == 0;
-        let is_fallback = is_default && route.route_type == UNREACHABLE && route.metric == FALLBACK_METRIC;
-        let hop = route.single_hop().copied().filter(|_| route.route_type == UNICAST);
-        // What the helper writes has one metric a family, so anything else is a stray.
-        let expected_metric = match route.family() {
-            Family::V4 => 0,
-            Family::V6 => 1024,
-        };
-        let table = self.tables.entry(key).or_default();
-        match hop {
-            _ if is_fallback => !std::mem::replace(&mut table.fallback, true),
-            Some(hop) if route.metric == expected_metric && is_default => {
-                table.default.replace(hop).is_none()
-            }
-            Some(hop) if route.metric == expected_metric => {
-                table.routes.insert(route.destination, hop).is_none()
-            }
-            _ => false,
-        }
+    /// What stands of a prefix.
+    pub fn routes(&self, key: TableKey, prefix: Prefix) -> &[Spec] {
+        self.tables.get(&key).and_then(|table| table.get(&prefix)).map_or(&[], Vec::as_slice)
     }
-}
 
-/// Which rule of which address this is; `None` when it is not of the form that the helper writes.
-fn selector(rule: &Rule, policy: &Policy) -> Option<(Selector, IpAddr)> {
-    let priorities = policy.priorities();
-    let (selector, prefix, priority) = match (rule.source, rule.destination) {
-        (Some(source), None) => (Selector::From, source, priorities.from),
-        (None, Some(destination)) => (Selector::To, destination, priorities.to),
-        _ => return None,
-    };
-    let exact = prefix == Prefix::host(prefix.address()) && rule.priority == priority && !rule.narrower;
-    exact.then_some((selector, prefix.address()))
+    /// The unreachable default.
+    pub fn has_fallback(&self, key: TableKey) -> bool {
+        let defaults = self.routes(key, Prefix::everything(key.family));
+        defaults.iter().any(|route| route.kind == UNREACHABLE && route.metric == FALLBACK_METRIC)
+    }
+
+    /// A rule leads to this table.
+    pub fn is_looked_up(&self, key: TableKey) -> bool {
+        self.rules.iter().any(|(subject, standing)| {
+            subject.family() == key.family && standing.owners.contains(&key.ifindex)
+        })
+    }
 }

@@ -1,11 +1,14 @@
 //! From what stands to what should: the requests, in an order in which no look-up between two of
 //! them is answered by the wrong interface. Pure.
 //!
-//! Up: subnets, local networks, default, rules (the fallback goes in with the first of them).
-//! Down: rules, default, other routes, fallback. What is new is put in before what is old goes.
+//! Up: copies, those without gateways first, default, followed prefixes, rules. Down: rules, routes. What is new
+//! is added before what is old goes.
 
-use crate::routing::{Actual, ActualTable, Plan, PlannedTable, TableKey};
-use protocol::{Addresses, NextHop, Request, RouteKind, Selector};
+use super::copies::{are_equal, followed};
+use super::rules::Subject;
+use crate::routing::{Actual, Plan, PlannedTable, TableKey};
+use protocol::{Addresses, Ifindex, Links, Policy, Prefix, Prefixes, Request, Rules};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 /// One request and what it is for.
@@ -15,101 +18,130 @@ pub struct Step {
     pub key: TableKey,
     /// The request.
     pub request: Request,
-    /// Without it the table must not be used: its rules are not put in when it fails.
+    /// Without it the table must not be used: its rules are not added when it fails.
     pub essential: bool,
 }
 
 /// The steps that turn `actual` into `plan`; none when they agree.
-pub fn changes(plan: &Plan, actual: &Actual) -> Vec<Step> {
-    let nothing = ActualTable::default();
+pub fn changes(plan: &Plan, actual: &Actual, policy: &Policy) -> Vec<Step> {
     let mut steps = Vec::new();
-    for (key, planned) in &plan.tables {
-        let there = actual.tables.get(key).unwrap_or(&nothing);
-        up(*key, planned, there, &mut steps);
+    for (key, planned) in free(plan) {
+        up(*key, planned, Some((actual, policy)), &mut steps);
     }
-    let unwanted = PlannedTable::default();
-    for (key, there) in actual.tables.iter().filter(|(key, _)| !plan.held.contains(key)) {
-        let planned = plan.tables.get(key).unwrap_or(&unwanted);
-        down(*key, planned, there, &mut steps);
+    rules_down(plan, actual, &mut steps);
+    for (key, standing) in &actual.tables {
+        if plan.held.contains(key) || plan.conflicts.contains_key(key) && is_in_use(plan, actual, *key) {
+            continue;
+        }
+        let planned = plan.tables.get(key).filter(|_| !plan.conflicts.contains_key(key));
+        let is_stale = |prefix: &&Prefix| planned.is_none_or(|planned| !planned.has(**prefix));
+        for prefixes in Prefixes::lists(standing.keys().filter(is_stale).copied()) {
+            let request = Request::DelRoutes { ifindex: key.ifindex, prefixes };
+            steps.push(Step { key: *key, request, essential: false });
+        }
     }
     steps
 }
 
 /// The steps that name the whole plan, for a synchronisation.
 pub fn everything(plan: &Plan) -> Vec<Step> {
-    let nothing = ActualTable::default();
     let mut steps = Vec::new();
-    for (key, planned) in &plan.tables {
-        up(*key, planned, &nothing, &mut steps);
+    for (key, planned) in free(plan) {
+        up(*key, planned, None, &mut steps);
     }
     steps
 }
 
-fn up(key: TableKey, planned: &PlannedTable, there: &ActualTable, steps: &mut Vec<Step>) {
-    let TableKey { ifindex, family } = key;
-    let mut step = |request, essential| steps.push(Step { key, request, essential });
-    for (prefix, address) in &planned.subnets {
-        let right =
-            there.routes.get(prefix).is_some_and(|hop| hop.oif == Some(ifindex) && hop.gateway.is_none());
-        if !right {
-            step(Request::AddSubnet { ifindex, address: *address }, true);
+/// Tables that nobody else uses.
+fn free(plan: &Plan) -> impl Iterator<Item = (&TableKey, &PlannedTable)> {
+    plan.tables.iter().filter(|(key, _)| !plan.conflicts.contains_key(key))
+}
+
+/// A table with a conflict that was whole before stays as it is.
+fn is_in_use(plan: &Plan, actual: &Actual, key: TableKey) -> bool {
+    plan.tables.contains_key(&key) && actual.is_looked_up(key)
+}
+
+impl PlannedTable {
+    fn has(&self, prefix: Prefix) -> bool {
+        if prefix.is_default() {
+            return !self.defaults.is_empty();
         }
-    }
-    for (prefix, hop) in &planned.locals {
-        if there.routes.get(prefix) != Some(hop) {
-            step(Request::AddLocal { ifindex, destination: *prefix }, false);
-        }
-    }
-    if let Some(next_hop) = planned.default {
-        let right = there.default.is_some_and(|hop| {
-            hop.oif == Some(ifindex)
-                && match next_hop {
-                    NextHop::Gateway(gateway) => hop.gateway == Some(gateway),
-                    NextHop::PointToPoint => hop.gateway.is_none() && !hop.foreign_gateway,
-                }
-        });
-        if !right {
-            step(Request::SetDefault { ifindex, family, next_hop }, true);
-        }
-    }
-    // The helper puts a missing fallback in before any rule: one that exists will do.
-    let needs_fallback = planned.fallback && !there.fallback;
-    let mut bare = Vec::new();
-    for (number, address) in planned.addresses.iter().enumerate() {
-        let missing = [Selector::From, Selector::To].map(|s| !there.rules.contains(&(s, *address)));
-        match missing {
-            _ if needs_fallback && number == 0 => bare.push(*address),
-            [true, true] => bare.push(*address),
-            [false, false] => {}
-            [from, _] => {
-                let selector = if from { Selector::From } else { Selector::To };
-                step(Request::AddRule { ifindex, selector, address: *address }, true);
-            }
-        }
-    }
-    // The helper looks at the kernel once for a request: at few of them, however many the addresses.
-    for addresses in Addresses::lists(bare) {
-        step(Request::AddRules { ifindex, addresses }, true);
+        self.copies.contains_key(&prefix) || self.follows.contains(&prefix)
     }
 }
 
-fn down(key: TableKey, planned: &PlannedTable, there: &ActualTable, steps: &mut Vec<Step>) {
+/// `actual` is none where everything is to be named.
+fn up(key: TableKey, planned: &PlannedTable, actual: Option<(&Actual, &Policy)>, steps: &mut Vec<Step>) {
     let TableKey { ifindex, family } = key;
-    let mut step = |request| steps.push(Step { key, request, essential: false });
-    let stale = |(_, address): &&(Selector, IpAddr)| !planned.addresses.contains(address);
-    for (selector, address) in there.rules.iter().filter(stale) {
-        step(Request::DelRule { ifindex, selector: *selector, address: *address });
+    let mut step = |request, essential| steps.push(Step { key, request, essential });
+    let stands = |prefix: Prefix, wanted: &[crate::kernel::Spec]| {
+        actual.is_some_and(|(actual, _)| are_equal(actual.routes(key, prefix), wanted))
+    };
+    let mut groups: BTreeMap<(bool, &Links), Vec<Prefix>> = BTreeMap::new();
+    for (prefix, copied) in planned.copies.iter().filter(|(prefix, copied)| !stands(**prefix, &copied.routes))
+    {
+        groups.entry((!copied.is_direct(), &copied.except)).or_default().push(*prefix);
     }
-    let mut route = |route| step(Request::DelRoute { ifindex, family, route });
-    if there.default.is_some() && planned.default.is_none() {
-        route(RouteKind::Default);
-    }
-    for prefix in there.routes.keys() {
-        if !planned.locals.contains_key(prefix) && !planned.subnets.contains_key(prefix) {
-            route(RouteKind::Local(*prefix));
+    for ((_, except), prefixes) in groups {
+        for prefixes in Prefixes::lists(prefixes) {
+            step(Request::Copy { ifindex, except: except.clone(), prefixes }, false);
         }
     }
-    if there.fallback && !planned.fallback {
-        route(RouteKind::Fallback);
+    if !stands(Prefix::everything(family), &planned.defaults) {
+        step(Request::SetDefault { ifindex, family, next_hop: planned.next_hop }, true);
     }
+    let follows = planned.follows.iter().copied();
+    let follows = follows.filter(|prefix| !stands(*prefix, &[followed(*prefix, &planned.defaults)]));
+    for prefixes in Prefixes::lists(follows) {
+        step(Request::Follow { ifindex, prefixes }, false);
+    }
+    let through = planned.through;
+    let is_missing = |subject: &Subject, rules: &BTreeSet<_>| {
+        let standing = actual.and_then(|(actual, policy)| Some((actual.rules.get(subject)?, policy)));
+        standing.is_none_or(|(standing, policy)| {
+            let others = matches!(subject, Subject::Address(address) if policy.shared.contains(address));
+            let is_same =
+                if others { standing.of(ifindex, policy) == *rules } else { standing.rules == *rules };
+            standing.are_doubled || !is_same
+        })
+    };
+    let missing: Vec<Subject> =
+        planned.rules.iter().filter(|(s, rules)| is_missing(s, rules)).map(|(subject, _)| *subject).collect();
+    for rules in lists(&missing) {
+        step(Request::AddRules { ifindex, rules, through }, true);
+    }
+}
+
+/// Rules of addresses and marks that are not planned.
+fn rules_down(plan: &Plan, actual: &Actual, steps: &mut Vec<Step>) {
+    let mut stale: BTreeMap<TableKey, Vec<Subject>> = BTreeMap::new();
+    for (subject, standing) in &actual.rules {
+        for ifindex in &standing.owners {
+            let key = TableKey { ifindex: *ifindex, family: subject.family() };
+            let is_planned = plan.tables.get(&key).is_some_and(|table| table.rules.contains_key(subject));
+            if !is_planned && !plan.held.contains(&key) {
+                stale.entry(key).or_default().push(*subject);
+            }
+        }
+    }
+    for (key, subjects) in stale {
+        let ifindex: Ifindex = key.ifindex;
+        for rules in lists(&subjects) {
+            steps.push(Step { key, request: Request::DelRules { ifindex, rules }, essential: false });
+        }
+    }
+}
+
+/// The helper looks at the kernel once for a request: at few of them, however many the addresses.
+fn lists(subjects: &[Subject]) -> Vec<Rules> {
+    let addresses = subjects.iter().filter_map(|subject| match subject {
+        Subject::Address(address) => Some(*address),
+        Subject::Mark(..) => None,
+    });
+    let addresses: Vec<IpAddr> = addresses.collect();
+    let marks = subjects.iter().filter(|subject| matches!(subject, Subject::Mark(..)));
+    let families: BTreeSet<_> = marks.map(|subject| subject.family()).collect();
+    let addresses = Addresses::lists(addresses).into_iter().map(Rules::Addresses);
+    addresses.chain(families.into_iter().map(Rules::Mark)).collect()
 }

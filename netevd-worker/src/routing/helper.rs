@@ -211,7 +211,7 @@ mod tests {
             let reply = encode_reply(&Reply::Ok);
             send(other.as_raw_fd(), &reply, MsgFlags::MSG_NOSIGNAL).expect("sent");
         };
-        let (answer, ()) = tokio::join!(helper.call(&Request::Ping), pause);
+        let (answer, ()) = tokio::join!(helper.call(&Request::SyncEnd), pause);
         assert!(matches!(answer, Ok(Reply::Ok)), "{answer:?}");
     }
 
@@ -219,9 +219,9 @@ mod tests {
     async fn a_helper_that_is_silent_is_given_up() {
         let (mut helper, other) = greeted();
         let began = tokio::time::Instant::now();
-        assert!(matches!(helper.call(&Request::Ping).await, Err(HelperError::Silent)));
+        assert!(matches!(helper.call(&Request::SyncEnd).await, Err(HelperError::Silent)));
         assert_eq!(began.elapsed().as_secs(), 10);
-        assert_eq!(asked(&other), Some(Request::Ping));
+        assert_eq!(asked(&other), Some(Request::SyncEnd));
         assert_eq!(asked(&other), None, "it was asked once");
     }
 }

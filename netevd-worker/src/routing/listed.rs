@@ -3,8 +3,19 @@
 
 use super::{Note, is_managed};
 use crate::kernel::link_flag;
-use crate::state::{LinkState, State};
+use crate::state::LinkState;
 use protocol::{Family, GatewayCheck, Ifindex, Policy};
+
+/// A link's name and its alternative names.
+pub(super) fn names_of(link: &LinkState) -> Vec<&str> {
+    let others = link.extra.as_deref().map(|extra| &extra.alternative_names).into_iter().flatten();
+    [link.name.as_str()].into_iter().chain(others.map(String::as_str)).collect()
+}
+
+/// Whether the policy lists a link, by any of its names.
+pub fn is_listed(link: &LinkState, policy: &Policy) -> bool {
+    policy.interfaces.lists(&names_of(link))
+}
 
 /// The listed names that are no patterns and not excluded again.
 fn names(policy: &Policy) -> impl Iterator<Item = String> + '_ {
@@ -12,30 +23,22 @@ fn names(policy: &Policy) -> impl Iterator<Item = String> + '_ {
     policy.interfaces.items().filter(is_name).filter(|name| policy.interfaces.matches(name))
 }
 
-/// Whether a link is listed by its very name.
+/// Whether a link is listed by one of its very names.
 pub(super) fn is_named(link: &LinkState, policy: &Policy) -> bool {
-    names(policy).any(|name| name == link.name.as_str())
+    let own = names_of(link);
+    names(policy).any(|name| own.contains(&name.as_str()))
 }
 
 /// Each listed name that is no link's, loopback, or a port's.
-pub(super) fn misplaced(state: &State, policy: &Policy) -> Vec<Note> {
+pub(super) fn misplaced(links: &[LinkState], policy: &Policy) -> Vec<Note> {
     let note = |name: &str, link: Option<Ifindex>, why: String| Note {
         link,
         text: format!("routing.policy_rules lists {name}, {why}"),
     };
     let found = names(policy).filter_map(|name| {
-        let Some(link) = state.links().find(|link| link.name.as_str() == name) else {
-            let has_it = |link: &&LinkState| {
-                let extra = link.extra.as_ref();
-                extra.is_some_and(|extra| extra.alternative_names.contains(&name))
-            };
-            let why = match state.links().find(has_it) {
-                Some(link) => format!("which is another name of {0}: write {0}", link.name),
-                None => {
-                    "and there is no such link: correct the name (ip -br link has all), or take it out".into()
-                }
-            };
-            return Some(note(&name, None, why));
+        let Some(link) = links.iter().find(|link| names_of(link).contains(&name.as_str())) else {
+            let why = "and there is no such link: correct the name (ip -br link has all), or take it out";
+            return Some(note(&name, None, why.into()));
         };
         if link.flags & link_flag::LOOPBACK != 0 {
             return Some(note(
@@ -47,7 +50,7 @@ pub(super) fn misplaced(state: &State, policy: &Policy) -> Vec<Note> {
         if link.controller == 0 {
             return None;
         }
-        let above = state.links().find(|other| other.ifindex.get() == link.controller);
+        let above = links.iter().find(|other| other.ifindex.get() == link.controller);
         let why = match above {
             Some(vrf) if vrf.kind.as_deref() == Some("vrf") => {
                 format!("a port of the VRF {}, which has a table of its own: take it out", vrf.name)

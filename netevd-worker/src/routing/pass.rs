@@ -1,14 +1,25 @@
 //! Carrying out steps: what was refused, and what must not follow a refusal.
 
-use crate::routing::{Actual, Helper, HelperError, Step, TableKey};
-use protocol::{NextHop, Refusal, Reply, Request, RouteKind, Selector};
+use super::done::objects;
+use crate::routing::{Actual, Helper, HelperError, Plan, Step, TableKey};
+use protocol::{NextHop, Policy, Prefixes, Refusal, Reply, Request, Rules};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+
+/// What steps are about.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'a> {
+    pub(super) plan: &'a Plan,
+    /// What stood before.
+    pub(super) before: &'a Actual,
+    pub(super) policy: &'a Policy,
+    /// Whether the steps are listed.
+    pub(super) lists: bool,
+}
 
 /// What a run of steps brought.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Outcome {
-    /// Objects put in, replaced or taken out, by table.
+    /// Objects added, replaced or deleted, by table.
     pub(super) changed: BTreeMap<TableKey, usize>,
     /// What was refused or failed, and why; of each table the first for a reason.
     pub(super) failed: BTreeMap<(TableKey, Failure), Request>,
@@ -35,15 +46,28 @@ impl Failure {
             Reply::Ok | Reply::Exists | Reply::Absent | Reply::Busy => None,
         }
     }
+
+    /// Nothing else of this table will be taken either.
+    fn is_of_table(self) -> bool {
+        matches!(
+            self,
+            Failure::Refused(
+                Refusal::NoInterface
+                    | Refusal::NotListed
+                    | Refusal::Loopback
+                    | Refusal::Enslaved
+                    | Refusal::TableConflict
+                    | Refusal::RuleConflict
+            )
+        )
+    }
 }
 
-/// Carries out steps in order, on what stood before, and lists them if `lists`. A table whose
-/// essential step fails is skipped from there on.
+/// Carries out steps in order. A table whose essential step fails is skipped from there on.
 pub(super) async fn carry_out(
     helper: &mut Helper,
     steps: Vec<Step>,
-    before: &Actual,
-    lists: bool,
+    context: Context<'_>,
 ) -> Result<Outcome, HelperError> {
     let mut outcome = Outcome::default();
     for step in steps {
@@ -51,16 +75,16 @@ pub(super) async fn carry_out(
             continue;
         }
         let reply = helper.call(&step.request).await?;
-        let singles = Failure::of(reply).and_then(|_| one_by_one(&step.request));
+        let singles = Failure::of(reply).filter(|f| !f.is_of_table()).and_then(|_| one_by_one(&step.request));
         let Some(singles) = singles else {
-            outcome.record(&step, reply, before, lists);
+            outcome.record(&step, reply, context);
             continue;
         };
         // Refused whole, for the sake of one perhaps: alone it is found and named.
         for request in singles {
             let single = Step { request, ..step.clone() };
             let reply = helper.call(&single.request).await?;
-            outcome.record(&single, reply, before, lists);
+            outcome.record(&single, reply, context);
             if outcome.broken.contains(&step.key) {
                 break;
             }
@@ -69,45 +93,43 @@ pub(super) async fn carry_out(
     Ok(outcome)
 }
 
-/// A request for several addresses as one for each of them; `None` for any other.
+/// A request for several addresses or prefixes as one for each of them; `None` for any other.
 fn one_by_one(request: &Request) -> Option<Vec<Request>> {
-    let Request::AddRules { ifindex, addresses } = request else { return None };
-    let single = |address: IpAddr| Request::AddRules { ifindex: *ifindex, addresses: address.into() };
-    let singles: Vec<Request> = addresses.iter().map(single).collect();
+    let prefixes = |prefixes: &Prefixes, single: &dyn Fn(Prefixes) -> Request| {
+        prefixes.iter().map(|prefix| single(prefix.into())).collect::<Vec<_>>()
+    };
+    let singles = match request {
+        Request::AddRules { ifindex, rules: Rules::Addresses(addresses), through } => {
+            let single = |address: std::net::IpAddr| {
+                let rules = Rules::Addresses(address.into());
+                Request::AddRules { ifindex: *ifindex, rules, through: *through }
+            };
+            addresses.iter().map(single).collect()
+        }
+        Request::Copy { ifindex, except, prefixes: all } => {
+            prefixes(all, &|prefixes| Request::Copy { ifindex: *ifindex, except: except.clone(), prefixes })
+        }
+        Request::Follow { ifindex, prefixes: all } => {
+            prefixes(all, &|prefixes| Request::Follow { ifindex: *ifindex, prefixes })
+        }
+        _ => return None,
+    };
     (singles.len() > 1).then_some(singles)
 }
 
-/// The rules that a request put in, if it is one that does, where it found these.
-pub(super) fn new_rules<'a>(
-    key: TableKey,
-    request: &'a Request,
-    before: &'a Actual,
-) -> Box<dyn Iterator<Item = (Selector, IpAddr)> + 'a> {
-    let stood = move |rule: &(Selector, IpAddr)| {
-        before.tables.get(&key).is_some_and(|table| table.rules.contains(rule))
-    };
-    match request {
-        Request::AddRule { selector, address, .. } => Box::new([(*selector, *address)].into_iter()),
-        Request::AddRules { addresses, .. } => {
-            let both = |address| [(Selector::From, address), (Selector::To, address)];
-            Box::new(addresses.iter().flat_map(both).filter(move |rule| !stood(rule)))
-        }
-        _ => Box::new([].into_iter()),
-    }
-}
-
 impl Outcome {
-    fn record(&mut self, step: &Step, reply: Reply, before: &Actual, lists: bool) {
-        if lists && !matches!(reply, Reply::Exists | Reply::Absent) {
+    fn record(&mut self, step: &Step, reply: Reply, context: Context<'_>) {
+        if context.lists && !matches!(reply, Reply::Exists | Reply::Absent) {
             self.steps.push((step.key, step.request.clone(), reply));
         }
         if let Some(failure) = Failure::of(reply) {
             self.failed.entry((step.key, failure)).or_insert_with(|| step.request.clone());
-            if step.essential {
+            if step.essential || failure.is_of_table() {
                 self.broken.insert(step.key);
             }
         } else if reply == Reply::Ok {
-            let objects = new_rules(step.key, &step.request, before).count().max(1);
+            let Context { plan, before, policy, .. } = context;
+            let objects = objects(step.key, &step.request, plan, before, policy).len().max(1);
             *self.changed.entry(step.key).or_default() += objects;
         }
     }
@@ -124,28 +146,22 @@ impl Outcome {
 
 /// A request in words, for the log.
 pub(super) fn describe(request: &Request) -> String {
+    let rules_of = |rules: &Rules| match rules {
+        Rules::Addresses(addresses) => format!("rules of {addresses:?}"),
+        Rules::Mark(family) => format!("the {family} rule of the mark"),
+    };
     match request {
-        Request::AddRule { selector, address, .. } => format!("rule {selector} {address}"),
-        Request::AddRules { addresses, .. } => format!("rules of {addresses:?}"),
+        Request::AddRules { rules, .. } => rules_of(rules),
+        Request::DelRules { rules, .. } => format!("deletion of {}", rules_of(rules)),
         Request::SetDefault { next_hop: NextHop::Gateway(gateway), .. } => format!("default via {gateway}"),
         Request::SetDefault { next_hop: NextHop::PointToPoint, .. } => "default without a gateway".to_owned(),
-        Request::AddSubnet { address, .. } => format!("subnet of {address}"),
-        Request::AddLocal { destination, .. } => format!("local network {destination}"),
-        Request::DelRule { selector, address, .. } => {
-            let word = match selector {
-                Selector::From => "from",
-                Selector::To => "to",
-            };
-            format!("deletion of rule {word} {address}")
+        Request::SetDefault { next_hop: NextHop::Table(table), .. } => {
+            format!("copy of the default in table {}", crate::names::route_table(table.0))
         }
-        Request::DelRoute { route, .. } => match route {
-            RouteKind::Default => "deletion of the default".to_owned(),
-            RouteKind::Fallback => "deletion of the fallback".to_owned(),
-            RouteKind::Subnet(prefix) | RouteKind::Local(prefix) => format!("deletion of {prefix}"),
-        },
-        Request::Purge { .. } => "purge".to_owned(),
-        Request::Hello { .. } | Request::SyncBegin | Request::SyncEnd | Request::Ping => {
-            request.name().to_owned()
-        }
+        Request::SetDefault { next_hop: NextHop::Nothing, .. } => "deletion of the default".to_owned(),
+        Request::Copy { prefixes, .. } => format!("copy of {prefixes:?}"),
+        Request::Follow { prefixes, .. } => format!("{prefixes:?} as the default"),
+        Request::DelRoutes { prefixes, .. } => format!("deletion of {prefixes:?}"),
+        Request::Hello { .. } | Request::SyncBegin | Request::SyncEnd => request.name().to_owned(),
     }
 }

@@ -1,11 +1,21 @@
-//! `desired(state, policy)`: the rules and routes that should stand in the kernel. Pure.
+//! `desired`: the rules and routes that should stand in the kernel. Pure.
 
-use crate::kernel::{COPYABLE_PROTOCOLS, Hop, Route, link_flag};
-use crate::routing::listed;
-use crate::state::{Exit, LinkState, State};
-use protocol::{Fallback, Family, GatewayCheck, Ifindex, NextHop, Policy, Prefix, TableId};
+use super::copies::{ByPrefix, Copied, Copies, by_prefix, copies, split};
+use super::gateway::{Exit, Origin, Way, way};
+use super::listed::{self, is_listed};
+use super::notes;
+use super::rules::{OwnRule, Shape, Subject};
+use super::snapshot::Snapshot;
+use super::world::World;
+use crate::config::{Planning, SpecificRoutes};
+use crate::kernel::{Spec, UNREACHABLE, link_flag};
+use crate::state::LinkState;
+use protocol::{Fallback, Family, Ifindex, NextHop, Policy, Prefix, TableId, Through};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+
+/// Metric of the unreachable route: the last of all.
+pub(super) const FALLBACK_METRIC: u32 = u32::MAX;
 
 /// One family in one interface's table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,21 +26,29 @@ pub struct TableKey {
     pub family: Family,
 }
 
-/// What should stand for one [`TableKey`]. Every address has its two rules.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What should stand for one [`TableKey`].
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlannedTable {
     /// The interface's name, for logs.
     pub name: String,
     /// An unreachable default of the worst metric.
     pub fallback: bool,
-    /// Connected subnets, each with an address that the helper can read it from.
-    pub subnets: BTreeMap<Prefix, IpAddr>,
-    /// Copies of main's local networks, with the hop that main has now.
-    pub locals: BTreeMap<Prefix, Hop>,
-    /// The default route.
-    pub default: Option<NextHop>,
-    /// Addresses with a `from` and a `to` rule.
+    /// The default through the interface, as it is asked for.
+    pub next_hop: NextHop,
+    /// Where that comes from; none without one.
+    pub origin: Option<Origin>,
+    /// All routes of length 0.
+    pub defaults: Vec<Spec>,
+    /// Copies of main's routes.
+    pub copies: BTreeMap<Prefix, Copied>,
+    /// Prefixes that go where the default goes.
+    pub follows: BTreeSet<Prefix>,
+    /// Addresses with rules.
     pub addresses: BTreeSet<IpAddr>,
+    /// What is looked up before the table.
+    pub through: Through,
+    /// Rules, by whose traffic they are about.
+    pub rules: BTreeMap<Subject, BTreeSet<OwnRule>>,
 }
 
 /// The whole desired set.
@@ -38,8 +56,12 @@ pub struct PlannedTable {
 pub struct Plan {
     /// By interface and family.
     pub tables: BTreeMap<TableKey, PlannedTable>,
-    /// Tables to leave as they are for a moment; see [`crate::routing::Hold`].
+    /// Tables to leave as they are for a moment; see [`crate::routing::Recent`].
     pub held: BTreeSet<TableKey>,
+    /// Tables that another program uses as well, and what it has there: nothing is added or replaced.
+    pub conflicts: BTreeMap<TableKey, String>,
+    /// Links with a default now.
+    pub uplinks: BTreeSet<TableKey>,
     /// Tables with routes of other programs that decide for nearly everything (a default or its halves), each
     /// with the length of the longest of these.
     pub leading: BTreeMap<(Family, TableId), u8>,
@@ -56,20 +78,102 @@ pub struct Note {
     pub text: String,
 }
 
+/// What was a moment ago and still counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// Links that had a default.
+    pub uplinks: BTreeSet<TableKey>,
+    /// Tables that main decides before, because it has too many routes.
+    pub main_first: BTreeSet<TableKey>,
+}
+
+impl Default for PlannedTable {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            fallback: false,
+            next_hop: NextHop::Nothing,
+            origin: None,
+            defaults: Vec::new(),
+            copies: BTreeMap::new(),
+            follows: BTreeSet::new(),
+            addresses: BTreeSet::new(),
+            through: Through::Table,
+            rules: BTreeMap::new(),
+        }
+    }
+}
+
+impl PlannedTable {
+    /// The gateway of the first default, if it has one.
+    pub fn gateway(&self) -> Option<IpAddr> {
+        let unicast = self.defaults.iter().filter(|route| route.is_unicast());
+        let first = unicast.min_by_key(|route| route.metric)?;
+        first.hops.first().and_then(|hop| hop.gateway)
+    }
+
+    /// A default through the interface.
+    pub fn has_default(&self) -> bool {
+        self.next_hop != NextHop::Nothing
+    }
+}
+
+impl Plan {
+    /// What is kept between passes: without routes, of which there may be thousands.
+    #[must_use]
+    pub fn without_copies(mut self) -> Self {
+        for table in self.tables.values_mut() {
+            table.copies = BTreeMap::new();
+            table.follows = BTreeSet::new();
+        }
+        self
+    }
+}
+
 /// What should stand in the kernel. With `fallback: main` a family of an interface is planned
 /// only when it is whole (link up, gateway known); with `unreachable` its rules stay for as long
 /// as the address does.
-pub fn desired(state: &State, policy: &Policy) -> Plan {
-    let mut plan =
-        Plan { notes: listed::misplaced(state, policy), leading: leading(state), ..Plan::default() };
-    let uplinks = uplinks(state, policy);
-    let locals = if policy.local_networks { local_networks(state, &uplinks) } else { BTreeMap::new() };
-    for link in state.links().filter(|link| is_managed(link, policy)) {
-        for family in [Family::V4, Family::V6] {
+pub fn desired(snapshot: &Snapshot, policy: &Policy, planning: &Planning, memory: &Memory) -> Plan {
+    let world = World::new(snapshot, policy, planning);
+    let mut plan = Plan {
+        notes: listed::misplaced(&snapshot.links, policy),
+        leading: leading(snapshot),
+        ..Plan::default()
+    };
+    let families = [Family::V4, Family::V6];
+    let keys = || world.managed().flat_map(|link| families.map(|family| (link, family)));
+    let ways: BTreeMap<TableKey, Way> = keys()
+        .map(|(link, family)| (TableKey { ifindex: link.ifindex, family }, way(&world, link, family)))
+        .collect();
+    for family in families {
+        let uplinks = world.uplinks(family, &ways, &BTreeSet::new());
+        plan.uplinks.extend(uplinks.iter().map(|ifindex| TableKey { ifindex: *ifindex, family }));
+        let uplinks = world.uplinks(family, &ways, &memory.uplinks);
+        let main = by_prefix(&world, family);
+        let shape = |key: TableKey, through| Shape {
+            table: TableId::for_interface(policy.table_base, key.ifindex),
+            local_is_behind: world.local_is_behind(family),
+            through,
+        };
+        for link in world.managed() {
             let key = TableKey { ifindex: link.ifindex, family };
-            if let Some(table) = table(link, family, state, policy, &locals, &mut plan.notes) {
-                plan.tables.insert(key, table);
+            if let Some(conflict) = notes::conflict(snapshot, key, policy) {
+                plan.conflicts.insert(key, conflict);
             }
+            let Some(way) = ways.get(&key) else { continue };
+            let addresses = addresses(&world, link, family, &mut plan.notes);
+            let Some(mut table) = table(&world, link, family, way, addresses, &mut plan.notes) else {
+                continue;
+            };
+            let copies = copies(&world, &main, link, &uplinks);
+            let is_first = memory.main_first.contains(&key);
+            fill(&mut table, copies, &world, link, key, &main, &uplinks, is_first, &mut plan.notes);
+            let shape = shape(key, table.through);
+            let names = listed::names_of(link);
+            let mark = policy.mark_of(&names).map(|mark| Subject::from((family, mark)));
+            let subjects = table.addresses.iter().copied().map(Subject::Address).chain(mark);
+            table.rules = subjects.map(|subject| (subject, subject.rules(shape, policy))).collect();
+            plan.tables.insert(key, table);
         }
     }
     plan
@@ -77,183 +181,149 @@ pub fn desired(state: &State, policy: &Policy) -> Plan {
 
 /// Listed by the policy, not loopback, not enslaved.
 pub fn is_managed(link: &LinkState, policy: &Policy) -> bool {
-    policy.interfaces.matches(link.name.as_str())
-        && link.flags & link_flag::LOOPBACK == 0
-        && link.controller == 0
+    is_listed(link, policy) && link.flags & link_flag::LOOPBACK == 0 && link.controller == 0
 }
 
+/// Not of a range that no router takes as a source (0/8, 240/4, IPv4-mapped).
+fn is_source(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(ip) => !matches!(ip.octets()[0], 0 | 240..),
+        IpAddr::V6(ip) => ip.to_ipv4_mapped().is_none(),
+    }
+}
+
+/// Usable addresses that no other link has, as far as the limit lets them in.
+fn addresses(world: &World<'_>, link: &LinkState, family: Family, notes: &mut Vec<Note>) -> BTreeSet<IpAddr> {
+    let usable = link.addresses.iter().map(|known| &known.address).filter(|address| address.is_usable());
+    let usable = usable.map(|address| address.ip).filter(|ip| Family::of(*ip) == family && is_source(*ip));
+    let mut addresses = BTreeSet::new();
+    for address in usable {
+        let other = world.others_with(address, link.ifindex).next();
+        match other.filter(|_| !world.policy.shared.contains(&address)) {
+            None => drop(addresses.insert(address)),
+            Some(other) => notes.push(notes::shared(world, link, address, other)),
+        }
+    }
+    let limit = usize::try_from(world.policy.limits.addresses).unwrap_or(usize::MAX);
+    if addresses.len() > limit {
+        notes.push(Note {
+            link: Some(link.ifindex),
+            text: format!(
+                "{} {family}: {} addresses, of which routing.limits.addresses lets {limit} in",
+                link.name,
+                addresses.len()
+            ),
+        });
+        if let Some(first_out) = addresses.iter().nth(limit).copied() {
+            addresses.split_off(&first_out);
+        }
+    }
+    addresses
+}
+
+/// A table without copies; `None` where nothing is to stand.
 fn table(
+    world: &World<'_>,
     link: &LinkState,
     family: Family,
-    state: &State,
-    policy: &Policy,
-    locals: &BTreeMap<Prefix, Hop>,
+    way: &Way,
+    addresses: BTreeSet<IpAddr>,
     notes: &mut Vec<Note>,
 ) -> Option<PlannedTable> {
-    let of_family = |ip: IpAddr| Family::of(ip) == family;
-    let usable = || link.addresses.iter().map(|k| &k.address).filter(|a| of_family(a.ip) && a.is_usable());
-    let mut addresses: BTreeSet<IpAddr> = usable().map(|a| a.ip).collect();
-    shorten(&mut addresses, policy.limits.addresses, link, family, notes);
+    let policy = world.policy;
+    let note = |text: &String| Note { link: Some(link.ifindex), text: text.clone() };
     if addresses.is_empty() {
         return None;
     }
     let keeps_rules = policy.fallback == Fallback::Unreachable;
-    let default = if link.is_up() { exit(link, family, state, policy, notes) } else { None };
-    if default.is_none() && !keeps_rules {
-        return None;
+    let exit = match way {
+        Way::Blocked(text) => {
+            notes.push(note(text));
+            return None;
+        }
+        Way::None(fault) => {
+            let missing = fault.as_ref().map(note);
+            notes.extend(missing.or_else(|| listed::without_gateway(link, family, policy)));
+            if !keeps_rules {
+                return None;
+            }
+            None
+        }
+        Way::Exit(exit) => Some(exit),
+    };
+    let deviceless = world.main(family).map(|route| &route.spec).filter(|spec| {
+        spec.destination.is_default() && spec.leads_nowhere() && spec.metric != FALLBACK_METRIC
+    });
+    // main keeps apart what differs in the preferred source, which a copy does not have.
+    let mut defaults: Vec<Spec> = Vec::new();
+    for spec in exit.iter().flat_map(|exit| &exit.defaults).chain(deviceless) {
+        if !defaults.contains(spec) {
+            defaults.push(spec.clone());
+        }
     }
-    let mut table = PlannedTable {
+    defaults = split(defaults);
+    if keeps_rules {
+        defaults.push(Spec::plain(Prefix::everything(family), UNREACHABLE, FALLBACK_METRIC));
+    }
+    Some(PlannedTable {
         name: link.name.to_string(),
         fallback: keeps_rules,
-        default,
+        next_hop: exit.map_or(NextHop::Nothing, |exit: &Exit| exit.next_hop),
+        origin: exit.map(|exit| exit.origin),
+        defaults,
         addresses,
         ..PlannedTable::default()
-    };
-    if link.is_up() {
-        // Of every address, usable or not: a subnet stands for the link, not for its rules.
-        let own: BTreeSet<Prefix> = link.addresses.iter().filter_map(|k| k.address.subnet()).collect();
-        for address in usable().filter(|a| table.addresses.contains(&a.ip)) {
-            // A host prefix is the address itself, or a peer that the default reaches as well.
-            if let Some(subnet) = address.subnet().filter(|p| *p != Prefix::host(p.address())) {
-                table.subnets.entry(subnet).or_insert(address.ip);
-            }
-        }
-        let copied = locals.iter().filter(|(p, _)| Family::of(p.address()) == family && !own.contains(p));
-        table.locals = copied.map(|(prefix, hop)| (*prefix, *hop)).collect();
-        let limit = usize::try_from(policy.limits.local_networks).unwrap_or(usize::MAX);
-        if table.locals.len() > limit {
-            let found = table.locals.len();
-            let text = format!(
-                "{} {family}: {found} local networks, of which routing.limits.local_networks lets {limit} in",
-                link.name
-            );
-            notes.push(Note { link: Some(link.ifindex), text });
-            let last = table.locals.keys().nth(limit).copied();
-            if let Some(last) = last {
-                table.locals.split_off(&last);
-            }
-        }
-    }
-    Some(table)
+    })
 }
 
-fn shorten(set: &mut BTreeSet<IpAddr>, limit: u32, link: &LinkState, family: Family, notes: &mut Vec<Note>) {
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    if set.len() > limit {
-        let text = format!(
-            "{} {family}: {} addresses, of which routing.limits.addresses lets {limit} in",
-            link.name,
-            set.len()
-        );
-        notes.push(Note { link: Some(link.ifindex), text });
-        if let Some(first_out) = set.iter().nth(limit).copied() {
-            set.split_off(&first_out);
-        }
-    }
-}
-
-/// The way out of a link: the administrator's gateway, else the kernel's, else none on a
-/// point-to-point link, else the manager's or a lease's, where the helper takes one that the kernel
-/// does not know (`gateway_check: on-link`). A gateway that is not on-link is none: the kernel keeps a default route
-/// whose gateway's subnet is gone, but would not take it anew, and what stands must follow from
-/// the state and not from its history.
-fn exit(
+/// Puts the copies in, or has main asked first where they are too many.
+#[expect(clippy::too_many_arguments, reason = "one call; each is another thing")]
+fn fill(
+    table: &mut PlannedTable,
+    copies: Copies,
+    world: &World<'_>,
     link: &LinkState,
-    family: Family,
-    state: &State,
-    policy: &Policy,
+    key: TableKey,
+    main: &ByPrefix<'_>,
+    uplinks: &BTreeSet<Ifindex>,
+    is_main_first: bool,
     notes: &mut Vec<Note>,
-) -> Option<NextHop> {
-    let named: Vec<IpAddr> = policy.gateways_of(link.name.as_str()).to_vec();
-    let named: Vec<IpAddr> = named.into_iter().filter(|gateway| Family::of(*gateway) == family).collect();
-    let candidates = match state.routes().exit(link.ifindex, family) {
-        _ if !named.is_empty() => named,
-        Some(Exit::Via(gateway)) => vec![gateway],
-        Some(Exit::OnLink) => return Some(NextHop::PointToPoint),
-        None if link.flags & link_flag::POINTOPOINT != 0 => return Some(NextHop::PointToPoint),
-        None if policy.gateway_check == GatewayCheck::OnLink => {
-            link.believed_gateway(family).into_iter().collect()
+) {
+    let limit = usize::try_from(world.policy.limits.copies).unwrap_or(usize::MAX);
+    let is_copied = |oif: Ifindex| oif == key.ifindex || !uplinks.contains(&oif);
+    let more = world.snapshot.foreign.more.iter();
+    let more: usize =
+        more.filter(|((oif, f), _)| *f == key.family && is_copied(*oif)).map(|(_, count)| count).sum();
+    let count = copies.copied.len() + copies.follows.len() + more;
+    // Not to and fro: the way back is at three quarters.
+    let most = if is_main_first { limit / 4 * 3 } else { limit };
+    let by_choice = world.planning.specific_routes == SpecificRoutes::Main;
+    notes.extend(notes::of_copies(&copies, link, key.family));
+    if by_choice || count > most {
+        table.through = Through::MainFirst;
+        table.copies = copies.copied.into_iter().filter(|(prefix, _)| prefix.is_default_like()).collect();
+        if !by_choice {
+            notes.push(notes::too_many(link, key.family, count, limit));
         }
-        None => Vec::new(),
-    };
-    if candidates.is_empty() {
-        notes.extend(listed::without_gateway(link, family, policy));
+        return;
     }
-    let reachable = candidates.iter().find(|gateway| is_on_link(**gateway, link, state));
-    if let (None, Some(gateway)) = (reachable, candidates.first()) {
-        let text = format!(
-            "{} {family}: the gateway {gateway} is not on-link by {}, so nothing is installed; the interface \
-             needs an address in its subnet, or a route to it without a gateway",
-            link.name, link.name
-        );
-        notes.push(Note { link: Some(link.ifindex), text });
-    }
-    reachable.map(|gateway| NextHop::Gateway(*gateway))
-}
-
-/// In a subnet of the link, or reached by a gateway-less route of main's; IPv6 link-local always.
-fn is_on_link(gateway: IpAddr, link: &LinkState, state: &State) -> bool {
-    let by_link = |hop: &Hop| hop.oif == Some(link.ifindex) && hop.gateway.is_none() && !hop.foreign_gateway;
-    let mut subnets = link.addresses.iter().filter_map(|known| known.address.subnet());
-    let mut routes =
-        state.routes().iter().filter(|r| r.is_main_candidate() && !r.destination.is_default_like());
-    is_link_local(gateway)
-        || subnets.any(|prefix| prefix.contains(gateway))
-        || routes.any(|r| r.single_hop().is_some_and(by_link) && r.destination.contains(gateway))
-}
-
-fn is_link_local(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => ip.is_link_local(),
-        IpAddr::V6(ip) => ip.is_unicast_link_local(),
-    }
+    notes.extend(notes::covered(world, link, key.family, &copies, main));
+    (table.copies, table.follows) = (copies.copied, copies.follows);
 }
 
 /// Tables of others that decide for nearly everything, and the longest of the prefixes that do.
-fn leading(state: &State) -> BTreeMap<(Family, TableId), u8> {
+fn leading(snapshot: &Snapshot) -> BTreeMap<(Family, TableId), u8> {
     let mut tables = BTreeMap::new();
-    for route in state.routes().iter().filter(|route| route.may_lead()) {
-        let longest = tables.entry((route.family(), route.table)).or_default();
-        *longest = route.destination.length().max(*longest);
-    }
-    tables
-}
-
-/// Interfaces with a default route in main, of either family, and the managed ones.
-fn uplinks(state: &State, policy: &Policy) -> BTreeSet<Ifindex> {
-    let defaults =
-        state.routes().iter().filter(|r| r.table == TableId::MAIN && r.destination.is_default_like());
-    let mut uplinks: BTreeSet<Ifindex> =
-        defaults.flat_map(|r| r.hops.iter()).filter_map(|hop| hop.oif).collect();
-    let listed = state.links().filter(|link| policy.interfaces.matches(link.name.as_str()));
-    uplinks.extend(listed.map(|link| link.ifindex));
-    uplinks
-}
-
-/// Main's single-path routes by interfaces that are no uplinks. Of a prefix that stands twice
-/// the lowest metric counts, as in main, and if that one is not copied none is. Routes of routing
-/// daemons stand apart: they are neither copied nor do they hide others.
-fn local_networks(state: &State, uplinks: &BTreeSet<Ifindex>) -> BTreeMap<Prefix, Hop> {
-    let mut best: BTreeMap<Prefix, &Route> = BTreeMap::new();
-    let candidates = state.routes().iter().filter(|r| r.is_main_candidate());
-    for route in candidates.filter(|r| COPYABLE_PROTOCOLS.contains(&r.protocol)) {
-        let known = best.entry(route.destination).or_insert(route);
-        if route.metric < known.metric {
-            *known = route;
+    let foreign = &snapshot.foreign;
+    for route in foreign.main.iter().chain(&foreign.wide) {
+        let spec = &route.spec;
+        let decides = spec.is_unicast() || spec.leads_nowhere() && spec.kind != crate::kernel::THROW;
+        let is_all = spec.tos == 0 && spec.source.is_none();
+        let is_wide = spec.destination.is_default() || spec.destination.is_default_like();
+        if decides && is_all && is_wide {
+            let longest = tables.entry((route.family(), route.table)).or_default();
+            *longest = spec.destination.length().max(*longest);
         }
     }
-    let local = best.into_iter().filter_map(|(prefix, route)| {
-        let hop = route.copyable_hop()?;
-        let by_local = hop.oif.is_some_and(|oif| !uplinks.contains(&oif));
-        (by_local && !prefix.is_default_like() && !is_special(prefix)).then_some((prefix, *hop))
-    });
-    local.collect()
-}
-
-/// Link-local, multicast and loopback prefixes are never local networks.
-fn is_special(prefix: Prefix) -> bool {
-    match prefix.address() {
-        IpAddr::V4(ip) => ip.is_link_local() || ip.is_multicast() || ip.is_loopback(),
-        IpAddr::V6(ip) => ip.is_unicast_link_local() || ip.is_multicast() || ip.is_loopback(),
-    }
+    tables
 }

@@ -1,41 +1,45 @@
 //! A pass that changes nothing: what the reconciler would ask of the helper, told once.
 
-use super::pass::{describe, new_rules};
+use super::done::objects;
+use super::reading::{Change, Reader};
+use super::reconciler::{Order, plan};
 use crate::kernel::{DumpError, Dumper};
-use crate::routing::{Actual, PassReport, Plan, changes};
+use crate::routing::{Actual, PassReport, Recent, TableKey, changes};
 use protocol::Policy;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// In place of the reconciler, in a dry run.
 pub struct Rehearsal {
-    dumper: Dumper,
+    reader: Reader,
+    recent: Recent,
     told: BTreeSet<String>,
 }
 
 impl Rehearsal {
     /// With a socket for dumps.
     pub fn new(dumper: Dumper) -> Self {
-        Self { dumper, told: BTreeSet::new() }
+        Self { reader: Reader::new(dumper), recent: Recent::default(), told: BTreeSet::new() }
     }
 
     /// Compares the plan with the kernel, and logs what would be done and was not told yet.
     ///
     /// # Errors
     /// No dump this time.
-    pub async fn pass(&mut self, plan: Arc<Plan>, policy: &Policy) -> Result<PassReport, DumpError> {
-        let actual = Actual::new(&self.dumper.managed().await?, policy);
-        let name_of = |key| plan.tables.get(key).map_or("(gone)", |table| table.name.as_str());
-        let mut would: BTreeSet<String> = changes(&plan, &actual)
-            .iter()
-            .flat_map(|step| {
-                let rules = new_rules(step.key, &step.request, &actual);
-                let rules: Vec<String> =
-                    rules.map(|(way, address)| format!("rule {way} {address}")).collect();
-                let what = if rules.is_empty() { vec![describe(&step.request)] } else { rules };
-                what.into_iter().map(|what| format!("{} {}: {what}", name_of(&step.key), step.key.family))
-            })
-            .collect();
+    pub async fn pass(&mut self, order: &Order, policy: &Policy) -> Result<PassReport, DumpError> {
+        let links = Arc::clone(&order.links);
+        let (snapshot, again) = self.reader.read(links, policy, &order.planning, Change::of(order)).await?;
+        let (plan, held) = plan(&snapshot, policy, &order.planning, &mut self.recent);
+        let actual = Actual::new(&snapshot, policy);
+        let name_of = |key: &TableKey| plan.tables.get(key).map_or("(gone)", |table| table.name.as_str());
+        let mut would: BTreeSet<String> = BTreeSet::new();
+        for step in changes(&plan, &actual, policy) {
+            for object in objects(step.key, &step.request, &plan, &actual, policy) {
+                let kind = if object.is_rule { "rule" } else { "route" };
+                let (action, text) = (object.action, object.text);
+                would.insert(format!("{} {}: {action} {kind} {text}", name_of(&step.key), step.key.family));
+            }
+        }
         if actual.strays > 0 {
             would.insert(format!("deletion of {} objects that an earlier policy left", actual.strays));
         }
@@ -43,6 +47,7 @@ impl Rehearsal {
             tracing::info!("dry run: routing: would do: {text}");
         }
         self.told = would;
-        Ok(PassReport { plan, ..PassReport::default() })
+        let again = again.into_iter().chain(held).min();
+        Ok(PassReport { plan: Arc::new(plan.without_copies()), again, ..PassReport::default() })
     }
 }

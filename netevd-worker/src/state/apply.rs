@@ -269,6 +269,7 @@ impl State {
         let needed = route.is_default() || route.is_main_candidate() || route.may_lead();
         // A foreign route in a table of ours is a conflict; which tables are ours the plan knows.
         changes.routing |= needed || is_in_private_table(route);
+        changes.copies |= is_of_main(route);
         let inserted = self.routes.insert(route, replaced);
         let action = match inserted {
             Inserted::Known => return Touched::Nothing,
@@ -292,6 +293,7 @@ impl State {
         let remembered = self.routes.remove(route);
         let needed = route.is_default() || route.is_main_candidate() || route.may_lead();
         changes.routing |= needed || is_in_private_table(route);
+        changes.copies |= is_of_main(route);
         changes.ours_gone |= route.is_ours();
         // Without the whole table in memory every deletion is news.
         if remembered.is_some() || !self.routes.keeps(route) {
@@ -380,6 +382,11 @@ pub(super) type AddressIdentity = (IpAddr, Option<(u8, Option<IpAddr>)>);
 /// What tells addresses of one link apart.
 pub(super) fn identity(address: &Address) -> AddressIdentity {
     (address.ip, address.ip.is_ipv4().then_some((address.prefix_length, address.peer)))
+}
+
+/// A route of main's that may be copied.
+fn is_of_main(route: &Route) -> bool {
+    route.table == TableId::MAIN && !route.cloned && !route.is_ours()
 }
 
 /// A foreign route outside the kernel's own tables: it may stand in one of ours.

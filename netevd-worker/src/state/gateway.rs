@@ -5,9 +5,9 @@ use super::link::LinkState;
 use super::routes::{Exit, Routes};
 use super::{Changes, State};
 use crate::event::{Detail, EventKind, GatewayChange, Then};
-use crate::facts::LinkFacts;
+use crate::facts::{Address, LinkFacts};
 use crate::kernel::{Hop, link_flag};
-use protocol::{Family, Ifindex, Policy};
+use protocol::{Family, GatewayName, Ifindex, Policy};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -61,8 +61,23 @@ impl LinkState {
         if !self.is_up() || self.flags & link_flag::LOOPBACK != 0 || self.controller != 0 {
             return None;
         }
-        let mut named = self.named_gateways.iter().filter(|gateway| Family::of(**gateway) == family);
-        named.find(|gateway| self.is_neighbour(**gateway, routes)).copied()
+        let named = self.named_gateways.iter().filter_map(|name| match name {
+            GatewayName::Address(gateway) => (Family::of(*gateway) == family).then_some(*gateway),
+            GatewayName::First => self.first_host(family),
+        });
+        named.filter(|gateway| !self.is_own(*gateway)).find(|gateway| self.is_neighbour(*gateway, routes))
+    }
+
+    fn is_own(&self, ip: IpAddr) -> bool {
+        self.addresses.iter().any(|known| known.address.ip == ip)
+    }
+
+    /// What `first` names: the first host of its first subnet in which that is another host.
+    fn first_host(&self, family: Family) -> Option<IpAddr> {
+        let usable = self.addresses.iter().map(|known| &known.address).filter(|a| a.is_usable());
+        let subnets =
+            usable.filter(|a| Family::of(a.ip) == family && a.peer.is_none()).filter_map(Address::subnet);
+        subnets.filter_map(|subnet| subnet.first_host()).find(|host| !self.is_own(*host))
     }
 
     /// In a subnet of the link, or reached by a route of main's without a gateway; link-local IPv6 always.
@@ -130,12 +145,9 @@ impl LinkState {
             self.named_gateways = Box::default();
             return;
         };
-        // A link goes by any of its names, and is excluded by any.
-        let (names, listed) = (self.names(), &policy.interfaces);
-        let is_listed =
-            names.iter().any(|name| listed.matches(name)) && !names.iter().any(|name| listed.excludes(name));
-        let mut named = names.iter().map(|name| policy.gateways_of(name)).filter(|named| !named.is_empty());
-        self.named_gateways = named.next().filter(|_| is_listed).unwrap_or_default().into();
+        let names = self.names();
+        let named = policy.gateways_of(&names).copied().collect();
+        self.named_gateways = if policy.interfaces.lists(&names) { named } else { Box::default() };
     }
 }
 

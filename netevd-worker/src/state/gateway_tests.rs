@@ -86,13 +86,13 @@ fn gateways(changes: &Changes) -> Vec<String> {
     changes.events.iter().filter_map(of).collect()
 }
 
-/// eth0 listed under this name, with this gateway.
+/// eth0 listed under this name, with this gateway or `first`.
 fn named(name: &str, gateway: &str) -> Policy {
     Policy {
         interfaces: PatternList::new([name]).expect("good"),
         gateways: BTreeMap::from([(
             InterfaceName::new(name).expect("good"),
-            vec![gateway.parse().expect("an address")],
+            vec![gateway.parse().expect("an address, or first")],
         )]),
         ..Policy::default()
     }
@@ -188,6 +188,20 @@ fn a_named_gateway_counts_where_policy_routing_uses_it() {
     bench.policy(&named("eth0", "198.51.100.1"));
     assert_eq!(names(&bench.leads("198.51.100.1/32", "")), ["routable", "gateway", "manager"]);
     assert_eq!(names(&bench.gone("198.51.100.1/32", "")), ["degraded", "gateway", "manager"]);
+}
+
+#[test]
+fn the_first_host_of_the_link_s_subnet_may_be_named() {
+    let mut bench = Bench::new();
+    bench.has("198.51.100.2");
+    assert_eq!(gateways(&bench.policy(&named("eth0", "first"))), ["ipv4 added none 198.51.100.1"]);
+    assert_eq!(bench.state(), "routable");
+    let gone = bench.apply(KernelMessage::AddressGone(index(2), address("198.51.100.2", 0)));
+    assert_eq!(gateways(&gone), ["ipv4 removed 198.51.100.1 none"]);
+    // It is this host itself, or there is none.
+    assert_eq!(gateways(&bench.has("192.0.2.1")), [""; 0]);
+    assert_eq!(gateways(&bench.has("192.0.2.9/31")), [""; 0]);
+    assert_eq!(gateways(&bench.has("203.0.113.7")), ["ipv4 added none 203.0.113.1"], "of the next subnet");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::state::climb::{self, Signs, Stage};
 use crate::state::gateway::WaysOut;
 use crate::state::managed::{LeaseNews, Managed, Told};
 use crate::state::routes::{Exit, Routes};
-use protocol::{Family, Ifindex, InterfaceName};
+use protocol::{Family, GatewayName, Ifindex, InterfaceName};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -52,7 +52,7 @@ pub struct LinkState {
     /// It is `routable` by a default route, which a point-to-point link need not have.
     pub leads: bool,
     /// The administrator's gateways for it, where policy routing uses them.
-    pub named_gateways: Box<[IpAddr]>,
+    pub named_gateways: Box<[GatewayName]>,
     /// Its gateways, as scripts were told of them last.
     pub gateways: WaysOut,
     /// Events of this link run scripts.

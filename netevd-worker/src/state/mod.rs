@@ -39,7 +39,7 @@ pub use saved::{SavedError, SavedState};
 
 use crate::backend::HostReport;
 use crate::backend::dhclient::LinkLeases;
-use crate::config::Backend;
+use crate::config::{Backend, Protocols};
 use crate::dispatch::Unrun;
 use crate::event::{Class, Detail, Event, EventId, EventKind, LinkId, Then, Track};
 use crate::facts::{Facts, LinkFacts};
@@ -71,6 +71,8 @@ pub struct Changes {
     pub gone: Vec<(LinkId, Arc<LinkFacts>)>,
     /// Something that the routing plan depends on changed.
     pub routing: bool,
+    /// A route of main's changed on which nothing depends but its copies.
+    pub copies: bool,
     /// A rule or route of ours is gone, by our own hand or another's.
     pub ours_gone: bool,
     /// A link came, went or changed its name.
@@ -199,6 +201,11 @@ impl State {
     /// Remembers all routes, or only those that are needed.
     pub fn remember_all_routes(&mut self, all: bool) {
         self.routes.remember_everything(all);
+    }
+
+    /// See [`Routes::ignore`].
+    pub fn ignore_routes_of(&mut self, protocols: Protocols) -> bool {
+        self.routes.ignore(protocols)
     }
 
     fn event(&mut self, link: LinkId, kind: EventKind, state: &'static str, detail: Detail) -> Event {

@@ -2,6 +2,7 @@
 //! and, while something wants route events, all others (so that a lost message can be told).
 
 use super::gateway::WaysOut;
+use crate::config::Protocols;
 use crate::kernel::{Hop, Route, RouteInterest, RouteKey};
 use protocol::{Family, Ifindex, TableId};
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,7 @@ pub struct Routes {
     defaults: ByKey,
     others: ByKey,
     everything: bool,
+    ignored: Protocols,
 }
 
 type ByKey = BTreeMap<RouteKey, Vec<Route>>;
@@ -61,6 +63,12 @@ impl Routes {
         }
     }
 
+    /// Routes of these protocols are no longer read, defaults aside. Whether that is a change, after which only a
+    /// dump tells what to remember.
+    pub fn ignore(&mut self, protocols: Protocols) -> bool {
+        std::mem::replace(&mut self.ignored, protocols) != protocols
+    }
+
     /// Whether a route is one to remember.
     pub fn keeps(&self, route: &Route) -> bool {
         is_needed(route) || (self.everything && is_reported(route))
@@ -70,7 +78,7 @@ impl Routes {
     pub fn keeper(&self) -> (RouteInterest, impl Fn(&Route) -> bool + Send + Sync + 'static) {
         let everything = self.everything;
         let keeps = move |route: &Route| is_needed(route) || (everything && is_reported(route));
-        (RouteInterest { reported: everything, private: false }, keeps)
+        (RouteInterest { reported: everything, private: false, main: false, ignored: self.ignored }, keeps)
     }
 
     /// Remembers a route that [`Routes::keeps`]; others are only classified.

@@ -235,15 +235,18 @@ fn a_restart_tells_what_changed_meanwhile() {
 }
 
 #[test]
-fn every_default_candidate_marks_routing_and_bgp_does_not() {
+fn whatever_main_has_marks_routing_and_a_cached_copy_does_not() {
     let mut bench = Bench::new();
     bench.state.remember_all_routes(false);
     bench.routes = false;
     bench.apply(told(2, "eth0", UP));
     let mut bgp = route("10.0.0.0/8", 2, "192.0.2.1");
     bgp.protocol = 186;
-    let changes = bench.apply(KernelMessage::Route(bgp, false));
-    assert!(!changes.routing && changes.events.is_empty());
+    let changes = bench.apply(KernelMessage::Route(bgp.clone(), false));
+    assert!(changes.copies && !changes.routing && changes.events.is_empty(), "it may be copied");
+    assert!(bench.state.routes().iter().next().is_none(), "and it is not remembered");
+    bgp.cloned = true;
+    assert!(!bench.apply(KernelMessage::Route(bgp, false)).copies);
     assert!(bench.apply(leads("0.0.0.0/0", 2, "192.0.2.1")).routing);
     assert!(bench.apply(leads("172.17.0.0/16", 2, "")).routing, "a local network");
     let mut foreign = route("10.9.0.0/16", 2, "192.0.2.1");

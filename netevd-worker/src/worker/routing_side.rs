@@ -3,11 +3,12 @@
 
 use super::door::Door;
 use super::fatal::Fatal;
-use super::routing_task::{Loss, Order, RoutingNews, RoutingTask};
+use super::routing_task::{Loss, RoutingNews, RoutingTask};
 use crate::audit::{Audit, Entry};
+use crate::config::Planning;
 use crate::kernel::Dumper;
 use crate::metrics::Handle;
-use crate::routing::{Helper, Hold, Note, PassReport, Plan, TableKey, WipeVerdict, WipeWatch, desired};
+use crate::routing::{Helper, Note, Order, PassReport, Plan, TableKey, WipeVerdict, WipeWatch};
 use crate::state::{Changes, State};
 use protocol::{Ifindex, Policy, TableId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,16 +28,18 @@ struct Noted {
     is_told: bool,
 }
 
-/// Where the routing side tells what it did.
+/// Where the routing side tells what it did, and what it needs beside the policy.
 pub(super) struct Tell {
     pub(super) metrics: Handle,
     pub(super) audit: Audit,
+    pub(super) planning: Planning,
 }
 
 /// What the loop knows of routing.
 pub(super) struct RoutingSide {
     task: RoutingTask,
     policy: Policy,
+    planning: Planning,
     /// Whether helpers come and go. If not, the one helper has the policy of the start, and its
     /// loss is the end.
     replaceable: bool,
@@ -50,7 +53,8 @@ pub(super) struct RoutingSide {
     at: Option<Instant>,
     /// The next pass has another reason than that objects of ours went.
     fresh: bool,
-    hold: Hold,
+    /// See [`Order::urgent`].
+    urgent: bool,
     wipes: WipeWatch,
     /// What the last pass could not do or found in the way, each with the links that it is about.
     told: BTreeMap<String, BTreeSet<Ifindex>>,
@@ -81,10 +85,11 @@ impl RoutingSide {
     }
 
     fn new(task: RoutingTask, policy: Policy, tell: Tell) -> Self {
-        let Tell { metrics, audit } = tell;
+        let Tell { metrics, audit, planning } = tell;
         Self {
             task,
             policy,
+            planning,
             replaceable: false,
             connected: false,
             failing: None,
@@ -92,7 +97,7 @@ impl RoutingSide {
             plan: Arc::default(),
             at: None,
             fresh: true,
-            hold: Hold::default(),
+            urgent: true,
             wipes: WipeWatch::default(),
             told: BTreeMap::new(),
             notes: BTreeMap::new(),
@@ -109,8 +114,11 @@ impl RoutingSide {
     /// Takes note of changes.
     pub(super) fn follow(&mut self, changes: &Changes, now: Instant) {
         if changes.routing {
-            self.fresh = true;
+            (self.fresh, self.urgent) = (true, true);
             self.at = Some(now);
+        } else if changes.copies {
+            self.fresh = true;
+            self.at = Some(self.at.map_or(now, |at| at.min(now)));
         } else if changes.ours_gone {
             let hold = self.wipes.hold_until(now).unwrap_or(now);
             self.at = Some(self.at.map_or(hold, |at| at.min(hold)));
@@ -123,17 +131,13 @@ impl RoutingSide {
         self.at.get_or_insert(now);
     }
 
-    /// Plans, and hands the plan over.
-    pub(super) fn begin(&mut self, state: &State, now: Instant) {
-        let mut plan = desired(state, &self.policy);
-        self.at = self.hold.consider(&mut plan, state, now);
-        if let Some(at) = self.note(&plan.notes, now) {
-            self.at = Some(self.at.map_or(at, |other| other.min(at)));
-        }
-        self.plan = Arc::new(plan);
-        let plan = Arc::clone(&self.plan);
-        let lists = self.audit.is_enabled();
-        self.task.begin(Order { plan, fresh: std::mem::take(&mut self.fresh), lists });
+    /// Hands over what the next pass plans from.
+    pub(super) fn begin(&mut self, state: &State) {
+        self.at = None;
+        let links = Arc::new(state.links().cloned().collect());
+        let (planning, lists) = (self.planning.clone(), self.audit.is_enabled());
+        let (fresh, urgent) = (std::mem::take(&mut self.fresh), std::mem::take(&mut self.urgent));
+        self.task.begin(Order { links, planning, fresh, urgent, lists });
     }
 
     /// Tells what the planner has to say and what it says no longer; when it is to be asked again, because
@@ -217,6 +221,13 @@ impl RoutingSide {
         for text in self.told.keys().filter(|text| !told.contains_key(*text)) {
             tracing::info!("routing: no longer: {text}");
         }
+        self.plan = report.plan;
+        let now = Instant::now();
+        let plan = Arc::clone(&self.plan);
+        if let Some(at) = self.note(&plan.notes, now).into_iter().chain(report.again).min() {
+            self.fresh |= report.again.is_some();
+            self.at = Some(self.at.map_or(at, |other| other.min(at)));
+        }
         if is_new {
             // Often a race with the kernel that the next look settles.
             self.retry();
@@ -230,7 +241,12 @@ impl RoutingSide {
     }
 
     /// From now on this policy. Not where [`RoutingSide::is_stuck_with_another`].
-    pub(super) fn follow_policy(&mut self, policy: &Policy) {
+    pub(super) fn follow_policy(&mut self, policy: &Policy, planning: &Planning) {
+        if self.planning != *planning {
+            self.planning = planning.clone();
+            self.fresh = true;
+            self.at = Some(Instant::now());
+        }
         if self.policy != *policy {
             self.policy = policy.clone();
             self.task.set_policy(policy.clone());

@@ -8,10 +8,9 @@ use super::door::Door;
 use super::helper_unit::HelperUnit;
 use crate::kernel::{DumpError, Dumper};
 use crate::metrics::Handle;
-use crate::routing::{Helper, HelperError, PassError, PassReport, Plan, Reconciler, Rehearsal};
+use crate::routing::{Helper, HelperError, Order, PassError, PassReport, Reconciler, Rehearsal};
 use protocol::Policy;
 use std::fmt;
-use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 /// What the task tells.
@@ -42,17 +41,6 @@ pub(super) struct RoutingTask {
     policy: watch::Sender<Policy>,
     news: mpsc::Receiver<RoutingNews>,
     busy: bool,
-}
-
-/// One pass.
-#[derive(Debug)]
-pub(super) struct Order {
-    /// What should stand.
-    pub(super) plan: Arc<Plan>,
-    /// See [`Reconciler::pass`].
-    pub(super) fresh: bool,
-    /// The report lists what was done.
-    pub(super) lists: bool,
 }
 
 /// The task's side.
@@ -90,7 +78,7 @@ impl RoutingTask {
             let mut rehearsal = Rehearsal::new(dumper);
             while let Some(order) = task.plans.recv().await {
                 let policy = task.policy.borrow_and_update().clone();
-                let report = rehearsal.pass(order.plan, &policy).await;
+                let report = rehearsal.pass(&order, &policy).await;
                 if task.tell(RoutingNews::Passed(report)).await.is_err() {
                     return;
                 }
@@ -172,13 +160,13 @@ impl Task {
     /// Passes until the helper is lost.
     async fn serve(&mut self, reconciler: &mut Reconciler) -> Result<Loss, Deserted> {
         loop {
-            let Order { plan, fresh, lists } = tokio::select! {
+            let order = tokio::select! {
                 plan = self.plans.recv() => plan.ok_or(Deserted)?,
                 error = reconciler.lost(), if self.watchful => return Ok(Loss::Helper(error)),
                 changed = self.policy.changed() => return changed.map(|()| Loss::Policy).map_err(|_| Deserted),
             };
             let report = tokio::select! {
-                report = reconciler.pass(plan, fresh, lists) => report,
+                report = reconciler.pass(&order) => report,
                 changed = self.policy.changed() => return changed.map(|()| Loss::Policy).map_err(|_| Deserted),
             };
             match report {

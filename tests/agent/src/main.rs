@@ -14,18 +14,25 @@
 //! - `raw`, `requests`, `hold`: clients of the API: one that says anything, a steady one, bad ones.
 //! - `poke`, `roundtrip`, `starts`: what the benchmark times.
 //! - `routes`, `tally`: a storm of changes of routes, and a script that counts what it is told of one.
+//! - `greet`, `meet`: a TCP server and its client.
+//! - `matrix`: who is answered by whom, by ping and by TCP, on a host and in the namespaces around it.
+//! - `dumps`: what rtnetlink says, as bytes. `advertise`: one router advertisement.
 //! - `bulk`: links, addresses and routes by the thousand.
 //! - `tunnel`: a point-to-point link with a carrier.
 //!
 //! It is a test tool: a failing step ends it with a message, which fails the test.
 #![allow(clippy::expect_used, clippy::panic, reason = "a test tool that cannot go on has to say why and end")]
 
+mod advertise;
 mod attempt;
 mod bulk;
+mod dumps;
 mod flood;
+mod greet;
 mod hold;
 mod http;
 mod lookup;
+mod matrix;
 mod networkd;
 mod poke;
 mod raw;
@@ -53,6 +60,11 @@ fn main() {
         Some("lookup") => lookup::run(&arguments[1..]),
         Some("networkd") => networkd::run(&arguments[1..]),
         Some("flood") => flood::run(&arguments[1..]),
+        Some("greet") => greet::greet(&arguments[1..]),
+        Some("meet") => greet::meet(&arguments[1..]),
+        Some("advertise") => advertise::run(&arguments[1..]),
+        Some("dumps") => dumps::run(),
+        Some("matrix") => matrix::run(&arguments[1..]),
         Some("try") => attempt::run(&arguments[1..]),
         Some("raw") => raw::run(&arguments[1..]),
         Some("requests") => requests::run(&arguments[1..]),
@@ -73,8 +85,8 @@ fn main() {
         Some("starts") => starts::run(&arguments[1..]),
         _ => {
             eprintln!(
-                "usage: netevd-test-agent record|lookup|networkd|flood|sniff|relay|poke|raw|reach|requests|hold|\
-                 bulk|roundtrip|routes|starts|tally|terminal|trespass|try|tunnel|window|usurp ..."
+                "usage: netevd-test-agent record|lookup|networkd|flood|greet|meet|sniff|relay|poke|raw|reach|requests|hold|\
+                 bulk|roundtrip|routes|starts|matrix|dumps|advertise|tally|terminal|trespass|try|tunnel|window|usurp ..."
             );
             std::process::exit(2);
         }

@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: &[String]) {
     let mut helper = helper(helper_end);
     let mut worker = worker(worker_end);
 
-    let mut frame = [0u8; 512];
+    let mut frame = [0u8; protocol::MAX_FRAME];
     for n in 1.. {
         await_frame(&to_worker, PATIENCE);
         let length = recv(to_worker.as_raw_fd(), &mut frame, MsgFlags::empty()).expect("a request");

@@ -9,7 +9,8 @@ const TEXT: &str = include_str!("../../../netevd-worker/src/api/openapi.yaml");
 const TOKEN: &str = "0123456789abcdef";
 
 /// Members that this machine has no way to show: systemd, NetworkManager, leases and MPLS are not here.
-const ELSEWHERE: [&str; 8] = [
+const ELSEWHERE: [&str; 9] = [
+    "Gateway.table",
     "Route.ttl_propagate",
     "EventDetails.connectivity",
     "EventDetails.reason",

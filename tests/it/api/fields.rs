@@ -216,7 +216,7 @@ fn api_an_interface_has_all_about_it() {
     assert_eq!(eth1["table"], 207);
     assert_eq!(
         eth1["gateways"],
-        json!([{ "family": "ipv4", "address": "198.51.100.1", "source": "kernel" }])
+        json!([{ "family": "ipv4", "address": "198.51.100.1", "source": "kernel", "table": null }])
     );
     assert_eq!(
         (&eth1["dns_servers"], &eth1["domains"], &eth1["controller"]),
@@ -337,6 +337,7 @@ fn api_routes_are_those_of_ip() {
     host.await_ours("eth1's table", &{
         let mut all = crate::support::eth1_complete();
         all.push("table 207: unreachable default metric 4294967295".to_owned());
+        all.push("table 207: blackhole 10.8.0.0/16".to_owned());
         all
     });
     let asked = |query: &str| {
@@ -357,7 +358,7 @@ fn api_routes_are_those_of_ip() {
     let via6 = all.iter().find(|route| route.contains("10.6.0.0/24")).expect("it is there");
     assert!(via6.contains(r#""gateway":"2001:db8::1""#), "{via6}");
     assert!(all.len() > 20);
-    assert_eq!(all.iter().filter(|route| route.contains(r#""managed":true"#)).count(), 3);
+    assert_eq!(all.iter().filter(|route| route.contains(r#""managed":true"#)).count(), 4);
     for (query, words) in [
         ("?table=4242", "table 4242"),
         ("?table=207", "table 207"),

@@ -26,8 +26,9 @@ fn shown(host: &Host) -> BTreeSet<String> {
     let ours = host.ours();
     let words = ours.iter().map(|line| match line.split_once(": ") {
         Some((table, route)) if table.starts_with("table") => {
-            let route = route.split(" dev ").next().unwrap_or_default();
-            let route = route.split(" metric ").next().unwrap_or_default();
+            // A record names a link where there is no gateway, and by its index.
+            let link = if route.contains(" via ") { "" } else { " dev 7" };
+            let route = route.replace(" dev eth1", link).replace(" scope link", "");
             format!("{route} {table}")
         }
         Some((_, rule)) => rule.to_owned(),

@@ -59,7 +59,7 @@ fn cli_reload_waits_until_a_new_policy_is_in_force() {
     }
     let mut both = eth1_complete();
     both.extend(rules("192.0.2.2", 206));
-    both.push("table 206: default via 192.0.2.1 dev eth0".to_owned());
+    both.push("table 206: default via 192.0.2.1 dev eth0 metric 100".to_owned());
     both.push("table 206: 192.0.2.0/24 dev eth0".to_owned());
     host.await_ours("eth0 as well", &both);
 }

@@ -72,12 +72,14 @@ fn cli_why_names_what_decides() {
     let ours = check(&host, ("203.0.113.9 from 198.51.100.2", 32002, "207", "netevd's"));
     assert_eq!(ours["gateway_source"], "kernel", "{ours}");
     assert_eq!(passed(&ours), [0, 200], "{ours}");
+    assert_eq!(ours["main_route"]["gateway"], "192.0.2.1", "{ours}");
     assert_eq!((&ours["behind"], &ours["problems"]), (&Value::Null, &value!([])), "{ours}");
     let text = shown(&host, "why 203.0.113.9 from 198.51.100.2");
     for part in [
         "203.0.113.9 from 198.51.100.2: by eth1 via 198.51.100.1\n",
         "32002: from 198.51.100.2 lookup 207 (netevd's)",
         "198.51.100.1 from a default route of the kernel",
+        "main has     default via 192.0.2.1 dev eth0",
         "200: from all lookup main suppress_prefixlength 0",
     ] {
         assert!(text.contains(part), "{part}\n{text}");
@@ -92,13 +94,69 @@ fn cli_why_names_what_decides() {
     let taken = check(&host, ("203.0.113.9 from 198.51.100.2", 5270, "52", MANUAL));
     assert_eq!(taken["behind"]["priority"], 32002, "{taken}");
     let text = shown(&host, "why 203.0.113.9 from 198.51.100.2");
-    assert!(text.contains("is in front of netevd's for this source: 32002:"), "{text}");
+    assert!(text.contains("is in front of netevd's for this packet: 32002:"), "{text}");
     host.ip("rule del priority 5270");
 
     // Without a daemon the kernel's part is the same.
     assert_eq!(daemon.stop().status, 0);
     let alone = check(&host, ("203.0.113.9 from 198.51.100.2", 32002, "207", "netevd's"));
     assert_eq!(alone["gateway_source"], Value::Null);
+}
+
+#[test]
+fn cli_why_knows_marks_fronts_and_sources_of_gateways() {
+    let name = "cli_why_knows_marks_fronts_and_sources_of_gateways";
+    let Some(host) = Host::new(name) else { return };
+    host.two_uplinks();
+    // eth1's default is in a table of another program, to which a rule from its address leads.
+    host.ip("route del default dev eth1");
+    host.ip("route add default via 198.51.100.1 dev eth1 table 77");
+    host.ip("rule add priority 32100 from 198.51.100.2 lookup 77");
+    host.config(
+        "system: { backend: kernel }\nrouting:\n  policy_rules: [eth1]\n  marks: { eth1: 0x650000/0xff0000 }\n  \
+         main_prefixes: [203.0.113.64/26]\n  specific_routes: main\n",
+    );
+    let daemon = host.start_daemon();
+    wait_for("the rules are there", || host.ip("rule"), || host.ip("rule").contains("32003:"));
+    let ours = check(&host, ("203.0.113.9 from 198.51.100.2", 32002, "207", "netevd's"));
+    assert_eq!((&ours["gateway_source"], &ours["gateway_table"]), (&value!("table"), &value!(77)), "{ours}");
+    let text = shown(&host, "why 203.0.113.9 from 198.51.100.2");
+    assert!(text.contains("a default route in table 77, to which a rule of another program leads"), "{text}");
+    assert!(text.contains("32001: from 198.51.100.2 lookup main suppress_prefixlength 7"), "{text}");
+    let marked = check(&host, ("203.0.113.9 mark 0x650001", 32002, "207", "netevd's"));
+    assert_eq!(marked["gateway_source"], "table", "{marked}");
+    // What main decides by a rule of netevd's: neighbours of the other uplink, and what was left to it.
+    let neighbour = check(&host, ("192.0.2.77 from 198.51.100.2", 32001, "main", "of the kernel"));
+    assert_eq!((&neighbour["rule_of"], &neighbour["main_route"]), (&value!("netevd's"), &Value::Null));
+    let left = check(&host, ("203.0.113.70 from 198.51.100.2", 32001, "main", MANUAL));
+    assert_eq!(left["rule"]["to"], "203.0.113.64/26", "{left}");
+
+    // The same for an address that no route is for, and no other answer for one that has a route.
+    let shown_route = shown(&host, "show route 203.0.113.9");
+    assert_eq!(shown_route, shown(&host, "why 203.0.113.9"));
+    assert!(
+        shown_route.starts_with("203.0.113.9: by eth0 via 192.0.2.1, source 192.0.2.2\n"),
+        "{shown_route}"
+    );
+    host.ip("route add 203.0.113.5 via 192.0.2.1 dev eth0");
+    let own = shown(&host, "show route 203.0.113.5");
+    assert!(own.starts_with("203.0.113.5") && own.contains(" in table main\n"), "{own}");
+    let none = netevd(&host, "show route 203.0.113.0/29");
+    assert!(none.status == 1 && none.stderr.contains("no route for 203.0.113.0/29"), "{}", none.stderr);
+
+    // `first` is an address that only the configuration names.
+    host.config(
+        "system: { backend: kernel }\nrouting: { policy_rules: [eth1], gateways: { eth1: first } }\n",
+    );
+    assert_eq!(daemon.stop().status, 0);
+    host.ip("rule del priority 32100");
+    let _daemon = host.start_daemon();
+    wait_for(
+        "the gateway is the configuration's",
+        || host.ip("rule"),
+        || json(&host, "why 203.0.113.9 from 198.51.100.2")["gateway_source"] == "configuration",
+    );
+    check(&host, ("203.0.113.9 from 198.51.100.2", 32002, "207", "netevd's"));
 }
 
 #[test]

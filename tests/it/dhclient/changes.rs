@@ -11,9 +11,7 @@ fn dhclient_a_lease_runs_routable_once_and_renewals_run_nothing() {
     // Its end is waited for by the clock on the wall (0), which goes on in suspend (proc_pid_fdinfo(5)).
     let worker = daemon.child("netevd-worker").unwrap();
     let clocks = || host.sh(&format!("cat /proc/{worker}/fdinfo/* 2>/dev/null | grep ^clockid || true"));
-    crate::support::wait_for("the end's timer", &clocks, || {
-        clocks().lines().any(|line| line == "clockid: 0")
-    });
+    wait_for("the end's timer", clocks, || clocks().lines().any(|line| line == "clockid: 0"));
     let address = host.ip_json("-4 addr show dev up2")[0]["addr_info"][0]["local"].clone();
     assert_eq!(run.env("DHCP_ADDRESS"), address.as_str().unwrap());
     for (variable, value) in [

@@ -15,7 +15,7 @@ const FAULTS: [(&str, &str, &[&str]); 16] = [
     ("routing:\n  table_base: 200\n  rule_priority: 99999\n", "3:18", &["99999", "32762"]),
     ("routing:\n  fallback: mian\n", "2:13", &["mian", "main"]),
     ("routing:\n  gateways: { eth1: [192.0.2.300] }\n", "2:22", &["192.0.2.300"]),
-    ("routing:\n  policy_rules: [\"this-name-is-too-long\"]\n", "2:18", &["this-name-is-too-long"]),
+    ("routing:\n  policy_rules: [\"eth/1\"]\n", "2:18", &["eth/1"]),
     ("scripts:\n  timeout: soon\n", "2:12", &["soon"]),
     ("scripts:\n  max_parallel: 0\n", "2:17", &["max_parallel"]),
     ("api: { enabled: perhaps }\n", "1:17", &["perhaps", "true or false"]),

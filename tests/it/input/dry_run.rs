@@ -50,7 +50,7 @@ fn input_a_dry_run_stands_beside_a_daemon() {
     host.write("/tmp/next.yaml", "system: { backend: kernel }\nrouting: { policy_rules: [] }\n", 0o644);
     let mut rehearsal = host.launch_with("--dry-run --config /tmp/next.yaml");
     rehearsal.await_ready();
-    rehearsal.await_log(&["dry run", "deletion of rule from 198.51.100.2"]);
+    rehearsal.await_log(&["dry run", "delete rule from 198.51.100.2 lookup 207"]);
     assert_eq!(rehearsal.stop().status, 0);
     assert_eq!(host.ours(), eth1_complete().into_iter().collect(), "all of it stands");
     assert_eq!(daemon.stop().status, 0);

@@ -27,7 +27,7 @@ fn input_reload_takes_up_new_policy_rules() {
     daemon.signal("HUP");
     let mut both = eth1_complete();
     both.extend(rules("192.0.2.2", 206));
-    both.push("table 206: default via 192.0.2.1 dev eth0".to_owned());
+    both.push("table 206: default via 192.0.2.1 dev eth0 metric 100".to_owned());
     both.push("table 206: 192.0.2.0/24 dev eth0".to_owned());
     host.await_ours("eth0 as well", &both);
     host.config("system: { backend: kernel }\nrouting: { policy_rules: [eth1], table_base: 1000 }\n");

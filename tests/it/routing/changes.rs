@@ -29,7 +29,7 @@ impl Lookups {
 }
 
 fn default_by(host: &Host, gateway: &str) -> bool {
-    host.ours().contains(&format!("table 207: default via {gateway} dev eth1"))
+    host.ours().contains(&format!("table 207: default via {gateway} dev eth1 metric 200"))
 }
 
 #[test]

@@ -25,14 +25,24 @@ fn machine(host: &Host) -> BTreeSet<String> {
     for n in 20..26 {
         host.ip(&format!("addr add 172.{n}.0.1/16 dev docker0"));
     }
-    host.ip("addr add 2001:db8:1::2/64 dev eth1 nodad");
-    host.ip("route add default via 2001:db8:1::1 dev eth1");
+    // What has a gateway is asked for by itself, after what has none.
+    host.ip("route add 10.244.0.0/24 via 172.20.0.9 dev docker0");
+    host.ip("-6 addr add 2001:db8:d::1/64 dev docker0 nodad");
+    host.ip("-6 route add 2001:db8:d1::/64 via 2001:db8:d::9 dev docker0");
+    for (link, net, metric) in [("eth0", 0, 100), ("eth1", 1, 200)] {
+        host.ip(&format!("addr add 2001:db8:{net}::2/64 dev {link} nodad"));
+        host.ip(&format!("route add default via 2001:db8:{net}::1 dev {link} metric {metric}"));
+        // And what other links have as well, for the sake of the links to leave out.
+        let gateway = if net == 0 { "192.0.2.9" } else { "198.51.100.9" };
+        host.ip(&format!("route add 10.50.0.0/16 via {gateway} dev {link} metric {metric}"));
+        host.ip(&format!("-6 route add 2001:db8:50::/48 via 2001:db8:{net}::9 dev {link} metric {metric}"));
+    }
     // What a clean start makes of it is what every start has to make of it.
     let daemon = host.start_daemon();
     let desired = host.ours();
     let rules = desired.iter().filter(|line| line.starts_with("3200")).count();
-    assert_eq!(rules, 18, "nine addresses, two rules each: {desired:#?}");
-    assert!(desired.len() > 18 + 5, "{desired:#?}");
+    assert_eq!(rules, 20, "ten addresses, two rules each: {desired:#?}");
+    assert!(desired.len() > 20 + 5, "{desired:#?}");
     assert_eq!(daemon.stop().status, 0);
     desired
 }

@@ -42,6 +42,7 @@ fn routing_with_a_full_table_is_kept_right() {
     let eth2: BTreeSet<String> = eth1
         .iter()
         .map(|line| line.replace("198.51.100.", "203.0.113.").replace("207", "208").replace("eth1", "eth2"))
+        .map(|line| line.replace("metric 200", "metric 300"))
         .collect();
     let both: BTreeSet<String> = eth1.union(&eth2).cloned().collect();
     let await_these = |what: &str, expected: &BTreeSet<String>| {
@@ -101,13 +102,17 @@ fn routing_with_a_full_table_by_its_own_uplink_costs_the_helper_no_memory() {
     assert_eq!(output.status, 0, "{}", output.stderr);
     let daemon = host.start_daemon();
 
+    // Too many to copy: main is asked first, for all but its defaults.
     let mut expected: BTreeSet<String> = eth1_complete().into_iter().collect();
-    expected.insert("table 207: 172.17.0.0/16 dev br0".to_owned());
+    expected.remove("table 207: 198.51.100.0/24 dev eth1");
+    expected.insert("32001: from 198.51.100.2 lookup main suppress_prefixlength 7".to_owned());
     let standing = || -> BTreeSet<String> {
         ours(&host, &[207]).into_iter().map(|line| line.replace(" linkdown", "")).collect()
     };
     let explain = || format!("{expected:#?}\n{:#?}\n{}", standing(), host.log());
     wait_for("the table is complete", explain, || standing() == expected);
+    daemon.await_log(&["WARN", "eth1 ipv4: main has more than 4096 routes to copy", "routing.limits.copies"]);
+    assert_eq!(host.route_get("172.17.0.9 from 198.51.100.2"), "br0");
     let pid = daemon.child("netevd-priv").expect("it runs");
     let status = host.read(&format!("/proc/{pid}/status"));
     let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a line of status");

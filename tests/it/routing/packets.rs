@@ -30,7 +30,7 @@ impl Sniffer {
 }
 
 /// Three questions from a namespace; true when all three were answered.
-fn ping(host: &Host, namespace: &str, source: &str, destination: &str) -> bool {
+pub(super) fn ping(host: &Host, namespace: &str, source: &str, destination: &str) -> bool {
     let netns = format!("--net=/run/netns/{namespace}");
     let command =
         ["nsenter", &netns, "ping", "-q", "-c", "3", "-i", "0.2", "-W", "1", "-I", source, destination];
@@ -38,7 +38,7 @@ fn ping(host: &Host, namespace: &str, source: &str, destination: &str) -> bool {
 }
 
 /// Pings, and asserts that three answers left by `link` and none by another.
-fn answered_by(host: &Host, link: &str, namespace: &str, source: &str, destination: &str) {
+pub(super) fn answered_by(host: &Host, link: &str, namespace: &str, source: &str, destination: &str) {
     let sniffer = Sniffer::start(host);
     assert!(ping(host, namespace, source, destination), "3 of 3 from {source} to {destination}");
     let packets = sniffer.finish();
@@ -92,7 +92,7 @@ fn routing_12_two_interfaces_in_one_subnet_answer_by_the_right_one() {
     let _daemon = host.start_daemon();
     let mut expected = rules("192.0.2.3", 207);
     expected.extend(
-        ["default via 192.0.2.1 dev eth1", "192.0.2.0/24 dev eth1", "172.17.0.0/16 dev docker0"]
+        ["default via 192.0.2.1 dev eth1 metric 200", "192.0.2.0/24 dev eth1", "172.17.0.0/16 dev docker0"]
             .map(|route| format!("table 207: {route}")),
     );
     host.await_ours("eth1 is complete", &expected);
@@ -123,7 +123,7 @@ fn two_subnets(host: &Host) {
 fn two_subnets_complete() -> Vec<String> {
     let mut expected = rules("10.0.2.5", 207);
     expected.extend(
-        ["default via 10.0.2.1 dev eth1", "10.0.2.0/24 dev eth1", "172.17.0.0/16 dev docker0"]
+        ["default via 10.0.2.1 dev eth1 metric 200", "10.0.2.0/24 dev eth1", "172.17.0.0/16 dev docker0"]
             .map(|route| format!("table 207: {route}")),
     );
     expected
@@ -149,20 +149,27 @@ fn routing_12_pods_routes_are_followed() {
     host.await_ours("eth1 is complete", &two_subnets_complete());
 
     host.ip("route add 10.244.1.0/24 via 172.17.0.9 dev docker0 protocol static");
-    // None of these is a local network: another protocol, by an uplink, no unicast route.
     host.ip("route add 10.244.2.0/24 via 172.17.0.9 dev docker0 protocol bird");
-    host.ip("route add 10.244.3.0/24 via 10.0.1.77 dev eth0");
     host.ip("route add blackhole 10.244.4.0/24");
+    // Leaves through another uplink: eth1's gateway is asked.
+    host.ip("route add 10.244.3.0/24 via 10.0.1.77 dev eth0");
     let mut expected = two_subnets_complete();
-    expected.push("table 207: 10.244.1.0/24 via 172.17.0.9 dev docker0".to_owned());
-    host.await_ours("the pods' route is copied", &expected);
+    expected.extend(
+        [
+            "10.244.2.0/24 via 172.17.0.9 dev docker0",
+            "blackhole 10.244.4.0/24",
+            "10.244.1.0/24 via 172.17.0.9 dev docker0",
+        ]
+        .map(|route| format!("table 207: {route}")),
+    );
+    host.await_ours("the pods' routes are copied", &expected);
 
     host.ip("route change 10.244.1.0/24 via 172.17.0.10 dev docker0 protocol static");
     *expected.last_mut().unwrap() = "table 207: 10.244.1.0/24 via 172.17.0.10 dev docker0".to_owned();
     host.await_ours("its new way is copied", &expected);
 
-    host.ip("route del 10.244.1.0/24");
-    host.await_ours("it went", &two_subnets_complete());
+    host.ip("route del 10.244.1.0/24; ip route del 10.244.2.0/24; ip route del blackhole 10.244.4.0/24");
+    host.await_ours("they went", &two_subnets_complete());
     host.ip("link del docker0");
     wait_for(
         "docker0's own network went",

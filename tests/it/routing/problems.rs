@@ -130,12 +130,11 @@ fn routing_13_listed_names_for_which_nothing_can_be_done_are_named() {
     host.two_uplinks();
     host.veth("eth2", 8);
     host.sh("ip link add br0 type bridge; ip link set br0 up; ip link set eth2 master br0
-             ip -6 addr add 2001:db8:b::2/64 dev eth1 nodad; ip link property add dev eth0 altname enp3s0");
-    host.config("system: { backend: kernel }\nrouting: { policy_rules: [eth1, eth2, eth11, enp3s0, lo] }\n");
+             ip -6 addr add 2001:db8:b::2/64 dev eth1 nodad");
+    host.config("system: { backend: kernel }\nrouting: { policy_rules: [eth1, eth2, eth11, lo] }\n");
     let daemon = host.start_daemon();
     let parts = [
         "lists eth11, and there is no such link",
-        "lists enp3s0, which is another name of eth0: write eth0",
         "lists lo, the loopback link",
         "lists eth2, a port of br0",
         "eth1 ipv6: 2001:db8:b::2 has no gateway",
@@ -150,11 +149,33 @@ fn routing_13_listed_names_for_which_nothing_can_be_done_are_named() {
     host.ip("link set eth2 nomaster");
     host.ip("-6 addr del 2001:db8:b::2/64 dev eth1");
     host.veth("eth11", 9);
-    await_problems(&host, &parts[1..3]);
-    daemon.await_log(&["INFO", "no longer", parts[4]]);
+    await_problems(&host, &parts[1..2]);
+    daemon.await_log(&["INFO", "no longer", parts[3]]);
     // A pattern is nobody's word that each of its links is an uplink.
     host.ip("-6 addr add 2001:db8:b::2/64 dev eth1 nodad");
     host.config("system: { backend: kernel }\nrouting: { policy_rules: [\"eth[1-9]\", \"wg*\"] }\n");
     host.sh("/opt/netevd/netevd reload");
     await_problems(&host, &[]);
+}
+
+#[test]
+fn routing_13_every_problem_is_counted_in_the_metrics_and_shown_by_the_api() {
+    let name = "routing_13_every_problem_is_counted_in_the_metrics_and_shown_by_the_api";
+    let Some(host) = Host::new(name) else { return };
+    host.two_uplinks();
+    host.config("system: { backend: kernel }\nrouting: { policy_rules: [eth1, eth11] }\n");
+    let _daemon = host.start_daemon();
+    host.await_ours("eth1 is complete", &eth1_complete());
+    await_problems(&host, &["lists eth11, and there is no such link"]);
+    let counted = |kind: &str| {
+        let series = format!("netevd_problems{{kind=\"{kind}\"}}");
+        let text = host.ask("GET", "/metrics", "").text();
+        let line = text.lines().find_map(|line| line.strip_prefix(&format!("{series} ")).map(str::to_owned));
+        line.unwrap_or_else(|| panic!("{series} is not in {text}"))
+    };
+    assert_eq!(["routing", "listener", "helper"].map(counted), ["1", "0", "0"]);
+    host.ip("route add default dev eth0 table 52");
+    host.ip("rule add priority 5270 lookup 52");
+    await_problems(&host, &["lists eth11", "rule 5270 (from all lookup 52)"]);
+    assert_eq!(counted("routing"), "2");
 }

@@ -175,6 +175,6 @@ fn scripts_the_worker_waits_by_a_clock_that_goes_on_in_suspend() {
     let worker = daemon.child("netevd-worker").unwrap();
     // Its alarm is on CLOCK_BOOTTIME, which is 7 (proc_pid_fdinfo(5)).
     let clocks = || host.sh(&format!("cat /proc/{worker}/fdinfo/* 2>/dev/null | grep ^clockid || true"));
-    wait_for("the alarm", &clocks, || clocks().lines().any(|line| line == "clockid: 7"));
+    wait_for("the alarm", clocks, || clocks().lines().any(|line| line == "clockid: 7"));
     assert!(!clocks().contains("clockid: 1\n"), "{}", clocks());
 }

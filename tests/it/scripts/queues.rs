@@ -228,7 +228,7 @@ fn scripts_a_link_gets_its_turn_before_the_second_scripts_of_others() {
     host.ip_batch("link add s2 type bridge\nlink add s3 type bridge\n", false);
     let problem = "links wait for one of the 3 processes that scripts.max_parallel permits";
     let status = || host.sh("/opt/netevd/netevd status 2>&1 || true");
-    wait_for("the problem", &status, || status().contains(problem));
+    wait_for("the problem", status, || status().contains(problem));
     assert!(status().contains(&format!("2 {problem}")), "{}", status());
     // One place after the other gets free: links that have had no script go first.
     let next = |over: &str, expected: &str| {
@@ -246,6 +246,6 @@ fn scripts_a_link_gets_its_turn_before_the_second_scripts_of_others() {
     next("s2.10", "eth0 20");
     host.sh("touch /out/all");
     wait_for("all of them", || host.log(), || order().len() == 24);
-    wait_for("no problem", &status, || !status().contains(problem));
+    wait_for("no problem", status, || !status().contains(problem));
     wait_for("the line", || host.log(), || host.log().contains("links waited for one of the 3 processes"));
 }

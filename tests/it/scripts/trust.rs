@@ -45,16 +45,18 @@ const FAULTS: [Fault; 9] = [
         cure: "mv ",
     },
     Fault {
-        made: "mv /etc/netevd/configured.d/50-bad /out/; ln -s /out/50-bad /etc/netevd/configured.d/50-bad",
-        component: "/etc/netevd/configured.d/50-bad",
-        found: "symbolic link to /out/50-bad",
-        cure: "readlink -f",
+        made: "rm -rf /srv/bad; mkdir -m 777 /srv/bad; mv /etc/netevd/configured.d/50-bad /srv/bad/; \
+               ln -s /srv/bad/50-bad /etc/netevd/configured.d/50-bad",
+        component: "/srv/bad",
+        found: "writable by group and others",
+        cure: "chmod go-w /srv/bad",
     },
     Fault {
-        made: "mv /etc/netevd/configured.d /out/; ln -s /out/configured.d /etc/netevd/configured.d",
-        component: "/etc/netevd/configured.d",
-        found: "symbolic link to /out/configured.d",
-        cure: "readlink -f",
+        made: "rm -rf /srv/bad; mkdir -m 777 /srv/bad; mv /etc/netevd/configured.d /srv/bad/; \
+               ln -s /srv/bad/configured.d /etc/netevd/configured.d",
+        component: "/srv/bad",
+        found: "writable by group and others",
+        cure: "chmod go-w /srv/bad",
     },
     Fault {
         made: "chmod 777 /etc/netevd/configured.d",
@@ -154,4 +156,72 @@ fn scripts_run_once_mended_without_a_restart() {
     let said =
         daemon.log().lines().filter(|line| line.contains("50-script") && line.contains("writable")).count();
     assert_eq!(said, 1, "said once, not at every event:\n{}", daemon.log());
+}
+
+#[test]
+fn scripts_links_and_access_lists_of_root_count() {
+    let Some(host) = machine("scripts_links_and_access_lists_of_root_count") else { return };
+    // As stow and NixOS do: a file and a directory by links, through a store that a group may write to.
+    host.write("/srv/store/one", &recorder(""), 0o755);
+    host.write("/srv/store/two/20-two", &recorder(""), 0o755);
+    host.sh("chmod 1775 /srv/store; chgrp 970 /srv/store; mkdir -p /etc/netevd/mtu.d; \
+             ln -s ../../../srv/store/one /etc/netevd/mtu.d/10-one; ln -s /srv/store/two /usr/lib/netevd/mtu.d");
+    // Of nobody but root and the one that its access list names.
+    host.write("/etc/netevd/mtu.d/30-list", &recorder(""), 0o750);
+    host.write("/etc/netevd/mtu.d/40-not-listed", &recorder(""), 0o750);
+    host.sh("python3 -c '
+import os, struct
+entries = [(1, 7, 2**32 - 1), (2, 5, 970), (4, 5, 2**32 - 1), (16, 5, 2**32 - 1), (32, 0, 2**32 - 1)]
+value = struct.pack(\"<I\", 2) + b\"\".join(struct.pack(\"<HHI\", *entry) for entry in entries)
+os.setxattr(\"/etc/netevd/mtu.d/30-list\", \"system.posix_acl_access\", value)
+'");
+    host.recorder("mtu", "50-last", "");
+    let daemon = host.start_daemon();
+    host.ip("link set eth1 mtu 1400");
+    let records = host.await_records("the last", |records| records.iter().any(|r| r.name() == "50-last"));
+    let names: Vec<&str> = records.iter().map(Record::name).collect();
+    assert_eq!(names, ["10-one", "20-two", "30-list", "50-last"]);
+    daemon.await_log(&["WARN", "40-not-listed", "is not executable by uid 970"]);
+    // A link of somebody else's is none of root's.
+    host.sh("chown -h nobody /etc/netevd/mtu.d/10-one");
+    host.ip("link set eth1 mtu 1401");
+    daemon.await_log(&["WARN", "10-one", "is owned by uid 65534", "chown -h root"]);
+}
+
+#[test]
+fn scripts_what_cannot_be_executed_is_shown_before_an_event() {
+    let Some(host) = machine("scripts_what_cannot_be_executed_is_shown_before_an_event") else { return };
+    host.write("/etc/netevd/mtu.d/10-empty", "", 0o755);
+    host.write("/etc/netevd/mtu.d/20-windows", "#!/bin/sh\r\n:\r\n", 0o755);
+    host.write("/etc/netevd/mtu.d/30-missing", "#!/nonexistent/sh\n", 0o755);
+    host.write("/etc/netevd/mtu.d/40.disabled", &recorder(""), 0o755);
+    host.sh("mkdir -p /usr/local/lib/netevd; mount -t tmpfs -o noexec,mode=755 x /usr/local/lib/netevd");
+    host.write("/usr/local/lib/netevd/mtu.d/50-noexec", &recorder(""), 0o755);
+    let listed = host.run(&["/opt/netevd/netevd", "list", "scripts"]).stdout;
+    for part in [
+        "10-empty",
+        "is empty",
+        "carriage return",
+        "interpreter /nonexistent/sh is not there",
+        "mounted noexec",
+        "switched off by its name",
+    ] {
+        assert!(listed.contains(part), "{part}: {listed}");
+    }
+    let daemon = host.start_daemon();
+    host.ip("link set eth1 mtu 1400");
+    daemon.await_log(&["20-windows", "its first line ends in a carriage return"]);
+    // And the command that it names helps.
+    host.sh("sed -i 's/\\r$//' /etc/netevd/mtu.d/20-windows");
+    host.ip("link set eth1 mtu 1401");
+    daemon.await_log(&["exit status 0", "20-windows"]);
+
+    // A directory that only root may search: the command names the one that is closed.
+    host.write("/usr/lib/netevd/mtu.d/60-late", &recorder(""), 0o755);
+    host.sh("chmod 700 /usr/lib/netevd");
+    host.ip("link set eth1 mtu 1402");
+    daemon.await_log(&["WARN", "to fix it: chmod a+rx /usr/lib/netevd "]);
+    host.sh("chmod a+rx /usr/lib/netevd");
+    host.ip("link set eth1 mtu 1403");
+    host.await_run("mtu", "eth1");
 }

@@ -111,7 +111,7 @@ fn storm_a_thousand_addresses_at_start_and_gone_with_their_interface() {
     host.ip("route add default via 10.5.200.1 dev eth1 metric 200");
     let mut again = rules("10.5.0.1", 209);
     again.push("table 209: 10.5.0.0/16 dev eth1".to_owned());
-    again.push("table 209: default via 10.5.200.1 dev eth1".to_owned());
+    again.push("table 209: default via 10.5.200.1 dev eth1 metric 200".to_owned());
     host.await_ours("its table is another", &again);
     agrees(&host);
     assert_eq!(daemon.stop().status, 0);

@@ -225,7 +225,7 @@ pub(super) const CAPS: [Cap; 35] = {
         (
             "the helper's answers from the kernel",
             Bytes,
-            "RECEIVE_BUFFER",
+            "BUFFER",
             "netevd-priv/src/netlink.rs",
             "the question is repeated, and then the request fails",
         ),

@@ -33,7 +33,7 @@ confined() {
         # SECCOMP_MODE_FILTER
         same "$name: seccomp mode" 2 "$(field "$pid" Seccomp)"
     done
-    same "the helper has five descriptors at most" 5 \
+    same "the helper has six descriptors at most" 6 \
         "$(awk '/^Max open files/ { print $4 }' "/proc/$helper/limits")"
     landlock
 }

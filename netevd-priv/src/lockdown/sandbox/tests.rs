@@ -25,12 +25,16 @@ const ANONYMOUS: c_long = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as c_long;
 type Attempt = (c_long, [c_long; 6], bool);
 
 #[rustfmt::skip]
-const ATTEMPTS: [Attempt; 41] = [
+const ATTEMPTS: [Attempt; 46] = [
     // On descriptors that are not there, or memory that is not: only the filter can end it.
+    (libc::SYS_ppoll,         [0, 0, ADDRESS, 0, 0, 0], true),
+    (libc::SYS_ppoll,         [0, 0, ADDRESS, ADDRESS, 8, 0], false),
     (libc::SYS_recvmsg,       [3, 0, 0, 0, 0, 0], true),
     (libc::SYS_recvmsg,       [4, 0, 0, 0, 0, 0], false),
     (libc::SYS_recvmsg,       [0, 0, 0, 0, 0, 0], false),
     (libc::SYS_recvfrom,      [4, 0, 0, 0, 0, 0], true),
+    (libc::SYS_recvfrom,      [5, 0, 0, 0, 0, 0], true),
+    (libc::SYS_recvfrom,      [6, 0, 0, 0, 0, 0], false),
     (libc::SYS_recvfrom,      [3, 0, 0, 0, 0, 0], false),
     (libc::SYS_recvfrom,      [4, 0, 0, 0, ADDRESS, ADDRESS], false),
     (libc::SYS_sendto,        [3, 0, 0, 0, 0, 0], true),
@@ -47,6 +51,7 @@ const ATTEMPTS: [Attempt; 41] = [
     (libc::SYS_mmap,          [0, 4096, READ | WRITE, PRIVATE, 0, 0], false),
     (libc::SYS_mprotect,      [ADDRESS, 4096, READ | EXECUTE, 0, 0, 0], false),
     (libc::SYS_clock_gettime, [libc::CLOCK_MONOTONIC as c_long, 0, 0, 0, 0, 0], true),
+    (libc::SYS_clock_gettime, [libc::CLOCK_PROCESS_CPUTIME_ID as c_long, 0, 0, 0, 0, 0], true),
     (libc::SYS_clock_gettime, [libc::CLOCK_REALTIME as c_long, 0, 0, 0, 0, 0], false),
     (libc::SYS_read,          [0, 0, 0, 0, 0, 0], false),
     (libc::SYS_openat,        [libc::AT_FDCWD as c_long, ADDRESS, 0, 0, 0, 0], false),

@@ -1,10 +1,10 @@
 //! A channel that is closed, half closed, or never read.
 
-use super::{Target, legal};
-use crate::world::{Helper, add_rule, received};
+use super::{Target, legal, nothing};
+use crate::world::{Helper, add_rules, del_rules, received};
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, Shutdown, send, shutdown};
-use protocol::{Reply, Request, Selector, encode_request};
+use protocol::{Reply, Request, encode_request};
 
 /// Sends without waiting; false when there is no room (the helper does not read).
 fn pushed(helper: &Helper, frame: &[u8]) -> bool {
@@ -19,12 +19,12 @@ fn pushed(helper: &Helper, frame: &[u8]) -> bool {
 #[test]
 fn closed_behind_a_request_it_is_done_or_not() {
     let Some(mut target) = Target::new() else { return };
-    let purge = Request::Purge { ifindex: target.eth1 };
-    for request in legal(target.eth1).into_iter().chain([purge.clone()]) {
+    let delete = del_rules(target.eth1, &["10.0.2.5"]);
+    for request in legal(target.eth1).into_iter().chain([delete.clone()]) {
         let ours = target.serve();
         for first in [&[][..], &[Request::SyncBegin]] {
-            // Purge is no request of a synchronisation.
-            if request == purge && !first.is_empty() {
+            // A deletion is no request of a synchronisation.
+            if request == delete && !first.is_empty() {
                 continue;
             }
             let mut helper = target.helper();
@@ -35,7 +35,8 @@ fn closed_behind_a_request_it_is_done_or_not() {
             assert_eq!((end.status, end.log.as_str()), (0, ""), "{request:?}");
             let after = target.ours("closed behind a request");
             // Everything of it stands already, so an addition changes nothing.
-            assert!(after == ours || (request == purge && after.is_empty()), "{request:?}: {after:?}");
+            let deleted = request == delete && after.len() + 2 == ours.len();
+            assert!(after == ours || deleted, "{request:?}: {after:?}");
         }
     }
 }
@@ -46,14 +47,15 @@ fn half_closed_it_answers_what_was_asked_and_goes() {
     let ours = target.serve();
     // Nothing more will be asked: it answers, and ends.
     let mut helper = target.helper();
-    helper.say(&encode_request(&Request::Ping));
+    let asked = nothing(target.eth1);
+    helper.say(&encode_request(&asked));
     shutdown(helper.channel(), Shutdown::Write).expect("shut");
-    assert_eq!(helper.reply(&Request::Ping), Reply::Ok);
+    assert_eq!(helper.reply(&asked), Reply::Absent);
     assert_eq!(helper.wait().status, 0);
     // No answer will be read: the next one tells it so.
     let mut helper = target.helper();
     shutdown(helper.channel(), Shutdown::Read).expect("shut");
-    helper.say(&encode_request(&Request::Ping));
+    helper.say(&encode_request(&asked));
     let end = helper.wait();
     assert_eq!((end.status, end.log.as_str()), (0, ""));
     let helper = target.helper();
@@ -68,7 +70,7 @@ fn a_worker_that_never_reads_stops_its_own_helper_alone() {
     let Some(mut target) = Target::new() else { return };
     let ours = target.serve();
     let helper = target.helper();
-    let frame = encode_request(&add_rule(target.eth1, Selector::From, "10.0.2.5"));
+    let frame = encode_request(&add_rules(target.eth1, &["10.0.2.5"]));
     let mut sent = 0u32;
     // Until neither direction has room; a helper that reads on would let this go on for ever.
     let mut refused = 0;
@@ -84,7 +86,7 @@ fn a_worker_that_never_reads_stops_its_own_helper_alone() {
     }
     // It is blocked in its answer; another helper serves meanwhile.
     let mut other = target.helper();
-    assert_eq!(other.ask(Request::Ping), Reply::Ok);
+    assert_eq!(other.ask(nothing(target.eth1)), Reply::Absent);
     assert_eq!(other.end().status, 0);
     let end = helper.end();
     assert_eq!((end.status, end.log.as_str()), (0, ""));
@@ -95,12 +97,13 @@ fn a_worker_that_never_reads_stops_its_own_helper_alone() {
 #[test]
 fn answers_come_in_order_to_requests_made_in_advance() {
     let Some(mut target) = Target::new() else { return };
-    let ours = target.serve();
+    target.serve();
     let mut helper = target.helper();
     let script = [Request::SyncBegin].into_iter().chain(legal(target.eth1)).chain([
         Request::SyncEnd,
-        Request::Ping,
-        Request::Purge { ifindex: target.eth1 },
+        nothing(target.eth1),
+        Request::SyncBegin,
+        Request::SyncEnd,
     ]);
     let script: Vec<_> = script.collect();
     for request in &script {
@@ -109,7 +112,11 @@ fn answers_come_in_order_to_requests_made_in_advance() {
     // The last is out of state: what was asked before it is still answered.
     helper.say(&encode_request(&Request::SyncEnd));
     for (number, request) in script.iter().enumerate() {
-        let expected = if (1..=ours.len() + 1).contains(&number) { Reply::Exists } else { Reply::Ok };
+        let expected = match number {
+            1..=6 => Reply::Exists,
+            8 => Reply::Absent,
+            _ => Reply::Ok,
+        };
         assert_eq!(helper.reply(request), expected, "{request:?}");
     }
     assert!(matches!(received(helper.channel(), &mut [0; 300]), Ok(0) | Err(Errno::ECONNRESET)));

@@ -1,10 +1,11 @@
 //! Frames that are no requests: each ends the helper, and changes nothing.
 
 use super::{Target, each_kind, legal};
+use crate::ours::Ours;
 use crate::random::Random;
-use crate::world::{Helper, add_rule};
+use crate::world::{Helper, add_rules, copy};
 use nix::sys::socket::{ControlMessage, MsgFlags, UnixCredentials, sendmsg, setsockopt, sockopt};
-use protocol::{MAX_FRAME, Reply, Request, Selector, decode_request, encode_request};
+use protocol::{MAX_FRAME, Reply, Request, decode_request, encode_request};
 use std::collections::BTreeSet;
 use std::io::IoSlice;
 use std::os::fd::AsRawFd;
@@ -33,10 +34,9 @@ fn each_ends(target: &mut Target, frames: &[Vec<u8>]) {
 fn the_log_says_what_was_wrong() {
     let Some(mut target) = Target::new() else { return };
     let ours = target.serve();
-    let good = encode_request(&add_rule(target.eth1, Selector::From, "10.0.2.5"));
-    let destination = "10.0.2.0/24".parse().expect("a prefix");
-    let mut host_bits = encode_request(&Request::AddLocal { ifindex: target.eth1, destination });
-    let last = host_bits.len() - 2;
+    let good = encode_request(&add_rules(target.eth1, &["10.0.2.5"]));
+    let mut host_bits = encode_request(&copy(target.eth1, &["10.0.2.0/23"]));
+    let last = host_bits.len() - 1;
     host_bits[last] = 1;
     let long = [&good[..], &[0]].concat();
     let frames: [(&[u8], &str); 6] = [
@@ -45,7 +45,7 @@ fn the_log_says_what_was_wrong() {
         (&[0xff; 4], "malformed"),
         (&host_bits, "malformed"),
         (&[0; MAX_FRAME], "trailing"),
-        (&[0; MAX_FRAME + 1], "more than 256"),
+        (&[0; MAX_FRAME + 1], "more than 2048"),
     ];
     for (frame, words) in frames {
         let mut helper = target.helper();
@@ -63,7 +63,7 @@ fn garbage_of_every_length_ends_it() {
     for round in 0..600 {
         let mut frame = random.bytes(4 + round % 40);
         frame[1..4].fill(0);
-        frame[0] %= 11;
+        frame[0] %= 9;
         frames.push(frame);
     }
     // What is a request by chance is none of this test's (`SyncBegin` is four bytes).
@@ -81,7 +81,7 @@ fn every_truncation_and_every_byte_too_many_ends_it() {
         frames.extend((1..frame.len()).map(|length| frame[..length].to_vec()));
         // A request behind a request is a byte too many as well.
         frames.push([&frame[..], &frame[..]].concat());
-        for length in [frame.len() + 1, MAX_FRAME, MAX_FRAME + 1, 4096, 100_000] {
+        for length in [frame.len() + 1, MAX_FRAME, MAX_FRAME + 1, 8192, 100_000] {
             frames.push([&frame[..], &vec![0; length - frame.len()]].concat());
         }
     }
@@ -110,7 +110,7 @@ fn every_turned_bit_ends_it_or_is_another_request() {
             }
         }
     }
-    assert!(broken.len() > 300 && others.len() > 1000, "{} {}", broken.len(), others.len());
+    assert!(broken.len() > 300 && others.len() > 800, "{} {}", broken.len(), others.len());
     // One helper answers them all; those that it may not answer in its state stand in states.rs.
     let mut helper = target.helper();
     let served = |r: &Request| !matches!(r, Request::Hello { .. } | Request::SyncBegin | Request::SyncEnd);
@@ -118,8 +118,13 @@ fn every_turned_bit_ends_it_or_is_another_request() {
         helper.ask(other);
     }
     assert_eq!(helper.end().status, 0);
-    // Deletions, of addresses a bit aside, have met nothing; but Purge of eth1 is a bit aside.
-    assert!(target.ours("requests a bit aside").is_subset(&ours));
+    // All that is a bit aside of what may be asked is another copy, or a deletion, or main in front.
+    let after = target.ours("requests a bit aside");
+    let aside = |object: &Ours| match object {
+        Ours::Route(route) => route.table == 241,
+        Ours::Rule(rule) => rule.priority == 32_001 && rule.table == 254,
+    };
+    assert!(after.difference(&ours).all(aside), "{after:?}");
     let broken: Vec<_> = broken.into_iter().collect();
     let mut target = Target::new().expect("there was one");
     each_ends(&mut target, &broken);
@@ -141,7 +146,7 @@ fn an_empty_frame_reads_as_the_end() {
 fn what_is_sent_along_ends_it() {
     let Some(mut target) = Target::new() else { return };
     let ours = target.serve();
-    let request = encode_request(&add_rule(target.eth1, Selector::From, "10.0.2.5"));
+    let request = encode_request(&add_rules(target.eth1, &["10.0.2.5"]));
     let hello = encode_request(&each_kind(target.eth1)[0]);
     let file = std::fs::File::open("/dev/null").expect("/dev/null");
     // SCM_MAX_FD
@@ -157,7 +162,7 @@ fn what_is_sent_along_ends_it() {
     // The helper asks for no credentials, so the kernel keeps them to itself: the frame counts.
     let mut helper = target.helper();
     send_along(&helper, &request, &ControlMessage::ScmCredentials(&own));
-    let reply = helper.reply(&add_rule(target.eth1, Selector::From, "10.0.2.5"));
+    let reply = helper.reply(&add_rules(target.eth1, &["10.0.2.5"]));
     assert_eq!(reply, Reply::Exists);
     assert_eq!(helper.end().status, 0);
     // On a channel that passes them they end it: an option of the socket is the receiver's own,

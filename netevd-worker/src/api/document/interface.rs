@@ -116,9 +116,12 @@ pub struct GatewayDocument {
     pub family: String,
     /// Its address; null for a default route straight out (point to point).
     pub address: Option<IpAddr>,
-    /// Where it came from: `configuration` (routing.gateways), `kernel` (a default route), `manager`,
-    /// `lease`.
+    /// Where it came from: `configuration` (routing.gateways), `kernel` (a default route of main), `table` (one of
+    /// another table, to which a rule of another program leads), `manager`, `lease`, `neighbour` (the only next hop
+    /// towards its own subnets), `point-to-point` (it needs none).
     pub source: String,
+    /// With `table`: which.
+    pub table: Option<u32>,
 }
 
 /// A link's queue.

@@ -9,7 +9,7 @@ use super::query::{Parameters, bad, digits, shown};
 use super::seats::KIB;
 use crate::api::ask::{Ask, EventQuery, Since};
 use crate::api::document::{
-    Check, Events, InterfaceDetail, InterfaceDocument, Interfaces, Scripts, StatisticsDocument,
+    Check, Events, InterfaceDetail, InterfaceDocument, Interfaces, Scripts, StatisticsDocument, Status,
 };
 use crate::api::seen;
 use crate::dispatch::{ScriptRoots, on_thread, survey};
@@ -41,15 +41,45 @@ type FromPath = Result<Path<String>, PathRejection>;
 /// `GET /api/v1/status`
 pub(super) async fn status(State(context): State<Arc<Context>>, uri: Uri) -> Answer {
     Parameters::of(&uri, &[])?;
-    let mut status = context.ask(Ask::Status).await?;
+    let mut status = status_of(&context).await?;
     let (rules, routes) = ours(&context).await?;
     (status.rules_managed, status.routes_managed) = (rules, routes.count());
+    document(&status)
+}
+
+/// What the event loop says, and the listeners.
+async fn status_of(context: &Context) -> Result<Status, Refusal> {
+    let mut status = context.ask(Ask::Status).await?;
     status.listeners = context.listeners.borrow().clone();
     status.problems.extend(status.listeners.iter().filter_map(|listener| listener.error.clone()));
     if !status.problems.is_empty() {
         "degraded".clone_into(&mut status.status);
     }
-    document(&status)
+    Ok(status)
+}
+
+/// What problems are about: their first words, and the label's value.
+const PROBLEMS: [(&str, &str); 7] = [
+    ("netlink", "netlink"),
+    ("bus", "bus"),
+    ("configuration", "configuration"),
+    ("backend", "backend"),
+    ("helper", "helper"),
+    ("routing", "routing"),
+    ("audit log", "audit"),
+];
+/// Those of a listener begin with its address.
+const OF_LISTENERS: &str = "listener";
+
+/// How many problems there are of each kind.
+fn by_kind(problems: &[String]) -> Vec<(&'static str, u64)> {
+    let kind = |text: &String| {
+        let first = text.split_once(": ").map_or("", |(first, _)| first);
+        PROBLEMS.iter().find(|(words, _)| *words == first).map_or(OF_LISTENERS, |(_, kind)| kind)
+    };
+    let count = |wanted| problems.iter().map(kind).filter(|kind| *kind == wanted).count();
+    let kinds = PROBLEMS.iter().map(|(_, kind)| *kind).chain([OF_LISTENERS]);
+    kinds.map(|kind| (kind, u64::try_from(count(kind)).unwrap_or(u64::MAX))).collect()
 }
 
 async fn ours(context: &Context) -> Result<(u64, RoutesFound), Refusal> {
@@ -221,7 +251,7 @@ pub(super) async fn metrics(State(context): State<Arc<Context>>, headers: Header
     if !context.has_metrics() {
         return Err(Refusal::not_found("metrics are off: metrics.enabled is false in the configuration"));
     }
-    let status = context.ask(Ask::Status).await?;
+    let status = status_of(&context).await?;
     let checks = context.ask(Ask::Health).await?.checks;
     let (routing_rules, routes) = ours(&context).await?;
     // What is not needed here fails nobody.
@@ -240,6 +270,7 @@ pub(super) async fn metrics(State(context): State<Arc<Context>>, headers: Header
             ("backend", is_good(&checks.backend)),
             ("helper", is_good(&checks.helper)),
         ],
+        problems: by_kind(&status.problems),
     };
     let accepted = headers.get_all(ACCEPT).iter().filter_map(|accept| accept.to_str().ok());
     let is_open = accepted.into_iter().any(wants_openmetrics);
@@ -268,6 +299,16 @@ pub(super) async fn reload(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_problem_is_of_one_kind() {
+        let texts =
+            ["routing: eth1 ipv4: x", "routing: y", "audit log: full", "tcp 127.0.0.1:9090: port in use"];
+        let counts = by_kind(&texts.map(str::to_owned));
+        assert_eq!(counts.iter().map(|(_, count)| count).sum::<u64>(), 4);
+        let of = |kind| counts.iter().find(|(known, _)| *known == kind).map(|(_, count)| *count);
+        assert_eq!([of("routing"), of("audit"), of("listener"), of("bus")], [2, 1, 1, 0].map(Some));
+    }
     use crate::api::document::AddressDocument;
 
     #[test]

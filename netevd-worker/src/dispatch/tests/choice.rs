@@ -80,7 +80,7 @@ fn a_refused_script_is_told_once_and_masks_all_the_same() {
 #[test]
 fn what_is_exchanged_after_its_discovery_is_judged_as_it_is_then() {
     let Some(mut bench) = Bench::new("exchanged") else { return };
-    let exchange = "#!/bin/sh\ncd @DIR@/etc/routable.d && chmod o+w 20-second && mv 30-third ../../aside &&
+    let exchange = "#!/bin/sh\ncd @DIR@/etc/routable.d && chmod o+w 20-second && mv 30-third ../../aside && chmod o+w ../../aside &&
         ln -s ../../aside 30-third\n";
     bench.script("etc/routable.d/10-first", exchange);
     for name in ["20-second", "30-third", "40-fourth"] {
@@ -116,7 +116,7 @@ fn a_survey_names_every_file_and_every_stray_directory() {
             (bench.path("lib/routable.d/20-b"), masked),
             (
                 bench.path("etc/routable.d/c.rpmsave"),
-                "skipped: left by the package manager (.dpkg-*, .rpm*, .ucf-*)".to_owned()
+                "skipped: left by the package manager (.dpkg-*, .rpm*, .ucf-*, .pacnew)".to_owned()
             ),
         ]
     );

@@ -60,7 +60,7 @@ impl Worker {
             self.resync.begin(self.state.routes().keeper(), now);
         }
         if let Some(routing) = self.routing.as_mut().filter(|routing| is_due(routing.due())) {
-            routing.begin(&self.state, now);
+            routing.begin(&self.state);
         }
         if is_due(self.leases_at.map(|(_, at)| at)) {
             self.leases_at = None;

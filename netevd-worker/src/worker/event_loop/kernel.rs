@@ -11,7 +11,8 @@ use std::time::Instant;
 impl Worker {
     pub(super) fn received(&mut self, received: Received, batch: &mut Vec<KernelMessage>) {
         self.count(&received, batch);
-        let mut changes = Changes::default();
+        let is_rung = matches!(received, Received::Messages(Tally { rings: 1.., .. }));
+        let mut changes = Changes { copies: is_rung, ..Changes::default() };
         let config = &self.config;
         let interest = Interest { monitors: &|name| config.monitors(name), routes: self.routes_wanted };
         for message in batch.drain(..) {
@@ -62,7 +63,12 @@ impl Worker {
             // Nobody would notice a new script if there were neither messages nor eyes.
             reported: wanted || self.scripts.is_none(),
             private: self.routing.as_ref().is_some_and(RoutingSide::has_work),
+            main: self.routing.as_ref().is_some_and(RoutingSide::has_work),
+            ignored: self.config.planning.ignored_protocols,
         });
+        if self.state.ignore_routes_of(self.config.planning.ignored_protocols) {
+            self.resync.quietly(Instant::now());
+        }
         if wanted != self.routes_wanted {
             self.routes_wanted = wanted;
             self.state.remember_all_routes(wanted);

@@ -23,8 +23,6 @@ const FILE_PATIENCE: Duration = Duration::from_millis(250);
 const TURNS: usize = 6;
 /// Reads of the kernel's messages before a report.
 const BATCHES_BEFORE_REPORT: usize = 16;
-/// Reports that are taken in one turn of the loop.
-const REPORTS_AT_ONCE: usize = 256;
 
 impl Worker {
     /// What the manager says of what there is, before the first events: they are to be told in its
@@ -86,24 +84,16 @@ impl Worker {
         Ok(())
     }
 
-    /// Reports, this one and what waits behind it.
+    /// One report. What waits behind it comes after what the kernel says in between: each is of its own moment.
     pub(super) fn reported(&mut self, report: Report) {
         let mut changes = Changes::default();
-        let mut next = Some(report);
-        let mut left = REPORTS_AT_ONCE;
-        while let Some(report) = next {
-            self.note(&report);
-            left -= 1;
-            left = if ends_a_connection(&report) { 0 } else { left };
-            if matches!(report, Report::Leases(_)) {
-                self.state.report(report, &mut changes);
-                self.services.follow(&self.state);
-                // What was waited for may be something else now.
-                self.leases_at = None;
-            } else {
-                self.state.report(report, &mut changes);
-            }
-            next = if left > 0 { self.source.next_now() } else { None };
+        self.note(&report);
+        let is_leases = matches!(report, Report::Leases(_));
+        self.state.report(report, &mut changes);
+        if is_leases {
+            self.services.follow(&self.state);
+            // What was waited for may be something else now.
+            self.leases_at = None;
         }
         self.follow(changes);
     }

@@ -90,7 +90,7 @@ impl Worker {
 
     fn take_over(&mut self, config: Config, keeps_policy: bool) {
         if let Some(routing) = self.routing.as_mut().filter(|_| !keeps_policy) {
-            routing.follow_policy(&config.routing);
+            routing.follow_policy(&config.routing, &config.planning);
         }
         self.log.reconfigure(&config.system);
         if !self.options.dry_run {
@@ -151,7 +151,7 @@ fn changed(old: &Config, new: &Config) -> impl Iterator<Item = &'static str> {
     let sections = [
         ("system", old.system != new.system),
         ("monitoring", old.monitoring != new.monitoring),
-        ("routing", old.routing != new.routing),
+        ("routing", old.routing != new.routing || old.planning != new.planning),
         ("scripts", old.scripts != new.scripts),
         ("units", old.units != new.units),
         ("filters", old.filters != new.filters),

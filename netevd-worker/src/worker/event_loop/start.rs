@@ -70,7 +70,8 @@ impl Worker {
             audit.reconfigure(&config.audit);
             audit.record(|| Entry::start(&in_force.files));
         }
-        let tell = Tell { metrics: metrics.handle(), audit: audit.clone() };
+        let planning = config.planning.clone();
+        let tell = Tell { metrics: metrics.handle(), audit: audit.clone(), planning };
         let policy = config.routing.clone();
         let routing = match (channel, door) {
             (None, None) if options.rehearse_routing => {
@@ -209,7 +210,7 @@ impl Worker {
             // Under systemd the helper comes when it comes.
             Some(_) if self.options.systemd => {}
             Some(routing) => {
-                routing.begin(&self.state, Instant::now());
+                routing.begin(&self.state);
                 let news = routing.news().await?;
                 routing.hear(news, &self.state)?;
             }

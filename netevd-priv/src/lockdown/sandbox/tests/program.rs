@@ -11,11 +11,13 @@ use seccompiler::BpfProgram;
 /// `AUDIT_ARCH_*` of linux/audit.h, and the numbers in asm/unistd_64.h and asm-generic/unistd.h, in the
 /// order of [`super::super::CALLS`].
 #[cfg(target_arch = "x86_64")]
-const EXPECTED: (u32, [c_long; 11]) = (0xC000_003E, [47, 45, 44, 1, 12, 9, 25, 11, 228, 131, 231]);
+const EXPECTED: (u32, [c_long; 12]) = (0xC000_003E, [271, 47, 45, 44, 1, 12, 9, 25, 11, 228, 131, 231]);
 #[cfg(target_arch = "aarch64")]
-const EXPECTED: (u32, [c_long; 11]) = (0xC000_00B7, [212, 207, 206, 64, 214, 222, 216, 215, 113, 132, 94]);
+const EXPECTED: (u32, [c_long; 12]) =
+    (0xC000_00B7, [73, 212, 207, 206, 64, 214, 222, 216, 215, 113, 132, 94]);
 #[cfg(target_arch = "riscv64")]
-const EXPECTED: (u32, [c_long; 11]) = (0xC000_00F3, [212, 207, 206, 64, 214, 222, 216, 215, 113, 132, 94]);
+const EXPECTED: (u32, [c_long; 12]) =
+    (0xC000_00F3, [73, 212, 207, 206, 64, 214, 222, 216, 215, 113, 132, 94]);
 
 #[test]
 fn it_is_for_this_architecture_and_its_numbers() {

@@ -352,3 +352,75 @@ fn the_unit_of_a_link_that_is_made_again_is_active() {
         machine.await_text("its end", "systemctl is-active mark@wg0.service", |state| state == "inactive\n");
     });
 }
+
+const SLOW: &str = r#"units:
+- { on: link-added, link: "wg*", start: "ends@%i.service" }
+- { on: link-added, link: "wg*", start: "begins@%i.service" }
+- { on: link-added, link: "wg*", start: "bound@%i.service" }
+- { on: link-removed, link: "wg*", stop: "ends@%i.service" }
+- { on: link-removed, link: "wg*", stop: "begins@%i.service" }
+- { on: link-removed, link: "wg*", stop: "bound@%i.service" }
+"#;
+/// Its stop is slow; its start is; it stops after another unit, whose stop is slow.
+const SLOW_UNITS: [(&str, &str, u32); 4] = [
+    (
+        "/etc/systemd/system/ends@.service",
+        "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sh -c 'echo start >>/srv/log/ends.%i'\n\
+         ExecStop=/bin/sh -c 'sleep 2; echo stop >>/srv/log/ends.%i'\n",
+        0o644,
+    ),
+    (
+        "/etc/systemd/system/begins@.service",
+        "[Service]\nType=oneshot\nRemainAfterExit=yes\n\
+         ExecStart=/bin/sh -c 'echo start >>/srv/log/begins.%i; sleep 2; echo done >>/srv/log/begins.%i'\n",
+        0o644,
+    ),
+    (
+        "/etc/systemd/system/bound@.service",
+        "[Unit]\nWants=tail@%i.service\n[Service]\nType=oneshot\nRemainAfterExit=yes\n\
+         ExecStart=/bin/sh -c 'echo start >>/srv/log/bound.%i'\nExecStop=/bin/sh -c 'echo stop >>/srv/log/bound.%i'\n",
+        0o644,
+    ),
+    (
+        "/etc/systemd/system/tail@.service",
+        "[Unit]\nBindsTo=bound@%i.service\nAfter=bound@%i.service\n[Service]\nType=oneshot\nRemainAfterExit=yes\n\
+         ExecStart=/bin/sh -c 'echo start >>/srv/log/tail.%i'\nExecStop=/bin/sleep 2\n",
+        0o644,
+    ),
+];
+
+#[test]
+fn units_of_twenty_links_that_are_made_again_have_stopped_and_are_active() {
+    let rules = [("/etc/netevd/netevd.yaml.d/units.yaml", SLOW, 0o644)];
+    let files: Vec<_> = rules.iter().chain(&SLOW_UNITS).copied().collect();
+    on_each_suite(&files, |machine| {
+        let batch = |lines: &dyn Fn(u32) -> String| {
+            machine.write("/srv/batch", &(0..20).map(lines).collect::<String>());
+            machine.sh("ip -batch /srv/batch");
+        };
+        let logs = |unit: &str, condition: &dyn Fn(&str) -> bool| {
+            let all = || {
+                let log = |n: u32| machine.path(&format!("/srv/log/{unit}.wg{n}"));
+                (0..20).map(|n| std::fs::read_to_string(log(n)).unwrap_or_default()).collect::<Vec<_>>()
+            };
+            let explain = || format!("{:?}\n{}", all(), machine.sh("systemctl list-jobs"));
+            wait_for(&format!("20 of 20 logs of {unit}"), explain, || all().iter().all(|log| condition(log)));
+        };
+        machine.sh("mkdir /srv/log");
+        batch(&|n| format!("link add wg{n} type veth peer name p{n}\n"));
+        logs("ends", &|log| log == "start\n");
+        logs("tail", &|log| log == "start\n");
+        logs("begins", &|log| log.starts_with("start\n"));
+        batch(&|n| format!("link del wg{n}\nlink add wg{n} type veth peer name p{n}\n"));
+        logs("ends", &|log| log == "start\nstop\nstart\n");
+        logs("bound", &|log| log == "start\nstop\nstart\n");
+        logs("tail", &|log| log == "start\nstart\n");
+        logs("begins", &|log| log.matches("start\n").count() == 2 && log.ends_with("start\ndone\n"));
+        let show = "for u in ends begins bound tail; do for n in $(seq 0 19); do echo $u@wg$n; done; done | \
+                    xargs systemctl is-active | sort | uniq -c";
+        machine.await_text("all are active", show, |states| {
+            states.split_whitespace().collect::<Vec<_>>() == ["80", "active"]
+        });
+        assert_eq!(machine.sh("systemctl list-jobs --no-legend").trim(), "", "{}", machine.journal());
+    });
+}

@@ -40,7 +40,7 @@ const BUS: &str = "org.freedesktop.DBus";
 
 /// What is there now.
 async fn first(lease_files: &[String]) -> Backend {
-    if let Ok(calls) = Calls::connect(BUS).await {
+    if let Ok(calls) = Calls::connect(BUS, None).await {
         for (name, backend) in MANAGERS {
             if is_owned(&calls, name).await {
                 return backend;

@@ -2,7 +2,7 @@
 
 use super::failure::Failure;
 use super::level::{Job, Level};
-use super::{DEMANDS, Demand, Outcome, hostnamed, resolved, systemd};
+use super::{DEMANDS, Demand, Outcome, hostnamed, resolved};
 use crate::backend::bus::{Bus, BusEvent, BusLost, Calls, Signals};
 use std::pin::pin;
 use std::time::Duration;
@@ -20,34 +20,6 @@ pub(super) fn set(bus: Bus, forgets: bool, outcomes: mpsc::Sender<Outcome>) -> m
     sender
 }
 
-/// The lane for units: each demand once, in order, whatever comes of it.
-pub(super) fn act(outcomes: mpsc::Sender<Outcome>) -> mpsc::Sender<Demand> {
-    let (sender, mut inbox) = mpsc::channel(DEMANDS);
-    tokio::spawn(async move {
-        let mut connection: Option<Calls> = None;
-        while let Some(demand) = inbox.recv().await {
-            if connection.as_ref().is_none_or(Calls::is_closed) {
-                connection = None;
-            }
-            let result = match connected(&mut connection).await {
-                Ok(calls) => perform(calls, &demand).await.map_err(|failure| failure.text().to_owned()),
-                Err(error) => Err(error.to_string()),
-            };
-            if outcomes.send(Outcome { demand, result }).await.is_err() {
-                return;
-            }
-        }
-    });
-    sender
-}
-
-async fn connected(connection: &mut Option<Calls>) -> Result<&Calls, BusLost> {
-    match connection {
-        Some(calls) => Ok(calls),
-        None => Ok(connection.insert(Calls::connect(systemd::SERVICE).await?)),
-    }
-}
-
 async fn carry_out(calls: &Calls, job: &Job) -> Result<Option<String>, Failure> {
     if let (true, Demand::Resolve { ifindex, link, .. }) = (job.after_revert, &job.demand) {
         resolved::revert(calls, *ifindex, link).await?;
@@ -63,7 +35,8 @@ async fn perform(calls: &Calls, demand: &Demand) -> Result<Option<String>, Failu
         }
         Demand::Revert { ifindex, link } => resolved::revert(calls, *ifindex, link).await.map(|()| None),
         Demand::HostName { name, .. } => hostnamed::set(calls, name).await,
-        Demand::Unit { verb, unit, .. } => systemd::act(calls, *verb, unit).await.map(|()| None),
+        // Units have a lane of their own kind.
+        Demand::Unit { .. } => Ok(None),
     }
 }
 

@@ -4,7 +4,7 @@
 //! Each service has a lane of its own, which begins with its first demand: a service that does not
 //! answer delays no other. What is set (name servers, the host name) is a level: the newest demand
 //! for a link or the host counts, is kept until its service takes it, and an older one that was
-//! not begun has no outcome. Calls to systemd are done one by one, in order.
+//! not begun has no outcome. Units are events: each demand is made, in the order of its unit (`unit_jobs`).
 
 mod failure;
 mod hostnamed;
@@ -12,6 +12,8 @@ mod lane;
 mod level;
 mod resolved;
 mod systemd;
+mod unit_jobs;
+mod unit_lane;
 
 pub use crate::config::Verb;
 use crate::event::EventId;
@@ -124,7 +126,7 @@ impl Services {
             Demand::HostName { .. } => {
                 self.hostnamed.get_or_insert_with(|| lane::set(hostnamed::bus(), false, outbox.clone()))
             }
-            Demand::Unit { .. } => self.systemd.get_or_insert_with(|| lane::act(outbox.clone())),
+            Demand::Unit { .. } => self.systemd.get_or_insert_with(|| unit_lane::start(outbox.clone())),
         };
         lane.try_send(demand).map_err(|refused| Full(refused.into_inner()))
     }

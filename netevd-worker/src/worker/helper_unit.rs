@@ -84,7 +84,7 @@ impl HelperUnit {
     async fn read(&mut self) -> Result<Record, Unread> {
         let calls = match self.calls.take().filter(|calls| !calls.is_closed()) {
             Some(calls) => self.calls.insert(calls),
-            None => self.calls.insert(Calls::connect(SYSTEMD).await.map_err(|_| Unread)?),
+            None => self.calls.insert(Calls::connect(SYSTEMD, None).await.map_err(|_| Unread)?),
         };
         let mut values = Vec::new();
         for name in ["NRestarts", "ExecMainCode", "ExecMainStatus"] {

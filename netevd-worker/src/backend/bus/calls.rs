@@ -32,12 +32,12 @@ pub enum CallError {
 }
 
 impl Calls {
-    /// Connects, for calls to this service.
+    /// Connects, for calls to this service: to the bus at this address, else to the system's.
     ///
     /// # Errors
     /// When there is no bus.
-    pub async fn connect(service: &'static str) -> Result<Self, BusLost> {
-        Self::connect_to(service, None).await.inspect_err(|_| tally::lost())
+    pub async fn connect(service: &'static str, address: Option<&str>) -> Result<Self, BusLost> {
+        Self::connect_to(service, address).await.inspect_err(|_| tally::lost())
     }
 
     pub(super) async fn connect_to(service: &'static str, address: Option<&str>) -> Result<Self, BusLost> {

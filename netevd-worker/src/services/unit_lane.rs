@@ -1,0 +1,243 @@
+//! The lane of systemd: each demand for a unit once, in order for each unit, whatever comes of it.
+
+use super::unit_jobs::UnitJobs;
+use super::{DEMANDS, Demand, Outcome, systemd};
+use crate::backend::bus::{BusLost, Calls};
+use std::collections::HashSet;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+/// Between two looks whether the jobs are over for whose end something waits: the first, and the longest.
+/// The signal of a job's end (JobRemoved) would wake the worker for each job of the machine.
+const FIRST_LOOK: Duration = Duration::from_millis(20);
+const LONGEST: Duration = Duration::from_secs(1);
+
+/// Why a demand was not made.
+const POINTLESS: &str =
+    "not asked for: a later event asked for the same unit while this waited for the end of its last job";
+
+pub(super) fn start(outcomes: mpsc::Sender<Outcome>) -> mpsc::Sender<Demand> {
+    start_at(outcomes, None)
+}
+
+/// At this address of a bus, else the system's.
+fn start_at(outcomes: mpsc::Sender<Outcome>, address: Option<&'static str>) -> mpsc::Sender<Demand> {
+    let (sender, inbox) = mpsc::channel(DEMANDS);
+    let lane = UnitLane {
+        inbox,
+        outcomes,
+        address,
+        connection: None,
+        jobs: UnitJobs::default(),
+        pause: FIRST_LOOK,
+        look_at: Instant::now(),
+    };
+    tokio::spawn(lane.run());
+    sender
+}
+
+struct UnitLane {
+    inbox: mpsc::Receiver<Demand>,
+    outcomes: mpsc::Sender<Outcome>,
+    address: Option<&'static str>,
+    connection: Option<Calls>,
+    jobs: UnitJobs,
+    pause: Duration,
+    look_at: Instant,
+}
+
+/// Nobody listens any more.
+struct Gone;
+
+impl UnitLane {
+    async fn run(mut self) {
+        loop {
+            let demand = tokio::select! {
+                demand = self.inbox.recv() => match demand {
+                    Some(demand) => Some(demand),
+                    None => return,
+                },
+                () = tokio::time::sleep_until(self.look_at), if self.jobs.has_waiting() => None,
+            };
+            let went_on = match demand {
+                Some(demand) => self.take(demand).await,
+                None => self.look().await,
+            };
+            if went_on.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn take(&mut self, demand: Demand) -> Result<(), Gone> {
+        if self.jobs.is_full() || self.jobs.holds(&demand) {
+            self.look().await?;
+        }
+        if self.jobs.holds(&demand) {
+            if !self.jobs.has_waiting() {
+                self.pause = FIRST_LOOK;
+                self.look_at = Instant::now() + FIRST_LOOK;
+            }
+            return match self.jobs.wait(demand) {
+                Some(older) => self.tell(older, Err(POINTLESS.to_owned())).await,
+                None => Ok(()),
+            };
+        }
+        for older in self.jobs.supersede(&demand) {
+            self.tell(older, Err(POINTLESS.to_owned())).await?;
+        }
+        self.ask(demand).await
+    }
+
+    /// Makes the demands whose time has come. Where systemd does not say which jobs there are, that is of all.
+    async fn look(&mut self) -> Result<(), Gone> {
+        let jobs = match self.connected().await {
+            Ok(calls) => systemd::jobs(calls).await.unwrap_or_default(),
+            Err(_) => HashSet::new(),
+        };
+        for demand in self.jobs.keep(&jobs) {
+            self.ask(demand).await?;
+        }
+        self.pause = (2 * self.pause).min(LONGEST);
+        self.look_at = Instant::now() + self.pause;
+        Ok(())
+    }
+
+    async fn ask(&mut self, demand: Demand) -> Result<(), Gone> {
+        let Demand::Unit { verb, unit, .. } = &demand else { return Ok(()) };
+        let result = match self.connected().await {
+            Ok(calls) => systemd::act(calls, *verb, unit).await.map_err(|failure| failure.text().to_owned()),
+            Err(error) => Err(error.to_string()),
+        };
+        if let Ok(Some(job)) = result {
+            self.jobs.made(&demand, job);
+        }
+        self.tell(demand, result.map(|_| None)).await
+    }
+
+    async fn connected(&mut self) -> Result<&Calls, BusLost> {
+        match self.connection.take().filter(|calls| !calls.is_closed()) {
+            Some(calls) => Ok(self.connection.insert(calls)),
+            None => {
+                let calls = Calls::connect(systemd::SERVICE, self.address).await?;
+                Ok(self.connection.insert(calls))
+            }
+        }
+    }
+
+    async fn tell(&self, demand: Demand, result: Result<Option<String>, String>) -> Result<(), Gone> {
+        self.outcomes.send(Outcome { demand, result }).await.map_err(|_| Gone)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::bus::private::PrivateBus;
+    use crate::config::Verb;
+    use crate::event::EventId;
+    use futures_util::StreamExt;
+    use std::collections::BTreeSet;
+    use zbus::{Connection, MessageStream, OwnedObjectPath};
+
+    /// Takes calls as systemd does: each makes a job, which lasts as long as the test says.
+    struct Systemd {
+        connection: Connection,
+        calls: MessageStream,
+        last: u32,
+        jobs: BTreeSet<u32>,
+    }
+
+    impl Systemd {
+        async fn on(bus: &PrivateBus) -> Self {
+            let (connection, calls) = bus.service(systemd::SERVICE).await;
+            Self { connection, calls, last: 0, jobs: BTreeSet::new() }
+        }
+
+        /// Answers the next call, and says what it was.
+        async fn answer(&mut self) -> String {
+            loop {
+                let call = self.calls.next().await.expect("the bus is there").expect("a message");
+                let header = call.header();
+                let path = |job: u32| {
+                    let path = format!("/org/freedesktop/systemd1/job/{job}");
+                    OwnedObjectPath::try_from(path).expect("a path")
+                };
+                let member = header.member().map(ToString::to_string).unwrap_or_default();
+                if member == "ListJobs" {
+                    let listed = |job: &u32| {
+                        let word = |text: &str| text.to_owned();
+                        (*job, word("a.service"), word("stop"), word("waiting"), path(*job), path(*job))
+                    };
+                    let listed: Vec<_> = self.jobs.iter().map(listed).collect();
+                    self.connection.reply(&header, &listed).await.expect("sent");
+                    return member;
+                }
+                let Some(verb) = member.strip_suffix("Unit") else { continue };
+                self.last += 1;
+                self.jobs.insert(self.last);
+                let (unit, mode): (String, String) = call.body().deserialize().expect("ss");
+                assert_eq!(mode, "replace");
+                self.connection.reply(&header, &path(self.last)).await.expect("sent");
+                return format!("{verb} {unit}");
+            }
+        }
+
+        /// The next call that is no question.
+        async fn asked(&mut self) -> String {
+            loop {
+                let call = self.answer().await;
+                if call != "ListJobs" {
+                    return call;
+                }
+            }
+        }
+    }
+
+    fn demand(verb: Verb, unit: &str, event: u64) -> Demand {
+        let unit = format!("{unit}.service");
+        Demand::Unit { verb, unit, event: EventId(event), link: "wg0".to_owned() }
+    }
+
+    fn run<F: Future>(test: F) -> F::Output {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime
+            .block_on(async { tokio::time::timeout(Duration::from_secs(60), test).await.expect("no hang") })
+    }
+
+    #[test]
+    fn a_start_waits_for_its_unit_s_stop_and_no_other_unit_does() {
+        run(async {
+            let bus = PrivateBus::start();
+            let mut service = Systemd::on(&bus).await;
+            let (outbox, mut outcomes) = mpsc::channel(16);
+            let demands = start_at(outbox, Some(bus.address().leak()));
+            let (stop, start) = (demand(Verb::Stop, "a", 1), demand(Verb::Start, "a", 2));
+            demands.send(stop.clone()).await.expect("there");
+            assert_eq!(service.answer().await, "Stop a.service");
+            demands.send(start.clone()).await.expect("there");
+            for _ in 0..3 {
+                assert_eq!(service.answer().await, "ListJobs", "the stop is not over");
+            }
+            demands.send(demand(Verb::Start, "b", 3)).await.expect("there");
+            assert_eq!(service.asked().await, "Start b.service");
+            service.jobs.clear();
+            assert_eq!(service.asked().await, "Start a.service");
+            // The start runs. A later one waits, and a stop makes it pointless and goes at once.
+            let later = demand(Verb::Start, "a", 4);
+            demands.send(later.clone()).await.expect("there");
+            assert_eq!(service.answer().await, "ListJobs");
+            demands.send(demand(Verb::Stop, "a", 5)).await.expect("there");
+            assert_eq!(service.asked().await, "Stop a.service");
+            let mut told = Vec::new();
+            for _ in 0..5 {
+                let Outcome { demand, result } = outcomes.recv().await.expect("one");
+                told.push((demand, result.is_ok()));
+            }
+            let expected = [(stop, true), (demand(Verb::Start, "b", 3), true), (start, true), (later, false)];
+            assert_eq!(told[..4], expected);
+            assert_eq!(told[4], (demand(Verb::Stop, "a", 5), true));
+        });
+    }
+}

@@ -135,6 +135,37 @@ mod tests {
         assert!(time.paused >= Duration::from_secs(3_600), "{time:?}");
     }
 
+    /// Nothing may suspend the machine of a test. In a time namespace (time_namespaces(7)) the clock that goes on in
+    /// suspend is as far ahead of the other as after an hour of it.
+    #[test]
+    fn a_sleep_is_seen_by_the_distance_of_the_real_clocks() {
+        const BEFORE: &str = "NETEVD_TEST_CLOCKS_APART";
+        let name = "clock::tests::a_sleep_is_seen_by_the_distance_of_the_real_clocks";
+        if let Ok(before) = std::env::var(BEFORE) {
+            let mut watch = SleepWatch { apart: Duration::from_nanos(before.parse().expect("a number")) };
+            let slept = watch.slept().expect("an hour").as_secs_f64();
+            assert!((3_599.0..3_601.0).contains(&slept), "{slept}");
+            assert_eq!(watch.slept(), None, "once");
+            return;
+        }
+        let mut unshare = std::process::Command::new("unshare");
+        let own = std::env::current_exe().expect("this program");
+        unshare.args(["--user", "--map-root-user", "--time", "--boottime", "3600"]);
+        let may = unshare.arg("true").output();
+        let Some(_) = may.as_ref().ok().filter(|done| done.status.success()) else {
+            return crate::skip::skip(format_args!("no time namespace (CONFIG_TIME_NS): {may:?}"));
+        };
+        let mut unshare = std::process::Command::new("unshare");
+        unshare.args(["--user", "--map-root-user", "--time", "--boottime", "3600"]).arg(own);
+        let done = unshare
+            .args(["--exact", name, "--nocapture"])
+            .env(BEFORE, apart().as_nanos().to_string())
+            .output();
+        let done = done.expect("unshare (util-linux) is installed");
+        let text = String::from_utf8_lossy(&done.stdout);
+        assert!(done.status.success() && text.contains("1 passed"), "{text}{done:?}");
+    }
+
     #[tokio::test]
     async fn all_of_them_wait_as_long_as_they_should() {
         let wait = Duration::from_millis(30);

@@ -10,6 +10,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 /// Debian 12 with systemd 252, Debian 13 with 257.
 pub(crate) const SUITES: [&str; 2] = ["bookworm", "trixie"];
@@ -113,6 +114,21 @@ impl Machine {
         fs::write(self.path(path), text).unwrap_or_else(|e| panic!("{path}: {e}"));
     }
 
+    /// Everything in the machine stands still for this long, process 1 too: cgroup.freeze (cgroups(7)).
+    pub(crate) fn pause(&self, time: Duration) {
+        let own = fs::read_to_string(format!("/proc/{}/cgroup", self.init)).expect("read");
+        let group = own.lines().find_map(|line| line.strip_prefix("0::/")).expect("a group of cgroup2");
+        let group = group.strip_suffix("/init.scope").expect("systemd's own");
+        let all = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].map(Path::new);
+        let all = all.into_iter().find(|all| all.join("cgroup.procs").exists() && all.join(group).exists());
+        let group = all.expect("cgroup2 is mounted").join(group);
+        let frozen = Frozen(group.join("cgroup.freeze"));
+        fs::write(&frozen.0, "1").expect("frozen");
+        let state = || fs::read_to_string(group.join("cgroup.events")).expect("read");
+        wait_for("all stand still", state, || state().contains("frozen 1"));
+        std::thread::sleep(time);
+    }
+
     /// A file of the machine, as this process sees it.
     pub(crate) fn path(&self, path: &str) -> PathBuf {
         PathBuf::from(format!("/proc/{}/root{path}", self.init))
@@ -171,6 +187,15 @@ impl Machine {
 
     fn console(&self) -> String {
         fs::read_to_string(self.work.join("console")).unwrap_or_default()
+    }
+}
+
+/// A group that goes on with the end of this value.
+struct Frozen(PathBuf);
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        let _ = fs::write(&self.0, "0");
     }
 }
 

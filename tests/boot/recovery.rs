@@ -205,5 +205,61 @@ fn what_was_asked_for_and_did_not_run_runs_after_a_restart() {
             );
             machine.await_text(restart, "grep -F 10.7. /run/netevd/ran", |ran| ran == expected);
         }
+        // After a stop that was asked for, the next start is a first one: the log of the stop names what is left.
+        machine
+            .sh("rm -f /run/netevd/go /run/netevd/waiting /run/netevd/ran; ip addr add 10.7.3.1/32 dev up1");
+        machine.await_text("the script", "ls /run/netevd", |names| names.contains("waiting"));
+        machine.sh("ip addr add 10.7.3.2/32 dev up1");
+        let seen = "curl -s --unix-socket /run/netevd/api.sock http://netevd/api/v1/interfaces/up1";
+        machine.await_text("the second address", seen, |text| text.contains("10.7.3.2"));
+        machine.sh("systemctl stop netevd; systemctl start netevd; touch /run/netevd/go");
+        let left = machine.entries("-u netevd LINK=up1");
+        let named = "up1 address-added has not run to its end: it runs after a restart";
+        let is_named =
+            |entry: &&serde_json::Value| entry["MESSAGE"].as_str().is_some_and(|m| m.contains(named));
+        assert!(left.iter().filter(is_named).count() >= 2, "{}", machine.journal());
+        machine.sh("ip addr add 10.7.3.3/32 dev up1");
+        machine.await_text("the next event", "cat /run/netevd/ran", |ran| ran == "address-added 10.7.3.3\n");
+    });
+}
+
+/// Works for two seconds.
+const WORKS: &str = "#!/bin/sh\n[ \"$MTU\" != 1500 ] || exit 0\necho $MTU >>/run/netevd/begun\nsleep 1; sleep 1\n\
+                     echo $MTU >>/run/netevd/ended\n";
+
+#[test]
+fn a_script_lives_on_when_its_machine_or_service_was_paused_for_longer_than_its_timeout() {
+    let files = [
+        ("/etc/netevd/netevd.yaml.d/timeout.yaml", "scripts: { timeout: 5 }\n", 0o644),
+        ("/etc/netevd/mtu.d/10-works", WORKS, 0o755),
+    ];
+    on_each_suite(&files, |machine| {
+        let worker = machine.process("netevd");
+        for (number, pause) in
+            [(1401, None), (1402, Some("systemctl freeze netevd; sleep 7; systemctl thaw netevd"))]
+        {
+            machine.sh(&format!("ip link set up1 mtu {number}"));
+            let is_told = |text: &str| text.lines().any(|line| line == number.to_string());
+            machine.await_text("the script", "cat /run/netevd/begun", is_told);
+            match pause {
+                None => machine.pause(Duration::from_secs(7)),
+                Some(command) => drop(machine.sh(command)),
+            }
+            machine.await_text("its end", "cat /run/netevd/ended", is_told);
+            let ended = || {
+                let entries = machine.entries("-u netevd LINK=up1");
+                let ended = entries.into_iter().filter(|entry| {
+                    entry["MESSAGE"].as_str().is_some_and(|m| m.contains("exit status 0"))
+                        && entry["EVENT"].as_str() == Some("mtu")
+                });
+                ended.collect::<Vec<_>>()
+            };
+            let count = number - 1400;
+            wait_for("it is logged", || machine.journal(), || ended().len() == count);
+            let entry = ended().pop().expect("just seen");
+            let ms: u64 = entry["MS"].as_str().and_then(|ms| ms.parse().ok()).expect("a number");
+            assert!(ms < 7_000, "what it ran, without the pause: {entry}");
+        }
+        assert_eq!(machine.process("netevd"), worker, "{}", machine.journal());
     });
 }

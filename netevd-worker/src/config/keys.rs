@@ -171,7 +171,7 @@ pub(super) static KEYS: [Key; 41] = [
         "system.startup_events",
         Kind::Boolean,
         "true",
-        "whether the state found at the first start since boot runs scripts",
+        "whether the state found at the first start since boot, or after `systemctl stop`, runs scripts",
         system.startup_events,
         boolean
     ),

@@ -77,7 +77,7 @@ pub struct System {
     pub log_directives: Option<String>,
     /// Where events come from beside the kernel.
     pub backend: Backend,
-    /// Whether the state found at the first start since boot runs scripts (`STARTUP=1`).
+    /// Whether the state found at the first start since boot, or after a stop, runs scripts (`STARTUP=1`).
     pub startup_events: bool,
 }
 

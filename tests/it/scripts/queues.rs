@@ -2,6 +2,7 @@
 
 use super::machine;
 use crate::support::{Host, Record, wait_for};
+use std::collections::BTreeMap;
 
 /// A script that waits until the file /out/go is there.
 const WAITS: &str = "#!/bin/sh\ntouch /out/waiting\nuntil [ -e /out/go ]; do sleep 0.02; done\n";
@@ -202,6 +203,112 @@ fn scripts_a_link_made_again_under_its_name_follows_the_old_one() {
     await_file(&host, "/out/marker.wg0");
     host.ip("link del wg0");
     wait_for("no marker", || host.log(), || !host.path("/out/marker.wg0").exists());
+}
+
+/// Numbers that look random, the same each time (Knuth's MMIX generator).
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).expect("31 bits") % end
+    }
+}
+
+/// Links as the test makes them: index, and whether it is up.
+#[derive(Default)]
+struct Lives {
+    there: BTreeMap<usize, (u32, bool)>,
+    index: u32,
+    /// Beginnings and ends of each name, as scripts should tell them.
+    expected: [Vec<String>; 3],
+}
+
+impl Lives {
+    /// A line for ip(8): what chance wants next.
+    fn next(&mut self, numbers: &mut Numbers) -> String {
+        let (name, other, what) = (numbers.below(3), numbers.below(3), numbers.below(4));
+        let Some((index, up)) = self.there.get(&name).copied() else {
+            self.index += 1;
+            let index = 100 + self.index;
+            self.there.insert(name, (index, false));
+            self.expected[name].push(format!("link-added {index}"));
+            return format!(
+                "link add wg{name} index {index} type veth peer name peer{index}\nlink set peer{index} up\n"
+            );
+        };
+        match what {
+            0 => {
+                self.there.remove(&name);
+                self.expected[name].push(format!("link-removed {index}"));
+                format!("link del wg{name}\n")
+            }
+            // Kernels before 6.2 rename no link that is up.
+            1 if !up && !self.there.contains_key(&other) => {
+                self.there.remove(&name);
+                self.there.insert(other, (index, false));
+                self.expected[name].push(format!("link-removed {index}"));
+                self.expected[other].push(format!("link-added {index}"));
+                format!("link set wg{name} name wg{other}\n")
+            }
+            _ => {
+                self.there.insert(name, (index, !up));
+                format!("link set wg{name} {}\n", if up { "down" } else { "up" })
+            }
+        }
+    }
+}
+
+#[test]
+fn scripts_the_last_one_of_each_name_agrees_with_what_is() {
+    let test = "scripts_the_last_one_of_each_name_agrees_with_what_is";
+    let Some(host) = machine(test) else { return };
+    host.config("system: { backend: kernel }\nmonitoring: { interfaces: [\"wg*\"] }\n");
+    // Slow, and not all equally.
+    let tells = "#!/bin/sh\nsleep 0.0$(($$ % 5))\necho $EVENT $LINKINDEX >>/out/ran.$LINK\n";
+    for event in ["link-added", "link-removed", "carrier", "no-carrier"] {
+        host.script(event, "10-tell", tells);
+    }
+    let daemon = host.start_daemon();
+    for seed in 1..=3 {
+        let (mut numbers, mut lives) = (Numbers(seed), Lives::default());
+        host.sh("rm -f /out/ran.*");
+        for _ in 0..40 {
+            let lines: String = (0..=numbers.below(5)).map(|_| lives.next(&mut numbers)).collect();
+            host.ip_batch(&lines, false);
+        }
+        let ran = |name: usize| -> Vec<String> {
+            let text = std::fs::read_to_string(host.path(&format!("/out/ran.wg{name}"))).unwrap_or_default();
+            text.lines().map(str::to_owned).collect()
+        };
+        let edges = |name: usize| ran(name).into_iter().filter(|line| line.starts_with("link-")).collect();
+        let states = |name: usize| ran(name).into_iter().filter(|line| !line.starts_with("link-"));
+        // What the link is: told last, after its beginning.
+        let is_told = |name: usize| {
+            let last = lives
+                .there
+                .get(&name)
+                .map(|(index, up)| format!("{} {index}", if *up { "carrier" } else { "no-carrier" }));
+            last.is_none_or(|last| states(name).last() == Some(last))
+        };
+        let told = || (0..3).map(ran).collect::<Vec<_>>();
+        let explain = || format!("seed {seed}: {:#?}\n{:#?}\n{}", lives.expected, told(), host.log());
+        for name in 0..3 {
+            let all = || -> Vec<String> { edges(name) };
+            wait_for("each beginning and end, and the last state", explain, || {
+                all().len() >= lives.expected[name].len() && is_told(name)
+            });
+            assert_eq!(all(), lives.expected[name], "{}", explain());
+        }
+        for name in lives.there.keys() {
+            host.ip(&format!("link del wg{name}"));
+            let count = lives.expected[*name].len() + 1;
+            let all = || -> Vec<String> { edges(*name) };
+            wait_for("the end", explain, || all().len() == count);
+        }
+    }
+    assert_eq!(daemon.stop().status, 0);
+    assert!(!host.log().contains("has not run to its end"), "{}", host.log());
 }
 
 #[test]

@@ -182,3 +182,40 @@ fn scripts_what_waited_when_the_worker_was_killed_runs_after_it() {
     wait_for("all of them", || host.log(), || ran(&host).len() >= expected.len());
     assert_eq!(ran(&host).iter().map(|line| line.trim_end()).collect::<Vec<_>>(), expected);
 }
+
+/// Reloads with this addition to the configuration while scripts of eth1 wait, and lets them go.
+fn reloaded_behind_a_slow_script(test: &str, addition: &str, said: &str) {
+    let Some(host) = machine(test) else { return };
+    let config =
+        "system: { backend: kernel, startup_events: false }\nmonitoring: { interfaces: [\"eth*\"] }\n";
+    host.config(config);
+    let daemon = host.start_daemon();
+    let expected = behind_a_slow_script(&host);
+    wait_for("all of it", || host.log(), || host.log().contains("carrier link=\"eth1\""));
+    host.config(&format!("{config}{addition}\n"));
+    daemon.signal("HUP");
+    daemon.await_log(&[said]);
+    host.sh("touch /out/go");
+    let of_eth1 = || -> Vec<String> {
+        let all = ran(&host).into_iter().filter(|line| line.contains(" eth1"));
+        all.map(|line| line.trim_end().to_owned()).collect()
+    };
+    wait_for("all of them", || host.log(), || of_eth1().len() >= expected.len());
+    assert_eq!(of_eth1(), expected);
+    let log = daemon.stop().log;
+    let end = log.rsplit("SIGTERM: stopping").next().unwrap_or_default();
+    assert!(!end.contains("has not run to its end"), "{log}");
+}
+
+#[test]
+fn scripts_what_waits_runs_after_a_reload() {
+    let test = "scripts_what_waits_runs_after_a_reload";
+    reloaded_behind_a_slow_script(test, "scripts: { max_parallel: 9 }", "reload");
+}
+
+/// The launcher starts all processes again.
+#[test]
+fn scripts_what_waits_runs_after_a_reload_with_another_policy() {
+    let test = "scripts_what_waits_runs_after_a_reload_with_another_policy";
+    reloaded_behind_a_slow_script(test, "routing: { policy_rules: [eth1] }", "stopping: 1 scripts running");
+}

@@ -308,7 +308,6 @@ fn scripts_the_last_one_of_each_name_agrees_with_what_is() {
         }
     }
     assert_eq!(daemon.stop().status, 0);
-    assert!(!host.log().contains("has not run to its end"), "{}", host.log());
 }
 
 #[test]

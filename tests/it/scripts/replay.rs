@@ -202,9 +202,7 @@ fn reloaded_behind_a_slow_script(test: &str, addition: &str, said: &str) {
     };
     wait_for("all of them", || host.log(), || of_eth1().len() >= expected.len());
     assert_eq!(of_eth1(), expected);
-    let log = daemon.stop().log;
-    let end = log.rsplit("SIGTERM: stopping").next().unwrap_or_default();
-    assert!(!end.contains("has not run to its end"), "{log}");
+    assert_eq!(daemon.stop().status, 0);
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use super::check::{Places, apply};
 use super::problem::Problem;
 use super::yaml::TEXT_MAX;
-use super::{Config, Fault, Origin, environment};
+use super::{Config, Fault, Origin, environment, unlisted};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
@@ -68,6 +68,7 @@ pub fn load(source: &Source, environment: &BTreeMap<String, String>) -> Result<L
     let mut config = compile(&texts, &mut problems);
     problems.extend(environment::apply(&mut config, environment));
     problems.extend(too_large_for_the_helper(&config, source));
+    problems.extend(unlisted::warnings(&config, &texts));
     if problems.iter().any(Problem::is_error) {
         return Err(problems);
     }

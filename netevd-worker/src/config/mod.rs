@@ -18,6 +18,7 @@ mod schema;
 mod set;
 mod unit_links;
 mod units;
+mod unlisted;
 mod value;
 mod watching;
 mod yaml;

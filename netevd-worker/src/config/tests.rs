@@ -474,6 +474,31 @@ fn drop_ins_are_read_in_bytewise_order() {
 }
 
 #[test]
+fn a_gateway_or_a_mark_of_an_unlisted_interface_is_a_warning_where_it_stands() {
+    let scratch = Scratch::new("unlisted");
+    let text = "routing:\n  gateways: {eth2: first, eth3: first}\n  marks:\n    eth9: 0x1/0xff\n    eth3: 0x2/0xff\n";
+    let main = scratch.write("n.yaml", text);
+    let listed = scratch.write("n.yaml.d/1.yaml", "routing: {policy_rules: [eth2, 'eth[3-4]']}");
+    let warnings = |main: &std::path::Path| {
+        let loaded = load_named(main).expect("good");
+        loaded.warnings.iter().map(ToString::to_string).collect::<Vec<String>>()
+    };
+    let [found] = &warnings(&main)[..] else { panic!("{:?}", warnings(&main)) };
+    let expected =
+        "n.yaml:4:5: warning: `routing.marks` names eth9, which `routing.policy_rules` does not list";
+    assert!(found.contains(expected) && found.contains("list it there"), "{found}");
+    // Another file says it, and says it last.
+    scratch.write("n.yaml.d/2.yaml", "routing: {gateways: {eth9: 192.0.2.1}}");
+    assert!(
+        warnings(&main)[0].contains("2.yaml:1:22: warning: `routing.gateways` names eth9"),
+        "{:?}",
+        warnings(&main)
+    );
+    std::fs::remove_file(listed).expect("it was there");
+    assert_eq!(warnings(&main).len(), 5, "{:?}", warnings(&main));
+}
+
+#[test]
 fn a_missing_file_is_an_error_only_when_it_is_named() {
     let scratch = Scratch::new("missing");
     let path = scratch.0.join("n.yaml");

@@ -65,6 +65,27 @@ pub(super) fn misplaced(links: &[LinkState], policy: &Policy) -> Vec<Note> {
     found.collect()
 }
 
+/// Each gateway and each mark of the policy for a name that is no link's under routing, where nothing else says so.
+pub(super) fn without_effect(links: &[LinkState], policy: &Policy) -> Vec<Note> {
+    let gateways = policy.gateways.keys().map(|name| ("routing.gateways", name.as_str()));
+    let marks = policy.marks.keys().map(|name| ("routing.marks", name.as_str()));
+    let found = gateways.chain(marks).filter_map(|(key, name)| {
+        let link = links.iter().find(|link| names_of(link).contains(&name));
+        let why = match link {
+            Some(link) if is_managed(link, policy) || is_named(link, policy) => return None,
+            None if names(policy).any(|listed| listed == name) => return None,
+            Some(link) if !is_listed(link, policy) => {
+                "which routing.policy_rules does not list, so it has no effect: list it there, or take it out"
+            }
+            Some(_) => "which is loopback or a port of another link, so it has no effect: take it out",
+            None => "and there is no such link: correct the name (ip -br link has all), or take it out",
+        };
+        let link = link.map(|link| link.ifindex);
+        Some(Note { link, text: format!("{key} names {name}, {why}") })
+    });
+    found.collect()
+}
+
 /// A link that is listed by its name, is up, and has addresses of a family and no way out for it.
 pub(super) fn without_gateway(link: &LinkState, family: Family, policy: &Policy) -> Option<Note> {
     let address = link.addresses.iter().map(|known| &known.address);

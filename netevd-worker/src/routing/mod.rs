@@ -21,6 +21,7 @@ mod reconciler;
 mod rehearsal;
 mod rules;
 mod snapshot;
+mod strict;
 #[cfg(test)]
 mod tests;
 mod wipe;
@@ -39,4 +40,5 @@ pub use reconciler::{Order, PassError, PassReport, Reconciler, Refused};
 pub use rehearsal::Rehearsal;
 pub use rules::{OwnRule, Subject};
 pub use snapshot::{Foreign, Snapshot};
+pub use strict::Filters;
 pub use wipe::{WipeVerdict, WipeWatch};

@@ -6,6 +6,7 @@ use super::listed::{self, is_listed};
 use super::notes;
 use super::rules::{OwnRule, Shape, Subject};
 use super::snapshot::Snapshot;
+use super::strict;
 use super::world::World;
 use crate::config::{Planning, SpecificRoutes};
 use crate::kernel::{Spec, UNREACHABLE, link_flag};
@@ -136,7 +137,10 @@ impl Plan {
 pub fn desired(snapshot: &Snapshot, policy: &Policy, planning: &Planning, memory: &Memory) -> Plan {
     let world = World::new(snapshot, policy, planning);
     let mut plan = Plan {
-        notes: listed::misplaced(&snapshot.links, policy),
+        notes: listed::misplaced(&snapshot.links, policy)
+            .into_iter()
+            .chain(listed::without_effect(&snapshot.links, policy))
+            .collect(),
         leading: leading(snapshot),
         ..Plan::default()
     };
@@ -150,6 +154,7 @@ pub fn desired(snapshot: &Snapshot, policy: &Policy, planning: &Planning, memory
         plan.uplinks.extend(uplinks.iter().map(|ifindex| TableKey { ifindex: *ifindex, family }));
         let uplinks = world.uplinks(family, &ways, &memory.uplinks);
         let main = by_prefix(&world, family);
+        let neighbours = strict::filtered(&world, &uplinks);
         let shape = |key: TableKey, through| Shape {
             table: TableId::for_interface(policy.table_base, key.ifindex),
             local_is_behind: world.local_is_behind(family),
@@ -168,6 +173,9 @@ pub fn desired(snapshot: &Snapshot, policy: &Policy, planning: &Planning, memory
             let copies = copies(&world, &main, link, &uplinks);
             let is_first = memory.main_first.contains(&key);
             fill(&mut table, copies, &world, link, key, &main, &uplinks, is_first, &mut plan.notes);
+            if family == Family::V4 {
+                plan.notes.extend(strict::notes(&world, link, &table, &neighbours));
+            }
             let shape = shape(key, table.through);
             let names = listed::names_of(link);
             let mark = policy.mark_of(&names).map(|mark| Subject::from((family, mark)));
@@ -198,7 +206,7 @@ fn addresses(world: &World<'_>, link: &LinkState, family: Family, notes: &mut Ve
     let usable = usable.map(|address| address.ip).filter(|ip| Family::of(*ip) == family && is_source(*ip));
     let mut addresses = BTreeSet::new();
     for address in usable {
-        let other = world.others_with(address, link.ifindex).next();
+        let other = world.others_with(address, link).next();
         match other.filter(|_| !world.policy.shared.contains(&address)) {
             None => drop(addresses.insert(address)),
             Some(other) => notes.push(notes::shared(world, link, address, other)),

@@ -4,6 +4,7 @@
 
 use super::reconciler::Order;
 use super::snapshot::{Collector, Foreign, Snapshot};
+use super::strict::Filters;
 use crate::config::Planning;
 use crate::kernel::{DumpError, Dumper, Rule};
 use crate::state::LinkState;
@@ -118,7 +119,8 @@ impl Reader {
         let again = again.into_iter().chain(self.expiry(now)).min();
         let foreign = Arc::clone(&self.foreign);
         let Collector { ours, intruders, .. } = found;
-        Ok((Snapshot { links, rules, foreign, ours, intruders }, again))
+        let filters = Filters::read(&links, &foreign, policy);
+        Ok((Snapshot { links, rules, foreign, ours, intruders, filters }, again))
     }
 
     /// main, and tables of others to which rules lead.

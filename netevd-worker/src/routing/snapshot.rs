@@ -1,5 +1,6 @@
 //! What the planner works on: links as the state knows them, and what the kernel has at the time of the pass.
 
+use super::strict::Filters;
 use crate::config::Planning;
 use crate::kernel::{FullRoute, Rule, Spec};
 use crate::state::LinkState;
@@ -25,6 +26,8 @@ pub struct Snapshot {
     pub ours: Vec<FullRoute>,
     /// Foreign routes in tables of links under routing, the first few of each.
     pub intruders: BTreeMap<(TableId, Family), Vec<Spec>>,
+    /// How strictly the kernel looks at sources.
+    pub filters: Filters,
 }
 
 /// Routes that netevd did not make.

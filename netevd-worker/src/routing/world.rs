@@ -17,7 +17,7 @@ pub(super) struct World<'a> {
     pub(super) planning: &'a Planning,
     links: BTreeMap<Ifindex, &'a LinkState>,
     leading: Vec<Leading>,
-    /// Links that have an address, and are up.
+    /// Links that have an address, loopback aside.
     owners: BTreeMap<IpAddr, BTreeSet<Ifindex>>,
 }
 
@@ -38,7 +38,7 @@ impl<'a> World<'a> {
         own.extend(managed.map(|link| TableId::for_interface(policy.table_base, link.ifindex)));
         let leading = snapshot.rules.iter().filter_map(|rule| Leading::of(rule, &own)).collect();
         let mut owners: BTreeMap<IpAddr, BTreeSet<Ifindex>> = BTreeMap::new();
-        for link in snapshot.links.iter().filter(|l| l.is_up() && l.flags & link_flag::LOOPBACK == 0) {
+        for link in snapshot.links.iter().filter(|link| link.flags & link_flag::LOOPBACK == 0) {
             for known in &link.addresses {
                 owners.entry(known.address.ip).or_default().insert(link.ifindex);
             }
@@ -67,9 +67,13 @@ impl<'a> World<'a> {
         self.snapshot.links.iter().any(|link| link.addresses.iter().any(|known| known.address.ip == address))
     }
 
-    /// Other links than this one that are up and have the address as well.
-    pub(super) fn others_with(&self, address: IpAddr, ifindex: Ifindex) -> impl Iterator<Item = Ifindex> {
-        self.owners.get(&address).into_iter().flatten().copied().filter(move |other| *other != ifindex)
+    /// Other links that have an address of this one and are up; of a link that is down, any other: an address has
+    /// rules into one table, and two links that are down would take them from each other.
+    pub(super) fn others_with(&self, address: IpAddr, link: &LinkState) -> impl Iterator<Item = Ifindex> {
+        let (own, is_down) = (link.ifindex, !link.is_up());
+        let others =
+            self.owners.get(&address).into_iter().flatten().copied().filter(move |other| *other != own);
+        others.filter(move |other| is_down || self.link(*other).is_some_and(LinkState::is_up))
     }
 
     /// The default routes of a table through a link.

@@ -18,7 +18,7 @@ impl World {
         let listed: Vec<&Link> = self.links.iter().filter(|link| policy.lists(link)).collect();
         let mut shapes = BTreeSet::new();
         for link in &listed {
-            for address in [true, false].into_iter().flat_map(|is_v4| self.sources(link, is_v4)) {
+            for address in [true, false].into_iter().flat_map(|is_v4| self.grantable(link, is_v4)) {
                 shapes.extend(self.rules_of(policy, address, link.table()));
             }
         }
@@ -31,6 +31,11 @@ impl World {
             }
         }
         wrong
+    }
+
+    /// Nothing is there that would be refused now.
+    pub(super) fn is_granted(&self, policy: &Policy) -> bool {
+        self.unjustified(policy).is_empty()
     }
 
     fn would_grant(&self, policy: &Policy, link: &Link, route: &Route) -> bool {

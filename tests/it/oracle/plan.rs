@@ -28,6 +28,9 @@ impl World {
                     continue;
                 }
                 let Some(table) = self.table(policy, link, is_v4) else { continue };
+                if table.iter().any(|route| self.may_be_refused(route)) {
+                    picture.unreachable.insert((link.table(), is_v4));
+                }
                 picture.tables.insert((link.table(), is_v4), Table::of(table));
                 for address in addresses {
                     picture.rules.extend(self.rules_of(policy, address, link.table()));
@@ -35,6 +38,19 @@ impl World {
             }
         }
         picture
+    }
+
+    /// By a gateway to which main has no route without one: it had, when the route was made.
+    fn may_be_refused(&self, route: &Route) -> bool {
+        let is_reached = |hop: &Hop, gateway: IpAddr| {
+            let direct = |r: &&Route| r.kind == UNICAST && r.prefix.length > 0 && r.prefix.contains(gateway);
+            let by_link = |r: &Route| r.living().any(|h| h.link == hop.link && h.via == Via::Nothing);
+            self.main(true).filter(direct).any(by_link)
+        };
+        route.hops.iter().any(|hop| match hop.via {
+            Via::Gateway(gateway) => gateway.is_ipv4() && !hop.onlink && !is_reached(hop, gateway),
+            _ => false,
+        })
     }
 
     /// Another program has put something unmarked where a link's table is.
@@ -46,11 +62,23 @@ impl World {
         rule || self.routes.iter().any(foreign)
     }
 
-    /// A link's addresses that get rules: usable, and on no other link that is up.
-    pub(super) fn sources(&self, link: &Link, is_v4: bool) -> BTreeSet<IpAddr> {
+    /// A link's addresses that get rules: usable, and on no other link that is up; of a link that is down, on no
+    /// other link at all. The text says "another link that is up"; of two that are both down each would get rules by
+    /// it, but an address has rules into one table only: that of one link would go for that of the other, in turns.
+    fn sources(&self, link: &Link, is_v4: bool) -> BTreeSet<IpAddr> {
+        self.alone(link, is_v4, |other| other.is_up() || !link.is_up())
+    }
+
+    /// The same as the helper grants it: by the text's words, since it grants to one link and then to another.
+    pub(super) fn grantable(&self, link: &Link, is_v4: bool) -> BTreeSet<IpAddr> {
+        self.alone(link, is_v4, Link::is_up)
+    }
+
+    /// Usable addresses that are on no other link which counts.
+    fn alone(&self, link: &Link, is_v4: bool, counts: impl Fn(&Link) -> bool) -> BTreeSet<IpAddr> {
         let competes = |index: u32| {
             let other = self.links.iter().find(|other| other.index == index);
-            index != link.index && other.is_some_and(|other| other.is_up() && !other.is_loopback())
+            index != link.index && other.is_some_and(|other| counts(other) && !other.is_loopback())
         };
         let shared = |address: IpAddr| self.addresses.iter().any(|a| a.local == address && competes(a.link));
         let usable = self.addresses_of(link.index, is_v4).filter(|a| a.is_usable()).map(|a| a.local);

@@ -11,5 +11,6 @@ mod operations;
 mod packets;
 mod problems;
 mod random;
+mod silent;
 mod start;
 mod wipes;

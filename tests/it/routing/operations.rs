@@ -18,6 +18,8 @@ impl Random {
 /// Lines for `ip`, `ip -6` and a shell; many fail, for instance a deletion of what is not there.
 #[derive(Default)]
 pub(super) struct Batch {
+    /// Gateways may lose the subnet that they are in.
+    pub(super) is_loose: bool,
     pub(super) v4: Vec<String>,
     pub(super) v6: Vec<String>,
     pub(super) shell: Vec<String>,
@@ -113,8 +115,11 @@ impl Batch {
     }
 
     /// The kernel keeps a route whose gateway's subnet went, and refuses the same one in another table; so there is
-    /// a route to the gateways for as long as the link is up.
+    /// a route to the gateways for as long as the link is up, unless the changes are loose.
     fn gateways(&mut self, link: &str, third: u32) {
+        if self.is_loose {
+            return;
+        }
         self.v4.push(format!("route add 10.0.{third}.0/24 dev {link} scope link metric 900"));
     }
 

@@ -79,7 +79,7 @@ fn snapshot_of(state: &State, routes: &[FullRoute], rules: Vec<Rule>, policy: &P
         found.take(route.clone(), policy, &Planning::default(), &tables);
     }
     let Collector { foreign, ours, intruders, .. } = found;
-    Snapshot { links, rules, foreign: Arc::new(foreign), ours, intruders }
+    Snapshot { links, rules, foreign: Arc::new(foreign), ours, intruders, ..Snapshot::default() }
 }
 
 fn snapshot(dump: Dump, policy: &Policy) -> Snapshot {
@@ -419,7 +419,16 @@ fn an_address_on_two_links_has_rules_on_neither_unless_it_is_shared() {
     let plan = planned(dump.clone(), &shared);
     assert_eq!((plan.tables[&of_eth0].addresses.len(), plan.notes.len()), (2, 0));
     dump.links[0].flags = 0;
-    assert!(planned(dump, &policy(&["eth1"])).tables.contains_key(&eth1()), "of a link that is down");
+    assert!(planned(dump.clone(), &policy(&["eth1"])).tables.contains_key(&eth1()), "of a link that is down");
+    // Both down and with the fallback: the helper would take it from one for the other, in turns.
+    dump.links[1].flags = 0;
+    let strict = Policy { fallback: Fallback::Unreachable, ..policy(&["eth0", "eth1"]) };
+    let plan = planned(dump, &strict);
+    let addresses: BTreeSet<IpAddr> =
+        plan.tables.values().flat_map(|table| table.addresses.clone()).collect();
+    assert_eq!(addresses, BTreeSet::from([ip("192.0.2.10")]));
+    assert!(texts(&plan).iter().all(|text| text.contains("192.0.2.11 is on eth")), "{:?}", plan.notes);
+    assert_eq!(plan.notes.len(), 2);
 }
 
 #[test]

@@ -133,7 +133,9 @@ fn a_test_without_effect_shows_the_whole_environment() {
 fn a_flush_without_effect_needs_no_privilege_and_names_each_object() {
     let script = "set -e; ip link set lo up; ip link add name d0 type veth peer name p0; ip link set p0 up; ip link set d0 up
         ip addr add 192.0.2.1/24 dev d0
+        ip rule add from 192.0.2.1 lookup main suppress_prefixlength 7 priority 32001 protocol 110
         ip rule add from 192.0.2.1 lookup 202 priority 32002 protocol 110
+        ip rule add fwmark 0x650000/0xff0000 lookup 202 priority 32002 protocol 110
         ip route add default via 192.0.2.9 dev d0 table 202 protocol 110
         ip -6 route add unreachable default table 202 metric 7 protocol 110
         ip rule >/dev/null; \"$0\" flush --dry-run; ip rule; ip route show table 202";
@@ -146,10 +148,12 @@ fn a_flush_without_effect_needs_no_privilege_and_names_each_object() {
         return;
     }
     let expected = "\
+would delete: rule 32001: from 192.0.2.1/32 lookup 254 suppress_prefixlength 7 proto 110
 would delete: rule 32002: from 192.0.2.1/32 lookup 202 proto 110
+would delete: rule 32002: from all fwmark 0x650000/0xff0000 lookup 202 proto 110
 would delete: route default via 192.0.2.9 dev d0 table 202 proto 110 (ipv4)
 would delete: route unreachable default dev lo table 202 metric 7 proto 110 (ipv6)
-would remove 1 rule and 2 routes; nothing was changed
+would remove 3 rules and 2 routes; nothing was changed
 ";
     assert_eq!(output.status.code(), Some(0), "{shown}{said}");
     assert!(shown.starts_with(expected), "{shown}");

@@ -74,9 +74,15 @@ impl fmt::Display for Rule {
         if let Some(prefix) = self.destination {
             write!(f, " to {prefix}")?;
         }
+        if let Some((value, mask)) = self.mark {
+            write!(f, " fwmark {value:#x}/{mask:#x}")?;
+        }
         match self.table {
             Some(table) => write!(f, " lookup {table}")?,
             None => f.write_str(" (no lookup)")?,
+        }
+        if let Some(length) = self.suppress_length {
+            write!(f, " suppress_prefixlength {length}")?;
         }
         write!(f, " proto {}", self.protocol)
     }

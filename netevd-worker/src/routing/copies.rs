@@ -65,14 +65,16 @@ pub(super) fn copies(
     let mut lost = Vec::new();
     for (prefix, routes) in main {
         let is_by_own = routes.iter().any(|route| route.leaves_through(own));
+        let is_special = prefix.is_link_local() || prefix.is_default_like();
         let is_kept = |hop: &SpecHop| {
             let oif = hop.oif;
-            let is_special = prefix.is_link_local() || prefix.is_default_like();
             let is_local = !uplinks.contains(&oif) || world.is_point_to_point(oif) && !is_by_own;
             oif == own || !is_special && world.planning.local_networks && is_local
         };
         let hops = || routes.iter().flat_map(|route| &route.spec.hops);
-        let except: BTreeSet<Ifindex> = hops().filter(|hop| !is_kept(hop)).map(|hop| hop.oif).collect();
+        // The helper copies a special prefix by the link itself alone, whatever is named: every link has fe80::/64.
+        let left_out = hops().filter(|hop| !is_special && !is_kept(hop));
+        let except: BTreeSet<Ifindex> = left_out.map(|hop| hop.oif).collect();
         let has_place = |route: &&&FullRoute| {
             let is_hidden = route.opaque && route.spec.hops.is_empty();
             route.spec.leads_nowhere() || is_hidden || route.spec.hops.iter().any(is_kept)

@@ -134,9 +134,10 @@ fn named(world: &World<'_>, link: &LinkState, family: Family) -> (Option<IpAddr>
     }
     let fault = unreachable.map(|gateway| {
         format!(
-            "{} {family}: the gateway {gateway} is not on-link by {}, so nothing is installed; the interface needs an \
-             address in its subnet, or a route to it without a gateway",
-            link.name, link.name
+            "{name} {family}: the gateway {gateway} is not on-link by {name}, so {}; the interface needs an address in \
+             its subnet, or a route to it without a gateway",
+            listed::effect(family, world.policy),
+            name = link.name
         )
     });
     (None, fault)

@@ -4,7 +4,7 @@
 use super::{Note, is_managed};
 use crate::kernel::link_flag;
 use crate::state::LinkState;
-use protocol::{Family, GatewayCheck, Ifindex, Policy};
+use protocol::{Fallback, Family, GatewayCheck, Ifindex, Policy};
 
 /// A link's name and its alternative names.
 pub(super) fn names_of(link: &LinkState) -> Vec<&str> {
@@ -109,8 +109,19 @@ pub(super) fn without_gateway(link: &LinkState, family: Family, policy: &Policy)
         link: Some(link.ifindex),
         text: format!(
             "{name} {family}: {} has no gateway: the kernel has no default route by {name} that could tell one, and \
-             routing.gateways names none, so nothing is installed for {family}; {remedy}",
-            address.ip
+             routing.gateways names none, so {}; {remedy}",
+            address.ip,
+            effect(family, policy)
         ),
     })
+}
+
+/// What it means for a link's addresses that it has no gateway.
+pub(super) fn effect(family: Family, policy: &Policy) -> String {
+    match policy.fallback {
+        Fallback::Main => format!("nothing is installed for {family}"),
+        Fallback::Unreachable => {
+            format!("{family} reaches only what is copied (routing.fallback: unreachable)")
+        }
+    }
 }

@@ -217,7 +217,8 @@ fn addresses(world: &World<'_>, link: &LinkState, family: Family, notes: &mut Ve
         notes.push(Note {
             link: Some(link.ifindex),
             text: format!(
-                "{} {family}: {} addresses, of which routing.limits.addresses lets {limit} in",
+                "{} {family}: {} addresses, of which routing.limits.addresses lets {limit} in; the others get no rule: \
+                 raise it",
                 link.name,
                 addresses.len()
             ),

@@ -173,6 +173,11 @@ fn without_a_gateway_nothing_or_the_fallback() {
     let planned = &plan.tables[&eth1()];
     assert!(planned.fallback && !planned.has_default() && !planned.addresses.is_empty());
     assert!(table(&plan).contains(&"unreachable default metric 4294967295".to_owned()));
+    assert!(
+        plan.notes[0].text.contains("so ipv4 reaches only what is copied (routing.fallback: unreachable)"),
+        "{:?}",
+        plan.notes
+    );
 }
 
 #[test]
@@ -207,6 +212,21 @@ fn whatever_does_not_leave_through_another_uplink_is_copied() {
             "10.65.0.0/16 follows",
         ]
     );
+}
+
+/// A node with many pods: each of its links has fe80::/64, and a request names only 16 links.
+#[test]
+fn the_link_local_subnets_of_many_links_are_no_exceptions() {
+    let mut dump = two_uplinks();
+    dump.links.extend((10..40).map(|n| link(n, &format!("cali{n}"))));
+    let others = (10..40).chain([2, 3]).map(|n| route("fe80::/64", n, ""));
+    dump.routes.extend(others.chain([route("::/0", 3, "fe80::1")]));
+    dump.addresses.push((index(3), address("2001:db8::3/64")));
+    let plan = planned(dump, &policy(&["eth1"]));
+    let copied = &plan.tables[&TableKey { family: Family::V6, ..eth1() }].copies[&prefix("fe80::/64")];
+    let routes: Vec<String> = copied.routes.iter().map(ToString::to_string).collect();
+    assert_eq!((routes, copied.except.iter().count()), (vec!["fe80::/64 dev 3".to_owned()], 0));
+    assert_eq!(plan.notes, []);
 }
 
 #[test]
@@ -603,5 +623,6 @@ fn limits_cut_and_say_so() {
     policy.limits.addresses = 10;
     let plan = planned(dump, &policy);
     assert_eq!(plan.tables[&eth1()].addresses.len(), 10);
-    assert_eq!(texts(&plan), ["eth1 ipv4: 41 addresses, of which routing.limits.addresses lets 10 in"]);
+    let text = "eth1 ipv4: 41 addresses, of which routing.limits.addresses lets 10 in; the others get no rule: raise it";
+    assert_eq!(texts(&plan), [text]);
 }

@@ -90,6 +90,62 @@ fn filtering_drops_what_nobody_wants_and_no_more() {
 }
 
 #[test]
+fn filtering_of_another_uplink_s_table_ends_with_its_default() {
+    let test = "filtering_of_another_uplink_s_table_ends_with_its_default";
+    let Some(host) = machine(test) else { return };
+    host.config(ETH1_MANAGED);
+    host.veth("docker0", 9);
+    host.ip("addr add 172.17.0.1/16 dev docker0");
+    let _daemon = start(&host);
+    let mut expected = eth1_complete();
+    expected.push("table 207: 172.17.0.0/16 dev docker0".to_owned());
+    host.await_ours("eth1 is complete", &expected);
+    let silent = || {
+        let before = (read(&host, "RTM_NEWROUTE"), read(&host, "RTM_DELROUTE"));
+        many(&host, "add", DAEMONS);
+        many(&host, "del", DAEMONS);
+        settle(&host);
+        (read(&host, "RTM_NEWROUTE"), read(&host, "RTM_DELROUTE")) == before
+    };
+    wait_for("not one of eth0's routes is read", || host.log(), silent);
+
+    // Inside of a net that is copied it goes where the table's default goes.
+    host.ip("route add 172.17.9.0/24 dev eth0 proto 186");
+    let mut with_followed = expected.clone();
+    with_followed.push("table 207: 172.17.9.0/24 via 198.51.100.1 dev eth1".to_owned());
+    host.await_ours("the one inside is followed", &with_followed);
+    host.ip("route del 172.17.9.0/24 dev eth0 proto 186");
+    host.await_ours("it is gone again", &expected);
+
+    // Without its default eth0 is no uplink: what was not heard of is copied, and what comes is heard of.
+    many(&host, "add", DAEMONS);
+    host.ip("route del default dev eth0");
+    expected.extend((0..ROUTES).map(|n| format!("table 207: 10.9.{n}.0/24 dev eth0")));
+    expected.push("table 207: 192.0.2.0/24 dev eth0".to_owned());
+    host.await_ours("eth0's routes are copied", &expected);
+    host.ip("route add 10.8.0.0/24 dev eth0 proto 186");
+    expected.push("table 207: 10.8.0.0/24 dev eth0".to_owned());
+    host.await_ours("the next one is copied", &expected);
+    // And with a default it is one again.
+    host.ip("route add default via 192.0.2.1 dev eth0 metric 100");
+    expected.retain(|line| !line.ends_with(" dev eth0"));
+    host.await_ours("eth0 is an uplink again", &expected);
+    wait_for(
+        "silence again",
+        || host.log(),
+        || {
+            many(&host, "del", DAEMONS);
+            many(&host, "add", DAEMONS);
+            let before = read(&host, "RTM_NEWROUTE");
+            many(&host, "del", DAEMONS);
+            many(&host, "add", DAEMONS);
+            settle(&host);
+            read(&host, "RTM_NEWROUTE") == before
+        },
+    );
+}
+
+#[test]
 fn filtering_ends_when_a_script_is_there() {
     let Some(host) = machine("filtering_ends_when_a_script_is_there") else { return };
     // Nor is there a table that main's routes are copied to.

@@ -4,12 +4,15 @@
 //!
 //! It looks into a datagram only where that is one whole message about a route; all others pass.
 
+use super::elsewhere::{AF_INET, RTA_DST, RTA_OIF};
 use super::interest::{DEFAULT, DEFAULT_LIKE, LOCAL, MAIN, RouteInterest, WIDE, place};
 use super::route::COPYABLE_PROTOCOLS;
-use Block::{Drop, Ignored, Main, Next, Ours, Pass, Read, Rest, Single, Unreplaced};
+use Block::{
+    Copied, Drop, Ignored, Ipv4, Ipv4Link, Ipv6Link, Main, Next, Ours, Pass, Read, Rest, Single, Unreplaced,
+};
 use netlink_packet_core::NLM_F_REPLACE;
 use nix::libc::{self, RTM_DELROUTE, RTM_NEWROUTE, sock_filter};
-use protocol::PROTOCOL;
+use protocol::{Family, PROTOCOL};
 
 /// `struct nlmsghdr`: its length, and where type and flags stand.
 const HEADER: u32 = 16;
@@ -18,6 +21,12 @@ const FLAGS: u32 = 6;
 
 const LOAD_LENGTH: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_LEN;
 const LOAD_BYTE: u32 = libc::BPF_LD | libc::BPF_B | libc::BPF_ABS;
+const LOAD_WORD: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
+const LOAD_WORD_AT_X: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_IND;
+const LOAD_NUMBER: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_IMM;
+const NUMBER_TO_X: u32 = libc::BPF_LDX | libc::BPF_W | libc::BPF_IMM;
+const STORE: u32 = libc::BPF_ST;
+const LOAD_STORED: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_MEM;
 const LOAD_HALF: u32 = libc::BPF_LD | libc::BPF_H | libc::BPF_ABS;
 const SHIFT: u32 = libc::BPF_ALU | libc::BPF_LSH | libc::BPF_K;
 const ADD: u32 = libc::BPF_ALU | libc::BPF_ADD | libc::BPF_K;
@@ -30,6 +39,9 @@ const IF_EQUAL_X: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_X;
 const IF_GREATER: u32 = libc::BPF_JMP | libc::BPF_JGT | libc::BPF_K;
 const IF_AT_LEAST: u32 = libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K;
 const IF_BIT: u32 = libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K;
+
+/// Loaded as a word: where the first attribute of the type X is, looked for from A on; 0 where there is none.
+const FIND: u32 = (libc::SKF_AD_OFF + libc::SKF_AD_NLATTR).cast_unsigned();
 
 /// Where a jump leads. Programs only jump forward, so the blocks stand in this order.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -48,6 +60,13 @@ enum Block {
     Rest,
     /// It is main's.
     Main,
+    /// It is of no protocol that is read.
+    Copied,
+    /// It is of IPv4.
+    Ipv4,
+    /// Which link does it leave through?
+    Ipv4Link,
+    Ipv6Link,
     /// It is ours.
     Ours,
     /// The whole datagram is handed over.
@@ -76,7 +95,7 @@ pub(super) fn program(interest: RouteInterest) -> Vec<sock_filter> {
         [place::DESTINATION_LENGTH, place::TABLE, place::PROTOCOL, place::END].map(|at| HEADER + at);
     let reported = if interest.reported { Pass } else { Next };
     let private = if interest.private { Pass } else { Drop };
-    let of_main = if interest.main { u32::MAX } else { 0 };
+    let of_main = if interest.main { Copied } else { Drop };
     let is_ignored = |protocol: u8| Step(IF_EQUAL, protocol.into(), Ignored, Next);
     let is_copied = |protocol: &u8| Step(IF_EQUAL, (*protocol).into(), Pass, Next);
     resolve(vec![
@@ -143,13 +162,53 @@ pub(super) fn program(interest: RouteInterest) -> Vec<sock_filter> {
             [step(LOAD_BYTE, protocol)]
                 .into_iter()
                 .chain(COPYABLE_PROTOCOLS.iter().map(is_copied))
-                .chain([step(RETURN, of_main)])
+                .chain([Step(IF_AT_LEAST, 0, of_main, of_main)])
                 .collect(),
         ),
+        (
+            Copied,
+            vec![
+                step(LOAD_BYTE, length),
+                Step(IF_GREATER, WIDE.into(), Next, Pass),
+                step(LOAD_BYTE, HEADER),
+                Step(IF_EQUAL, AF_INET.into(), Ipv4, Ipv6Link),
+            ],
+        ),
+        (Ipv4, inside(interest)),
+        (Ipv4Link, through(interest, Family::V4)),
+        (Ipv6Link, through(interest, Family::V6)),
         (Ours, vec![step(LOAD_HALF, KIND), Step(IF_EQUAL, half(RTM_DELROUTE), Pass, Drop)]),
         (Pass, vec![step(RETURN, u32::MAX)]),
         (Drop, vec![step(RETURN, 0)]),
     ])
+}
+
+/// The value of an attribute of four bytes; what has none passes.
+fn value_of(attribute: u16) -> [Step; 6] {
+    [
+        step(LOAD_NUMBER, HEADER + place::END),
+        step(NUMBER_TO_X, attribute.into()),
+        step(LOAD_WORD, FIND),
+        Step(IF_EQUAL, 0, Pass, Next),
+        step(TO_X, 0),
+        step(LOAD_WORD_AT_X, 4),
+    ]
+}
+
+/// What is in a net that is copied passes.
+fn inside(interest: RouteInterest) -> Vec<Step> {
+    let nets = interest.elsewhere.nets();
+    let is_in = |(net, mask)| [step(LOAD_STORED, 0), step(AND, mask), Step(IF_EQUAL, net, Pass, Next)];
+    let all = value_of(RTA_DST).into_iter().chain([step(STORE, 0)]).chain(nets.flat_map(is_in));
+    all.chain([Step(IF_AT_LEAST, 0, Ipv4Link, Ipv4Link)]).collect()
+}
+
+/// What leaves through a link that matters to none is dropped.
+fn through(interest: RouteInterest, family: Family) -> Vec<Step> {
+    // A number of the host's byte order.
+    let is_through = |link: u32| Step(IF_EQUAL, u32::from_be_bytes(link.to_ne_bytes()), Drop, Next);
+    let links = interest.elsewhere.links(family).map(is_through);
+    value_of(RTA_OIF).into_iter().chain(links).chain([step(RETURN, u32::MAX)]).collect()
 }
 
 /// Names of blocks into distances.

@@ -3,20 +3,33 @@
 
 use super::*;
 use crate::config::Protocols;
+use crate::fixtures::index;
 use crate::kernel::raw::Messages;
-use crate::kernel::{KernelMessage, parse};
+use crate::kernel::{Elsewhere, KernelMessage, parse};
 use proptest::prelude::*;
+use protocol::Prefix;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 /// What classic BPF does with a packet (Documentation/networking/filter.rst): the value returned. A
 /// load beyond the end returns 0.
 fn run(program: &[sock_filter], packet: &[u8]) -> u32 {
-    let (mut a, mut x, mut at) = (0_u32, 0_u32, 0_usize);
+    let (mut a, mut x, mut at, mut stored) = (0_u32, 0_u32, 0_usize, 0_u32);
     loop {
         let sock_filter { code, jt, jf, k } = program[at];
         at += 1;
         let place = usize::try_from(k).expect("64 bits");
         let jump = |condition: bool| usize::from(if condition { jt } else { jf });
         match u32::from(code) {
+            LOAD_WORD if k == FIND => a = find(packet, a, x),
+            LOAD_WORD_AT_X => match packet.get(place + usize::try_from(x).expect("64 bits")..) {
+                Some([b0, b1, b2, b3, ..]) => a = u32::from_be_bytes([*b0, *b1, *b2, *b3]),
+                _ => return 0,
+            },
+            LOAD_NUMBER => a = k,
+            NUMBER_TO_X => x = k,
+            STORE if k == 0 => stored = a,
+            LOAD_STORED if k == 0 => a = stored,
             LOAD_LENGTH => a = u32::try_from(packet.len()).expect("short"),
             LOAD_BYTE => match packet.get(place) {
                 Some(byte) => a = (*byte).into(),
@@ -42,11 +55,46 @@ fn run(program: &[sock_filter], packet: &[u8]) -> u32 {
     }
 }
 
+/// `nla_find`, of the packet from there on: the place of an attribute, or 0.
+fn find(packet: &[u8], from: u32, kind: u32) -> u32 {
+    let mut at = usize::try_from(from).expect("64 bits");
+    while let Some([l0, l1, k0, k1, ..]) = packet.get(at..) {
+        let length = usize::from(u16::from_ne_bytes([*l0, *l1]));
+        if length < 4 || at + length > packet.len() {
+            return 0;
+        }
+        if u32::from(u16::from_ne_bytes([*k0, *k1]) & 0x3fff) == kind {
+            return u32::try_from(at).expect("short");
+        }
+        at += (length + 3) & !3;
+    }
+    0
+}
+
+fn elsewhere() -> impl Strategy<Value = Elsewhere> {
+    let links =
+        |most| prop::collection::btree_set(prop::sample::select(vec![2_u32, 3, 0x0200_0000]), 0..most);
+    let nets = vec!["10.0.0.0/8", "10.64.0.0/16", "172.17.0.0/16", "10.64.1.0/24"];
+    let nets = prop::collection::btree_set(prop::sample::select(nets), 0..4);
+    (links(3), links(3), nets).prop_map(|(ipv4, ipv6, nets)| {
+        let indexes = |links: BTreeSet<u32>| links.into_iter().map(index).collect();
+        let nets = nets.into_iter().map(|net| net.parse().expect("a prefix")).collect();
+        let some = Elsewhere::default().with(Family::V4, &indexes(ipv4), &nets);
+        some.with(Family::V6, &indexes(ipv6), &BTreeSet::new())
+    })
+}
+
 fn interests() -> impl Strategy<Value = RouteInterest> {
     let ignored = prop::collection::vec(prop::sample::select(vec![0_u8, 1, 4, 16, 17, 186]), 0..3);
-    (any::<bool>(), any::<bool>(), any::<bool>(), ignored).prop_map(|(reported, private, main, ignored)| {
-        RouteInterest { reported, private, main, ignored: protocols(&ignored) }
-    })
+    (any::<bool>(), any::<bool>(), any::<bool>(), elsewhere(), ignored).prop_map(
+        |(reported, private, main, elsewhere, ignored)| RouteInterest {
+            reported,
+            private,
+            main,
+            elsewhere,
+            ignored: protocols(&ignored),
+        },
+    )
 }
 
 fn protocols(numbers: &[u8]) -> Protocols {
@@ -77,12 +125,22 @@ fn messages() -> impl Strategy<Value = Vec<u8>> {
     let protocol = prop::sample::select(vec![0_u8, 1, 2, 3, 4, 9, 16, 17, 110, 186]);
     let family = prop::sample::select(vec![2_u8, 10]);
     let kind_of_route = prop::sample::select(vec![1_u8, 2, 6, 7]);
-    (kind, flags, family, length, table, protocol, kind_of_route).prop_map(
-        |(kind, flags, family, length, table, protocol, route_type)| {
+    let destination = prop::sample::select(vec![[0_u8; 4], [10, 64, 1, 0], [10, 63, 0, 0], [172, 17, 0, 9]]);
+    let links = prop::sample::select(vec![None, Some(2_u32), Some(3), Some(4), Some(0x0200_0000)]);
+    let rest = (kind_of_route, destination, links, any::<bool>());
+    (kind, flags, family, length, table, protocol, rest).prop_map(
+        |(kind, flags, family, length, table, protocol, (route_type, destination, link, is_first))| {
             let width = if family == 2 { 4 } else { 16 };
             let length = if width == 4 { length.min(32) } else { length };
             let mut attributes = vec![u8::try_from(width + 4).expect("short"), 0, 1, 0];
-            attributes.extend(vec![0; width]);
+            attributes.extend(destination);
+            attributes.resize(4 + width, 0);
+            if let Some(link) = link {
+                // RTA_OIF, wherever it stands.
+                let number = [vec![8, 0, 4, 0], link.to_ne_bytes().to_vec()].concat();
+                attributes =
+                    if is_first { [number, attributes].concat() } else { [attributes, number].concat() };
+            }
             message(kind, flags, [family, length, 0, 0, table, protocol, 0, route_type], &attributes)
         },
     )
@@ -103,7 +161,12 @@ fn nothing_jumps_out_of_the_program() {
     let all: Vec<u8> = (0..64).map(|number| number + 130).collect();
     let ignored = protocols(&all);
     assert_eq!(ignored.iter().count(), crate::config::IGNORED_MAX);
-    let program = program(RouteInterest { reported: true, private: true, main: true, ignored });
+    let links: BTreeSet<_> = (1..=8).map(index).collect();
+    let net = |n: u8| Prefix::containing(IpAddr::from([10, n, 0, 0]), 16).expect("a prefix");
+    let elsewhere = Elsewhere::default().with(Family::V4, &links, &(0..16).map(net).collect());
+    let elsewhere = elsewhere.with(Family::V6, &links, &BTreeSet::new());
+    let program = program(RouteInterest { reported: true, private: true, main: true, elsewhere, ignored });
+    assert!(program.len() > 190, "every part is there: {}", program.len());
     for (at, step) in program.iter().enumerate().filter(|(_, step)| u32::from(step.code) & 7 == libc::BPF_JMP)
     {
         for distance in [step.jt, step.jf] {
@@ -113,9 +176,35 @@ fn nothing_jumps_out_of_the_program() {
     assert_eq!(program.last().map(|step| u32::from(step.code)), Some(RETURN));
 }
 
+fn quiet() -> RouteInterest {
+    let (elsewhere, ignored) = (Elsewhere::default(), Protocols::default());
+    RouteInterest { reported: false, private: false, main: false, elsewhere, ignored }
+}
+
+#[test]
+fn a_full_table_through_another_uplink_wakes_nobody() {
+    let nets = BTreeSet::from(["172.17.0.0/16".parse().expect("a prefix")]);
+    let elsewhere = Elsewhere::default().with(Family::V4, &BTreeSet::from([index(2)]), &nets);
+    let interest = RouteInterest { private: true, main: true, elsewhere, ..quiet() };
+    let route = |destination: [u8; 4], protocol, length, link: u8| {
+        let attributes = [[8, 0, 1, 0], destination, [8, 0, 4, 0], u32::from(link).to_ne_bytes()].concat();
+        message(24, 0x600, [2, length, 0, 0, 254, protocol, 0, 1], &attributes)
+    };
+    for (what, datagram, passes) in [
+        ("a route through the other uplink", route([203, 0, 113, 0], 186, 24, 2), false),
+        ("its half of the world", route([128, 0, 0, 0], 186, 1, 2), true),
+        ("one of ip(8)", route([203, 0, 113, 0], 3, 24, 2), true),
+        ("one through a link that is none", route([203, 0, 113, 0], 186, 24, 3), true),
+        ("one inside of a net that is copied", route([172, 17, 9, 0], 186, 24, 2), true),
+        ("one by several ways", message(24, 0x600, [2, 24, 0, 0, 254, 186, 0, 1], &[]), true),
+    ] {
+        assert_eq!(run(&program(interest), &datagram) != 0, passes, "{what}");
+    }
+}
+
 #[test]
 fn what_a_quiet_host_is_spared() {
-    let quiet = RouteInterest { reported: false, private: false, main: false, ignored: Protocols::default() };
+    let quiet = quiet();
     let route = |table, protocol, length| message(24, 0x600, [2, length, 0, 0, table, protocol, 0, 1], &[]);
     for (what, datagram, passes) in [
         ("a route of a routing daemon", route(254, 186, 24), false),
@@ -136,8 +225,13 @@ fn what_a_quiet_host_is_spared() {
 
 #[test]
 fn a_full_table_that_is_ignored_wakes_nobody() {
-    let interest =
-        RouteInterest { reported: true, private: true, main: true, ignored: protocols(&[12, 186]) };
+    let interest = RouteInterest {
+        reported: true,
+        private: true,
+        main: true,
+        ignored: protocols(&[12, 186]),
+        ..quiet()
+    };
     let route = |protocol, length| message(24, NLM_F_REPLACE, [2, length, 0, 0, 254, protocol, 0, 1], &[]);
     for (what, datagram, passes) in [
         ("a route of bird", route(12, 24), false),

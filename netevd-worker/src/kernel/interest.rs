@@ -4,6 +4,7 @@
 //! What is passed over would change nothing: neither what is remembered of routes nor what follows
 //! for routing or scripts.
 
+use super::elsewhere::Elsewhere;
 use super::raw::Raw;
 use super::route::COPYABLE_PROTOCOLS;
 use crate::config::Protocols;
@@ -41,6 +42,8 @@ pub struct RouteInterest {
     pub private: bool,
     /// That anything of main changed: all of it is copied, and read when it is needed.
     pub main: bool,
+    /// Not of these routes.
+    pub elsewhere: Elsewhere,
     /// `routing.ignore_protocols`. Whether such a route replaced another one that is copied, the next look at
     /// the whole table shows.
     pub ignored: Protocols,
@@ -80,7 +83,8 @@ impl RouteInterest {
     pub fn rings(self, message: &Raw<'_>) -> bool {
         let byte = |at: u32| usize::try_from(at).ok().and_then(|at| message.payload.get(at)).copied();
         let Some(protocol) = byte(place::PROTOCOL) else { return false };
-        let is_ignored = self.ignored.contains(protocol) && byte(place::DESTINATION_LENGTH) > Some(WIDE);
-        self.main && byte(place::TABLE) == Some(MAIN) && protocol != PROTOCOL && !is_ignored
+        let is_long = byte(place::DESTINATION_LENGTH) > Some(WIDE);
+        let is_of_none = is_long && (self.ignored.contains(protocol) || self.elsewhere.has(message.payload));
+        self.main && byte(place::TABLE) == Some(MAIN) && protocol != PROTOCOL && !is_of_none
     }
 }

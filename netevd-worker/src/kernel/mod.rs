@@ -3,6 +3,7 @@
 //! Knows neither state nor routing nor scripts. Reading needs no privilege (rtnetlink(7)).
 
 mod dump;
+mod elsewhere;
 mod exchange;
 mod extra;
 mod filter;
@@ -19,6 +20,7 @@ mod seen_rule;
 mod view;
 
 pub use dump::{Dump, Dumper, ManagedDump};
+pub use elsewhere::Elsewhere;
 pub use exchange::DumpError;
 pub use extra::{LinkExtra, Statistics};
 pub use full_route::{Attributes, FullRoute, HopAttributes, Spec, SpecHop};

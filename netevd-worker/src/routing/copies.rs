@@ -35,6 +35,11 @@ pub(super) struct Copies {
 }
 
 impl Copied {
+    /// One of its legs is through this link.
+    pub(super) fn leaves_through(&self, link: Ifindex) -> bool {
+        self.routes.iter().any(|route| route.hops.iter().any(|hop| hop.oif == link))
+    }
+
     /// Without gateways: others may need it to be there first.
     pub(super) fn is_direct(&self) -> bool {
         self.routes.iter().all(|route| route.hops.iter().all(|hop| hop.gateway.is_none()))
@@ -108,8 +113,7 @@ pub(super) fn copies(
             let around = Prefix::containing(prefix.address(), length).ok()?;
             found.copied.get(&around)
         });
-        let by_own = |copied: &Copied| copied.routes.iter().any(|r| r.hops.iter().any(|hop| hop.oif == own));
-        if around.is_some_and(|copied| !by_own(copied)) {
+        if around.is_some_and(|copied| !copied.leaves_through(own)) {
             found.follows.insert(prefix);
         }
     }

@@ -9,7 +9,7 @@ use super::snapshot::Snapshot;
 use super::strict;
 use super::world::World;
 use crate::config::{Planning, SpecificRoutes};
-use crate::kernel::{Spec, UNREACHABLE, link_flag};
+use crate::kernel::{Elsewhere, Spec, UNREACHABLE, link_flag};
 use crate::state::LinkState;
 use protocol::{Fallback, Family, Ifindex, NextHop, Policy, Prefix, TableId, Through};
 use std::collections::{BTreeMap, BTreeSet};
@@ -63,6 +63,8 @@ pub struct Plan {
     pub conflicts: BTreeMap<TableKey, String>,
     /// Links with a default now.
     pub uplinks: BTreeSet<TableKey>,
+    /// Routes of main that matter to none of the tables.
+    pub elsewhere: Elsewhere,
     /// Tables with routes of other programs that decide for nearly everything (a default or its halves), each
     /// with the length of the longest of these.
     pub leading: BTreeMap<(Family, TableId), u8>,
@@ -183,8 +185,31 @@ pub fn desired(snapshot: &Snapshot, policy: &Policy, planning: &Planning, memory
             table.rules = subjects.map(|subject| (subject, subject.rules(shape, policy))).collect();
             plan.tables.insert(key, table);
         }
+        plan.elsewhere = elsewhere(&world, plan.elsewhere, &plan.tables, family, &uplinks);
     }
     plan
+}
+
+/// Adds what leaves through links that are uplinks to each table, and no net of another link's that a table copies
+/// is around it. A point-to-point link's routes are copied even so.
+fn elsewhere(
+    world: &World<'_>,
+    before: Elsewhere,
+    tables: &BTreeMap<TableKey, PlannedTable>,
+    family: Family,
+    uplinks: &BTreeSet<Ifindex>,
+) -> Elsewhere {
+    let managed: BTreeSet<Ifindex> = world.managed().map(|link| link.ifindex).collect();
+    let is_other = |link: &Ifindex| !managed.contains(link) && !world.is_point_to_point(*link);
+    let links = uplinks.iter().copied().filter(is_other).collect();
+    let tables = tables.iter().filter(|(key, _)| key.family == family);
+    let nets = tables.flat_map(|(key, table)| {
+        let is_around = |copied: &Copied| !copied.leaves_through(key.ifindex);
+        table.copies.iter().filter(move |(_, copied)| is_around(copied)).map(|(prefix, _)| *prefix)
+    });
+    // What is no longer than this is read in any case; a host's prefix has nothing inside of it.
+    let has_inside = |net: &Prefix| !(net.is_ipv4() && net.length() == 32 || net.length() == 128);
+    before.with(family, &links, &nets.filter(has_inside).collect())
 }
 
 /// Listed by the policy, not loopback, not enslaved.

@@ -69,6 +69,8 @@ pub struct PassReport {
     pub plan: Arc<Plan>,
     /// When to look again, though nothing happens until then.
     pub again: Option<Instant>,
+    /// Routes that it was planned from.
+    pub routes: usize,
 }
 
 /// One refusal, with what stands in the way.
@@ -166,7 +168,8 @@ impl Reconciler {
         let done = done::list(&outcome.steps, &plan, &actual, &self.policy);
         let again = again.into_iter().chain(held).min();
         let plan = Arc::new(plan.without_copies());
-        Ok(PassReport { changed: outcome.changed, refused, wiped, done, plan, again })
+        let routes = snapshot.foreign.main.len() + snapshot.ours.len();
+        Ok(PassReport { changed: outcome.changed, refused, wiped, done, plan, again, routes })
     }
 
     /// The first time everything is named, so that what an earlier policy left goes as well. Not while a table is

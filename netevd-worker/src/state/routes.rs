@@ -3,7 +3,7 @@
 
 use super::gateway::WaysOut;
 use crate::config::Protocols;
-use crate::kernel::{Hop, Route, RouteInterest, RouteKey};
+use crate::kernel::{Elsewhere, Hop, Route, RouteInterest, RouteKey};
 use protocol::{Family, Ifindex, TableId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -78,7 +78,16 @@ impl Routes {
     pub fn keeper(&self) -> (RouteInterest, impl Fn(&Route) -> bool + Send + Sync + 'static) {
         let everything = self.everything;
         let keeps = move |route: &Route| is_needed(route) || (everything && is_reported(route));
-        (RouteInterest { reported: everything, private: false, main: false, ignored: self.ignored }, keeps)
+        (
+            RouteInterest {
+                reported: everything,
+                private: false,
+                main: false,
+                elsewhere: Elsewhere::default(),
+                ignored: self.ignored,
+            },
+            keeps,
+        )
     }
 
     /// Remembers a route that [`Routes::keeps`]; others are only classified.

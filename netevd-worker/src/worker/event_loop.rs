@@ -175,10 +175,7 @@ impl Worker {
                     self.notify.touch(Instant::now());
                 }
                 news = news_of(&mut self.routing) => {
-                    if let Some(routing) = &mut self.routing {
-                        routing.hear(news?, &self.state)?;
-                        self.notify.touch(Instant::now());
-                    }
+                    self.routing_news(news?)?;
                 }
                 rung = self.alarm.wait(wake) => rung.map_err(Fatal::Alarm)?,
                 _ = self.signals.terminate.recv() => break,

@@ -6,7 +6,7 @@ use super::fatal::Fatal;
 use super::routing_task::{Loss, RoutingNews, RoutingTask};
 use crate::audit::{Audit, Entry};
 use crate::config::Planning;
-use crate::kernel::Dumper;
+use crate::kernel::{Dumper, Elsewhere};
 use crate::metrics::Handle;
 use crate::routing::{Helper, Note, Order, PassReport, Plan, TableKey, WipeVerdict, WipeWatch};
 use crate::state::{Changes, State};
@@ -293,6 +293,17 @@ impl RoutingSide {
     /// What was planned last.
     pub(super) fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// Routes of main that matter to none of the tables.
+    pub(super) fn elsewhere(&self) -> Elsewhere {
+        self.plan.elsewhere
+    }
+
+    /// From now on other routes of main are heard of: what happened to them before is to be seen by a look.
+    pub(super) fn look_again(&mut self, now: Instant) {
+        self.fresh = true;
+        self.at = Some(self.at.map_or(now, |at| at.min(now)));
     }
 
     /// What keeps routing from being as it should.

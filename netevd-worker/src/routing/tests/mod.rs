@@ -10,7 +10,7 @@ use crate::config::{Config, Planning, SpecificRoutes};
 use crate::facts::Address;
 use crate::fixtures::{self, index, route};
 use crate::kernel::{
-    Dump, FullRoute, Hops, Link, LinkExtra, Route, Rule, SeenRule, Spec, SpecHop, link_flag,
+    Dump, Elsewhere, FullRoute, Hops, Link, LinkExtra, Route, Rule, SeenRule, Spec, SpecHop, link_flag,
 };
 use crate::state::{Changes, Interest, Newer, State};
 use protocol::{
@@ -160,6 +160,25 @@ fn two_uplinks_and_a_bridge() {
     let rules: Vec<String> = planned.rules.values().flatten().map(ToString::to_string).collect();
     assert_eq!(rules, ["from 192.0.2.11 lookup 203", "to 192.0.2.11 lookup 203"]);
     assert!(!planned.fallback);
+}
+
+#[test]
+fn routes_through_another_uplink_matter_inside_of_copied_nets_alone() {
+    let eth0 = BTreeSet::from([index(2)]);
+    let none = Elsewhere::default();
+    let plan = planned(two_uplinks(), &policy(&["eth1"]));
+    let expected = none.with(Family::V4, &eth0, &BTreeSet::from([prefix("172.17.0.0/16")]));
+    assert_eq!(plan.elsewhere, expected);
+    assert_eq!(planned(two_uplinks(), &policy(&["eth*"])).elsewhere, none, "both have tables");
+    let plan = planned(two_uplinks(), &policy(&["eth9"]));
+    let both = BTreeSet::from([index(2), index(3)]);
+    assert_eq!(plan.elsewhere, none.with(Family::V4, &both, &BTreeSet::new()), "there is no table");
+    let mut dump = two_uplinks();
+    dump.links[0].flags |= link_flag::POINTOPOINT;
+    assert_eq!(planned(dump, &policy(&["eth1"])).elsewhere, none, "a point-to-point link's are copied");
+    let mut dump = two_uplinks();
+    dump.routes.remove(0);
+    assert_eq!(planned(dump, &policy(&["eth1"])).elsewhere, none, "eth0 is no uplink");
 }
 
 #[test]

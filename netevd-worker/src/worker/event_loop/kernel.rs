@@ -3,10 +3,15 @@
 use super::Worker;
 use crate::event::EventKind;
 use crate::kernel::{Dump, KernelMessage, Received, RouteInterest, Tally};
+use crate::routing::PassReport;
 use crate::state::{Changes, Interest, Newer, is_reported};
 use crate::worker::fatal::Fatal;
 use crate::worker::routing_side::RoutingSide;
+use crate::worker::routing_task::RoutingNews;
 use std::time::Instant;
+
+/// Routes of a pass whose memory is worth giving back.
+const MUCH: usize = 1_000;
 
 impl Worker {
     pub(super) fn received(&mut self, received: Received, batch: &mut Vec<KernelMessage>) {
@@ -64,6 +69,7 @@ impl Worker {
             reported: wanted || self.scripts.is_none(),
             private: self.routing.as_ref().is_some_and(RoutingSide::has_work),
             main: self.routing.as_ref().is_some_and(RoutingSide::has_work),
+            elsewhere: self.routing.as_ref().map(RoutingSide::elsewhere).unwrap_or_default(),
             ignored: self.config.planning.ignored_protocols,
         });
         if self.state.ignore_routes_of(self.config.planning.ignored_protocols) {
@@ -76,6 +82,24 @@ impl Worker {
                 self.resync.quietly(Instant::now());
             }
         }
+    }
+
+    /// What the routing task tells, and what that makes of interest.
+    pub(super) fn routing_news(&mut self, news: RoutingNews) -> Result<(), Fatal> {
+        let Some(routing) = &mut self.routing else { return Ok(()) };
+        let now = Instant::now();
+        if let RoutingNews::Passed(Ok(PassReport { routes: MUCH.., .. })) = &news {
+            self.thrift.read_much(now);
+        }
+        let before = routing.elsewhere();
+        routing.hear(news, &self.state)?;
+        let has_changed = routing.elsewhere() != before;
+        self.notify.touch(now);
+        if has_changed {
+            self.update_interest();
+            self.routing.iter_mut().for_each(|routing| routing.look_again(Instant::now()));
+        }
+        Ok(())
     }
 
     /// With the dump all that the kernel has said since it was begun. After an overrun meanwhile the

@@ -212,7 +212,7 @@ impl Worker {
             Some(routing) => {
                 routing.begin(&self.state);
                 let news = routing.news().await?;
-                routing.hear(news, &self.state)?;
+                self.routing_news(news)?;
             }
             None if self.config.routing.interfaces.is_empty() => {}
             None => {

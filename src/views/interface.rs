@@ -79,7 +79,9 @@ pub(super) fn gateway_source(source: &str, table: Option<u32>) -> String {
         ("manager", _) => "the network manager",
         ("lease", _) => "the lease",
         ("neighbour", _) => "the only next hop of the routes to its own subnets",
-        ("point-to-point", _) => "routing.policy_rules, which lists it by name",
+        ("point-to-point", _) => {
+            "routing.policy_rules, which lists it by name, or half of the world, which leaves through it"
+        }
         (other, _) => other,
     };
     text.to_owned()

@@ -214,6 +214,10 @@ bench: release ## Measure beside the floor and other programs (PARTS="events sto
 bench-table: ## Print what `make bench` measured last as a table in Markdown
 	@$(BENCH) --markdown
 
+.PHONY: bench-paper
+bench-paper: ## README.md with the figures of the last `make bench`
+	@$(BENCH) --page
+
 # Some minutes on a quiet machine, 4 GB of memory. SCALE= names parts: links addresses routes managed hosts
 # queues watchers; the paper wants all.
 .PHONY: scale scale-paper

@@ -5,7 +5,7 @@
 //! be compared between two of them.
 //!
 //! Names of parts select those, without any all are run. `--markdown [FILE...]` prints the file of
-//! the last run, or these, for a page; `--spread FILE...` how far the ratios of several runs lie apart.
+//! the last run, or these, for a page; `--page` puts it into README.md; `--spread FILE...` how far the ratios of several runs lie apart.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -18,7 +18,9 @@ mod support;
 
 mod addresses;
 mod bus;
+mod check;
 mod compiled;
+mod copies;
 mod events;
 mod figures;
 mod goal;
@@ -43,13 +45,13 @@ mod watching;
 
 use report::Report;
 use std::time::Instant;
-use support::{ETH1_MANAGED, Host};
+use support::Host;
 
 /// A part of the benchmark, which adds its rows.
 type Part = fn(&mut Report);
 
 /// In the order in which they run: a row may be compared with one of a part before it.
-const PARTS: [(&str, Part); 13] = [
+const PARTS: [(&str, Part); 15] = [
     ("events", events::run),
     ("signals", signals::run),
     ("nm", nm_signals::run),
@@ -58,6 +60,8 @@ const PARTS: [(&str, Part); 13] = [
     ("storms", storms::run),
     ("resync", resync::run),
     ("addresses", addresses::run),
+    ("copies", copies::run),
+    ("check", check::run),
     ("promises", promises::run),
     ("rest", rest::run),
     ("helper", helper::run),
@@ -70,6 +74,7 @@ fn main() {
     let mut words = std::env::args().skip(1).filter(|word| word != "--bench");
     let names: Vec<String> = match words.next().as_deref() {
         Some("--markdown") => return table::markdown(words.collect()),
+        Some("--page") => return table::write_page(),
         Some("--spread") => return table::spread(&words.collect::<Vec<_>>()),
         // Minutes, with a report of its own: only by name.
         Some("scale") => return scale::measure(&words.collect::<Vec<_>>()),
@@ -93,13 +98,12 @@ fn main() {
     report.finish(began.elapsed().as_secs());
 }
 
-/// The machine of most rows: eth1 under policy routing, with a second gateway that is permitted.
+/// The machine of most rows: eth1 under policy routing.
 fn machine(name: &str) -> Host {
     let Some(host) = Host::new(name) else {
         // Host::new has said why.
         std::process::exit(1);
     };
     host.two_uplinks();
-    host.config(&format!("{ETH1_MANAGED}  gateways: {{ eth1: [198.51.100.1, 198.51.100.251] }}\n"));
     host
 }

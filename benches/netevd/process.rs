@@ -41,6 +41,13 @@ impl<'h> Process<'h> {
         })
     }
 
+    /// Whether its main thread is at work or waits for a lock of the kernel's, and does not sleep (proc_pid_stat(5)).
+    pub(crate) fn works(&self) -> bool {
+        let stat = self.host.read(&format!("/proc/{}/stat", self.pid));
+        let state = stat.rsplit_once(") ").and_then(|(_, fields)| fields.chars().next());
+        state.expect("it runs") != 'S'
+    }
+
     fn threads(&self) -> Vec<String> {
         let tasks = format!("/proc/{}/task", self.pid);
         let list = std::fs::read_dir(self.host.path(&tasks)).expect("it runs");

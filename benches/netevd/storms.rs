@@ -5,7 +5,7 @@ use crate::figures::Figures;
 use crate::goal::Goal;
 use crate::process::{Metrics, Process};
 use crate::report::{Report, Row};
-use crate::support::{Daemon, ETH1_MANAGED, Host, wait_for};
+use crate::support::{Daemon, Host, wait_for};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -131,8 +131,6 @@ fn per_second(nanoseconds: i64) -> f64 {
 fn ignored(report: &mut Report) {
     let alone = crate::machine("bench: a million routes, no netevd");
     let host = crate::machine("bench: a million routes, not wanted");
-    // The gateway is what the kernel has, not what the policy says.
-    host.config(ETH1_MANAGED);
     let daemon = host.start_daemon();
     let worker = Process::of(&host, &daemon, "netevd-worker");
     let words = format!("{ROUTES} storm {ROUNDS}");

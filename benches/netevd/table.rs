@@ -4,6 +4,8 @@
 use crate::report::{file, short, verdict};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
 use std::process::Command;
 
 /// Ratios of two runs that lie further apart than this say that a row is not taken well.
@@ -29,29 +31,64 @@ pub(crate) fn machine() -> Value {
     })
 }
 
+/// The page with the table, which has marks for it.
+const PAGE: &str = "README.md";
+
 /// Prints the file of the last run, or these, as one table in Markdown.
 pub(crate) fn markdown(mut files: Vec<String>) {
     if files.is_empty() {
         files.push(file().display().to_string());
     }
     let all: Vec<Value> = files.iter().map(|file| read(file)).collect();
-    let machine = &all[0]["machine"];
+    println!("{}.\n", place(&all[0]["machine"]));
+    print!("{}", table(&all));
+}
+
+/// Writes the file of the last run into README.md.
+pub(crate) fn write_page() {
+    let all = read(&file().display().to_string());
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(PAGE);
+    let mut page = std::fs::read_to_string(&path).expect(PAGE);
+    let count = |reached: bool| rows(&all).iter().filter(|row| row["reached"] == reached).count();
+    let (reached, missed) = (count(true), count(false));
+    let goals = match missed {
+        0 => format!("All {reached} goals are reached"),
+        _ => format!("{reached} goals are reached, {missed} missed"),
+    };
+    let machine = format!("`make bench` on {}. {goals}.\n", place(&all["machine"]));
+    fill(&mut page, "machine", &machine);
+    fill(&mut page, "table", &format!("\n{}\n", table(&[all])));
+    std::fs::write(path, page).expect("written");
+}
+
+/// Puts a text between `<!-- measured: NAME -->` and `<!-- end -->`.
+pub(crate) fn fill(page: &mut String, name: &str, text: &str) {
+    let mark = format!("<!-- measured: {name} -->\n");
+    let start = page.find(&mark).unwrap_or_else(|| panic!("the page has {mark}")) + mark.len();
+    let end = start + page[start..].find("<!-- end -->").expect("a part has an end");
+    page.replace_range(start..end, text);
+}
+
+fn place(machine: &Value) -> String {
     let text = |name: &str| machine[name].as_str().unwrap_or_default().to_owned();
-    println!(
-        "{} cores ({}), Linux {}, {}, netevd {}, {}.\n",
+    format!(
+        "{} cores ({}), Linux {}, {}, netevd {}, {}",
         machine["cores"],
         text("processor"),
         text("kernel"),
         text("system"),
         text("netevd"),
         text("date")
-    );
-    println!("| what | p50 | p99 | to its floor or peer, p50 and p99 | goal | |");
-    println!("|---|--:|--:|--:|---|---|");
+    )
+}
+
+fn table(all: &[Value]) -> String {
+    let mut table = "| what | p50 | p99 | to its floor or peer, p50 and p99 | goal | |\n".to_owned();
+    table += "|---|--:|--:|--:|---|---|\n";
     for row in all.iter().flat_map(rows) {
         let what = row["what"].as_str().unwrap_or_default();
         if let Some(why) = row["missing"].as_str() {
-            println!("| {what} | | | | | {why} |");
+            let _ = writeln!(table, "| {what} | | | | | {why} |");
             continue;
         }
         let (one, unit) = (row["samples"] == 1, row["unit"].as_str().unwrap_or_default());
@@ -64,8 +101,10 @@ pub(crate) fn markdown(mut files: Vec<String>) {
         };
         let goal = row["goal"].as_str().unwrap_or_default();
         let reached = row["reached"].as_bool().map_or("", verdict);
-        println!("| {what} | {} {unit} | {p99} | {ratio} | {goal} | {reached} |", number(&row["p50"]));
+        let p50 = number(&row["p50"]);
+        let _ = writeln!(table, "| {what} | {p50} {unit} | {p99} | {ratio} | {goal} | {reached} |");
     }
+    table
 }
 
 /// Prints, for each row with a ratio, what it was in each of these files; and which lie far apart.

@@ -27,8 +27,9 @@ pub(super) fn addresses() -> Vec<Grown> {
     vec![grow(series, &sizes, |host, size| bulk(host, &format!("addresses add 1000000 {size} d0")))]
 }
 
-/// Of main. netevd needs those of an administrator (protocol `static`) for its plan, and copies those that lead by no
-/// uplink; those of a routing daemon it reads and forgets, unless a script in `routes.d` wants to hear of them.
+/// Of main. netevd keeps those of an administrator (protocol `static`), for gateways follow from them, and copies what
+/// leads by no other uplink; what a routing daemon sends that way it reads and forgets, unless a script in `routes.d`
+/// wants to hear of it.
 pub(super) fn routes() -> Vec<Grown> {
     let by_eth0 = |protocol: u8| {
         move |host: &Host, size: usize| bulk(host, &format!("routes add 0 {size} eth0 {protocol} 192.0.2.1"))
@@ -41,7 +42,7 @@ pub(super) fn routes() -> Vec<Grown> {
     let many = [0, 50_000, 100_000, 200_000, 1_000_000];
     vec![
         grow(Series::new("needed", "route", 10_000), &[0, 1_000, 2_000, 5_000, 10_000], by_eth0(STATIC)),
-        grow(Series::new("copied", "network", 1_000), &[0, 125, 250, 500, 1_000], by_d0),
+        grow(Series::new("copied", "network", 4_000), &[0, 500, 1_000, 2_000, 4_000], by_d0),
         grow(Series::new("unwanted", "route", 200_000), &many, by_eth0(BGP)),
         grow(Series::new("wanted", "route", 200_000), &many, wanted),
     ]

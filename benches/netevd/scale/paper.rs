@@ -51,10 +51,7 @@ impl Report {
     pub(crate) fn fill(&self, paper: &str) -> String {
         let mut paper = paper.to_owned();
         for (name, text) in self.parts() {
-            let mark = format!("<!-- measured: {name} -->\n");
-            let start = paper.find(&mark).unwrap_or_else(|| panic!("the paper has {mark}")) + mark.len();
-            let end = start + paper[start..].find("<!-- end -->").expect("a part has an end");
-            paper.replace_range(start..end, &text);
+            crate::table::fill(&mut paper, &name, &text);
         }
         paper
     }

@@ -154,8 +154,6 @@ fn plant(world: &mut World, bytes: &mut Bytes) {
     } else {
         let mut route = any_route(bytes);
         (route.protocol, route.cloned, route.expires) = (PROTOCOL, false, 0);
-        // Of several the kernel keeps the order, which is the helper's when it was the helper who wrote them.
-        route.hops.truncate(1);
         world.add_route(route);
     }
 }

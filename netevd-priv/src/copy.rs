@@ -86,6 +86,8 @@ pub(crate) fn is_granted(route: &Route, oif: u32, defaults: &[Route], main: &[Ro
 /// wanted ones; and the hops of IPv6 routes with several that are too many: when those are deleted by name,
 /// what is left of them is another program's, joined to ours by the kernel.
 pub(crate) fn changes(own: Vec<&Route>, wanted: &[Route]) -> (Vec<Message>, Vec<Route>) {
+    // Hops are a set.
+    let sorted = |route: &&Route| route.copy(route.table, route.hops.clone());
     let mut slots = BTreeMap::<Slot, [Vec<&Route>; 2]>::new();
     for (which, routes) in [own, wanted.iter().collect()].into_iter().enumerate() {
         routes.into_iter().for_each(|route| slots.entry(route.slot()).or_default()[which].push(route));
@@ -94,10 +96,10 @@ pub(crate) fn changes(own: Vec<&Route>, wanted: &[Route]) -> (Vec<Message>, Vec<
     for ((destination, ..), [mut own, mut wanted]) in slots {
         if !destination.is_ipv4() {
             // IPv6 knows no order under one key.
-            own.sort_unstable();
-            wanted.sort_unstable();
+            own.sort_by_cached_key(sorted);
+            wanted.sort_by_cached_key(sorted);
         }
-        if own == wanted {
+        if own.iter().map(sorted).eq(wanted.iter().map(sorted)) {
             continue;
         }
         if wanted.is_empty() {
@@ -110,7 +112,7 @@ pub(crate) fn changes(own: Vec<&Route>, wanted: &[Route]) -> (Vec<Message>, Vec<
         // REPLACE does nothing where a later one of the key is the same: those go first.
         let mut steps: Vec<Message> = own.iter().skip(1).flat_map(|route| route.deletions()).collect();
         let first = if own.is_empty() { NLM_F_EXCL } else { NLM_F_REPLACE };
-        if own.first() != wanted.first() {
+        if own.first().map(sorted) != wanted.first().map(sorted) {
             steps.push(wanted[0].addition(NLM_F_CREATE | first));
         }
         steps.extend(wanted[1..].iter().map(|route| route.addition(NLM_F_CREATE | NLM_F_APPEND)));

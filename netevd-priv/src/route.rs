@@ -42,7 +42,7 @@ pub(crate) struct Route {
     pub(crate) metric: u32,
     /// Source prefix, metrics, preference; the flow where there is no hop. No flags in the head.
     object: Object,
-    /// Sorted.
+    /// In the kernel's order where it was read, which an IPv4 deletion has to name them in.
     pub(crate) hops: Vec<Hop>,
     /// Expired, or a clone: a dump still has it, and no packet goes by it.
     gone: bool,
@@ -105,12 +105,9 @@ impl Route {
         Self { metric: FALLBACK_METRIC, ..Self::ours(table, everything, RTN_UNREACHABLE, None) }
     }
 
-    /// This route as ours in a table, with these of its hops.
+    /// This route as ours in a table, with these of its hops, sorted.
     pub(crate) fn copy(&self, table: TableId, mut hops: Vec<Hop>) -> Self {
-        // In the order that it was written in, whatever died since: a deletion names hops in order.
-        hops.sort_by_cached_key(|Hop(hop)| {
-            (hop.head[2] & !DEAD, hop.head[3..].to_vec(), hop.attributes.clone())
-        });
+        hops.sort_unstable();
         if let [only] = &mut hops[..] {
             // The weight of one is nothing.
             only.0.head[3] = 0;
@@ -252,9 +249,7 @@ impl Route {
             RTA_FLOW => deviceless,
             _ => false,
         });
-        let protocol = route.object.head[5];
-        route = route.copy(table, if deviceless { Vec::new() } else { hops.into_iter().map(Hop).collect() });
-        route.object.head[5] = protocol;
+        route.hops = hops.into_iter().filter(|_| !deviceless).map(Hop).collect();
         Ok(Some(route))
     }
 

@@ -2,7 +2,7 @@
 
 use super::judge::Judge;
 use super::wire::{self, Message};
-use super::world::{LOCAL, Route, Rule, World};
+use super::world::{Hop, LOCAL, Route, Rule, World};
 use crate::bytes::Bytes;
 use netlink_packet_core::{
     NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_EXCL, NLM_F_MULTIPART,
@@ -352,20 +352,19 @@ impl Model {
     fn delete_route(&mut self, payload: &[u8]) -> Answer {
         let named = wire::written_route(payload);
         let ipv4 = named.to.is_ipv4();
-        let hop_fits = |hops: &[super::world::Hop]| match (&named.hops[..], hops) {
-            ([], _) => true,
-            (all, hops) if all.len() == 1 || all.len() == hops.len() => {
-                let fits = |(named, hop): (&super::world::Hop, &super::world::Hop)| {
-                    (named.oif == 0 || named.oif == hop.oif)
-                        && (named.gateway.is_none() || named.gateway == hop.gateway)
-                };
-                !hops.is_empty() && all.iter().zip(hops).all(fits)
-            }
-            _ => false,
+        // fib_nh_match: a hop that is named alone is the first, several are all, in their order; hops that
+        // are named beyond those of the route are not looked at. IPv6 holds each by itself.
+        let hop_fits = |hops: &[Hop]| {
+            let fits = |(named, hop): (&Hop, &Hop)| {
+                (named.oif == 0 || named.oif == hop.oif)
+                    && (named.gateway.is_none() || named.gateway == hop.gateway)
+            };
+            let enough = named.hops.len() < 2 || named.hops.len() >= hops.len();
+            (named.hops.is_empty() || !hops.is_empty()) && enough && named.hops.iter().zip(hops).all(fits)
         };
         let is_meant = |route: &Route| {
             (route.table, route.to, route.source) == (named.table, named.to, named.source)
-                && (!ipv4 || route.tos == named.tos)
+                && (!ipv4 || (route.tos, route.scope) == (named.tos, named.scope))
                 && (named.metric == 0 || route.metric == named.metric)
                 && (named.protocol == 0 || route.protocol == named.protocol)
                 && (!ipv4 || named.kind == 0 || route.kind == named.kind)
@@ -376,6 +375,12 @@ impl Model {
         let at = found.min_by_key(|at| self.world.routes[*at].metric).ok_or(ESRCH)?;
         let route = self.world.routes.remove(at);
         self.judge.deletes_route(&route);
+        if !ipv4 && route.is_joined() && !named.has_gateway() {
+            // Whoever names no gateway means all siblings.
+            let is_sibling = |r: &Route| r.is_joined() && r.key() == route.key();
+            self.world.routes.iter().filter(|r| is_sibling(r)).for_each(|r| self.judge.deletes_route(r));
+            self.world.routes.retain(|r| !is_sibling(r));
+        }
         DONE
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::object::Object;
-use nix::libc::{RTA_GATEWAY, RTA_PREF, RTA_SRC, RTM_DELROUTE, RTN_BLACKHOLE, RTN_UNICAST};
+use nix::libc::{RTA_GATEWAY, RTA_MULTIPATH, RTA_PREF, RTA_SRC, RTM_DELROUTE, RTN_BLACKHOLE, RTN_UNICAST};
 use protocol::Family;
 
 const T: TableId = TableId(241);
@@ -165,6 +165,19 @@ fn the_least_that_leads_from_one_set_of_routes_to_another() {
     assert_eq!(steps(&[direct, four(1)], &none), ["del 1", "del 0"]);
     let fallback = Route::fallback(T, Family::V4);
     assert_eq!(steps(&[fallback, ours("0.0.0.0/0", 0, &[(3, "192.0.2.9")])], &none), ["del 9", "del 0"]);
+}
+
+#[test]
+fn hops_in_another_order_are_equal_and_are_deleted_in_theirs() {
+    let to = "10.0.0.0/8";
+    let wanted = [ours(to, 0, &[(3, "192.0.2.1"), (4, "192.0.2.2")])];
+    let mut turned = wanted[0].clone();
+    turned.hops.reverse();
+    let turned = Route::read(&turned.addition(0).bytes, &|_| true).expect("legible").expect("a route");
+    assert_eq!(steps(&[turned.clone()], &wanted), Vec::<String>::new());
+    let deletion = teardown(vec![turned]).next().expect("one");
+    let list = Object::read(&deletion.bytes, 12).expect("legible").attributes[&RTA_MULTIPATH].clone();
+    assert_eq!([list[4], list[20]], [4, 3], "the interfaces of hops of 16 bytes");
 }
 
 #[test]

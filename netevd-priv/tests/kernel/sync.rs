@@ -39,6 +39,7 @@ fn removes_what_was_not_named_and_touches_nothing_else() {
          route add unreachable default table 1241 proto 110 metric 4294967295
          route add 10.55.0.0/16 dev docker0 table 241 proto 110
          route add 10.56.0.0/16 table 241 proto 110 nexthop via 172.17.0.8 nexthop via 172.17.0.9
+         route add 10.58.0.0/16 table 241 proto 110 nexthop via 172.17.0.9 nexthop via 172.17.0.8
          route add 10.57.0.0/16 dev docker0 proto 110
          -6 route add 2001:db8:55::/64 dev docker0 table 241 proto 110
          -6 route add unreachable default table 1241 proto 110 metric 4294967295

@@ -25,7 +25,8 @@ STEPS = {
     "packages": ([], "make packages-ci"),
     "release": (["packages"], "make release release-static"),
     "debug": (["packages"], "make build && cargo test --workspace --locked --no-run"),
-    # From one seed, as the endurance test: what chance finds is found by `make fuzz`.
+    # From one seed, as the endurance test: CI judges the change and not its luck. What chance finds is found
+    # by `make fuzz`, which prints the seed that it drew.
     "fuzz": (["debug"], "make fuzz FUZZ_SEED=1"),
     "rootfs": (["packages"], "make rootfs"),
     "deb": (["release"], f"make deb {BUILT}"),

@@ -174,7 +174,7 @@ fn hops_in_another_order_are_equal_and_are_deleted_in_theirs() {
     let mut turned = wanted[0].clone();
     turned.hops.reverse();
     let turned = Route::read(&turned.addition(0).bytes, &|_| true).expect("legible").expect("a route");
-    assert_eq!(steps(&[turned.clone()], &wanted), Vec::<String>::new());
+    assert_eq!(steps(std::slice::from_ref(&turned), &wanted), Vec::<String>::new());
     let deletion = teardown(vec![turned]).next().expect("one");
     let list = Object::read(&deletion.bytes, 12).expect("legible").attributes[&RTA_MULTIPATH].clone();
     assert_eq!([list[4], list[20]], [4, 3], "the interfaces of hops of 16 bytes");

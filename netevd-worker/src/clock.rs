@@ -82,8 +82,13 @@ pub(crate) struct RunningTime {
 impl RunningTime {
     /// Begins now. `limit` says how exact it needs to be.
     pub(crate) fn new(limit: Duration) -> Self {
+        Self::since(Instant::now(), limit)
+    }
+
+    /// Began a moment ago.
+    pub(crate) fn since(begun: Instant, limit: Duration) -> Self {
         let slice = (limit / 16).clamp(Duration::from_millis(50), Duration::from_secs(2));
-        Self { slice, last: Instant::now(), counted: Duration::ZERO, paused: Duration::ZERO }
+        Self { slice, last: begun, counted: Duration::ZERO, paused: Duration::ZERO }
     }
 
     /// Waits until so much time has run. Cancel-safe.

@@ -259,7 +259,8 @@ impl Dispatcher {
                 drop(command);
                 let rest = feed_or_tell(feed, self.document(link), &run.labels);
                 self.processes.spawn_local(async move {
-                    let ended = run::attend(child, Rc::clone(&run.labels), run.limit, stop, rest).await;
+                    let ended =
+                        run::attend(child, run.clock, Rc::clone(&run.labels), run.limit, stop, rest).await;
                     Report { run, ended }
                 });
             }
@@ -269,7 +270,8 @@ impl Dispatcher {
                     let ended = match run::spawn_busy(command, &run.script).await {
                         Ok(child) => {
                             let rest = feed_or_tell(feed, document, &run.labels);
-                            run::attend(child, Rc::clone(&run.labels), run.limit, stop, rest).await
+                            run::attend(child, Instant::now(), Rc::clone(&run.labels), run.limit, stop, rest)
+                                .await
                         }
                         Err(cause) => Ended::not_started(cause),
                     };
@@ -308,7 +310,7 @@ impl Dispatcher {
 
     pub(super) fn conclude(&mut self, report: Report) -> Completion {
         let Report { run, ended } = report;
-        let duration = run.clock.elapsed().saturating_sub(ended.paused);
+        let duration = ended.at.saturating_duration_since(run.clock).saturating_sub(ended.paused);
         if let Some(output) = ended.output {
             self.lingering.follow(output);
         }

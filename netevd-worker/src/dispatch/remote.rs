@@ -28,7 +28,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{Mutex, watch};
 use tokio::time::timeout;
@@ -307,7 +307,10 @@ pub(super) async fn run(
     // Our copies of the script's ends: while one is open nobody learns that the script's is not.
     drop((out.1, err.1, prepared.stdin, prepared.program));
     match opened {
-        Ok((started, output)) => run::see_through(Process::Runner(started), output, limit, stop, rest).await,
+        Ok((started, output)) => {
+            let begun = Instant::now();
+            run::see_through(Process::Runner(started), begun, output, limit, stop, rest).await
+        }
         Err(why) => {
             let cause = match why {
                 NotStarted::Errno(errno) => run::why_not_started(path, &io::Error::from_raw_os_error(errno)),

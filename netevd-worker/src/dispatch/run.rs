@@ -25,7 +25,7 @@ use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
@@ -79,12 +79,14 @@ pub(super) struct Ended {
     pub(super) output: Option<Output>,
     /// How long the machine, or the daemon, stood still meanwhile.
     pub(super) paused: Duration,
+    /// When that was.
+    pub(super) at: Instant,
 }
 
 impl Ended {
     /// No process came to be.
     pub(super) fn not_started(cause: String) -> Self {
-        Self { outcome: Outcome::NotStarted(cause), output: None, paused: Duration::ZERO }
+        Self { outcome: Outcome::NotStarted(cause), output: None, paused: Duration::ZERO, at: Instant::now() }
     }
 }
 
@@ -132,9 +134,10 @@ pub(super) async fn spawn_busy(mut command: Command, path: &Path) -> Result<Chil
     Err(why_not_started(path, &io::ErrorKind::ExecutableFileBusy.into()))
 }
 
-/// Sees a child of ours to its end.
+/// Sees a child of ours to its end, whose time counts from `begun`.
 pub(super) async fn attend(
     mut child: Child,
+    begun: Instant,
     labels: Rc<Labels>,
     limit: Limit,
     stop: watch::Receiver<Option<Duration>>,
@@ -145,7 +148,7 @@ pub(super) async fn attend(
         .and_then(sys::watch_readable)
         .and_then(|exit| Ok((exit, Output::new(out, err, labels)?)));
     match opened {
-        Ok((exit, output)) => see_through(Process::Own(child, exit), output, limit, stop, rest).await,
+        Ok((exit, output)) => see_through(Process::Own(child, exit), begun, output, limit, stop, rest).await,
         Err(error) => {
             group::signal(child.id(), Signal::SIGKILL);
             let _ = child.wait();
@@ -159,12 +162,13 @@ pub(super) async fn attend(
 /// Sees a process to its end: by itself, by `limit`, or by `stop`, which carries the grace.
 pub(super) async fn see_through(
     process: Process,
+    begun: Instant,
     mut output: Output,
     limit: Limit,
     stop: watch::Receiver<Option<Duration>>,
     rest: Option<Rest>,
 ) -> Ended {
-    let mut time = RunningTime::new(limit.timeout);
+    let mut time = RunningTime::since(begun, limit.timeout);
     let fate = tokio::select! {
         biased;
         () = process.exited() => Fate::Own,
@@ -184,7 +188,7 @@ pub(super) async fn see_through(
         (Fate::TimedOut, _) | (_, None) => Outcome::TimedOut,
         (_, Some(status)) => outcome(status),
     };
-    Ended { outcome, output: output.is_open().then_some(output), paused: time.paused() }
+    Ended { outcome, output: output.is_open().then_some(output), paused: time.paused(), at: Instant::now() }
 }
 
 #[derive(Clone, Copy)]

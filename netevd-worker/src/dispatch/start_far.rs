@@ -11,6 +11,7 @@ use nix::sys::signal::Signal;
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::rc::Rc;
+use std::time::Instant;
 
 /// A process that was started on a thread. Nobody waits for it any more when this is dropped: it ends.
 struct Started(Option<(Child, Feed)>);
@@ -64,7 +65,7 @@ impl Dispatcher {
                 (Err(cause), _) => Ended::not_started(cause),
                 (Ok(Some((child, feed))), _) => {
                     let rest = feed_or_tell(feed, document, &labels);
-                    run::attend(child, labels, run.limit, stop, rest).await
+                    run::attend(child, Instant::now(), labels, run.limit, stop, rest).await
                 }
                 (Ok(None), None) => Ended::not_started("it was not started".to_owned()),
                 (Ok(None), Some(runner)) => match remote::prepare(&run.script, run.kind, &input) {

@@ -43,6 +43,7 @@ mod trial;
 mod trust;
 mod unrun;
 mod validate;
+mod way;
 
 use directory::Directories;
 pub use directory::ScriptRoots;

@@ -11,13 +11,13 @@
 
 use super::identity::Identity;
 use super::text::{printable, quoted, shown};
-use nix::fcntl::{AT_FDCWD, OFlag, openat, readlinkat};
+use super::way::{Way, names_of, plain_names};
+use nix::fcntl::readlinkat;
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
-use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Component, Path, PathBuf};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 
 /// Whose files are run beside root's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,60 +141,6 @@ fn walk(path: &Path, owner: TrustedOwner, identity: &Identity) -> Result<Verdict
 
 /// More links than this are none that the kernel follows, path_resolution(7).
 const LINKS_MAX: usize = 40;
-
-/// The names of an absolute path without `..`, the first one last.
-fn plain_names(path: &Path) -> Option<Vec<OsString>> {
-    let mut names =
-        path.is_absolute().then(|| names_of(path)).filter(|names| !names.iter().any(|name| name == ".."))?;
-    names.reverse();
-    Some(names)
-}
-
-fn names_of(path: &Path) -> Vec<OsString> {
-    let name = |component| match component {
-        Component::Normal(name) => Some(name.to_owned()),
-        Component::ParentDir => Some("..".into()),
-        Component::RootDir | Component::CurDir | Component::Prefix(_) => None,
-    };
-    path.components().filter_map(name).collect()
-}
-
-/// The directories from `/` to where the walk has got.
-struct Way {
-    at: PathBuf,
-    directories: Vec<OwnedFd>,
-    root: OwnedFd,
-}
-
-impl Way {
-    fn root() -> nix::Result<Self> {
-        let root = openat(AT_FDCWD, "/", directory_flags(), Mode::empty())?;
-        Ok(Self { at: PathBuf::from("/"), directories: Vec::new(), root })
-    }
-
-    fn last(&self) -> &OwnedFd {
-        self.directories.last().unwrap_or(&self.root)
-    }
-
-    fn look(&self, name: &OsStr) -> Result<OwnedFd, Verdict> {
-        openat(self.last().as_fd(), name, directory_flags(), Mode::empty())
-            .map_err(|e| missing(&self.at.join(name), e))
-    }
-
-    fn enter(&mut self, at: PathBuf, directory: OwnedFd) {
-        self.at = at;
-        self.directories.push(directory);
-    }
-
-    fn leave(&mut self) {
-        self.at.pop();
-        self.directories.pop();
-    }
-}
-
-fn directory_flags() -> OFlag {
-    OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC
-}
 
 struct Judge<'a> {
     owner: TrustedOwner,

@@ -14,6 +14,7 @@ mod resynchronise;
 mod resynchronise_tests;
 mod routes;
 mod saved;
+mod saved_detail;
 mod saved_values;
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 //! variables. What else the link had is that of the link as it is restored.
 
 use super::saved::SavedAddress;
-use super::unrun::word;
+use super::saved_detail::word;
 use crate::backend::ManagerFacts;
 use crate::backend::dhclient::{Lease, LinkLeases};
 use crate::event::{Brief, Then};

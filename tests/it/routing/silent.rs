@@ -75,14 +75,6 @@ const CONFIGURED: &[Reason] = &[
         remedy: "take it out",
     },
     Reason {
-        routing: "policy_rules: [eth1], gateways: { eth1: 203.0.113.77 }",
-        script: "ip route del default dev eth1",
-        undo: "ip route add default via 198.51.100.1 dev eth1 metric 200",
-        link: Some("eth1"),
-        part: "eth1 ipv4: the gateway 203.0.113.77 is not on-link by eth1",
-        remedy: "an address in its subnet",
-    },
-    Reason {
         routing: "policy_rules: [eth1], limits: { copies: 8 }",
         script: "for n in 1 2 3 4 5 6 7 8; do ip route add 10.$n.0.0/16 dev br0; done",
         undo: "for n in 1 2 3 4 5 6 7 8; do ip route del 10.$n.0.0/16 dev br0; done",
@@ -105,6 +97,14 @@ const CONFIGURED: &[Reason] = &[
         link: Some("eth1"),
         part: "eth1 ipv4: rp_filter is 1 (strict) and looks the way back up without the mark of routing.marks",
         remedy: "sysctl net.ipv4.conf.eth1.src_valid_mark=1",
+    },
+    Reason {
+        routing: "policy_rules: [eth1], gateways: { eth1: 203.0.113.77 }",
+        script: "ip route del default dev eth1",
+        undo: "ip addr add 203.0.113.1/24 dev eth1",
+        link: Some("eth1"),
+        part: "eth1 ipv4: the gateway 203.0.113.77 is not on-link by eth1",
+        remedy: "an address in its subnet",
     },
 ];
 

@@ -37,6 +37,8 @@ pub(super) struct Exit {
     pub(super) defaults: Vec<Spec>,
     /// Its source.
     pub(super) origin: Origin,
+    /// A gateway of the policy that is of no use, and why.
+    pub(super) passed_over: Option<String>,
 }
 
 /// What was found.
@@ -61,10 +63,22 @@ pub(super) fn way(world: &World<'_>, link: &LinkState, family: Family) -> Way {
     if !link.is_up() {
         return Way::None(None);
     }
-    let (named, fault) = named(world, link, family);
+    let (named, useless) = named(world, link, family);
     if let Some(gateway) = named {
         return by_gateway(world, link, gateway, Origin::Policy);
     }
+    let mut way = unnamed(world, link, family);
+    let why = |effect: &str| useless.map(|gateway| fault(world, link, gateway, effect));
+    match &mut way {
+        Way::None(fault) => *fault = why(&listed::effect(family, world.policy)),
+        Way::Exit(exit) => exit.passed_over = why("the next source's is used"),
+        Way::Blocked(_) => {}
+    }
+    way
+}
+
+/// The default of a link for which the policy has no gateway of use.
+fn unnamed(world: &World<'_>, link: &LinkState, family: Family) -> Way {
     let tables = [(TableId::MAIN, Origin::Main)].into_iter();
     for (table, origin) in tables.chain(world.led(link, family).map(|table| (table, Origin::Table(table)))) {
         let defaults: Vec<&FullRoute> = world.defaults(table, family, link.ifindex).collect();
@@ -83,7 +97,7 @@ pub(super) fn way(world: &World<'_>, link: &LinkState, family: Family) -> Way {
         }
         if !defaults.is_empty() {
             let copies = defaults.iter().map(|route| route.spec.through(|hop| hop.oif == link.ifindex));
-            return Way::Exit(Exit { next_hop: NextHop::Table(table), defaults: copies.collect(), origin });
+            return exit(NextHop::Table(table), copies.collect(), origin);
         }
     }
     if let Some(gateway) = link.believed_gateway(family) {
@@ -102,23 +116,26 @@ pub(super) fn way(world: &World<'_>, link: &LinkState, family: Family) -> Way {
         let scope = if family == Family::V4 { LINK_SCOPE } else { 0 };
         let hops = vec![SpecHop::new(link.ifindex, None)];
         let default = Spec { scope, hops, ..Spec::plain(Prefix::everything(family), UNICAST, 0) };
-        let next_hop = NextHop::PointToPoint;
-        return Way::Exit(Exit { next_hop, defaults: vec![default], origin: Origin::PointToPoint });
+        return exit(NextHop::PointToPoint, vec![default], Origin::PointToPoint);
     }
-    Way::None(fault)
+    Way::None(None)
+}
+
+fn exit(next_hop: NextHop, defaults: Vec<Spec>, origin: Origin) -> Way {
+    Way::Exit(Exit { next_hop, defaults, origin, passed_over: None })
 }
 
 fn by_gateway(world: &World<'_>, link: &LinkState, gateway: IpAddr, origin: Origin) -> Way {
     let onlink = world.held(link.ifindex, gateway) == Some(true);
     let hops = vec![SpecHop { onlink, ..SpecHop::new(link.ifindex, Some(gateway)) }];
     let default = Spec { hops, ..Spec::plain(Prefix::everything(Family::of(gateway)), UNICAST, 0) };
-    Way::Exit(Exit { next_hop: NextHop::Gateway(gateway), defaults: vec![default], origin })
+    exit(NextHop::Gateway(gateway), vec![default], origin)
 }
 
-/// The policy's first gateway that is on-link, or why none of its gateways is of use.
-fn named(world: &World<'_>, link: &LinkState, family: Family) -> (Option<IpAddr>, Option<String>) {
+/// The policy's first gateway that is on-link, or the first of those that are of no use.
+fn named(world: &World<'_>, link: &LinkState, family: Family) -> (Option<IpAddr>, Option<IpAddr>) {
     let names = listed::names_of(link);
-    let mut unreachable = None;
+    let mut useless = None;
     for name in world.policy.gateways_of(&names) {
         let gateway = match name {
             GatewayName::Address(gateway) if Family::of(*gateway) == family => Some(*gateway),
@@ -130,17 +147,23 @@ fn named(world: &World<'_>, link: &LinkState, family: Family) -> (Option<IpAddr>
         if !world.is_own(gateway) && (is_on_link(world, link, gateway) || is_onlink()) {
             return (Some(gateway), None);
         }
-        unreachable.get_or_insert(gateway);
+        useless.get_or_insert(gateway);
     }
-    let fault = unreachable.map(|gateway| {
-        format!(
-            "{name} {family}: the gateway {gateway} is not on-link by {name}, so {}; the interface needs an address in \
-             its subnet, or a route to it without a gateway",
-            listed::effect(family, world.policy),
-            name = link.name
-        )
-    });
-    (None, fault)
+    (None, useless)
+}
+
+/// Why a gateway of the policy is of no use, and what that means.
+fn fault(world: &World<'_>, link: &LinkState, gateway: IpAddr, effect: &str) -> String {
+    let (name, family) = (&link.name, Family::of(gateway));
+    if world.is_own(gateway) {
+        return format!(
+            "{name} {family}: the gateway {gateway} is an address of this host, so {effect}; correct routing.gateways"
+        );
+    }
+    format!(
+        "{name} {family}: the gateway {gateway} is not on-link by {name}, so {effect}; the interface needs an address \
+         in its subnet, or a route to it without a gateway"
+    )
 }
 
 /// main's routes through the link without a gateway.

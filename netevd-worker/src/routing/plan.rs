@@ -225,15 +225,19 @@ fn is_source(address: IpAddr) -> bool {
     }
 }
 
-/// Usable addresses that no other link has, as far as the limit lets them in.
+/// Usable addresses that no other link has or may have, as far as the limit lets them in. Of a link that is down none
+/// that is shared with one that is up: with the fallback it would be unreachable.
 fn addresses(world: &World<'_>, link: &LinkState, family: Family, notes: &mut Vec<Note>) -> BTreeSet<IpAddr> {
     let usable = link.addresses.iter().map(|known| &known.address).filter(|address| address.is_usable());
     let usable = usable.map(|address| address.ip).filter(|ip| Family::of(*ip) == family && is_source(*ip));
     let mut addresses = BTreeSet::new();
     for address in usable {
-        let other = world.others_with(address, link).next();
-        match other.filter(|_| !world.policy.shared.contains(&address)) {
+        let is_shared = world.policy.shared.contains(&address);
+        let stands_aside =
+            |other: &Ifindex| !is_shared || !link.is_up() && world.link(*other).is_some_and(LinkState::is_up);
+        match world.others_with(address, link).find(stands_aside) {
             None => drop(addresses.insert(address)),
+            Some(_) if is_shared => {}
             Some(other) => notes.push(notes::shared(world, link, address, other)),
         }
     }
@@ -283,7 +287,10 @@ fn table(
             }
             None
         }
-        Way::Exit(exit) => Some(exit),
+        Way::Exit(exit) => {
+            notes.extend(exit.passed_over.as_ref().map(note));
+            Some(exit)
+        }
     };
     let deviceless = world.main(family).map(|route| &route.spec).filter(|spec| {
         spec.destination.is_default() && spec.leads_nowhere() && spec.metric != FALLBACK_METRIC

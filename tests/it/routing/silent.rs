@@ -75,6 +75,14 @@ const CONFIGURED: &[Reason] = &[
         remedy: "take it out",
     },
     Reason {
+        routing: "policy_rules: [eth1], gateways: { eth1: 203.0.113.77 }",
+        script: "",
+        undo: "",
+        link: Some("eth1"),
+        part: "eth1 ipv4: the gateway 203.0.113.77 is not on-link by eth1, so the next source's is used",
+        remedy: "an address in its subnet",
+    },
+    Reason {
         routing: "policy_rules: [eth1], limits: { copies: 8 }",
         script: "for n in 1 2 3 4 5 6 7 8; do ip route add 10.$n.0.0/16 dev br0; done",
         undo: "for n in 1 2 3 4 5 6 7 8; do ip route del 10.$n.0.0/16 dev br0; done",
@@ -103,7 +111,7 @@ const CONFIGURED: &[Reason] = &[
         script: "ip route del default dev eth1",
         undo: "ip addr add 203.0.113.1/24 dev eth1",
         link: Some("eth1"),
-        part: "eth1 ipv4: the gateway 203.0.113.77 is not on-link by eth1",
+        part: "eth1 ipv4: the gateway 203.0.113.77 is not on-link by eth1, so nothing is installed for ipv4",
         remedy: "an address in its subnet",
     },
 ];

@@ -291,6 +291,18 @@ fn the_administrator_s_gateway_comes_first_and_on_link_ones_before_others() {
     assert_eq!(gateway(&["198.51.100.1", "192.0.2.77"]), NextHop::Gateway(ip("192.0.2.77")));
     assert_eq!(gateway(&["first"]), NextHop::Gateway(ip("192.0.2.1")));
     assert_eq!(gateway(&["198.51.100.1"]), NextHop::Table(TableId::MAIN), "none of them is of use");
+    let notes = |gateways: &[&str]| planned(two_uplinks(), &named(eth1_alone.clone(), gateways)).notes;
+    assert_eq!(notes(&["198.51.100.1", "192.0.2.77"]), []);
+    for (useless, why) in
+        [("198.51.100.1", "198.51.100.1 is not on-link by eth1"), ("192.0.2.10", "an address of this host")]
+    {
+        let notes = notes(&[useless]);
+        assert!(
+            notes[0].text.contains(why) && notes[0].text.contains("so the next source's is used"),
+            "{notes:?}"
+        );
+        assert_eq!(notes.len(), 1);
+    }
 }
 
 #[test]
@@ -468,6 +480,15 @@ fn an_address_on_two_links_has_rules_on_neither_unless_it_is_shared() {
     assert_eq!(addresses, BTreeSet::from([ip("192.0.2.10")]));
     assert!(texts(&plan).iter().all(|text| text.contains("192.0.2.11 is on eth")), "{:?}", plan.notes);
     assert_eq!(plan.notes.len(), 2);
+    // Shared, and one of them up: only that one has rules, which the other's fallback would come before.
+    let mut dump = two_uplinks();
+    dump.addresses.push((index(2), address("192.0.2.11/32")));
+    dump.links[0].flags = 0;
+    let shared = Policy { shared: [ip("192.0.2.11")].into(), ..strict };
+    let plan = planned(dump, &shared);
+    let of = |ifindex| plan.tables[&TableKey { ifindex: index(ifindex), ..eth1() }].addresses.clone();
+    assert_eq!((of(2), of(3)), ([ip("192.0.2.10")].into(), [ip("192.0.2.11")].into()));
+    assert_eq!(plan.notes, []);
 }
 
 #[test]

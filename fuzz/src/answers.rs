@@ -59,27 +59,24 @@ pub(crate) fn run(bytes: &[u8]) {
             if let Ok(view) = View::read(&Rc::new(Policy::default()), &mut netlink, Family::V4) {
                 assert!(view.links.values().all(|link| !link.names.is_empty()));
                 // What is read of a rule is what is written of it.
-                for rule in &view.rules {
+                for rule in &view.ours {
                     let again = Rule::read(&rule.deletion().bytes).expect("it was read once");
                     assert_eq!(again, *rule);
                 }
             }
         }
-        1 => routes(&mut netlink, Family::V4, Filter::Table(TableId(202))),
+        1 => routes(&mut netlink, Family::V4, Filter::Table(TableId(202), None)),
         2 => routes(&mut netlink, Family::V6, Filter::By(2)),
         3 => routes(&mut netlink, Family::V6, Filter::Ours),
-        4 => routes(&mut netlink, Family::V4, Filter::To(TableId(254), &everything)),
+        4 => routes(&mut netlink, Family::V4, Filter::Table(TableId(254), Some(&everything))),
         _ => {
             let prefix = "192.0.2.0/24".parse().expect("a prefix");
             let route = Route::ours(TableId(202), prefix, RTN_UNREACHABLE, None);
-            let changes: Vec<_> = route.deletions().chain([route.addition(0)]).collect();
-            if let Ok(results) = netlink.change(&changes) {
-                assert_eq!(results.len(), 2, "each change has its answer");
+            for change in route.deletions().chain([route.addition(0)]) {
+                // Each change has its answer, or fails.
+                let _ = netlink.change(&change);
             }
         }
-    }
-    if let Some(words) = netlink.explanation.take() {
-        assert!(words.len() <= 3 * bytes.len());
     }
 }
 

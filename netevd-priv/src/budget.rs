@@ -6,29 +6,24 @@ use std::time::Duration;
 pub(crate) struct Budget {
     rate: u32,
     burst: Duration,
-    /// What is saved up, as the time that it takes to earn it.
-    saved: Duration,
-    last: Duration,
+    /// When all that was taken will have been earned.
+    earned: Duration,
 }
 
 impl Budget {
     /// A full bucket. `rate` is at least 1 by the policy's own grammar.
     pub(crate) fn new(rate: u32, burst: u32) -> Self {
         let rate = rate.max(1);
-        let burst = Duration::from_secs(burst.into()) / rate;
-        Self { rate, burst, saved: burst, last: Duration::ZERO }
+        Self { rate, burst: Duration::from_secs(burst.into()) / rate, earned: Duration::ZERO }
     }
 
     /// Takes `count` tokens at `now`, a time since any fixed point; none, and false, when there are
     /// fewer.
     pub(crate) fn take(&mut self, count: usize, now: Duration) -> bool {
-        let earned = now.saturating_sub(self.last);
-        self.last = self.last.max(now);
-        self.saved = self.saved.saturating_add(earned).min(self.burst);
-        let price = Duration::from_secs(count as u64) / self.rate;
-        let rest = self.saved.checked_sub(price);
-        self.saved = rest.unwrap_or(self.saved);
-        rest.is_some()
+        let earned = self.earned.max(now) + Duration::from_secs(count as u64) / self.rate;
+        let enough = earned <= now + self.burst;
+        self.earned = if enough { earned } else { self.earned };
+        enough
     }
 }
 

@@ -2,17 +2,17 @@
 //!
 //! `AF_UNIX SOCK_SEQPACKET`, connected. It knows nothing of what a frame means.
 
-use crate::error::{StartError, cannot};
+use crate::start::cannot;
 use nix::errno::Errno;
 use nix::sys::socket::sockopt::{PeerCredentials, SockType as TypeOption};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr};
 use nix::sys::socket::{connect, getpeername, getsockopt, recvmsg, send, socket};
 use protocol::MAX_FRAME;
 use std::io::{self, IoSliceMut};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 
 /// The connected socket.
-pub(crate) struct Channel(OwnedFd);
+pub(crate) struct Channel(pub(crate) OwnedFd);
 
 impl Channel {
     /// Takes the descriptor if it is a connected `AF_UNIX SOCK_SEQPACKET` socket.
@@ -26,22 +26,15 @@ impl Channel {
 
     /// Connects to the socket at `path`, if it is root who listens there: SO_PEERCRED names who
     /// called listen(2), unix(7). Under systemd that is process 1, on the worker's behalf.
-    pub(crate) fn connect(path: &str) -> Result<Self, StartError> {
+    pub(crate) fn connect(path: &str) -> Result<Self, String> {
         let failed = cannot(format!("connect to {path} (systemctl start netevd.socket?)"));
         let own = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None);
         let own = own.map_err(&failed)?;
         UnixAddr::new(path).and_then(|to| connect(own.as_raw_fd(), &to)).map_err(&failed)?;
         match getsockopt(&own, PeerCredentials).map_err(&failed)?.uid() {
             0 => Ok(Self(own)),
-            uid => Err(StartError::new(format!(
-                "uid {uid} listens at {path}, not root: systemctl restart netevd.socket"
-            ))),
+            uid => Err(format!("uid {uid} listens at {path}, not root: systemctl restart netevd.socket")),
         }
-    }
-
-    /// For waiting.
-    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
     }
 
     /// The next frame's length in `buffer`; 0 when the other side is gone. An empty frame cannot

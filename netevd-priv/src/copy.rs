@@ -2,9 +2,10 @@
 //! there, and what would be refused now. Pure.
 
 use crate::netlink::Message;
-use crate::route::{FALLBACK_METRIC, Hop, Route, Slot};
+use crate::route::{Hop, Route, Slot};
 use netlink_packet_core::{NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 use nix::libc::{RTN_THROW, RTN_UNREACHABLE};
+use protocol::kernel::FALLBACK_METRIC;
 use protocol::{Prefix, TableId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +19,7 @@ pub(crate) fn copies<'a>(
     let mut copies = Vec::new();
     for route in originals.filter(|route| route.counts()) {
         let hops: Vec<Hop> =
-            route.hops.iter().filter(|hop| !hop.is_dead() && stays(route, hop)).cloned().collect();
+            route.hops.iter().filter(|hop| !hop.is_dead && stays(route, hop)).cloned().collect();
         if hops.is_empty() && !route.hops.is_empty() {
             continue;
         }
@@ -50,11 +51,6 @@ fn apart(mut routes: Vec<Route>) -> Vec<Route> {
     routes
 }
 
-/// By another interface these are not copied: what stands for a default, and what is of one link.
-pub(crate) fn own_link_only(prefix: Prefix) -> bool {
-    prefix.is_default_like() || prefix.is_link_local()
-}
-
 /// Where a prefix goes when it follows the default of a table, which is among these; `unreachable` without.
 pub(crate) fn follow(table: TableId, own: &[Route], prefix: Prefix) -> Route {
     let here = |route: &&Route| route.table == table && route.is_default();
@@ -67,7 +63,7 @@ pub(crate) fn follow(table: TableId, own: &[Route], prefix: Prefix) -> Route {
 /// A route of ours, of a single way where it is IPv6, is what main has for its prefix: a copy with any
 /// exceptions, or what follows one of the table's defaults.
 pub(crate) fn is_granted(route: &Route, oif: u32, defaults: &[Route], main: &[Route]) -> bool {
-    let alone = own_link_only(route.destination);
+    let alone = route.destination.is_of_own_link();
     let mine = route.hops.iter().all(|hop| !alone || hop.oif() == oif);
     let originals = || main.iter().filter(|original| original.counts());
     // Those of one key that main holds apart have metrics one after the other.
@@ -83,9 +79,9 @@ pub(crate) fn is_granted(route: &Route, oif: u32, defaults: &[Route], main: &[Ro
 }
 
 /// The changes that make the routes of ours at some prefixes, in the order of the dump, equal to the
-/// wanted ones; and the hops of IPv6 routes with several that are too many: when those are deleted by name,
-/// what is left of them is another program's, joined to ours by the kernel.
-pub(crate) fn changes(own: Vec<&Route>, wanted: &[Route]) -> (Vec<Message>, Vec<Route>) {
+/// wanted ones. Or, and `true`, only those that shed the hops of IPv6 routes with several that are too many: when
+/// those are deleted by name, what is left of them is another program's, joined to ours by the kernel.
+pub(crate) fn changes(own: Vec<&Route>, wanted: &[Route]) -> (Vec<Message>, bool) {
     // Hops are a set.
     let sorted = |route: &&Route| route.copy(route.table, route.hops.clone());
     let mut slots = BTreeMap::<Slot, [Vec<&Route>; 2]>::new();
@@ -121,7 +117,11 @@ pub(crate) fn changes(own: Vec<&Route>, wanted: &[Route]) -> (Vec<Message>, Vec<
     // What is direct first: a gateway may be reached by it.
     puts.sort_by_key(|(by_gateway, _)| *by_gateway);
     let puts = puts.into_iter().flat_map(|(_, steps)| steps);
-    (puts.chain(teardown(gone)).collect(), shed)
+    if shed.is_empty() {
+        (puts.chain(teardown(gone)).collect(), false)
+    } else {
+        (teardown(shed).collect(), true)
+    }
 }
 
 /// Deletions in the order in which routes go: the default, what has a gateway, what is direct (a gateway

@@ -19,9 +19,6 @@ const GROUPS: [u32; 8] = [1, 5, 7, 8, 9, 11, 19, 32];
 /// One message is enough; the kernel makes it its least, about 2 KiB.
 const RECEIVE_BUFFER: usize = 1;
 
-/// There is something of the worker's; it has rung.
-type Signs = (bool, bool);
-
 /// The socket.
 pub(crate) struct Doorbell {
     pub(crate) socket: Socket,
@@ -36,15 +33,15 @@ impl Doorbell {
         Ok(Self { socket })
     }
 
-    /// Waits until the worker has sent something, or gone; until it rings, if it is listened to; or
-    /// until the time is over.
+    /// Waits until the worker has sent something, or gone (the first of what is returned); until it rings, if it
+    /// is listened to (the second); or until the time is over.
     pub(crate) fn wait(
         &self,
         channel: &Channel,
         listen: bool,
         time: Option<Duration>,
-    ) -> Result<Signs, Errno> {
-        let both = [channel.descriptor(), self.socket.as_fd()];
+    ) -> Result<(bool, bool), Errno> {
+        let both = [channel.0.as_fd(), self.socket.as_fd()];
         let mut both = both.map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN));
         let count = if listen { 2 } else { 1 };
         match ppoll(&mut both[..count], time.map(TimeSpec::from_duration), None) {

@@ -2,16 +2,16 @@
 //! remembered, and nothing here changes anything. An `Err` is the one reason that the worker is given.
 
 use crate::netlink::Netlink;
-use crate::object::{Object, address, family_number, prefix};
+use crate::object::{Object, prefix};
 use crate::route::{Hop, Route};
 use crate::rule::Rule;
 use netlink_packet_core::{DecodeError, NlasIterator};
-use nix::errno::Errno;
 use nix::libc::{
-    IFA_ADDRESS, IFA_F_DADFAILED, IFA_F_TENTATIVE, IFA_FLAGS, IFA_LOCAL, IFF_LOOPBACK, IFF_POINTOPOINT,
-    IFF_UP, IFLA_ALT_IFNAME, IFLA_IFNAME, IFLA_MASTER, IFLA_PROP_LIST, RTA_OIF, RTA_TABLE, RTM_GETADDR,
-    RTM_GETLINK, RTM_GETROUTE, RTM_GETRULE, RTN_LOCAL, RTN_UNICAST,
+    ENODEV, ENOENT, IFA_ADDRESS, IFA_F_DADFAILED, IFA_F_TENTATIVE, IFA_FLAGS, IFA_LOCAL, IFF_LOOPBACK,
+    IFF_POINTOPOINT, IFF_UP, IFLA_ALT_IFNAME, IFLA_IFNAME, IFLA_MASTER, IFLA_PROP_LIST, RTA_OIF, RTA_TABLE,
+    RTM_GETADDR, RTM_GETLINK, RTM_GETROUTE, RTM_GETRULE, RTN_LOCAL, RTN_UNICAST,
 };
+use protocol::kernel::{RTMSG, address};
 use protocol::{
     Family, GatewayCheck, GatewayName, Ifindex, PROTOCOL, Policy, Prefix, Refusal, Reply, TableId, Through,
     Who, is_router, is_source,
@@ -21,9 +21,8 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 type Verdict = Result<(), Refusal>;
-type Routes = Result<Vec<Route>, Reply>;
-/// Which routes are kept while a dump is read, which may be of a million.
-type Keep<'a> = &'a dyn Fn(&Route) -> bool;
+/// Which routes are kept while a dump is read, which may be of a million; it knows those that are.
+type Keep<'a> = &'a dyn Fn(&[Route], &Route) -> bool;
 
 /// What the checks need to know of an interface.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,23 +52,19 @@ pub(crate) struct View {
     pub(crate) table: TableId,
     pub(crate) links: BTreeMap<u32, Link>,
     pub(crate) addresses: Vec<Address>,
-    pub(crate) rules: Vec<Rule>,
+    /// Rules of ours, and those of others.
+    pub(crate) ours: Vec<Rule>,
+    others: Vec<Rule>,
 }
 
 /// Which routes the kernel is asked for.
 #[derive(Clone, Copy)]
 pub(crate) enum Filter<'a> {
-    Table(TableId),
-    /// Of a table, these prefixes alone.
-    To(TableId, &'a BTreeSet<Prefix>),
+    /// Of a table, all or these prefixes alone.
+    Table(TableId, Option<&'a BTreeSet<Prefix>>),
     /// Unicast, of all tables, by this interface.
     By(u32),
     Ours,
-}
-
-/// What a kernel's error is to the worker.
-pub(crate) fn failed(errno: Errno) -> Reply {
-    Reply::Kernel(errno as i32)
 }
 
 /// The one way to a refusal.
@@ -80,13 +75,13 @@ pub(crate) fn refuse_if(condition: bool, refusal: Refusal) -> Verdict {
 impl View {
     /// Asks the kernel for all of it.
     pub(crate) fn read(policy: &Rc<Policy>, netlink: &mut Netlink, family: Family) -> Result<Self, Reply> {
-        let head = |length: usize| [vec![family_number(family)], vec![0; length - 1]].concat();
-        let links = netlink.dump(RTM_GETLINK, vec![0; LINK_HEAD], &|payload| Link::read(payload).map(Some));
-        let addresses = netlink.dump(RTM_GETADDR, head(ADDRESS_HEAD), &Address::read);
-        let rules = netlink.dump(RTM_GETRULE, head(12), &|payload| Rule::read(payload).map(Some));
-        let links = links.map_err(failed)?.into_iter().collect();
-        let (addresses, rules, policy) = (addresses.map_err(failed)?, rules.map_err(failed)?, policy.clone());
-        Ok(Self { policy, family, ifindex: 0, table: TableId(0), links, addresses, rules })
+        let head = |length| Object::new(family, length).head;
+        let links = netlink.dump(RTM_GETLINK, vec![0; LINK_HEAD], &|_, one| Link::read(one).map(Some))?;
+        let addresses = netlink.dump(RTM_GETADDR, head(ADDRESS_HEAD), &|_, one| Address::read(one))?;
+        let rules = netlink.dump(RTM_GETRULE, head(RTMSG), &|_, one| Rule::read(one).map(Some))?;
+        let (ours, others) = rules.into_iter().partition(Rule::is_ours);
+        let (links, policy) = (links.into_iter().collect(), policy.clone());
+        Ok(Self { policy, family, ifindex: 0, table: TableId(0), links, addresses, ours, others })
     }
 
     /// The same, of the table of this interface.
@@ -118,10 +113,31 @@ impl View {
         refuse_if(elsewhere && !self.policy.shared.contains(&address), Refusal::AddressShared)
     }
 
+    /// Whose traffic rules of ours send to the table.
+    pub(crate) fn whose(&self) -> BTreeSet<Who> {
+        self.ours.iter().filter(|rule| rule.table() == self.table).filter_map(Rule::who).collect()
+    }
+
+    /// The rules of ours for one of `who`: those into the table, and the others as well, but for whom `keeps`
+    /// what leads to another interface's table.
+    pub(crate) fn rules_of<'a>(
+        &'a self,
+        who: &BTreeSet<Who>,
+        keeps: impl Fn(Who) -> bool,
+    ) -> impl Iterator<Item = &'a Rule> {
+        let here = [self.table, TableId::MAIN, TableId::LOCAL];
+        let elsewhere = self.ours.iter().filter(|rule| !here.contains(&rule.table()));
+        let kept: BTreeSet<Who> = elsewhere.filter_map(Rule::who).filter(|one| keeps(*one)).collect();
+        self.ours.iter().filter(move |rule| {
+            let goes = |one| who.contains(&one) && (rule.table() == self.table || !kept.contains(&one));
+            rule.who().is_some_and(goes)
+        })
+    }
+
     /// The rules of ours for `who` into a table.
     pub(crate) fn rules_for(&self, table: TableId, who: Who, through: Through) -> impl Iterator<Item = Rule> {
         let from = self.policy.priorities().from;
-        let behind = !self.rules.iter().any(|rule| rule.precedes_as_local(from));
+        let behind = !self.others.iter().any(|rule| rule.precedes_as_local(from));
         let (family, shapes) = (self.family, self.policy.rules(self.family, table, who, behind, through));
         shapes.into_iter().map(move |shape| Rule::ours(family, &shape))
     }
@@ -130,8 +146,8 @@ impl View {
     /// somebody has marked.
     pub(crate) fn nothing_foreign(&self, routes: &[Route]) -> Verdict {
         refuse_if(!routes.iter().all(Route::is_ours), Refusal::TableConflict)?;
-        let conflicts = |rule: &Rule| rule.table() == self.table && !rule.is_ours() && !rule.is_marked();
-        refuse_if(self.rules.iter().any(conflicts), Refusal::RuleConflict)
+        let conflicts = |rule: &Rule| rule.table() == self.table && !rule.is_marked();
+        refuse_if(self.others.iter().any(conflicts), Refusal::RuleConflict)
     }
 
     /// A default may go by this gateway: it is a router's address, none of ours, on-link by the interface,
@@ -173,31 +189,35 @@ impl View {
     }
 }
 
-/// Keeps any route.
-pub(crate) const EVERY: Keep<'_> = &|_| true;
+/// Keeps any route, or what counts of other programs'.
+pub(crate) const EVERY: Keep<'_> = &|_, _| true;
+pub(crate) const COUNTS: Keep<'_> = &|_, route| route.counts();
 
 impl Netlink {
     /// The routes of one family that are to be kept. None if there is no such table.
-    pub(crate) fn routes(&mut self, family: Family, filter: Filter<'_>, keep: Keep<'_>) -> Routes {
-        let head = vec![family_number(family), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-        let mut message = Object { head, ..Object::default() };
+    pub(crate) fn routes(
+        &mut self,
+        family: Family,
+        filter: Filter<'_>,
+        keep: Keep<'_>,
+    ) -> Result<Vec<Route>, Reply> {
+        let mut message = Object::new(family, RTMSG);
         match filter {
             Filter::Ours => message.head[5] = PROTOCOL,
             Filter::By(oif) => {
                 message.head[7] = RTN_UNICAST;
                 message = message.with(RTA_OIF, oif.to_ne_bytes());
             }
-            Filter::Table(TableId(table)) | Filter::To(TableId(table), _) => {
-                message = message.with(RTA_TABLE, table.to_ne_bytes());
-            }
+            Filter::Table(TableId(table), _) => message = message.with(RTA_TABLE, table.to_ne_bytes()),
         }
-        let wanted =
-            |prefix| if let Filter::To(_, prefixes) = filter { prefixes.contains(&prefix) } else { true };
-        let read = |payload: &[u8]| Ok(Route::read(payload, &wanted)?.filter(keep));
+        let wanted = |to| !matches!(filter, Filter::Table(_, Some(all)) if !all.contains(&to));
+        let read = |kept: &[Route], payload: &[u8]| {
+            Ok(Route::read(payload, &wanted)?.filter(|route| keep(kept, route)))
+        };
         match self.dump(RTM_GETROUTE, message.bytes(), &read) {
             // "FIB table does not exist", and a filter's interface that has just gone.
-            Err(Errno::ENOENT | Errno::ENODEV) => Ok(Vec::new()),
-            found => found.map_err(failed),
+            Err(Reply::Kernel(ENOENT | ENODEV)) => Ok(Vec::new()),
+            found => found,
         }
     }
 }
@@ -210,18 +230,17 @@ impl Link {
     fn read(payload: &[u8]) -> Result<(u32, Self), DecodeError> {
         let object = Object::read(payload, LINK_HEAD)?;
         let enslaved = object.number(IFLA_MASTER).is_some_and(|master| master != 0);
-        let mut names: Vec<&[u8]> =
-            object.attributes.get(&IFLA_IFNAME).map(Vec::as_slice).into_iter().collect();
+        // Bytes that end with a zero.
+        let name = |name: &[u8]| name.split(|byte| *byte == 0).next().unwrap_or_default().to_vec();
+        let mut names: Vec<_> =
+            object.attributes.get(&IFLA_IFNAME).map(|bytes| name(bytes)).into_iter().collect();
         let properties = object.attributes.get(&IFLA_PROP_LIST).map(Vec::as_slice).unwrap_or_default();
         for property in NlasIterator::new(properties) {
             let property = property?;
             if property.kind() == IFLA_ALT_IFNAME {
-                names.push(property.into_inner().get(4..).unwrap_or_default());
+                names.push(name(property.value()));
             }
         }
-        // Bytes that end with a zero.
-        let name = |name: &[u8]| name.split(|byte| *byte == 0).next().unwrap_or_default().to_vec();
-        let names: Vec<_> = names.into_iter().map(name).collect();
         // Without a name no pattern could be asked.
         if names.is_empty() { Err("a link without a name") } else { Ok(()) }?;
         Ok((object.word(4), Self { names, flags: object.word(8).cast_signed(), enslaved }))

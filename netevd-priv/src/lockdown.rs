@@ -3,7 +3,7 @@
 mod calls;
 mod sandbox;
 
-use crate::error::{StartError, cannot};
+use crate::start::cannot;
 use crate::sys;
 use caps::{CapSet, Capability, CapsHashSet};
 use nix::sys::prctl;
@@ -16,7 +16,7 @@ pub(crate) const DESCRIPTORS: u32 = 6;
 
 /// Closes what is not needed, then drops what is not needed, in the order in which each step is
 /// still possible.
-pub(crate) fn lock_down() -> Result<(), StartError> {
+pub(crate) fn lock_down() -> Result<(), String> {
     sys::close_from(DESCRIPTORS).map_err(cannot("lock down, close_range"))?;
     drop_capabilities()?;
     // No core image, no ptrace and no pidfd_getfd by processes of the same uid.
@@ -29,7 +29,7 @@ pub(crate) fn lock_down() -> Result<(), StartError> {
     sandbox::filter_calls()
 }
 
-fn drop_capabilities() -> Result<(), StartError> {
+fn drop_capabilities() -> Result<(), String> {
     let only = CapsHashSet::from([Capability::CAP_NET_ADMIN]);
     let failed = cannot("reduce the capabilities");
     let permitted = caps::read(None, CapSet::Permitted).map_err(&failed)?;
@@ -49,15 +49,13 @@ fn drop_capabilities() -> Result<(), StartError> {
     if left == only { Ok(()) } else { Err(not_alone(&left)) }
 }
 
-fn not_alone(found: &CapsHashSet) -> StartError {
+fn not_alone(found: &CapsHashSet) -> String {
     let mut names: Vec<String> = found.iter().map(ToString::to_string).collect();
     names.sort();
-    StartError::new(format!(
-        "exactly CAP_NET_ADMIN must be permitted, found: {names:?}; start it by `netevd start` as root"
-    ))
+    format!("exactly CAP_NET_ADMIN must be permitted, found: {names:?}; start it by `netevd start` as root")
 }
 
-fn limit_resources() -> Result<(), StartError> {
+fn limit_resources() -> Result<(), String> {
     let limit = |resource: Resource, value| {
         setrlimit(resource, value, value).map_err(cannot(format!("lock down, {resource:?}")))
     };

@@ -9,7 +9,6 @@ mod budget;
 mod channel;
 mod copy;
 mod doorbell;
-mod error;
 mod kernel;
 mod lockdown;
 mod netlink;

@@ -1,9 +1,9 @@
 //! A netlink message as a value: its head, and its attributes as the kernel sent them.
 
 use netlink_packet_core::{DecodeError, NlasIterator};
+use protocol::kernel::address;
 use protocol::{Family, Prefix};
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 /// Also each hop of a route is one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,6 +13,12 @@ pub(crate) struct Object {
 }
 
 impl Object {
+    /// A message of this family whose head is this long.
+    pub(crate) fn new(family: Family, head: usize) -> Self {
+        let head = [vec![family.number()], vec![0; head - 1]].concat();
+        Self { head, ..Self::default() }
+    }
+
     /// Reads a message whose head is this long.
     pub(crate) fn read(bytes: &[u8], head: usize) -> Result<Self, DecodeError> {
         let (head, rest) = bytes.split_at_checked(head).ok_or("a short message")?;
@@ -32,13 +38,12 @@ impl Object {
 
     /// A number of 32 bits among the attributes.
     pub(crate) fn number(&self, kind: u16) -> Option<u32> {
-        self.attributes.get(&kind)?.first_chunk().map(|four| u32::from_ne_bytes(*four))
+        word(self.attributes.get(&kind)?, 0)
     }
 
     /// A number of 32 bits in the head.
     pub(crate) fn word(&self, at: usize) -> u32 {
-        let four = self.head.get(at..).and_then(|rest| rest.first_chunk());
-        four.map_or(0, |four| u32::from_ne_bytes(*four))
+        word(&self.head, at).unwrap_or(0)
     }
 
     /// The message; an attribute that is too long gets a length that the kernel refuses.
@@ -54,27 +59,13 @@ impl Object {
     }
 }
 
+/// The number of 32 bits that begins at this byte.
+pub(crate) fn word(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes.get(at..)?.first_chunk().map(|four| u32::from_ne_bytes(*four))
+}
+
 /// The prefix of this length that holds an address of four or sixteen bytes.
 pub(crate) fn prefix(bytes: &[u8], length: u8) -> Result<Prefix, DecodeError> {
     let address = address(bytes).ok_or("neither an IPv4 nor an IPv6 address")?;
     Prefix::containing(address, length).map_err(|error| error.to_string().into())
-}
-
-/// An address of four or sixteen bytes.
-pub(crate) fn address(bytes: &[u8]) -> Option<IpAddr> {
-    let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
-    v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
-}
-
-/// The bytes of an address.
-pub(crate) fn octets(address: IpAddr) -> Vec<u8> {
-    match address {
-        IpAddr::V4(address) => address.octets().to_vec(),
-        IpAddr::V6(address) => address.octets().to_vec(),
-    }
-}
-
-/// The kernel's number of a family.
-pub(crate) fn family_number(family: Family) -> u8 {
-    if family == Family::V4 { 2 } else { 10 }
 }

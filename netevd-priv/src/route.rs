@@ -3,36 +3,31 @@
 //! What a copy has is kept, attributes as bytes; of all else only whether it is there.
 
 use crate::netlink::Message;
-use crate::object::{Object, address, family_number, octets, prefix};
+use crate::object::{Object, prefix, word};
 use netlink_packet_core::{DecodeError, NlasIterator};
 use nix::libc::{
-    RTA_CACHEINFO, RTA_DST, RTA_ENCAP, RTA_ENCAP_TYPE, RTA_FLOW, RTA_GATEWAY, RTA_METRICS, RTA_MULTIPATH,
-    RTA_OIF, RTA_PREF, RTA_PRIORITY, RTA_SRC, RTA_TABLE, RTA_TTL_PROPAGATE, RTA_VIA, RTM_DELROUTE,
-    RTM_F_CLONED, RTM_NEWROUTE, RTN_BLACKHOLE, RTN_LOCAL, RTN_MULTICAST, RTN_PROHIBIT, RTN_THROW,
+    RT_SCOPE_LINK, RTA_CACHEINFO, RTA_DST, RTA_ENCAP, RTA_ENCAP_TYPE, RTA_FLOW, RTA_GATEWAY, RTA_METRICS,
+    RTA_MULTIPATH, RTA_OIF, RTA_PREF, RTA_PRIORITY, RTA_SRC, RTA_TABLE, RTA_TTL_PROPAGATE, RTA_VIA,
+    RTM_DELROUTE, RTM_F_CLONED, RTM_NEWROUTE, RTN_BLACKHOLE, RTN_LOCAL, RTN_MULTICAST, RTN_THROW,
     RTN_UNICAST, RTN_UNREACHABLE,
+};
+use protocol::kernel::{
+    ENCAP_BPF, FALLBACK_METRIC, RTMSG, RTNEXTHOP, RTNH_F_DEAD, RTNH_F_ONLINK, address, octets,
 };
 use protocol::{Family, PROTOCOL, Prefix, TableId};
 use std::net::IpAddr;
 
-/// Metric of the fallback route: the last of all.
-pub(crate) const FALLBACK_METRIC: u32 = u32::MAX;
-/// `RT_SCOPE_LINK` (linux/rtnetlink.h).
-const SCOPE_LINK: u8 = 253;
-/// `RTNH_F_DEAD` and `RTNH_F_ONLINK`.
-const DEAD: u8 = 1;
-const ONLINK: u8 = 4;
-/// `LWTUNNEL_ENCAP_BPF`: a dump names the program but does not hold it.
-const ENCAP_BPF: u16 = 6;
-/// `struct rtmsg`, `struct rtnexthop`.
-const HEAD: usize = 12;
-const HOP: usize = 8;
 /// What belongs to a hop, and what of it tells it from others.
 const OF_HOP: [u16; 5] = [RTA_GATEWAY, RTA_VIA, RTA_FLOW, RTA_ENCAP, RTA_ENCAP_TYPE];
 const OF_GATEWAY: [u16; 2] = [RTA_GATEWAY, RTA_VIA];
 
 /// One way out of a route; the gateway of an IPv4 route may be an IPv6 address (`RTA_VIA`).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Hop(Object);
+pub(crate) struct Hop {
+    object: Object,
+    /// The kernel does not use it: its interface is down.
+    pub(crate) is_dead: bool,
+}
 
 /// One route of one table.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,33 +50,29 @@ impl Hop {
     /// Out of an interface, by a gateway of the route's own family or without one.
     pub(crate) fn by(oif: u32, gateway: Option<IpAddr>, onlink: bool) -> Self {
         let attributes = gateway.map(|gateway| (RTA_GATEWAY, octets(gateway))).into_iter().collect();
-        let flags = if onlink { ONLINK } else { 0 };
-        Self(Object { head: [vec![0, 0, flags, 0], oif.to_ne_bytes().to_vec()].concat(), attributes })
+        let flags = if onlink { RTNH_F_ONLINK } else { 0 };
+        let head = [vec![0, 0, flags, 0], oif.to_ne_bytes().to_vec()].concat();
+        Self { object: Object { head, attributes }, is_dead: false }
     }
 
     pub(crate) fn oif(&self) -> u32 {
-        self.0.word(4)
-    }
-
-    /// The kernel does not use it: its interface is down.
-    pub(crate) fn is_dead(&self) -> bool {
-        self.0.head[2] & DEAD != 0
+        self.object.word(4)
     }
 
     /// The gateway was taken on trust.
     pub(crate) fn is_onlink(&self) -> bool {
-        self.0.head[2] & ONLINK != 0
+        self.object.head[2] & RTNH_F_ONLINK != 0
     }
 
     pub(crate) fn gateway(&self) -> Option<IpAddr> {
-        let via = || self.0.attributes.get(&RTA_VIA).and_then(|via| via.get(2..));
-        address(self.0.attributes.get(&RTA_GATEWAY).map(Vec::as_slice).or_else(via)?)
+        let via = || self.object.attributes.get(&RTA_VIA).and_then(|via| via.get(2..));
+        address(self.object.attributes.get(&RTA_GATEWAY).map(Vec::as_slice).or_else(via)?)
     }
 
     /// The same way, whatever its weight is and whether it is in use.
     pub(crate) fn is_way(&self, other: &Self) -> bool {
         let way = |hop: &Self| (hop.oif(), hop.is_onlink());
-        way(self) == way(other) && self.0.attributes == other.0.attributes
+        way(self) == way(other) && self.object.attributes == other.object.attributes
     }
 }
 
@@ -92,10 +83,10 @@ impl Route {
     pub(crate) fn ours(table: TableId, destination: Prefix, kind: u8, hop: Option<Hop>) -> Self {
         let ipv4 = destination.is_ipv4();
         let direct = ipv4 && hop.as_ref().is_some_and(|hop| hop.gateway().is_none());
-        let (family, scope) = (Family::of(destination.address()), if direct { SCOPE_LINK } else { 0 });
-        let head =
-            vec![family_number(family), destination.length(), 0, 0, 0, PROTOCOL, scope, kind, 0, 0, 0, 0];
-        let (object, metric) = (Object { head, ..Object::default() }, if ipv4 { 0 } else { 1024 });
+        let (family, scope) = (Family::of(destination.address()), if direct { RT_SCOPE_LINK } else { 0 });
+        let (mut object, metric) = (Object::new(family, RTMSG), if ipv4 { 0 } else { 1024 });
+        object.head[1] = destination.length();
+        object.head[5..8].copy_from_slice(&[PROTOCOL, scope, kind]);
         Self { table, destination, metric, object, hops: hop.into_iter().collect(), gone: false }
     }
 
@@ -110,7 +101,7 @@ impl Route {
         hops.sort_unstable();
         if let [only] = &mut hops[..] {
             // The weight of one is nothing.
-            only.0.head[3] = 0;
+            only.object.head[3] = 0;
         }
         let mut copy = Self { table, hops, ..self.clone() };
         copy.object.head[5] = PROTOCOL;
@@ -157,13 +148,13 @@ impl Route {
 
     /// Leads to no interface.
     pub(crate) fn is_deviceless(&self) -> bool {
-        [RTN_BLACKHOLE, RTN_UNREACHABLE, RTN_PROHIBIT, RTN_THROW].contains(&self.kind())
+        (RTN_BLACKHOLE..=RTN_THROW).contains(&self.kind())
     }
 
     /// All of it is in the dump: no encapsulation by a program, no nexthop object without its hops.
     pub(crate) fn is_whole(&self) -> bool {
         let bpf = ENCAP_BPF.to_ne_bytes();
-        let whole = |hop: &Hop| hop.0.attributes.get(&RTA_ENCAP_TYPE).is_none_or(|kind| kind[..] != bpf);
+        let whole = |hop: &Hop| hop.object.attributes.get(&RTA_ENCAP_TYPE).is_none_or(|kind| kind[..] != bpf);
         self.is_deviceless() || (!self.hops.is_empty() && self.hops.iter().all(whole))
     }
 
@@ -199,43 +190,35 @@ impl Route {
     /// Reads a kernel message; `None` for what is no route, or not `wanted`, which is asked before
     /// memory is taken: a dump may be of a million.
     pub(crate) fn read(payload: &[u8], wanted: &dyn Fn(Prefix) -> bool) -> Result<Option<Self>, DecodeError> {
-        let (head, rest) = payload.split_first_chunk::<HEAD>().ok_or("a short route")?;
-        let mut destination = match head[0] {
-            2 => Prefix::everything(Family::V4),
-            10 => Prefix::everything(Family::V6),
-            _ => return Ok(None),
-        };
-        for attribute in NlasIterator::new(rest) {
-            let attribute = attribute?;
-            if attribute.kind() == RTA_DST {
-                destination = prefix(attribute.value(), head[1])?;
-                break;
-            }
-        }
+        let (head, rest) = payload.split_first_chunk::<RTMSG>().ok_or("a short route")?;
+        let Some(family) = Family::numbered(head[0]) else { return Ok(None) };
+        let mut attributes = NlasIterator::new(rest);
+        let to = attributes.find(|one| one.as_ref().map_or(true, |one| one.kind() == RTA_DST)).transpose()?;
+        let everything = Prefix::everything(family);
+        let destination = to.map_or(Ok(everything), |to| prefix(to.value(), head[1]))?;
         if !wanted(destination) {
             return Ok(None);
         }
-        let mut object = Object::read(payload, HEAD)?;
+        let mut object = Object::read(payload, RTMSG)?;
         let mut hops = Vec::new();
         let mut rest = object.attributes.get(&RTA_MULTIPATH).map(Vec::as_slice).unwrap_or_default();
         while let Some(length) = rest.first_chunk().map(|two| usize::from(u16::from_ne_bytes(*two))) {
-            hops.push(Object::read(rest.get(..length).ok_or("a hop cut short")?, HOP)?);
+            hops.push(Object::read(rest.get(..length).ok_or("a hop cut short")?, RTNEXTHOP)?);
             rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
         }
         if let (true, Some(oif)) = (hops.is_empty(), object.attributes.get(&RTA_OIF)) {
             let head = [&[0, 0, object.head[8], 0], &oif[..]].concat();
             hops.push(Object { head, attributes: object.attributes.clone() });
         }
-        for hop in &mut hops {
-            (hop.head[0], hop.head[1], hop.head[2]) = (0, 0, hop.head[2] & (DEAD | ONLINK));
-            hop.attributes.retain(|kind, _| OF_HOP.contains(kind));
-        }
+        let hops = hops.into_iter().map(|mut object| {
+            let is_dead = object.head[2] & RTNH_F_DEAD != 0;
+            (object.head[0], object.head[1], object.head[2]) = (0, 0, object.head[2] & RTNH_F_ONLINK);
+            object.attributes.retain(|kind, _| OF_HOP.contains(kind));
+            Hop { object, is_dead }
+        });
         // `rta_expires` is the third number; it is negative when the time is over.
-        let info = Object {
-            head: object.attributes.remove(&RTA_CACHEINFO).unwrap_or_default(),
-            ..Object::default()
-        };
-        let gone = info.word(8).cast_signed() < 0 || object.word(8) & RTM_F_CLONED != 0;
+        let expires = object.attributes.get(&RTA_CACHEINFO).and_then(|info| word(info, 8));
+        let gone = expires.unwrap_or(0).cast_signed() < 0 || object.word(8) & RTM_F_CLONED != 0;
         let table = TableId(object.number(RTA_TABLE).unwrap_or(object.head[4].into()));
         let metric = object.number(RTA_PRIORITY).unwrap_or(0);
         object.head[4] = 0;
@@ -249,7 +232,7 @@ impl Route {
             RTA_FLOW => deviceless,
             _ => false,
         });
-        route.hops = hops.into_iter().filter(|_| !deviceless).map(Hop).collect();
+        route.hops = hops.filter(|_| !deviceless).collect();
         Ok(Some(route))
     }
 
@@ -275,23 +258,21 @@ impl Route {
         if self.metric > 0 {
             object = object.with(RTA_PRIORITY, self.metric.to_ne_bytes());
         }
-        let mut hops = self.hops.clone();
-        for Hop(hop) in &mut hops {
-            hop.head[2] &= ONLINK;
+        let mut hops: Vec<Object> = self.hops.iter().map(|hop| hop.object.clone()).collect();
+        for hop in &mut hops {
             hop.attributes.retain(|kind, _| of_hop.contains(kind));
             let length = u16::try_from(hop.bytes().len()).unwrap_or(0);
             hop.head[..2].copy_from_slice(&length.to_ne_bytes());
         }
         match &mut hops[..] {
             [] => {}
-            [Hop(hop)] => {
+            [hop] => {
                 object.head[8] = hop.head[2];
                 object.attributes.append(&mut hop.attributes);
                 object = object.with(RTA_OIF, &hop.head[4..]);
             }
             hops => {
-                object =
-                    object.with(RTA_MULTIPATH, hops.iter().flat_map(|hop| hop.0.bytes()).collect::<Vec<_>>())
+                object = object.with(RTA_MULTIPATH, hops.iter().flat_map(Object::bytes).collect::<Vec<_>>())
             }
         }
         Message { kind, flags, bytes: object.bytes() }

@@ -27,13 +27,23 @@ pub(crate) fn serve(
     let mut schedule = Schedule::new(monotonic());
     let mut buffer = [0; MAX_FRAME];
     loop {
-        if schedule.due().is_some_and(|due| due <= monotonic()) {
-            let line = recheck(doorbell, helper, &mut schedule, told);
+        let due = schedule.due(state == SessionState::Syncing);
+        if due.is_some_and(|due| due <= monotonic()) {
+            let before = processor_time();
+            doorbell.silence();
+            let outcome = helper.recheck(None);
+            let now = monotonic();
+            // Without an outcome soon, such as after a dump that others' changes interrupted each time.
+            let next = outcome.map_or(Some(now + Duration::from_secs(1)), |(_, next)| next);
+            schedule.passed(processor_time().saturating_sub(before), now, next);
+            let line = told.recheck(now, outcome.map(|(deleted, _)| deleted));
             // Before the greeting it tidies up after another policy, or for `netevd flush`, which says it itself.
             line.filter(|_| state != SessionState::Fresh).iter().for_each(|line| log(line));
+            continue;
         }
-        let time = schedule.due().map(|due| due.saturating_sub(monotonic()));
-        let (frame, rung) = doorbell.wait(channel, !schedule.is_rung(), time)?;
+        let time = due.map(|due| due.saturating_sub(monotonic()));
+        let (frame, rung) = doorbell.wait(channel, schedule.rung.is_none(), time)?;
+        told.close(monotonic(), false).iter().for_each(|sum| log(sum));
         if rung {
             schedule.ring(monotonic());
         }
@@ -44,43 +54,15 @@ pub(crate) fn serve(
         if length == 0 {
             return Ok(());
         }
-        let frame = buffer.get(..length).unwrap_or_default();
-        let request = decode_request(frame)?;
+        let request = decode_request(buffer.get(..length).unwrap_or_default())?;
         let next = permit(state, &request)?;
-        let reply = helper.answer(&request);
+        let reply = helper.apply(&request).unwrap_or_else(|reply| reply);
         if reply == Reply::Ok || state != SessionState::Fresh {
             state = next;
         }
-        schedule.sync(state == SessionState::Syncing);
-        let explanation = helper.netlink.explanation.take();
-        let sum = told.close(monotonic(), false);
-        let line = told.reply(monotonic(), &request, reply, explanation.as_deref());
-        sum.iter().chain(&line).for_each(|line| log(line));
+        told.reply(monotonic(), &request, reply).iter().for_each(|line| log(line));
         if !channel.send(&encode_reply(&reply))? {
             return Ok(());
         }
     }
-}
-
-/// One pass over everything of ours in the kernel, and the line that says what it did.
-fn recheck(
-    doorbell: &Doorbell,
-    helper: &mut Helper,
-    schedule: &mut Schedule,
-    told: &mut Report,
-) -> Option<String> {
-    let before = processor_time();
-    doorbell.silence();
-    schedule.begin();
-    let outcome = helper.recheck();
-    let now = monotonic();
-    helper.netlink.explanation = None;
-    let (holds, again) = match outcome {
-        Ok(outcome) => (outcome.holds, outcome.again),
-        // Such as a dump that others' changes interrupted each time.
-        Err(_) => (true, Some(now + Duration::from_secs(1))),
-    };
-    schedule.end(processor_time().saturating_sub(before), now, holds, again);
-    told.close(now, false).iter().for_each(|line| log(line));
-    told.recheck(now, outcome)
 }

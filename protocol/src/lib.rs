@@ -5,13 +5,14 @@
 //! flag is expressible here: the helper derives those itself. The only table number is that of a
 //! table of another program, from which defaults are copied.
 //!
-//! Limits: no I/O, no allocation beyond a frame, no knowledge of netlink.
+//! Limits: no I/O, no allocation beyond a frame, of netlink a few numbers that both sides need.
 
 #![forbid(unsafe_code)]
 
 mod addresses;
 mod codec;
 mod ids;
+pub mod kernel;
 mod name;
 mod pattern;
 mod policy;

@@ -121,6 +121,11 @@ impl Prefix {
     pub fn is_link_local(&self) -> bool {
         self.length >= 10 && matches!(self.address, IpAddr::V6(a) if a.is_unicast_link_local())
     }
+
+    /// Not copied through another interface: what stands for a default, and what is of one link.
+    pub fn is_of_own_link(&self) -> bool {
+        self.is_default_like() || self.is_link_local()
+    }
 }
 
 impl TryFrom<Wire> for Prefix {

@@ -1,5 +1,6 @@
 //! Several prefixes of one family, and several interfaces: lists that a frame carries whole.
 
+use crate::kernel::octets;
 use crate::{Family, Ifindex, MAX_FRAME, Prefix};
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -77,11 +78,7 @@ impl From<Prefixes> for Wire {
         let mut packed = Vec::new();
         for prefix in prefixes.iter() {
             packed.push(prefix.length());
-            let octets = match prefix.address() {
-                IpAddr::V4(a) => a.octets().to_vec(),
-                IpAddr::V6(a) => a.octets().to_vec(),
-            };
-            packed.extend(octets.iter().take(packed_len(prefix.length()) - 1));
+            packed.extend(octets(prefix.address()).iter().take(packed_len(prefix.length()) - 1));
         }
         Self { family: prefixes.family(), packed: Packed(packed) }
     }

@@ -34,7 +34,8 @@ fn view(policy: Policy) -> View {
         table: TableId(203),
         links: links.into_iter().collect(),
         addresses: vec![own(3, "192.0.2.5/24", true), own(4, "198.51.100.5/24", true)],
-        rules: Vec::new(),
+        ours: Vec::new(),
+        others: Vec::new(),
     }
 }
 

@@ -4,8 +4,7 @@
 //! has no such thing, that is said; every other failure is the caller's.
 
 use super::calls::{CALLS, Is};
-use crate::error::{StartError, cannot};
-use crate::start::log;
+use crate::start::{cannot, log};
 use landlock::{
     ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetCreated, RulesetStatus, Scope,
 };
@@ -21,7 +20,7 @@ use std::env::consts::ARCH;
 const TRIED: ABI = ABI::V7;
 
 /// Landlock's rule set: everything that it can refuse, and no exception.
-pub(super) fn no_rule() -> Result<RulesetCreated, StartError> {
+pub(super) fn no_rule() -> Result<RulesetCreated, String> {
     let handled = Ruleset::default().handle_access(AccessFs::from_all(TRIED));
     let handled = handled.and_then(|set| set.handle_access(AccessNet::from_all(TRIED)));
     let handled = handled.and_then(|set| set.scope(Scope::from_all(TRIED)));
@@ -29,7 +28,7 @@ pub(super) fn no_rule() -> Result<RulesetCreated, StartError> {
 }
 
 /// From here on no file is opened and no TCP port, nor anything asked of another process.
-pub(super) fn enforce(rules: RulesetCreated) -> Result<(), StartError> {
+pub(super) fn enforce(rules: RulesetCreated) -> Result<(), String> {
     let status = rules.restrict_self().map_err(cannot("lock down, landlock_restrict_self"))?;
     if status.ruleset == RulesetStatus::NotEnforced {
         log("this kernel has no Landlock, or it is switched off: locked down without it");
@@ -38,7 +37,7 @@ pub(super) fn enforce(rules: RulesetCreated) -> Result<(), StartError> {
 }
 
 /// From here on a call that is not in [`CALLS`] kills the process.
-pub(super) fn filter_calls() -> Result<(), StartError> {
+pub(super) fn filter_calls() -> Result<(), String> {
     let missing = match program() {
         Ok(program) => match apply_filter(&program) {
             Ok(()) => return Ok(()),

@@ -30,8 +30,8 @@ fn multipath(to: &str, hops: &[(u32, &str)]) -> Route {
 
 #[test]
 fn each_of_ours_reads_back_as_itself() {
-    let via6 = Hop(Object::default().with(RTA_VIA, [vec![10, 0], vec![254, 128], vec![0; 14]].concat()));
-    let via6 = Hop(Object { head: Hop::by(3, None, true).0.head, ..via6.0 });
+    let mut via6 = Hop::by(3, None, true);
+    via6.object = via6.object.with(RTA_VIA, [vec![10, 0], vec![254, 128], vec![0; 14]].concat());
     assert_eq!(via6.gateway(), gateway("fe80::"));
     for route in [
         Route::ours(T, prefix_of("0.0.0.0/0"), RTN_UNICAST, Some(Hop::by(3, gateway("192.0.2.1"), true))),
@@ -64,13 +64,13 @@ fn a_copy_has_attributes_as_bytes_and_no_preferred_source() {
     assert!(original.counts() && original.object.attributes[&RTA_METRICS] == metrics);
     let copy = original.copy(T, original.hops.clone());
     assert_eq!(dumped(&copy), copy);
-    let written = Object::read(&copy.addition(0).bytes, HEAD).expect("legible").attributes;
+    let written = Object::read(&copy.addition(0).bytes, RTMSG).expect("legible").attributes;
     let kinds: Vec<u16> = written.keys().copied().collect();
     assert_eq!(kinds, [RTA_DST, RTA_OIF, RTA_METRICS, RTA_FLOW, RTA_TABLE]);
     // A deletion names table, prefix, protocol and hop, and nothing that might differ by a hair.
     let deletion = copy.deletions().next().expect("one");
     let kinds: Vec<u16> =
-        Object::read(&deletion.bytes, HEAD).expect("legible").attributes.keys().copied().collect();
+        Object::read(&deletion.bytes, RTMSG).expect("legible").attributes.keys().copied().collect();
     assert_eq!(kinds, [RTA_DST, RTA_OIF, RTA_TABLE]);
     assert_eq!((deletion.kind, deletion.flags, deletion.bytes[5]), (RTM_DELROUTE, 0, PROTOCOL));
 }
@@ -132,7 +132,7 @@ proptest! {
         let prefix = Prefix::containing(address, length).expect("at most 32");
         let route = Route::ours(TableId(table), prefix, RTN_UNICAST, Some(Hop::by(7, None, false)));
         for message in route.deletions() {
-            let object = Object::read(&message.bytes, HEAD).expect("legible");
+            let object = Object::read(&message.bytes, RTMSG).expect("legible");
             prop_assert_eq!((object.number(RTA_TABLE), object.number(RTA_OIF), object.head[5]), (Some(table), Some(7), PROTOCOL));
         }
     }

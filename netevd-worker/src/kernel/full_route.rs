@@ -3,16 +3,11 @@
 use super::{BLACKHOLE, PROHIBIT, THROW, UNICAST};
 use netlink_packet_core::{DecodeError, NlasIterator, parse_u32};
 use nix::libc;
+use protocol::kernel::{ENCAP_BPF, RTMSG, RTNEXTHOP, RTNH_F_DEAD, RTNH_F_ONLINK, address};
 use protocol::{Family, Ifindex, PROTOCOL, Prefix, TableId};
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
-/// `struct rtmsg`, `struct rtnexthop`
-const HEADER: usize = 12;
-const PATH: usize = 8;
-/// `RTNH_F_DEAD`, `RTNH_F_ONLINK`
-const DEAD: u8 = 1;
-const ONLINK: u8 = 4;
 /// Attributes that libc does not name (linux/rtnetlink.h).
 const RTA_VIA: u16 = 18;
 const RTA_PREF: u16 = 20;
@@ -20,8 +15,6 @@ const RTA_ENCAP_TYPE: u16 = 21;
 const RTA_ENCAP: u16 = 22;
 const RTA_TTL_PROPAGATE: u16 = 26;
 const RTA_NH_ID: u16 = 30;
-/// `LWTUNNEL_ENCAP_BPF` (linux/lwtunnel.h): its programs are told by name alone.
-const ENCAP_BPF: u16 = 6;
 /// `RTN_LOCAL`, `RTN_MULTICAST`
 const LOCAL: u8 = 2;
 const MULTICAST: u8 = 5;
@@ -112,16 +105,13 @@ impl FullRoute {
         let Some((
             &[family, length, source_length, tos, table, protocol, scope, kind, flags @ ..],
             attributes,
-        )) = payload.split_first_chunk::<HEADER>()
+        )) = payload.split_first_chunk::<RTMSG>()
         else {
             return Err("shorter than struct rtmsg".into());
         };
         let flags = u32::from_ne_bytes(flags);
-        let any: IpAddr = match i32::from(family) {
-            libc::AF_INET => Ipv4Addr::UNSPECIFIED.into(),
-            libc::AF_INET6 => Ipv6Addr::UNSPECIFIED.into(),
-            _ => return Ok(None),
-        };
+        let Some(family) = Family::numbered(family) else { return Ok(None) };
+        let any = Prefix::everything(family).address();
         let is_ipv4 = any.is_ipv4();
         let [low, ..] = flags.to_le_bytes();
         let mut read = Reading { flags: low, ..Reading::default() };
@@ -287,12 +277,12 @@ impl Reading {
     }
 
     fn living(&self) -> Option<SpecHop> {
-        let oif = self.oif.filter(|_| self.flags & DEAD == 0)?;
+        let oif = self.oif.filter(|_| self.flags & RTNH_F_DEAD == 0)?;
         let attributes = &self.attributes;
         Some(SpecHop {
             oif,
             gateway: self.gateway,
-            onlink: self.flags & ONLINK != 0,
+            onlink: self.flags & RTNH_F_ONLINK != 0,
             weight: self.weight,
             attributes: (*attributes != HopAttributes::default()).then(|| Box::new(attributes.clone())),
         })
@@ -302,9 +292,9 @@ impl Reading {
 /// `struct rtnexthop` after `struct rtnexthop`, each with its own attributes.
 fn paths(mut rest: &[u8]) -> Result<Vec<Reading>, DecodeError> {
     let mut hops = Vec::new();
-    while let Some(&[low, high, flags, weight, index @ ..]) = rest.first_chunk::<PATH>() {
+    while let Some(&[low, high, flags, weight, index @ ..]) = rest.first_chunk::<RTNEXTHOP>() {
         let length = usize::from(u16::from_ne_bytes([low, high]));
-        let attributes = rest.get(PATH..length).ok_or("a next hop of an impossible length")?;
+        let attributes = rest.get(RTNEXTHOP..length).ok_or("a next hop of an impossible length")?;
         let oif = Ifindex::try_from(u32::from_ne_bytes(index)).ok();
         let mut hop = Reading { oif, flags, weight, ..Reading::default() };
         for attribute in NlasIterator::new(attributes) {
@@ -315,13 +305,6 @@ fn paths(mut rest: &[u8]) -> Result<Vec<Reading>, DecodeError> {
         rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
     }
     Ok(hops)
-}
-
-fn address(bytes: &[u8]) -> Option<IpAddr> {
-    match bytes.len() {
-        4 => <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from),
-        _ => <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from),
-    }
 }
 
 impl fmt::Display for Spec {
@@ -384,7 +367,7 @@ mod tests {
             [&length[..], &[flags, weight], &oif.to_ne_bytes(), attributes].concat()
         };
         let gateway = attribute(5, &[192, 0, 2, 1]);
-        let both = [path(DEAD, 3, 2, &gateway), path(ONLINK, 4, 3, &gateway)].concat();
+        let both = [path(RTNH_F_DEAD, 3, 2, &gateway), path(RTNH_F_ONLINK, 4, 3, &gateway)].concat();
         let route = read(&message(1, 0, &[attribute(9, &both)])).expect("a route");
         let oif = Ifindex::try_from(3).expect("valid");
         let hop = SpecHop { onlink: true, ..SpecHop::new(oif, "192.0.2.1".parse().ok()) };

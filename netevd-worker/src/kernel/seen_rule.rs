@@ -3,41 +3,29 @@
 
 use crate::names;
 use netlink_packet_core::{DecodeError, NlasIterator, parse_u32};
-use nix::libc;
+use protocol::kernel::{FIB_RULE_INVERT, FR_ACT_TO_TBL, RTMSG, address};
 use protocol::{Family, Prefix};
 use std::fmt;
-use std::net::IpAddr;
 
-/// `struct fib_rule_hdr`
-const HEADER: usize = 12;
-/// `FR_ACT_TO_TBL`, `FR_ACT_GOTO`
-const TO_TABLE: u8 = 1;
+/// `FR_ACT_GOTO`
 const GOTO: u8 = 2;
-/// `FIB_RULE_INVERT`, `FIB_RULE_UNRESOLVED`, `FIB_RULE_IIF_DETACHED`, `FIB_RULE_OIF_DETACHED`
-const INVERT: u32 = 2;
+/// `FIB_RULE_UNRESOLVED`, `FIB_RULE_IIF_DETACHED`, `FIB_RULE_OIF_DETACHED`
 const UNRESOLVED: u32 = 4;
 const IIF_DETACHED: u32 = 8;
 const OIF_DETACHED: u32 = 16;
 
 /// `FRA_*` of linux/fib_rules.h.
 mod fra {
-    pub(super) const DST: u16 = 1;
-    pub(super) const SRC: u16 = 2;
+    pub(super) use protocol::kernel::fra::*;
     pub(super) const IIFNAME: u16 = 3;
     pub(super) const GOTO: u16 = 4;
-    pub(super) const PRIORITY: u16 = 6;
-    pub(super) const FWMARK: u16 = 10;
     pub(super) const FLOW: u16 = 11;
     pub(super) const TUN_ID: u16 = 12;
     pub(super) const SUPPRESS_IFGROUP: u16 = 13;
-    pub(super) const SUPPRESS_PREFIXLEN: u16 = 14;
-    pub(super) const TABLE: u16 = 15;
-    pub(super) const FWMASK: u16 = 16;
     pub(super) const OIFNAME: u16 = 17;
     pub(super) const PAD: u16 = 18;
     pub(super) const L3MDEV: u16 = 19;
     pub(super) const UID_RANGE: u16 = 20;
-    pub(super) const PROTOCOL: u16 = 21;
     pub(super) const IP_PROTO: u16 = 22;
     pub(super) const SPORT_RANGE: u16 = 23;
     pub(super) const DPORT_RANGE: u16 = 24;
@@ -107,18 +95,14 @@ impl SeenRule {
     /// not IP.
     pub(super) fn read(payload: &[u8]) -> Result<Option<Self>, DecodeError> {
         let Some((&[family, to, from, tos, table, _, _, action, flags @ ..], attributes)) =
-            payload.split_first_chunk::<HEADER>()
+            payload.split_first_chunk::<RTMSG>()
         else {
             return Err("shorter than struct fib_rule_hdr".into());
         };
-        let family = match i32::from(family) {
-            libc::AF_INET => Family::V4,
-            libc::AF_INET6 => Family::V6,
-            _ => return Ok(None),
-        };
+        let Some(family) = Family::numbered(family) else { return Ok(None) };
         let flags = u32::from_ne_bytes(flags);
         let is = |flag: u32| flags & flag != 0;
-        let mut rule = Self { tos, inverted: is(INVERT), ..Self::any(family, action_name(action)) };
+        let mut rule = Self { tos, inverted: is(FIB_RULE_INVERT), ..Self::any(family, action_name(action)) };
         let (mut table, mut mark) = (u32::from(table), (None, None));
         let prefix = |value: &[u8], length| Prefix::containing(address(value)?, length).ok();
         for attribute in NlasIterator::new(attributes) {
@@ -153,7 +137,7 @@ impl SeenRule {
         if mark.0.is_some() || mark.1.is_some() {
             rule.mark = Some((mark.0.unwrap_or_default(), mark.1.unwrap_or(u32::MAX)));
         }
-        rule.table = (action == TO_TABLE && table != 0).then_some(table);
+        rule.table = (action == FR_ACT_TO_TBL && table != 0).then_some(table);
         rule.unresolved = action == GOTO && is(UNRESOLVED);
         rule.iif_detached = rule.iif.is_some() && is(IIF_DETACHED);
         rule.oif_detached = rule.oif.is_some() && is(OIF_DETACHED);
@@ -289,20 +273,13 @@ impl fmt::Display for SeenRule {
 
 fn action_name(action: u8) -> &'static str {
     match action {
-        TO_TABLE => "lookup",
+        FR_ACT_TO_TBL => "lookup",
         GOTO => "goto",
         3 => "nop",
         6 => "blackhole",
         7 => "unreachable",
         8 => "prohibit",
         _ => "unknown",
-    }
-}
-
-fn address(value: &[u8]) -> Option<IpAddr> {
-    match value.len() {
-        4 => <[u8; 4]>::try_from(value).ok().map(IpAddr::from),
-        _ => <[u8; 16]>::try_from(value).ok().map(IpAddr::from),
     }
 }
 
@@ -327,7 +304,7 @@ mod tests {
 
     #[test]
     fn a_rule_without_attributes_is_read_and_a_short_one_is_not() {
-        let header = [2, 0, 0, 4, 100, 0, 0, TO_TABLE, 2, 0, 0, 0];
+        let header = [2, 0, 0, 4, 100, 0, 0, FR_ACT_TO_TBL, 2, 0, 0, 0];
         let rule = SeenRule::read(&header).expect("good").expect("IPv4");
         assert_eq!(rule.to_string(), "not from all tos 0x04 lookup 100");
         assert!(rule.is_narrower());

@@ -1,10 +1,10 @@
 //! What stands in the kernel with our protocol number, in the shape of the plan. Pure.
 
-use super::plan::FALLBACK_METRIC;
 use super::rules::{OwnRule, Subject};
 use super::snapshot::Snapshot;
 use crate::kernel::{Spec, UNREACHABLE};
 use crate::routing::TableKey;
+use protocol::kernel::FALLBACK_METRIC;
 use protocol::{Ifindex, Policy, Prefix, TableId};
 use std::collections::{BTreeMap, BTreeSet};
 

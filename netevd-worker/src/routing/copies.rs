@@ -70,7 +70,7 @@ pub(super) fn copies(
     let mut lost = Vec::new();
     for (prefix, routes) in main {
         let is_by_own = routes.iter().any(|route| route.leaves_through(own));
-        let is_special = prefix.is_link_local() || prefix.is_default_like();
+        let is_special = prefix.is_of_own_link();
         let is_kept = |hop: &SpecHop| {
             let oif = hop.oif;
             let is_local = !uplinks.contains(&oif) || world.is_point_to_point(oif) && !is_by_own;
@@ -86,7 +86,7 @@ pub(super) fn copies(
         };
         if !routes.iter().any(|route| has_place(&route)) {
             let is_lost = |route: &&FullRoute| route.spec.is_unicast();
-            if routes.iter().any(is_lost) && !prefix.is_default_like() && !prefix.is_link_local() {
+            if routes.iter().any(is_lost) && !prefix.is_of_own_link() {
                 lost.push(*prefix);
             }
             continue;

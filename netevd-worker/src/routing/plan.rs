@@ -11,12 +11,10 @@ use super::world::World;
 use crate::config::{Planning, SpecificRoutes};
 use crate::kernel::{Elsewhere, Spec, UNREACHABLE, link_flag};
 use crate::state::LinkState;
+use protocol::kernel::FALLBACK_METRIC;
 use protocol::{Fallback, Family, Ifindex, NextHop, Policy, Prefix, TableId, Through};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-
-/// Metric of the unreachable route: the last of all.
-pub(super) const FALLBACK_METRIC: u32 = u32::MAX;
 
 /// One family in one interface's table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

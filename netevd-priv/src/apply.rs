@@ -113,8 +113,8 @@ impl Helper {
             }
             Rules::Mark(_) => [mark()?].into(),
         };
-        let wanted: BTreeSet<Rule> =
-            who.iter().flat_map(|who| view.rules_for(view.table, *who, through)).collect();
+        let wanted =
+            who.iter().flat_map(|who| view.rules_for(view.table, *who, through)).collect::<BTreeSet<_>>();
         // Also in a conflict: what is there of them stays.
         self.name(|(rules, _)| rules.extend(wanted.iter().cloned()))?;
         self.standing(&view)?;
@@ -123,7 +123,7 @@ impl Helper {
         let many = view.whose().union(&who).count() > self.policy.limits.addresses as usize;
         refuse_if(many && !new.is_empty(), Refusal::Limit)?;
         let shared = |who| matches!(who, Who::Address(address) if self.policy.shared.contains(&address));
-        let stale = view.rules_of(&who, shared).filter(|rule| !wanted.contains(rule));
+        let stale = view.rules_of(&who, shared).into_iter().filter(|rule| !wanted.contains(rule));
         let changes = new.into_iter().map(Rule::addition).chain(stale.map(Rule::deletion)).collect();
         Ok(done(self.write(changes)?, Reply::Exists))
     }
@@ -135,7 +135,7 @@ impl Helper {
             // Whatever the policy's mark is today.
             Rules::Mark(_) => view.whose().into_iter().filter(|who| matches!(who, Who::Mark(_))).collect(),
         };
-        let found = view.rules_of(&who, |_| true).map(Rule::deletion).collect();
+        let found = view.rules_of(&who, |_| true).into_iter().map(Rule::deletion).collect();
         Ok(done(self.write(found)?, Reply::Absent))
     }
 
@@ -158,7 +158,7 @@ impl Helper {
                 refuse_if([TableId(0), TableId::LOCAL, table].contains(&source), Refusal::TableForbidden)?;
                 let unicast = |_: &[Route], route: &Route| route.is_unicast();
                 let source = self.netlink.routes(family, Filter::Table(source, Some(&only)), &unicast)?;
-                let copied = copies(table, source.iter(), |_, hop| hop.oif() == ifindex.get());
+                let copied = copies(table, &source, |_, hop| hop.oif() == ifindex.get());
                 refuse_if(copied.is_empty(), Refusal::NoSuchRoute)?;
                 refuse_if(!copied.iter().all(Route::is_unicast), Refusal::RouteNotCopyable)?;
                 copied
@@ -166,7 +166,7 @@ impl Helper {
         };
         let bare = |_: &[Route], route: &Route| route.is_deviceless() && route.metric != FALLBACK_METRIC;
         let bare = self.netlink.routes(family, Filter::Table(TableId::MAIN, Some(&only)), &bare)?;
-        wanted.extend(copies(table, bare.iter(), |_, _| true));
+        wanted.extend(copies(table, &bare, |_, _| true));
         wanted
             .extend((self.policy.fallback == Fallback::Unreachable).then(|| Route::fallback(table, family)));
         self.put(&view, &only, |_| wanted.clone())
@@ -183,15 +183,14 @@ impl Helper {
 
     /// Other programs' routes by an interface: defaults, what leads to a gateway, and some that have it.
     fn foreign_by(&mut self, view: &View, gateway: Option<IpAddr>) -> Result<Vec<Route>, Reply> {
-        let has_it = |hop: &&Hop| hop.oif() == view.ifindex && gateway.is_some() && hop.gateway() == gateway;
+        let has = |hop: &&Hop| hop.oif() == view.ifindex && gateway.is_some() && hop.gateway() == gateway;
         let keep = |kept: &[Route], route: &Route| {
             // One that has it on trust, and one that has not, of perhaps a million.
-            let mut held = kept.iter().flat_map(|route| &route.hops).filter(has_it);
+            let mut held = kept.iter().flat_map(|route| &route.hops).filter(has);
             let first = |hop: &Hop| !held.any(|other| other.is_onlink() == hop.is_onlink());
             let leads = gateway.is_some_and(|gateway| route.destination.contains(gateway));
-            let meant =
-                leads || route.destination.is_default() || route.hops.iter().filter(has_it).any(first);
-            route.counts() && route.table != view.table && meant
+            let meant = leads || route.destination.is_default() || route.hops.iter().filter(has).any(first);
+            route.is_unicast() && route.counts() && route.table != view.table && meant
         };
         self.netlink.routes(view.family, Filter::By(view.ifindex), &keep)
     }
@@ -204,16 +203,15 @@ impl Helper {
         let view = self.view(family, ifindex)?;
         view.link(ifindex)?;
         let main = self.netlink.routes(family, Filter::Table(TableId::MAIN, Some(&prefixes)), COUNTS)?;
-        let excepted = |oif| except.is_some_and(|links| links.contains(oif));
         let stays = |route: &Route, hop: &Hop| match Ifindex::try_from(hop.oif()) {
             Ok(oif) if route.destination.is_of_own_link() => oif == ifindex,
-            Ok(oif) => !excepted(oif),
+            Ok(oif) => !except.is_some_and(|links| links.contains(oif)),
             Err(_) => false,
         };
-        let unicast = main.iter().filter(|route| route.is_unicast());
-        let held: BTreeSet<Prefix> = unicast.map(|route| route.destination).collect();
+        let held: BTreeSet<Prefix> =
+            main.iter().filter(|one| one.is_unicast()).map(|one| one.destination).collect();
         self.put(&view, &prefixes, |own| match except {
-            Some(_) => copies(view.table, main.iter(), stays),
+            Some(_) => copies(view.table, &main, stays),
             None => held.iter().map(|prefix| follow(view.table, own, *prefix)).collect(),
         })
     }
@@ -292,9 +290,9 @@ impl Helper {
                     allowed.extend(view.rules_for(table, who, Through::MainFirst));
                 }
             }
-            let may_stay =
+            let stays =
                 |rule: &Rule| allowed.contains(rule) && named.is_none_or(|(all, _)| all.contains(rule));
-            stale.extend(view.ours.iter().filter(|rule| !may_stay(rule)).map(Rule::deletion));
+            stale.extend(view.ours.iter().filter(|rule| !stays(rule)).map(Rule::deletion));
             let own = self.netlink.routes(family, Filter::Ours, EVERY)?;
             holds += view.ours.len() + own.len();
             let prefixes = own.iter().map(|route| route.destination).collect();

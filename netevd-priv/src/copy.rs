@@ -11,15 +11,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The copies of these routes, with the hops that stay. What cannot be copied whole is thrown, so that
 /// main decides.
-pub(crate) fn copies<'a>(
-    table: TableId,
-    originals: impl Iterator<Item = &'a Route>,
-    stays: impl Fn(&Route, &Hop) -> bool,
-) -> Vec<Route> {
+pub(crate) fn copies(table: TableId, main: &[Route], stays: impl Fn(&Route, &Hop) -> bool) -> Vec<Route> {
     let mut copies = Vec::new();
-    for route in originals.filter(|route| route.counts()) {
+    for route in main.iter().filter(|route| route.counts()) {
         let hops: Vec<Hop> =
-            route.hops.iter().filter(|hop| !hop.is_dead && stays(route, hop)).cloned().collect();
+            route.hops.iter().filter(|hop| !hop.is_dead() && stays(route, hop)).cloned().collect();
         if hops.is_empty() && !route.hops.is_empty() {
             continue;
         }
@@ -53,8 +49,7 @@ fn apart(mut routes: Vec<Route>) -> Vec<Route> {
 
 /// Where a prefix goes when it follows the default of a table, which is among these; `unreachable` without.
 pub(crate) fn follow(table: TableId, own: &[Route], prefix: Prefix) -> Route {
-    let here = |route: &&Route| route.table == table && route.is_default();
-    let defaults = own.iter().filter(here);
+    let defaults = own.iter().filter(|route| route.table == table && route.is_default());
     // One from everywhere and for every TOS rather than one of few.
     let first = defaults.min_by_key(|route| (route.slot().2, route.metric));
     first.map_or_else(|| Route::ours(table, prefix, RTN_UNREACHABLE, None), |default| default.follow(prefix))

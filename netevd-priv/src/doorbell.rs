@@ -19,10 +19,11 @@ const GROUPS: [u32; 8] = [1, 5, 7, 8, 9, 11, 19, 32];
 /// One message is enough; the kernel makes it its least, about 2 KiB.
 const RECEIVE_BUFFER: usize = 1;
 
+/// There is something of the worker's; it has rung.
+type Signs = (bool, bool);
+
 /// The socket.
-pub(crate) struct Doorbell {
-    pub(crate) socket: Socket,
-}
+pub(crate) struct Doorbell(pub(crate) Socket);
 
 impl Doorbell {
     pub(crate) fn open() -> io::Result<Self> {
@@ -30,18 +31,13 @@ impl Doorbell {
         setsockopt(&socket, sockopt::RcvBuf, &RECEIVE_BUFFER)?;
         let groups = GROUPS.iter().fold(0, |bits, group| bits | 1 << (group - 1));
         socket.bind(&SocketAddr::new(0, groups))?;
-        Ok(Self { socket })
+        Ok(Self(socket))
     }
 
-    /// Waits until the worker has sent something, or gone (the first of what is returned); until it rings, if it
-    /// is listened to (the second); or until the time is over.
-    pub(crate) fn wait(
-        &self,
-        channel: &Channel,
-        listen: bool,
-        time: Option<Duration>,
-    ) -> Result<(bool, bool), Errno> {
-        let both = [channel.0.as_fd(), self.socket.as_fd()];
+    /// Waits until the worker has sent something, or gone; until it rings, if it is listened to; or
+    /// until the time is over.
+    pub(crate) fn wait(&self, channel: &Channel, listen: bool, time: Option<Duration>) -> nix::Result<Signs> {
+        let both = [channel.0.as_fd(), self.0.as_fd()];
         let mut both = both.map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN));
         let count = if listen { 2 } else { 1 };
         match ppoll(&mut both[..count], time.map(TimeSpec::from_duration), None) {
@@ -58,6 +54,6 @@ impl Doorbell {
         let mut byte = [0; 1];
         // What was dropped says so once.
         let last = |error: io::Error| error.raw_os_error() != Some(libc::ENOBUFS);
-        while !self.socket.recv(&mut &mut byte[..], libc::MSG_DONTWAIT).is_err_and(last) {}
+        while !self.0.recv(&mut &mut byte[..], libc::MSG_DONTWAIT).is_err_and(last) {}
     }
 }

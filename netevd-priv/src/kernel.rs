@@ -9,7 +9,7 @@ use netlink_packet_core::{DecodeError, NlasIterator};
 use nix::libc::{
     ENODEV, ENOENT, IFA_ADDRESS, IFA_F_DADFAILED, IFA_F_TENTATIVE, IFA_FLAGS, IFA_LOCAL, IFF_LOOPBACK,
     IFF_POINTOPOINT, IFF_UP, IFLA_ALT_IFNAME, IFLA_IFNAME, IFLA_MASTER, IFLA_PROP_LIST, RTA_OIF, RTA_TABLE,
-    RTM_GETADDR, RTM_GETLINK, RTM_GETROUTE, RTM_GETRULE, RTN_LOCAL, RTN_UNICAST,
+    RTM_GETADDR, RTM_GETLINK, RTM_GETROUTE, RTM_GETRULE, RTN_LOCAL,
 };
 use protocol::kernel::{RTMSG, address};
 use protocol::{
@@ -58,11 +58,10 @@ pub(crate) struct View {
 }
 
 /// Which routes the kernel is asked for.
-#[derive(Clone, Copy)]
 pub(crate) enum Filter<'a> {
     /// Of a table, all or these prefixes alone.
     Table(TableId, Option<&'a BTreeSet<Prefix>>),
-    /// Unicast, of all tables, by this interface.
+    /// Of all tables, by this interface.
     By(u32),
     Ours,
 }
@@ -120,18 +119,12 @@ impl View {
 
     /// The rules of ours for one of `who`: those into the table, and the others as well, but for whom `keeps`
     /// what leads to another interface's table.
-    pub(crate) fn rules_of<'a>(
-        &'a self,
-        who: &BTreeSet<Who>,
-        keeps: impl Fn(Who) -> bool,
-    ) -> impl Iterator<Item = &'a Rule> {
+    pub(crate) fn rules_of(&self, who: &BTreeSet<Who>, keeps: impl Fn(Who) -> bool) -> Vec<&Rule> {
         let here = [self.table, TableId::MAIN, TableId::LOCAL];
         let elsewhere = self.ours.iter().filter(|rule| !here.contains(&rule.table()));
         let kept: BTreeSet<Who> = elsewhere.filter_map(Rule::who).filter(|one| keeps(*one)).collect();
-        self.ours.iter().filter(move |rule| {
-            let goes = |one| who.contains(&one) && (rule.table() == self.table || !kept.contains(&one));
-            rule.who().is_some_and(goes)
-        })
+        let goes = |one, table| who.contains(&one) && (table == self.table || !kept.contains(&one));
+        self.ours.iter().filter(|rule| rule.who().is_some_and(|one| goes(one, rule.table()))).collect()
     }
 
     /// The rules of ours for `who` into a table.
@@ -204,16 +197,11 @@ impl Netlink {
         let mut message = Object::new(family, RTMSG);
         match filter {
             Filter::Ours => message.head[5] = PROTOCOL,
-            Filter::By(oif) => {
-                message.head[7] = RTN_UNICAST;
-                message = message.with(RTA_OIF, oif.to_ne_bytes());
-            }
+            Filter::By(oif) => message = message.with(RTA_OIF, oif.to_ne_bytes()),
             Filter::Table(TableId(table), _) => message = message.with(RTA_TABLE, table.to_ne_bytes()),
         }
         let wanted = |to| !matches!(filter, Filter::Table(_, Some(all)) if !all.contains(&to));
-        let read = |kept: &[Route], payload: &[u8]| {
-            Ok(Route::read(payload, &wanted)?.filter(|route| keep(kept, route)))
-        };
+        let read = |kept: &[Route], one: &[u8]| Ok(Route::read(one, &wanted)?.filter(|one| keep(kept, one)));
         match self.dump(RTM_GETROUTE, message.bytes(), &read) {
             // "FIB table does not exist", and a filter's interface that has just gone.
             Err(Reply::Kernel(ENOENT | ENODEV)) => Ok(Vec::new()),

@@ -31,9 +31,7 @@ impl Report {
     pub(crate) fn recheck(&mut self, now: Duration, deleted: Result<usize, Reply>) -> Option<String> {
         let line = match deleted {
             Ok(0) => return None,
-            Ok(deleted) => format!(
-                "withdrew {deleted} rules and routes of its own that the kernel's state no longer supports"
-            ),
+            Ok(n) => format!("withdrew {n} rules and routes that the kernel's state no longer supports"),
             Err(reply) => format!("cannot check its rules and routes again: {reply:?}"),
         };
         self.line(now, line)

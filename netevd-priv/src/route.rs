@@ -23,11 +23,7 @@ const OF_GATEWAY: [u16; 2] = [RTA_GATEWAY, RTA_VIA];
 
 /// One way out of a route; the gateway of an IPv4 route may be an IPv6 address (`RTA_VIA`).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Hop {
-    object: Object,
-    /// The kernel does not use it: its interface is down.
-    pub(crate) is_dead: bool,
-}
+pub(crate) struct Hop(Object);
 
 /// One route of one table.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,27 +48,32 @@ impl Hop {
         let attributes = gateway.map(|gateway| (RTA_GATEWAY, octets(gateway))).into_iter().collect();
         let flags = if onlink { RTNH_F_ONLINK } else { 0 };
         let head = [vec![0, 0, flags, 0], oif.to_ne_bytes().to_vec()].concat();
-        Self { object: Object { head, attributes }, is_dead: false }
+        Self(Object { head, attributes })
     }
 
     pub(crate) fn oif(&self) -> u32 {
-        self.object.word(4)
+        self.0.word(4)
+    }
+
+    /// The kernel does not use it: its interface is down.
+    pub(crate) fn is_dead(&self) -> bool {
+        self.0.head[2] & RTNH_F_DEAD != 0
     }
 
     /// The gateway was taken on trust.
     pub(crate) fn is_onlink(&self) -> bool {
-        self.object.head[2] & RTNH_F_ONLINK != 0
+        self.0.head[2] & RTNH_F_ONLINK != 0
     }
 
     pub(crate) fn gateway(&self) -> Option<IpAddr> {
-        let via = || self.object.attributes.get(&RTA_VIA).and_then(|via| via.get(2..));
-        address(self.object.attributes.get(&RTA_GATEWAY).map(Vec::as_slice).or_else(via)?)
+        let via = || self.0.attributes.get(&RTA_VIA).and_then(|via| via.get(2..));
+        address(self.0.attributes.get(&RTA_GATEWAY).map(Vec::as_slice).or_else(via)?)
     }
 
     /// The same way, whatever its weight is and whether it is in use.
     pub(crate) fn is_way(&self, other: &Self) -> bool {
         let way = |hop: &Self| (hop.oif(), hop.is_onlink());
-        way(self) == way(other) && self.object.attributes == other.object.attributes
+        way(self) == way(other) && self.0.attributes == other.0.attributes
     }
 }
 
@@ -101,7 +102,7 @@ impl Route {
         hops.sort_unstable();
         if let [only] = &mut hops[..] {
             // The weight of one is nothing.
-            only.object.head[3] = 0;
+            only.0.head[3] = 0;
         }
         let mut copy = Self { table, hops, ..self.clone() };
         copy.object.head[5] = PROTOCOL;
@@ -154,7 +155,7 @@ impl Route {
     /// All of it is in the dump: no encapsulation by a program, no nexthop object without its hops.
     pub(crate) fn is_whole(&self) -> bool {
         let bpf = ENCAP_BPF.to_ne_bytes();
-        let whole = |hop: &Hop| hop.object.attributes.get(&RTA_ENCAP_TYPE).is_none_or(|kind| kind[..] != bpf);
+        let whole = |hop: &Hop| hop.0.attributes.get(&RTA_ENCAP_TYPE).is_none_or(|kind| kind[..] != bpf);
         self.is_deviceless() || (!self.hops.is_empty() && self.hops.iter().all(whole))
     }
 
@@ -210,12 +211,10 @@ impl Route {
             let head = [&[0, 0, object.head[8], 0], &oif[..]].concat();
             hops.push(Object { head, attributes: object.attributes.clone() });
         }
-        let hops = hops.into_iter().map(|mut object| {
-            let is_dead = object.head[2] & RTNH_F_DEAD != 0;
-            (object.head[0], object.head[1], object.head[2]) = (0, 0, object.head[2] & RTNH_F_ONLINK);
-            object.attributes.retain(|kind, _| OF_HOP.contains(kind));
-            Hop { object, is_dead }
-        });
+        for hop in &mut hops {
+            (hop.head[0], hop.head[1], hop.head[2]) = (0, 0, hop.head[2] & (RTNH_F_DEAD | RTNH_F_ONLINK));
+            hop.attributes.retain(|kind, _| OF_HOP.contains(kind));
+        }
         // `rta_expires` is the third number; it is negative when the time is over.
         let expires = object.attributes.get(&RTA_CACHEINFO).and_then(|info| word(info, 8));
         let gone = expires.unwrap_or(0).cast_signed() < 0 || object.word(8) & RTM_F_CLONED != 0;
@@ -232,7 +231,7 @@ impl Route {
             RTA_FLOW => deviceless,
             _ => false,
         });
-        route.hops = hops.filter(|_| !deviceless).collect();
+        route.hops = hops.into_iter().filter(|_| !deviceless).map(Hop).collect();
         Ok(Some(route))
     }
 
@@ -258,8 +257,9 @@ impl Route {
         if self.metric > 0 {
             object = object.with(RTA_PRIORITY, self.metric.to_ne_bytes());
         }
-        let mut hops: Vec<Object> = self.hops.iter().map(|hop| hop.object.clone()).collect();
+        let mut hops: Vec<Object> = self.hops.iter().map(|hop| hop.0.clone()).collect();
         for hop in &mut hops {
+            hop.head[2] &= RTNH_F_ONLINK;
             hop.attributes.retain(|kind, _| of_hop.contains(kind));
             let length = u16::try_from(hop.bytes().len()).unwrap_or(0);
             hop.head[..2].copy_from_slice(&length.to_ne_bytes());

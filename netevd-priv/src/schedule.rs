@@ -11,7 +11,6 @@ const REST: u32 = 20;
 const SYNC: Duration = Duration::from_secs(5);
 
 /// What the next pass depends on.
-#[derive(Debug)]
 pub(crate) struct Schedule {
     /// More rings mean nothing.
     pub(crate) rung: Option<Duration>,

@@ -40,7 +40,7 @@ pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let ends = match words[..] {
         [] => match sys::inherited(CHANNEL).and_then(Channel::new) {
             Some(channel) => {
-                sys::inherited(POLICY).map(|policy| (channel, policy.into())).ok_or(NO_POLICY.to_owned())
+                sys::inherited(POLICY).map(|file| (channel, file.into())).ok_or(NO_POLICY.into())
             }
             None => return fail(2, NO_CHANNEL),
         },
@@ -79,7 +79,7 @@ fn start((channel, policy): Ends) -> Result<(Channel, Doorbell, Helper), String>
     let netlink = Netlink::open().map_err(&failed)?;
     let doorbell = Doorbell::open().map_err(&failed)?;
     // The lowest free numbers (the standard library opens 0, 1 and 2 if they are closed).
-    if [netlink.socket.as_raw_fd(), doorbell.socket.as_raw_fd()] != [NETLINK, DOORBELL] {
+    if [netlink.socket.as_raw_fd(), doorbell.0.as_raw_fd()] != [NETLINK, DOORBELL] {
         return Err("cannot open a netlink socket: it is not descriptor 4 or 5".to_owned());
     }
     lock_down()?;

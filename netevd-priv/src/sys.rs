@@ -16,12 +16,9 @@ use std::time::Duration;
 pub(crate) fn inherited(number: RawFd) -> Option<OwnedFd> {
     // SAFETY: F_GETFD reads the descriptor table only; a number that is not open gives EBADF.
     let flags = unsafe { libc::fcntl(number, libc::F_GETFD) };
-    if flags < 0 {
-        return None;
-    }
     // SAFETY: it is open, and no other value of this process owns it: it was inherited, and the
     // caller asks once for each number.
-    Some(unsafe { OwnedFd::from_raw_fd(number) })
+    (flags >= 0).then(|| unsafe { OwnedFd::from_raw_fd(number) })
 }
 
 /// Closes every descriptor from `first` on, close_range(2).

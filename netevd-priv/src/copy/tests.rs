@@ -43,10 +43,10 @@ fn hops_that_do_not_stay_are_left_out_and_one_that_is_left_is_a_plain_route() {
         main("10.2.0.0/16", 0, &[(4, "192.0.2.2")]),
         main("10.3.0.0/16", 7, &[(3, "")]),
     ];
-    let copied = copies(T, routes.iter(), |_, hop| hop.oif() != 4);
+    let copied = copies(T, &routes, |_, hop| hop.oif() != 4);
     assert_eq!(copied, [ours("10.1.0.0/16", 0, &[(3, "192.0.2.1")]), ours("10.3.0.0/16", 7, &[(3, "")])]);
     // Ours in main are none of main's.
-    assert_eq!(copies(T, [ours("10.1.0.0/16", 0, &[(3, "")])].iter(), |_, _| true), []);
+    assert_eq!(copies(T, &[ours("10.1.0.0/16", 0, &[(3, "")])], |_, _| true), []);
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn ipv6_routes_that_main_holds_apart_get_metrics_one_after_the_other() {
         route(2, "fe80::4", 0),
         route(0, "", 0),
     ];
-    let copied = copies(T, routes.iter(), |_, _| true);
+    let copied = copies(T, &routes, |_, _| true);
     let mut found: Vec<_> =
         copied.iter().map(|r| (r.metric, r.hops[0].gateway().map(|g| g.to_string()))).collect();
     found.sort();

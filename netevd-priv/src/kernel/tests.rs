@@ -1,7 +1,7 @@
 #![cfg(test)]
 
 use super::*;
-use nix::libc::RTN_BROADCAST;
+use nix::libc::{RTN_BROADCAST, RTN_UNICAST};
 use protocol::{InterfaceName, PatternList};
 
 const IFINDEX: u32 = 3;

@@ -31,7 +31,7 @@ fn multipath(to: &str, hops: &[(u32, &str)]) -> Route {
 #[test]
 fn each_of_ours_reads_back_as_itself() {
     let mut via6 = Hop::by(3, None, true);
-    via6.object = via6.object.with(RTA_VIA, [vec![10, 0], vec![254, 128], vec![0; 14]].concat());
+    via6.0 = via6.0.with(RTA_VIA, [vec![10, 0], vec![254, 128], vec![0; 14]].concat());
     assert_eq!(via6.gateway(), gateway("fe80::"));
     for route in [
         Route::ours(T, prefix_of("0.0.0.0/0"), RTN_UNICAST, Some(Hop::by(3, gateway("192.0.2.1"), true))),

@@ -72,7 +72,7 @@ fn a_whole_life_needs_the_listed_calls_and_no_other() {
 /// The steps of the lock-down as the kernel saw and granted them, up to the first frame.
 fn assert_in_order(trace: &str) {
     let steps = [
-        "setsockopt(4, SOL_SOCKET, SO_RCVBUFFORCE, [4194304]",
+        "setsockopt(4, SOL_NETLINK, NETLINK_GET_STRICT_CHK, [1]",
         "close_range(6, 4294967295, 0)",
         "capset(",
         "prctl(PR_SET_DUMPABLE, SUID_DUMP_DISABLE)",

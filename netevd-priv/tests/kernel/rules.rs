@@ -44,8 +44,10 @@ fn makes_the_rules_of_an_address_what_the_policy_says() {
     let eth1 = world.ifindex("eth1");
     let main_prefixes = ["10.0.0.0/8", "fc00::/7"].map(|text| text.parse().expect("a prefix")).to_vec();
     let mut helper = world.helper(&Policy { to_rules: false, main_prefixes, ..policy(&["eth1"]) });
-    // As an earlier policy left it, at other priorities and in other forms.
-    world.ip("rule add from 10.0.2.5 lookup 241 priority 31002 protocol 110
+    // As an earlier policy left it, at other priorities and in other forms. What another address has must be right,
+    // else the helper takes it back by itself meanwhile.
+    world.ip("addr add 10.0.2.6/24 dev eth1
+         rule add from 10.0.2.5 lookup 241 priority 31002 protocol 110
          rule add to 10.0.2.5 lookup 241 priority 32003 protocol 110
          rule add from 10.0.2.5 lookup 299 priority 32002 protocol 110
          rule add from 10.0.2.5 iif eth0 lookup 241 priority 32002 protocol 110

@@ -223,11 +223,11 @@ pub(super) const CAPS: [Cap; 35] = {
         ("the helper's policy", Bytes, "TEXT_MAX", "protocol/src/policy.rs", "the helper does not start"),
         ("a frame between worker and helper", Bytes, "MAX_FRAME", "protocol/src/codec.rs", "ends the helper"),
         (
-            "the helper's answers from the kernel",
+            "one answer of the kernel to the helper",
             Bytes,
-            "BUFFER",
+            "READ",
             "netevd-priv/src/netlink.rs",
-            "the question is repeated, and then the request fails",
+            "longer ones the kernel sends in parts; one that cannot be had in parts fails the request",
         ),
     ]
 };

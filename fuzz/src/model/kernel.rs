@@ -247,7 +247,9 @@ impl Model {
                 && (named.suppress.is_none() || rule.suppress == named.suppress)
                 && (!named.inverted || rule.inverted)
         };
-        let at = self.world.rules.iter().position(is_meant).ok_or(ENOENT)?;
+        // The kernel holds them by priority; one of priority 0 is named without, and comes first.
+        let found = (0..self.world.rules.len()).filter(|at| is_meant(&self.world.rules[*at]));
+        let at = found.min_by_key(|at| self.world.rules[*at].priority).ok_or(ENOENT)?;
         let rule = self.world.rules.remove(at);
         self.judge.deletes_rule(&rule);
         DONE

@@ -224,7 +224,9 @@ pub(super) fn rule(rule: &Rule) -> Vec<u8> {
     put(&mut bytes, 15, &rule.table.unwrap_or_default().to_ne_bytes());
     put(&mut bytes, 14, &rule.suppress.unwrap_or(u32::MAX).to_ne_bytes());
     put(&mut bytes, 21, &[rule.protocol]);
-    put(&mut bytes, 6, &rule.priority.to_ne_bytes());
+    if rule.priority > 0 {
+        put(&mut bytes, 6, &rule.priority.to_ne_bytes());
+    }
     if let Some((value, mask)) = rule.mark {
         put(&mut bytes, 10, &value.to_ne_bytes());
         put(&mut bytes, 16, &mask.to_ne_bytes());

@@ -138,7 +138,7 @@ impl Reconciler {
         let (snapshot, again) = read.map_err(PassError::Dump)?;
         let (plan, held) = plan(&snapshot, &self.policy, planning, &mut self.recent);
         let actual = Actual::new(&snapshot, &self.policy);
-        let wiped = self.wiped(&actual);
+        let wiped = self.wiped(&actual, &plan);
         let mut wanted = plan.clone();
         set_aside(&mut wanted, &self.refused, &actual);
         let mut outcome = self.reach(&wanted, &actual, *lists).await.map_err(PassError::Helper)?;
@@ -195,13 +195,24 @@ impl Reconciler {
         Ok(outcome)
     }
 
-    fn wiped(&self, actual: &Actual) -> usize {
-        let rules = self.left.rules.values().flatten().map(|(subject, rules)| {
-            let standing = actual.rules.get(subject);
-            rules.iter().filter(|rule| standing.is_none_or(|s| !s.rules.contains(rule))).count()
+    /// What stood at the end of the last pass, is to stand and does not. What is not to stand any more, as the rules
+    /// of an address that went, the helper may have withdrawn by itself.
+    fn wiped(&self, actual: &Actual, plan: &Plan) -> usize {
+        let stays = |key: &TableKey| plan.held.contains(key) || plan.conflicts.contains_key(key);
+        let rules = self.left.rules.iter().flat_map(|(key, subjects)| {
+            let wanted = plan.tables.get(key).map(|table| &table.rules);
+            subjects.iter().map(move |(subject, rules)| {
+                let wanted = wanted.and_then(|wanted| wanted.get(subject));
+                let standing = actual.rules.get(subject);
+                let is_meant = |rule: &&OwnRule| stays(key) || wanted.is_some_and(|w| w.contains(*rule));
+                let is_gone = |rule: &&OwnRule| standing.is_none_or(|s| !s.rules.contains(*rule));
+                rules.iter().filter(is_meant).filter(is_gone).count()
+            })
         });
-        let fallbacks = self.left.fallbacks.iter().filter(|key| !actual.has_fallback(**key)).count();
-        rules.sum::<usize>() + fallbacks
+        let is_meant =
+            |key: &&TableKey| stays(key) || plan.tables.get(*key).is_some_and(|table| table.fallback);
+        let fallbacks = self.left.fallbacks.iter().filter(is_meant).filter(|key| !actual.has_fallback(**key));
+        rules.sum::<usize>() + fallbacks.count()
     }
 
     fn remember(&mut self, plan: &Plan) {

@@ -33,8 +33,11 @@ impl Filters {
             defaults.flat_map(|route| &route.spec.hops).map(|hop| hop.oif).collect();
         let of_all = |setting| read("all", setting);
         let (filter, mark) = (of_all("rp_filter"), of_all("src_valid_mark"));
+        // The kernel goes by the larger of the link's own and that of all; 2 is loose.
+        if filter > 1 {
+            return filters;
+        }
         for link in links.iter().filter(|link| exits.contains(&link.ifindex) || is_managed(link, policy)) {
-            // The kernel goes by the larger of the link's own and that of all.
             if read(link.name.as_str(), "rp_filter").max(filter) != 1 {
                 continue;
             }

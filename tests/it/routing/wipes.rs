@@ -1,6 +1,10 @@
 //! Other programs that wipe, and a daemon that puts back what is its own.
 
-use crate::support::{Host, eth1_complete, wait_for};
+use crate::support::{Host, eth1_complete, wait_for, wait_within};
+use std::time::Duration;
+
+/// On a machine that is busy with everything else.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 #[test]
 fn routing_08_flushed_rules_and_table_come_back() {
@@ -63,4 +67,27 @@ fn routing_08_what_carries_our_protocol_and_is_not_desired_goes() {
     // It takes effect on nothing that netevd manages; the next pass, for whatever reason, finds it.
     host.ip("addr add 198.51.100.3/24 dev eth1; ip addr del 198.51.100.3/24 dev eth1");
     host.await_ours("a rule of ours that nobody desires goes while running", &eth1_complete());
+}
+
+/// While the worker is stopped the helper withdraws what has lost its reason; nobody wiped that, and the next repair
+/// does not wait.
+#[test]
+fn routing_08_what_the_helper_withdraws_is_nobodys_wipe() {
+    let Some(host) = Host::new("routing_08_what_the_helper_withdraws_is_nobodys_wipe") else { return };
+    host.two_uplinks();
+    let daemon = host.start_daemon();
+    host.await_ours("eth1 is complete", &eth1_complete());
+    let worker = daemon.child("netevd-worker").expect("it runs");
+    let rules = |address: &str| host.ip("rule").matches(&format!(" {address} ")).count();
+    // The third within a minute would be answered by waiting.
+    for address in ["198.51.100.11", "198.51.100.12", "198.51.100.13", "198.51.100.14"] {
+        host.ip(&format!("addr add {address}/24 dev eth1"));
+        wait_within(PATIENCE, "its rules", || host.log(), || rules(address) == 2);
+        host.sh(&format!("kill -STOP {worker}; ip addr del {address}/24 dev eth1"));
+        wait_within(PATIENCE, "the helper withdraws them", || host.log(), || rules(address) == 0);
+        host.sh(&format!("kill -CONT {worker}"));
+    }
+    host.ip("addr add 198.51.100.15/24 dev eth1");
+    wait_within(PATIENCE, "the worker has gone on", || host.log(), || rules("198.51.100.15") == 2);
+    assert!(!daemon.log().contains("another program deleted"), "{}", daemon.log());
 }

@@ -66,7 +66,7 @@ const OPENED: [(&str, usize, &str); 20] = [
         "the first line of a script that was judged good or did not start",
     ),
     (
-        "netevd-worker/src/dispatch/trust.rs",
+        "netevd-worker/src/dispatch/way.rs",
         2,
         "O_PATH and O_NOFOLLOW, component by component: nothing is read",
     ),

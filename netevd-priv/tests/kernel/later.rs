@@ -2,23 +2,25 @@
 //! here the worker is the test, and from some moment on it is silent.
 
 use crate::world::{HOST, Helper, World, add_rules, as_main, copy, follow, policy, until, via};
-use protocol::{Family, GatewayName, InterfaceName, Policy, Reply, Request, Rules, Through};
+use protocol::{Family, GatewayName, Ifindex, InterfaceName, Policy, Reply, Request, Rules, Through};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Everything of both uplinks that main has, and both addresses.
-fn granted(world: &World, policy: &Policy) -> Helper {
+/// Everything of both uplinks that main has, and both addresses; with what else is asked.
+fn granted(world: &World, policy: &Policy, more: Vec<Request>) -> Helper {
     let eth1 = world.ifindex("eth1");
     let mut helper = world.helper(policy);
-    for request in [
+    let all = [
         as_main(eth1, Family::V4),
         as_main(eth1, Family::V6),
         copy(eth1, &["10.0.2.0/24", "172.17.0.0/16", "10.88.0.0/16", "10.66.0.0/16", "10.94.0.0/16"]),
         copy(eth1, &["2001:db8:2::/64", "2001:db8:17::/64", "2001:db8:92::/64"]),
-        follow(eth1, &["10.0.1.0/24"]),
         add_rules(eth1, &["10.0.2.5", "10.0.2.6"]),
         add_rules(eth1, &["2001:db8:2::5"]),
-    ] {
+    ];
+    // What follows a default goes with another one.
+    let last = follow(eth1, &["10.0.1.0/24"]);
+    for request in all.into_iter().chain(more).chain([last]) {
         assert_eq!(helper.ask(&request), Reply::Ok, "{request:?}");
     }
     helper
@@ -49,8 +51,20 @@ fn two_passes(world: &World) {
 
 /// After `change` exactly the lines of ours that `gone` picks have gone.
 fn goes(change: &str, gone: impl Fn(&str) -> bool) -> Duration {
+    goes_from("", &policy(&["eth1"]), |_| Vec::new(), change, gone)
+}
+
+/// The same on a host with something more, under another policy, where more was asked.
+pub(crate) fn goes_from(
+    setup: &str,
+    policy: &Policy,
+    more: impl Fn(Ifindex) -> Vec<Request>,
+    change: &str,
+    gone: impl Fn(&str) -> bool,
+) -> Duration {
     let Some(world) = scene() else { return Duration::ZERO };
-    let helper = granted(&world, &policy(&["eth1"]));
+    world.ip(setup);
+    let helper = granted(&world, policy, more(world.ifindex("eth1")));
     let before = world.ours();
     assert!(before.len() > 15, "{before:?}");
     two_passes(&world);
@@ -105,7 +119,7 @@ fn a_default_goes_two_seconds_after_its_gateway() {
     let time = goes("-6 route del default dev eth1", |line| line.contains("fe80::1"));
     assert!(time > Duration::from_millis(1900), "{time:?}");
     let Some(world) = scene() else { return };
-    let _helper = granted(&world, &policy(&["eth1"]));
+    let _helper = granted(&world, &policy(&["eth1"]), Vec::new());
     let before = world.ours();
     world.ip("route del default dev eth1");
     std::thread::sleep(Duration::from_secs(1));
@@ -147,7 +161,7 @@ fn everything_goes_with_the_interface_or_its_name() {
 #[test]
 fn what_an_earlier_policy_granted_goes_at_the_start() {
     let Some(world) = scene() else { return };
-    let helper = granted(&world, &policy(&["eth1"]));
+    let helper = granted(&world, &policy(&["eth1"]), Vec::new());
     assert_eq!(helper.end().status, 0);
     world.ip("rule add from 10.0.2.5 lookup 1241 priority 5002 protocol 110
          route add 10.55.0.0/16 dev docker0 proto 110");
@@ -186,7 +200,7 @@ fn rules_of_other_shapes_and_of_marks_are_held_to_the_policy() {
 #[test]
 fn a_storm_of_changes_does_not_make_it_busy_and_does_not_blind_it() {
     let Some(world) = scene() else { return };
-    let helper = granted(&world, &policy(&["eth1"]));
+    let helper = granted(&world, &policy(&["eth1"]), Vec::new());
     let before = world.ours();
     let mut storm =
         world.flap("route add 198.51.100.0/24 dev docker0\nroute del 198.51.100.0/24 dev docker0");

@@ -20,6 +20,7 @@ mod hostile;
 mod later;
 mod limits;
 mod lockdown;
+mod moves;
 mod races;
 mod rules;
 mod sync;

@@ -87,6 +87,9 @@ pub(super) fn gateway_source(source: &str, table: Option<u32>) -> String {
     text.to_owned()
 }
 
+/// What each problem of a listed link begins with for which nothing can be installed.
+const LISTED: &str = "routing.policy_rules lists ";
+
 fn routing(detail: &InterfaceDetail) -> Cell {
     match (detail.interface.managed, detail.table) {
         (true, Some(table)) => Cell::new(format!(
@@ -94,6 +97,9 @@ fn routing(detail: &InterfaceDetail) -> Cell {
             count(u64::try_from(detail.rules.len()).unwrap_or(0), "rule")
         )),
         (true, None) => Cell::new("under policy routing, and without a table").bad(),
+        (false, _) if detail.problems.iter().any(|text| text.contains(LISTED)) => {
+            Cell::new("listed in routing.policy_rules, and not routed: see problems").bad()
+        }
         (false, _) => Cell::new("not under policy routing (routing.policy_rules)"),
     }
 }
@@ -140,7 +146,7 @@ fn traffic(s: &StatisticsDocument) -> Cell {
 
 #[cfg(test)]
 mod tests {
-    use crate::output::Look;
+    use crate::output::{Cell, Look};
     use crate::views::fixtures::{event, run};
     use netevd_worker::api::document::InterfaceDetail;
     use serde_json::json;
@@ -177,6 +183,18 @@ mod tests {
     fn one_screen_tells_everything() {
         let text = super::view(&detail()).text(Look { colours: false, width: 80, utf8: true });
         assert_eq!(text, include_str!("interface_expected.txt"), "{text}");
+    }
+
+    #[test]
+    fn a_listed_port_is_not_called_unlisted() {
+        let mut detail = detail();
+        (detail.interface.managed, detail.table) = (false, None);
+        let cell = |text: &str| Cell::new(text);
+        assert_eq!(super::routing(&detail), cell("not under policy routing (routing.policy_rules)"));
+        detail.problems =
+            vec!["routing.policy_rules lists eth1, a port of the VRF blue: take it out".to_owned()];
+        let listed = cell("listed in routing.policy_rules, and not routed: see problems");
+        assert_eq!(super::routing(&detail), listed.bad());
     }
 
     #[test]

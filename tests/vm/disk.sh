@@ -18,7 +18,7 @@ amd64) ;;
 esac
 packages=systemd,systemd-sysv,udev,dbus,polkitd,procps,kmod,linux-image-amd64,initramfs-tools
 # What the tests judge by, and the far end's tools.
-packages=$packages,iproute2,iputils-ping,nftables,jq
+packages=$packages,iproute2,iputils-ping,nftables,jq,wireguard-tools
 # The other manager of networks; networkd comes with systemd.
 packages=$packages,network-manager
 

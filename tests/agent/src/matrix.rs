@@ -6,7 +6,8 @@
 //!
 //! A line on standard input is answered by one line of JSON:
 //! - `before`: all pairs once; `{answered: {PAIR: SOURCE SEEN}, lookups: {...}}`.
-//! - `again SECONDS PAIR[,PAIR...]`: these pairs until all are answered; the same, of these alone.
+//! - `again SECONDS PAIR[,PAIR...]`: these pairs until all are answered; the same, of these alone. A pair with
+//!   ` ping` or ` tcp` behind it need not be answered by the other.
 //! - `lookups ADDRESS,...`: RTM_GETROUTE for each of the host's addresses (and none) to each of these.
 
 mod lookups;
@@ -58,14 +59,20 @@ pub(crate) fn run(namespaces: &[String]) {
     for line in std::io::stdin().lock().lines() {
         let line = line.expect("a line");
         let answer = match line.split_once(' ').unwrap_or((&line, "")) {
-            ("before", _) => json!(ask(pairs(&names), Patience::Quiet)),
+            ("before", _) => {
+                let pairs = pairs(&names);
+                let wanted = pairs.iter().flat_map(|pair| both(&pair.name)).collect();
+                json!(ask(pairs, &wanted, Patience::Quiet))
+            }
             ("again", rest) => {
                 let (seconds, wanted) = rest.split_once(' ').expect("again SECONDS PAIRS");
-                let wanted: BTreeSet<&str> = wanted.split(',').collect();
+                let is_one = |name: &str| name.ends_with(" ping") || name.ends_with(" tcp");
+                let each = |name: &str| if is_one(name) { vec![name.to_owned()] } else { both(name) };
+                let wanted: BTreeSet<String> = wanted.split(',').flat_map(each).collect();
                 let mut pairs = pairs(&names);
-                pairs.retain(|pair| wanted.contains(pair.name.as_str()));
+                pairs.retain(|pair| both(&pair.name).iter().any(|name| wanted.contains(name)));
                 let end = Instant::now() + Duration::from_secs(seconds.parse().expect("SECONDS"));
-                json!(ask(pairs, Patience::Until(end)))
+                json!(ask(pairs, &wanted, Patience::Until(end)))
             }
             ("lookups", rest) => {
                 let sources: Vec<IpAddr> = owned().into_iter().map(|(address, _)| address.ip()).collect();
@@ -75,6 +82,11 @@ pub(crate) fn run(namespaces: &[String]) {
         };
         println!("{answer}");
     }
+}
+
+/// The names of a pair's two questions.
+fn both(pair: &str) -> Vec<String> {
+    vec![format!("{pair} ping"), format!("{pair} tcp")]
 }
 
 /// Runs this on a thread in a namespace.
@@ -173,14 +185,14 @@ fn push(pairs: &mut Vec<Pair>, namespace: &str, bound: Bound, destination: Socke
 enum Patience {
     /// Until nothing more is answered.
     Quiet,
-    /// Until all is answered, or this.
+    /// Until all that is wanted is answered, or this.
     Until(Instant),
 }
 
 /// Asks all pairs, each by ping and by TCP; those that were answered, with the source that was seen.
-fn ask(pairs: Vec<Pair>, patience: Patience) -> BTreeMap<String, String> {
+fn ask(pairs: Vec<Pair>, wanted: &BTreeSet<String>, patience: Patience) -> BTreeMap<String, String> {
     let (send, receive) = std::sync::mpsc::channel::<(String, String)>();
-    let (stop, stopped) = (std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false)), pairs.len() * 2);
+    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
     let mut by_namespace: BTreeMap<String, Vec<Pair>> = BTreeMap::new();
     for pair in pairs {
         by_namespace.entry(pair.namespace.clone()).or_default().push(pair);
@@ -196,7 +208,7 @@ fn ask(pairs: Vec<Pair>, patience: Patience) -> BTreeMap<String, String> {
     drop(send);
     let mut answered = BTreeMap::new();
     let mut last = Instant::now();
-    while answered.len() < stopped {
+    while !wanted.iter().all(|name| answered.contains_key(name)) {
         let end = match patience {
             Patience::Quiet => last + QUIET,
             Patience::Until(end) => end,

@@ -89,8 +89,25 @@ fn hosts_25_the_fallback_through_a_whole_life() {
         &["unreachable default proto 110 metric 4294967295"],
         &["default via 198.51.100.1 dev eth1 proto 110"],
     );
-    managed.step("ip route add default via 198.51.100.1 dev eth1 metric 200");
+    // Gateways that are no plain ones.
+    for (script, undo) in [
+        (
+            "n r1 'ip addr add 172.31.1.1/32 dev lan; ip route add 198.51.100.2 dev lan'
+             ip route add default via 172.31.1.1 dev eth1 onlink metric 200",
+            "ip route del default via 172.31.1.1 dev eth1",
+        ),
+        (
+            "ip nexthop add id 30 via 198.51.100.1 dev eth1; ip route add default nhid 30 metric 200",
+            "ip nexthop del id 30",
+        ),
+    ] {
+        managed.step(script);
+        managed.answered(&FAR);
+        managed.step(undo);
+    }
+    managed.step("ip route add default via 198.51.100.1 dev eth1 metric 200; ip -6 route replace default via fe80::b1 dev eth1");
     managed.answered(&FAR);
+    managed.answered(&FAR_V6);
     managed.step("ip link set eth1 down; ip link set eth1 name wan");
     managed.shows(&[], &["lookup 207", "table 207"]);
 }
@@ -117,13 +134,19 @@ fn hosts_30_attributes_of_routes() {
         ],
         &[],
     );
-    // A datagram of 1400 bytes is cut to what the lock says, with netevd as without it.
-    let cut = |source: &str| {
-        site.host.sh(&format!("ip route get 203.0.113.9 from {source}")).contains("mtu lock 1300")
+    // A packet that may not be cut is refused with what the route says, with netevd as without it.
+    let refused = |source: &str, destination: &str, mtu: u32| {
+        let words = ["ping", "-c1", "-W1", "-Mdo", "-s1400", "-I", source, destination];
+        let output = site.host.run(&words);
+        let said = format!("{}{}", output.stdout, output.stderr);
+        let is_said = [format!("mtu={mtu}"), format!("mtu: {mtu}")].iter().any(|text| said.contains(text));
+        assert!(is_said, "{source} to {destination}: {said}");
     };
-    assert!(cut("198.51.100.2"), "the lock is the address's as well");
+    refused("198.51.100.2", "203.0.113.9", 1300);
+    refused("2001:db8:b::2", "2001:db8:9::9", 1300);
     managed.step("ip route change default via 198.51.100.1 dev eth1 mtu lock 1280 metric 200");
     managed.shows(&["metric 200 mtu lock 1280"], &["advmss"]);
+    refused("198.51.100.2", "203.0.113.9", 1280);
     managed.step("ip route change 10.67.0.0/16 encap ip id 6 dst 172.17.0.9 dev docker0");
     managed.shows(&["10.67.0.0/16 encap ip id 6"], &[]);
 }

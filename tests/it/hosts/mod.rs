@@ -2,8 +2,12 @@
 //! answered with it, by packets; only the uplink changes.
 
 mod advertised;
+mod choices;
 mod containers;
 mod defaults;
+mod ipv6;
+mod later;
+mod many;
 mod named;
 mod nexthops;
 mod others;

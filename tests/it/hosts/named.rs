@@ -11,16 +11,21 @@ fn problems(host: &Host) -> Vec<String> {
 }
 
 /// Waits until a problem has all of these parts.
-fn await_named(host: &Host, what: &str, parts: &[&str]) {
+pub(super) fn await_named(host: &Host, what: &str, parts: &[&str]) {
     let explain = || format!("{:#?}\n{}", problems(host), host.log());
     wait_within(PATIENCE, &format!("{what}: a problem with {parts:?}"), explain, || {
         problems(host).iter().any(|text| parts.iter().all(|part| text.contains(part)))
     });
 }
 
-fn await_none(host: &Host, what: &str) {
+pub(super) fn await_none(host: &Host, what: &str) {
     let explain = || format!("{:#?}\n{}", problems(host), host.log());
     wait_within(PATIENCE, &format!("{what}: no problem"), explain, || problems(host).is_empty());
+}
+
+pub(super) fn await_problem_count(host: &Host, what: &str, count: usize) {
+    let explain = || format!("{:#?}\n{}", problems(host), host.log());
+    wait_within(PATIENCE, &format!("{what}: {count} problems"), explain, || problems(host).len() == count);
 }
 
 fn start<'h>(host: &'h Host, listed: &str) -> Daemon<'h> {

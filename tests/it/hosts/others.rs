@@ -44,6 +44,11 @@ fn hosts_16_rules_that_are_no_conflict() {
     managed.answered(&FAR);
     managed.step("ip addr add 198.51.100.9/24 dev eth1; ip addr add 2001:db8:b::9/64 dev eth1");
     managed.answered(&["far 203.0.113.9 -> 198.51.100.9", "far 2001:db8:9::9 -> 2001:db8:b::9"]);
+    // Its gateway may change meanwhile.
+    managed.step(
+        "n r1 'ip addr add 198.51.100.254/24 dev lan'; ip route replace default via 198.51.100.254 dev eth1 metric 200",
+    );
+    managed.answered(&FAR);
     managed.shows(
         &["31999: from all fwmark 0x7 lookup 207", "32002: from 198.51.100.9 lookup 207 proto 110"],
         &[],

@@ -72,11 +72,7 @@ impl Reach {
         if self.answered.is_empty() {
             return;
         }
-        let pairs: Vec<&str> = self
-            .answered
-            .keys()
-            .map(|pair| pair.trim_end_matches(" ping").trim_end_matches(" tcp"))
-            .collect();
+        let pairs: Vec<&str> = self.answered.keys().map(String::as_str).collect();
         let now = self.ask(&format!("again {PATIENCE} {}", pairs.join(",")));
         let lost: Vec<_> = self.answered.keys().filter(|pair| !now.contains_key(*pair)).collect();
         assert!(lost.is_empty(), "no longer answered: {lost:#?}\n{}", state(host));
@@ -131,6 +127,12 @@ impl Reach {
         assert!(lost.is_empty(), "not answered: {lost:#?}\n{}", state(host));
     }
 
+    /// None of these is answered, by ping or by TCP, while a packet has time to go around ten times.
+    pub(super) fn assert_unanswered(&self, pairs: &[&str]) {
+        let now = self.ask(&format!("again 1 {}", pairs.join(",")));
+        assert!(now.is_empty(), "answered: {now:#?}");
+    }
+
     fn ask(&self, line: &str) -> BTreeMap<String, String> {
         let (input, output) = &mut *self.pipes.borrow_mut();
         writeln!(input.as_mut().expect("piped"), "{line}").expect("the agent lives");
@@ -147,7 +149,7 @@ const UPLINKS: [&str; 6] = ["eth0", "eth1", "eth2", "tun0", "wg0", "docker0"];
 
 fn state(host: &Host) -> String {
     host.sh(
-        "ip rule; ip -6 rule; ip route show table all; ip -6 route show table all | grep -v 'fe80\\|ff00'",
+        "ip rule; ip -6 rule; for f in -4 -6; do ip $f route show table all | grep -v 'fe80::/64\\|ff00' | head -n 300; done",
     ) + &host.log()
 }
 

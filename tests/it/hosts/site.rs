@@ -64,6 +64,10 @@ impl Site {
 
     /// Who is answered before netevd starts.
     pub(super) fn before(&self) -> Reach {
+        // An address is no source until it is known to be unique, which another one is meanwhile.
+        self.sh(
+            "for try in $(seq 60); do ip -6 -o addr show tentative up | grep -q . || break; sleep 0.05; done",
+        );
         Reach::new(&self.host, &self.namespaces.borrow(), &self.expected.borrow())
     }
 
@@ -87,14 +91,23 @@ impl Site {
         self.start(reach, policy, &[])
     }
 
-    fn start(&self, mut reach: Reach, policy: &Policy, elsewhere: &[&str]) -> Managed<'_> {
-        reach.note_lookups(elsewhere);
-        self.host.config(&policy.yaml());
-        let daemon = self.host.start_daemon();
-        let managed = Managed { site: self, policy: policy.clone(), daemon, reach };
+    /// The same with more routes than the oracle looks at.
+    pub(super) fn managed_unjudged(&self, policy: &Policy, elsewhere: &[&str]) -> Managed<'_> {
+        self.launch(self.before(), policy, elsewhere)
+    }
+
+    fn start(&self, reach: Reach, policy: &Policy, elsewhere: &[&str]) -> Managed<'_> {
+        let managed = self.launch(reach, policy, elsewhere);
         managed.exact("after the start");
         managed.kept();
         managed
+    }
+
+    fn launch(&self, mut reach: Reach, policy: &Policy, elsewhere: &[&str]) -> Managed<'_> {
+        reach.note_lookups(elsewhere);
+        self.host.config(&policy.yaml());
+        let daemon = self.host.start_daemon();
+        Managed { site: self, policy: policy.clone(), daemon, reach }
     }
 }
 
@@ -116,6 +129,19 @@ impl Managed<'_> {
     pub(super) fn step(&self, script: &str) -> Picture {
         self.site.sh(script);
         self.exact(script)
+    }
+
+    /// Another policy, taken up by the running daemon.
+    pub(super) fn reload(&mut self, policy: &Policy) {
+        self.reload_unjudged(policy);
+        self.exact("after the reload");
+    }
+
+    /// The same with more routes than the oracle looks at.
+    pub(super) fn reload_unjudged(&mut self, policy: &Policy) {
+        self.site.host.config(&policy.yaml());
+        self.site.host.sh("/opt/netevd/netevd reload");
+        self.policy = policy.clone();
     }
 
     /// The lines that ip(8) shows of netevd's rules and tables have each of these, and none of those.
@@ -144,6 +170,11 @@ impl Managed<'_> {
     /// These are answered, by ping and by TCP: `far 203.0.113.9 -> 198.51.100.2`.
     pub(super) fn answered(&self, pairs: &[&str]) {
         self.reach.assert_answered(&self.site.host, pairs);
+    }
+
+    /// None of these is.
+    pub(super) fn unanswered(&self, pairs: &[&str]) {
+        self.reach.assert_unanswered(pairs);
     }
 
     /// Ends netevd and takes away what it has installed.

@@ -18,8 +18,11 @@ impl World {
         let listed: Vec<&Link> = self.links.iter().filter(|link| policy.lists(link)).collect();
         let mut shapes = BTreeSet::new();
         for link in &listed {
-            for address in [true, false].into_iter().flat_map(|is_v4| self.grantable(link, is_v4)) {
-                shapes.extend(self.rules_of(policy, address, link.table()));
+            for address in [true, false].into_iter().flat_map(|is_v4| self.grantable(policy, link, is_v4)) {
+                // Whether main is asked first, the worker says.
+                for is_main_first in [true, false] {
+                    shapes.extend(self.rules_of(policy, address, link.table(), is_main_first));
+                }
             }
         }
         let ours = self.rules.iter().filter(|rule| rule.is_ours).map(super::rule::Rule::text);

@@ -1,6 +1,7 @@
 //! One look at the kernel, through the agent in the test machine.
 
 use super::link::{Address, Link};
+use super::policy::Policy;
 use super::route::Route;
 use super::rule::{Rule, TABLE_MAIN};
 use super::wire::messages;
@@ -72,6 +73,15 @@ impl World {
     pub(super) fn main(&self, is_v4: bool) -> impl Iterator<Item = &Route> {
         let of = move |route: &&Route| route.table == TABLE_MAIN && route.is_v4() == is_v4 && route.counts();
         self.routes.iter().filter(of)
+    }
+
+    /// Without main's routes of the protocols that the policy ignores; what stands for a default is not ignored.
+    pub(super) fn without_ignored(mut self, policy: &Policy) -> World {
+        self.routes.retain(|route| {
+            let is_wide = route.prefix.length == 0 || route.prefix.is_default_like();
+            route.table != TABLE_MAIN || is_wide || !policy.ignores(route.protocol)
+        });
+        self
     }
 
     pub(super) fn addresses_of(&self, link: u32, is_v4: bool) -> impl Iterator<Item = &Address> {

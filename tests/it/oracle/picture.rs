@@ -122,7 +122,7 @@ impl Kernel {
     ) -> Picture {
         let mut last = Picture::default();
         let explain = || {
-            let world = self.look();
+            let world = self.look().without_ignored(policy);
             let difference = world.expected(policy).difference(&world.actual());
             let state = host.sh(
                 "ip -d addr; ip rule; ip -6 rule; ip -d route show table all; ip -6 -d route show table all",
@@ -130,7 +130,7 @@ impl Kernel {
             format!("{difference}\n{state}\n{}", host.log())
         };
         wait_within(patience, &format!("netevd's objects are the oracle's: {what}"), explain, || {
-            let world = self.look();
+            let world = self.look().without_ignored(policy);
             let (mut expected, mut actual) = (world.expected(policy), world.actual());
             for conflict in std::mem::take(&mut expected.conflicts) {
                 actual.leave_out(conflict);

@@ -6,6 +6,7 @@ use super::picture::{Picture, Table};
 use super::policy::Policy;
 use super::prefix::Prefix;
 use super::route::{BLACKHOLE, Hop, Route, THROW, UNICAST, UNREACHABLE, Via};
+use super::rule::{TABLE_LOCAL, TABLE_MAIN};
 use super::source::{Source, is_uplink};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -23,17 +24,17 @@ impl World {
                     picture.conflicts.insert((link.table(), is_v4));
                     continue;
                 }
-                let addresses = self.sources(link, is_v4);
+                let addresses = self.sources(policy, link, is_v4);
                 if addresses.is_empty() {
                     continue;
                 }
-                let Some(table) = self.table(policy, link, is_v4) else { continue };
+                let Some((table, is_main_first)) = self.table(policy, link, is_v4) else { continue };
                 if table.iter().any(|route| self.may_be_refused(route)) {
                     picture.unreachable.insert((link.table(), is_v4));
                 }
                 picture.tables.insert((link.table(), is_v4), Table::of(table));
                 for address in addresses {
-                    picture.rules.extend(self.rules_of(policy, address, link.table()));
+                    picture.rules.extend(self.rules_of(policy, address, link.table(), is_main_first));
                 }
             }
         }
@@ -65,36 +66,63 @@ impl World {
     /// A link's addresses that get rules: usable, and on no other link that is up; of a link that is down, on no
     /// other link at all. The text says "another link that is up"; of two that are both down each would get rules by
     /// it, but an address has rules into one table only: that of one link would go for that of the other, in turns.
-    fn sources(&self, link: &Link, is_v4: bool) -> BTreeSet<IpAddr> {
-        self.alone(link, is_v4, |other| other.is_up() || !link.is_up())
+    /// One that the policy shares goes by links that are up as long as one of them has it.
+    fn sources(&self, policy: &Policy, link: &Link, is_v4: bool) -> BTreeSet<IpAddr> {
+        let mut sources = self.alone(policy, link, is_v4, |other| other.is_up() || !link.is_up());
+        if !link.is_up() {
+            let up = self.alone(&Policy::default(), link, is_v4, Link::is_up);
+            sources.retain(|address| up.contains(address));
+        }
+        sources
     }
 
     /// The same as the helper grants it: by the text's words, since it grants to one link and then to another.
-    pub(super) fn grantable(&self, link: &Link, is_v4: bool) -> BTreeSet<IpAddr> {
-        self.alone(link, is_v4, Link::is_up)
+    pub(super) fn grantable(&self, policy: &Policy, link: &Link, is_v4: bool) -> BTreeSet<IpAddr> {
+        self.alone(policy, link, is_v4, Link::is_up)
     }
 
-    /// Usable addresses that are on no other link which counts.
-    fn alone(&self, link: &Link, is_v4: bool, counts: impl Fn(&Link) -> bool) -> BTreeSet<IpAddr> {
+    /// Usable addresses that are on no other link which counts, or that the policy shares.
+    fn alone(
+        &self,
+        policy: &Policy,
+        link: &Link,
+        is_v4: bool,
+        counts: impl Fn(&Link) -> bool,
+    ) -> BTreeSet<IpAddr> {
         let competes = |index: u32| {
             let other = self.links.iter().find(|other| other.index == index);
             index != link.index && other.is_some_and(|other| counts(other) && !other.is_loopback())
         };
         let shared = |address: IpAddr| self.addresses.iter().any(|a| a.local == address && competes(a.link));
         let usable = self.addresses_of(link.index, is_v4).filter(|a| a.is_usable()).map(|a| a.local);
-        usable.filter(|address| !shared(*address)).collect()
+        usable.filter(|address| policy.is_shared(*address) || !shared(*address)).collect()
     }
 
     /// The rules of an address; with `local` behind them the host would not reach itself.
-    pub(super) fn rules_of(&self, policy: &Policy, address: IpAddr, table: u32) -> Vec<String> {
-        let base = policy.base();
-        let length = if address.is_ipv4() { 32 } else { 128 };
-        let from = format!("{}: from {address}/{length} lookup {table}", base + 2);
-        if self.is_local_behind(base, address.is_ipv4()) {
-            vec![format!("{base}: from {address}/{length} lookup 255"), from]
-        } else {
-            vec![from, format!("{}: to {address}/{length} lookup {table}", base + 3)]
+    pub(super) fn rules_of(
+        &self,
+        policy: &Policy,
+        address: IpAddr,
+        table: u32,
+        is_main_first: bool,
+    ) -> Vec<String> {
+        let (base, is_v4) = (policy.base(), address.is_ipv4());
+        let host = format!("{address}/{}", if is_v4 { 32 } else { 128 });
+        let mut rules = vec![format!("{}: from {host} lookup {table}", base + 2)];
+        if self.is_local_behind(base, is_v4) {
+            rules.push(format!("{base}: from {host} lookup {TABLE_LOCAL}"));
+        } else if policy.has_to_rules() {
+            rules.push(format!("{}: to {host} lookup {table}", base + 3));
         }
+        let main = format!("{}: from {host}", base + 1);
+        for prefix in policy.left_to_main(is_v4) {
+            rules.push(format!("{main} to {prefix} lookup {TABLE_MAIN}"));
+        }
+        if is_main_first {
+            let wide = if is_v4 { 7 } else { 12 };
+            rules.push(format!("{main} lookup {TABLE_MAIN} suppress_prefixlength {wide}"));
+        }
+        rules
     }
 
     fn is_local_behind(&self, base: u32, is_v4: bool) -> bool {
@@ -102,7 +130,8 @@ impl World {
         local.next().is_none_or(|rule| rule.priority > base + 2)
     }
 
-    fn table(&self, policy: &Policy, link: &Link, is_v4: bool) -> Option<Vec<Route>> {
+    /// A link's routes, and whether main is asked first.
+    fn table(&self, policy: &Policy, link: &Link, is_v4: bool) -> Option<(Vec<Route>, bool)> {
         let defaults = match Source::find(self, policy, link, is_v4) {
             Source::Blocked => return None,
             Source::Nothing if !policy.falls_back() => return None,
@@ -140,7 +169,12 @@ impl World {
         for route in left_out {
             all.extend(nested(route, &copies, first.as_ref(), link.index, &all));
         }
-        Some(all)
+        let copied: BTreeSet<Prefix> = all.iter().map(|r| r.prefix).filter(|p| p.length > 0).collect();
+        let is_main_first = policy.is_main_first(copied.len());
+        if is_main_first {
+            all.retain(|route| route.prefix.length == 0 || route.prefix.is_default_like());
+        }
+        Some((all, is_main_first))
     }
 
     /// The hops of one of main's routes that its copy has.

@@ -100,7 +100,9 @@ fn configured(world: &World, policy: &Policy, link: &Link, is_v4: bool) -> Optio
         world.main(is_v4).filter(direct).any(|route| route.prefix.contains(*gateway))
     };
     let first = || {
-        let mut subnets = world.addresses_of(link.index, is_v4).filter(|a| a.is_usable() && a.length < 31);
+        // A subnet of two addresses has no first host beside them.
+        let most = if is_v4 { 30 } else { 126 };
+        let mut subnets = world.addresses_of(link.index, is_v4).filter(|a| a.is_usable() && a.length <= most);
         subnets.find_map(|a| first_host(a.local, a.length))
     };
     let named = policy.gateways(link).filter_map(|gateway| gateway.or_else(first));

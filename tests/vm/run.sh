@@ -13,7 +13,7 @@ trap 'exit 1' INT TERM
 
 tar -C "$payload" --owner=root:0 --group=root:0 -cf "$work/payload" .
 # The first serial line is the kernel's console, the second one the payload's.
-timeout "${VM_SECONDS:-900}" qemu-system-x86_64 \
+timeout "${VM_SECONDS:-1800}" qemu-system-x86_64 \
     -machine pc -accel tcg,thread=multi -cpu max -smp "${VM_CPUS:-2}" -m 1024 \
     -display none -monitor none -no-reboot -nic none \
     -kernel "$machine/kernel" -initrd "$machine/initrd" \

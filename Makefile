@@ -33,6 +33,8 @@ release: release-helper release-worker notices ## Build optimised programs into 
 STATIC = -C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs
 # From the workspace, where the compiler runs: a full path would be another in each place, and so would the program.
 LAYOUT = $(1)/layout.ld
+# What no static program uses is left out; the script says what.
+LEAN = -C link-arg=-Wl,-T,packaging/static.ld
 # What is there already stays untouched, for tests that run beside this may be reading it.
 # The linker's list of what went where, for tests/support/layout.sh.
 MAP ?=
@@ -40,7 +42,7 @@ comma := ,
 linker = $(if $(2),-C link-arg=-Wl$(comma)$(1)$(2))
 define static
 RUSTFLAGS="$(RUSTFLAGS) $(REMAP) $(STATIC)" $(CARGO) rustc -p $(1) --bin $(1) --locked --release --target $(HOST) -- \
-	$(call linker,-T$(comma),$(LAYOUT)) $(call linker,-Map=,$(if $(MAP),$(MAP)/$(1).map))
+	$(call linker,-T$(comma),$(LAYOUT)) $(LEAN) $(call linker,-Map=,$(if $(MAP),$(MAP)/$(1).map))
 cmp -s target/$(HOST)/release/$(1) target/release/$(1) || install -D -m 755 target/$(HOST)/release/$(1) target/release/$(1)
 endef
 .PHONY: release-helper release-worker

@@ -19,7 +19,8 @@ crates-verify: ## The same, and build each crate from its package (minutes)
 # alone (src/sys.rs).
 .PHONY: release-static
 release-static: ## Build netevd statically linked into target/static, for the tar file of make dist
-	RUSTFLAGS="$(RUSTFLAGS) $(REMAP) $(STATIC)" $(CARGO) build -p netevd --bin netevd --locked --release --target $(HOST)
+	RUSTFLAGS="$(RUSTFLAGS) $(REMAP) $(STATIC)" $(CARGO) rustc -p netevd --bin netevd --locked --release --target $(HOST) -- \
+		$(LEAN)
 	cmp -s target/$(HOST)/release/netevd target/static/netevd || \
 		install -D -m 755 target/$(HOST)/release/netevd target/static/netevd
 

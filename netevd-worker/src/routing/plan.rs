@@ -120,12 +120,13 @@ impl PlannedTable {
 }
 
 impl Plan {
-    /// What is kept between passes: without routes, of which there may be thousands.
+    /// What is kept between passes: without copies and rules, of which there may be thousands.
     #[must_use]
     pub fn without_copies(mut self) -> Self {
         for table in self.tables.values_mut() {
             table.copies = BTreeMap::new();
             table.follows = BTreeSet::new();
+            table.rules = BTreeMap::new();
         }
         self
     }

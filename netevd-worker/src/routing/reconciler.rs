@@ -65,12 +65,12 @@ pub struct PassReport {
     pub wiped: usize,
     /// Each object that was changed or refused, in order, if that was asked for.
     pub done: Vec<Done>,
-    /// What was planned, without the copies.
+    /// What was planned, without what there may be thousands of.
     pub plan: Arc<Plan>,
     /// When to look again, though nothing happens until then.
     pub again: Option<Instant>,
-    /// Routes that it was planned from.
-    pub routes: usize,
+    /// Rules and routes that it was planned from.
+    pub read: usize,
 }
 
 /// One refusal, with what stands in the way.
@@ -168,8 +168,8 @@ impl Reconciler {
         let done = done::list(&outcome.steps, &plan, &actual, &self.policy);
         let again = again.into_iter().chain(held).min();
         let plan = Arc::new(plan.without_copies());
-        let routes = snapshot.foreign.main.len() + snapshot.ours.len();
-        Ok(PassReport { changed: outcome.changed, refused, wiped, done, plan, again, routes })
+        let read = snapshot.rules.len() + snapshot.foreign.main.len() + snapshot.ours.len();
+        Ok(PassReport { changed: outcome.changed, refused, wiped, done, plan, again, read })
     }
 
     /// The first time everything is named, so that what an earlier policy left goes as well. Not while a table is

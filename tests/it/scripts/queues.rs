@@ -289,7 +289,7 @@ fn scripts_the_last_one_of_each_name_agrees_with_what_is() {
                 .there
                 .get(&name)
                 .map(|(index, up)| format!("{} {index}", if *up { "carrier" } else { "no-carrier" }));
-            last.is_none_or(|last| states(name).last() == Some(last))
+            last.is_none_or(|last| states(name).next_back() == Some(last))
         };
         let told = || (0..3).map(ran).collect::<Vec<_>>();
         let explain = || format!("seed {seed}: {:#?}\n{:#?}\n{}", lives.expected, told(), host.log());

@@ -10,7 +10,7 @@ use crate::worker::routing_side::RoutingSide;
 use crate::worker::routing_task::RoutingNews;
 use std::time::Instant;
 
-/// Routes of a pass whose memory is worth giving back.
+/// Rules and routes of a pass whose memory is worth giving back.
 const MUCH: usize = 1_000;
 
 impl Worker {
@@ -88,7 +88,7 @@ impl Worker {
     pub(super) fn routing_news(&mut self, news: RoutingNews) -> Result<(), Fatal> {
         let Some(routing) = &mut self.routing else { return Ok(()) };
         let now = Instant::now();
-        if let RoutingNews::Passed(Ok(PassReport { routes: MUCH.., .. })) = &news {
+        if let RoutingNews::Passed(Ok(PassReport { read: MUCH.., .. })) = &news {
             self.thrift.read_much(now);
         }
         let before = routing.elsewhere();

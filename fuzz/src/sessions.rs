@@ -206,8 +206,10 @@ fn any_route(bytes: &mut Bytes) -> Route {
         _ => Vec::new(),
     };
     let metric = bytes.of(&[0, 1024, u32::MAX, 100, 256, 101]);
-    let protocol = bytes.of(&[2, 3, 4, 9, 16, 80]);
+    let origin = bytes.byte();
+    let protocol = [2, 3, 4, 9, 16, 80][usize::from(origin % 6)];
     let ipv4 = to.is_ipv4();
+    let by_object = kind == UNICAST && (hops.is_empty() || origin >= 0xe0);
     let direct = hops.first().is_some_and(|hop| hop.gateway.is_none());
     Route {
         protocol,
@@ -220,6 +222,7 @@ fn any_route(bytes: &mut Bytes) -> Route {
         cloned: more == 0xff,
         expires: if more & 0xe0 == 0xa0 { -1 } else { 0 },
         hops,
+        by_object,
         ..Route::new(table, to, kind)
     }
 }

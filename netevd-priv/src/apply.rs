@@ -233,12 +233,12 @@ impl Helper {
                 return Ok(if attempt == 0 { Reply::Exists } else { Reply::Ok });
             }
             refuse_if(attempt > 0 && shed, Refusal::TableConflict)?;
-            let again = shed || writes.iter().any(|message| message.flags & NLM_F_REPLACE != 0);
+            let again = shed || writes.iter().any(|one| one.flags == 0 || one.flags & NLM_F_REPLACE != 0);
             self.write(writes)?;
             if !again {
                 return Ok(Reply::Ok);
             }
-            // The kernel does not say what a REPLACE took away: what is there now counts.
+            // The kernel does not say what a REPLACE or a deletion took away: what is there now counts.
         }
         Err(failed(Errno::EAGAIN))
     }
@@ -329,11 +329,10 @@ impl Helper {
     /// The route is the fallback, what main has for its prefix, or a default each of whose ways is one of
     /// another program's defaults or might be named now.
     fn holds(&mut self, view: &View, route: &Route, own: &[Route], main: &[Route]) -> Result<bool, Reply> {
-        if *route == Route::fallback(view.table, view.family) {
-            return Ok(self.policy.fallback == Fallback::Unreachable);
-        }
         if !route.is_default() {
-            return Ok(is_granted(route, view.ifindex, own, main));
+            let ends = self.policy.fallback == Fallback::Unreachable;
+            let is_fallback = ends && *route == Route::fallback(view.table, view.family);
+            return Ok(is_fallback || is_granted(route, view.ifindex, own, main));
         }
         let by = self.foreign_by(view, None)?;
         let known = |hop: &Hop| by.iter().flat_map(|other| &other.hops).any(|other| other.is_way(hop));

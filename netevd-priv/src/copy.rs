@@ -59,7 +59,7 @@ pub(crate) fn follow(table: TableId, own: &[Route], prefix: Prefix) -> Route {
 /// exceptions, or what follows one of the table's defaults.
 pub(crate) fn is_granted(route: &Route, oif: u32, defaults: &[Route], main: &[Route]) -> bool {
     let alone = route.destination.is_of_own_link();
-    let mine = route.hops.iter().all(|hop| !alone || hop.oif() == oif);
+    let mine = route.is_whole() && route.hops.iter().all(|hop| !alone || hop.oif() == oif);
     let originals = || main.iter().filter(|original| original.counts());
     // Those of one key that main holds apart have metrics one after the other.
     let apart = if route.has_gateway() && !route.destination.is_ipv4() { originals().count() } else { 1 };
@@ -69,7 +69,7 @@ pub(crate) fn is_granted(route: &Route, oif: u32, defaults: &[Route], main: &[Ro
         if original.is_whole() { further && mine && route.is_part_of(original) } else { thrown() }
     };
     let followed = follow(route.table, defaults, route.destination);
-    let held = originals().any(Route::is_unicast) && !route.destination.is_default() && !alone;
+    let held = mine && originals().any(Route::is_unicast) && !route.destination.is_default() && !alone;
     originals().any(copied) || (held && route.is_part_of(&followed) && route.metric == followed.metric)
 }
 

@@ -12,7 +12,7 @@ use nix::libc::{
     RTN_UNICAST, RTN_UNREACHABLE,
 };
 use protocol::kernel::{
-    ENCAP_BPF, FALLBACK_METRIC, RTMSG, RTNEXTHOP, RTNH_F_DEAD, RTNH_F_ONLINK, address, octets,
+    ENCAP_BPF, FALLBACK_METRIC, RTA_NH_ID, RTMSG, RTNEXTHOP, RTNH_F_DEAD, RTNH_F_ONLINK, address, octets,
 };
 use protocol::{Family, PROTOCOL, Prefix, TableId};
 use std::net::IpAddr;
@@ -144,7 +144,7 @@ impl Route {
 
     /// A default that leads somewhere.
     pub(crate) fn is_default(&self) -> bool {
-        self.destination.is_default() && self.is_unicast()
+        self.destination.is_default() && self.is_unicast() && !self.hops.is_empty()
     }
 
     /// Leads to no interface.
@@ -182,10 +182,9 @@ impl Route {
 
     /// What is deleted by itself: IPv6 holds each hop as a route, and one may be another program's.
     pub(crate) fn parts(&self) -> Vec<Self> {
-        if self.destination.is_ipv4() || self.hops.len() < 2 {
-            return vec![self.clone()];
-        }
-        self.hops.iter().map(|hop| self.copy(self.table, vec![hop.clone()])).collect()
+        let is_one = self.destination.is_ipv4() || self.hops.len() < 2;
+        let part = |hop: &Hop| self.copy(self.table, vec![hop.clone()]);
+        if is_one { vec![self.clone()] } else { self.hops.iter().map(part).collect() }
     }
 
     /// Reads a kernel message; `None` for what is no route, or not `wanted`, which is asked before
@@ -220,6 +219,7 @@ impl Route {
         let gone = expires.unwrap_or(0).cast_signed() < 0 || object.word(8) & RTM_F_CLONED != 0;
         let table = TableId(object.number(RTA_TABLE).unwrap_or(object.head[4].into()));
         let metric = object.number(RTA_PRIORITY).unwrap_or(0);
+        let by_object = object.attributes.contains_key(&RTA_NH_ID);
         object.head[4] = 0;
         object.head[8..].fill(0);
         let mut route = Self { table, destination, metric, object, hops: Vec::new(), gone };
@@ -231,7 +231,10 @@ impl Route {
             RTA_FLOW => deviceless,
             _ => false,
         });
-        route.hops = hops.into_iter().filter(|_| !deviceless).map(Hop).collect();
+        // An IPv4 one by a nexthop object cannot be deleted by its hops. The helper writes none: such a one of ours
+        // has none here, and so is refused.
+        let hopless = deviceless || (by_object && route.is_ours() && destination.is_ipv4());
+        route.hops = hops.into_iter().filter(|_| !hopless).map(Hop).collect();
         Ok(Some(route))
     }
 
@@ -266,7 +269,9 @@ impl Route {
         }
         match &mut hops[..] {
             [] => {}
-            [hop] => {
+            // An IPv4 route that is deleted by one hop may be one of several that begin with it, unless the hop
+            // is in a list (`fib_nh_match`).
+            [hop] if kind != RTM_DELROUTE || !self.destination.is_ipv4() => {
                 object.head[8] = hop.head[2];
                 object.attributes.append(&mut hop.attributes);
                 object = object.with(RTA_OIF, &hop.head[4..]);

@@ -12,6 +12,8 @@ pub const RTNEXTHOP: usize = 8;
 pub const RTNH_F_DEAD: u8 = 1;
 /// The gateway was taken on trust.
 pub const RTNH_F_ONLINK: u8 = 4;
+/// The nexthop object that a route is made of (linux/rtnetlink.h).
+pub const RTA_NH_ID: u16 = 30;
 /// `LWTUNNEL_ENCAP_BPF` (linux/lwtunnel.h): a dump names the program but does not hold it.
 pub const ENCAP_BPF: u16 = 6;
 /// The rule looks a table up.

@@ -221,7 +221,13 @@ impl Judge {
                 // Of several that differ in their attributes alone the kernel takes the first.
                 let allowed = own.iter().filter(is_it).all(|own| law.allows_route(own));
                 let known = own.iter().any(|own| is_it(&own));
-                assert!(!self.is_calm || !known || !allowed, "{route:?} may stand");
+                // And for an IPv4 route of several hops one that stands before it and has but the first of them.
+                let ways = |r: &Route| r.hops.iter().map(|hop| (hop.oif, hop.gateway)).collect::<Vec<_>>();
+                let vague = own.iter().any(|r| {
+                    let begun = r.to.is_ipv4() && r.key() == route.key() && r.hops.len() > route.hops.len();
+                    begun && ways(r).starts_with(&ways(route)) && !law.allows_route(r)
+                });
+                assert!(!self.is_calm || !known || vague || !allowed, "{route:?} may stand");
             }
             At::Nothing => panic!("{route:?} is deleted for no reason"),
         }

@@ -354,14 +354,16 @@ impl Model {
     fn delete_route(&mut self, payload: &[u8]) -> Answer {
         let named = wire::written_route(payload);
         let ipv4 = named.to.is_ipv4();
-        // fib_nh_match: a hop that is named alone is the first, several are all, in their order; hops that
-        // are named beyond those of the route are not looked at. IPv6 holds each by itself.
+        let is_list = wire::attributes(&payload[12..]).iter().any(|(kind, _)| *kind == 9);
+        // fib_nh_match: a hop that is named alone is the first, those of a list are all, in their order; hops
+        // that are named beyond those of the route are not looked at, and an object has none that can be
+        // named. IPv6 holds each by itself.
         let hop_fits = |hops: &[Hop]| {
             let fits = |(named, hop): (&Hop, &Hop)| {
                 (named.oif == 0 || named.oif == hop.oif)
                     && (named.gateway.is_none() || named.gateway == hop.gateway)
             };
-            let enough = named.hops.len() < 2 || named.hops.len() >= hops.len();
+            let enough = !is_list || named.hops.len() >= hops.len();
             (named.hops.is_empty() || !hops.is_empty()) && enough && named.hops.iter().zip(hops).all(fits)
         };
         let is_meant = |route: &Route| {
@@ -371,6 +373,7 @@ impl Model {
                 && (named.protocol == 0 || route.protocol == named.protocol)
                 && (!ipv4 || named.kind == 0 || route.kind == named.kind)
                 && hop_fits(&route.hops)
+                && !(ipv4 && route.by_object && !named.hops.is_empty())
         };
         // Those of one key stand in the order of their metrics.
         let found = (0..self.world.routes.len()).filter(|at| is_meant(&self.world.routes[*at]));

@@ -82,7 +82,8 @@ fn ours(table: u32, to: Prefix, kind: u8, hops: Vec<Hop>) -> Route {
 
 /// What two routes have to have in common to be equal.
 pub(super) fn plain(route: &Route) -> Route {
-    let mut plain = Route { table: 0, protocol: 0, cloned: false, expires: 0, ..route.clone() };
+    let by_object = route.by_object && route.to.is_ipv4();
+    let mut plain = Route { table: 0, protocol: 0, cloned: false, expires: 0, by_object, ..route.clone() };
     plain.hops.iter_mut().for_each(|hop| hop.dead = false);
     if let [only] = &mut plain.hops[..] {
         only.weight = 0;
@@ -253,6 +254,10 @@ impl<'a> Law<'a> {
     /// A route of ours may stand.
     pub(super) fn allows_route(&self, route: &Route) -> bool {
         let Some(index) = self.listed(route.table) else { return false };
+        if route.by_object && route.to.is_ipv4() {
+            // The helper writes none, and its hops are not what it can be deleted by.
+            return false;
+        }
         if route.to.length() == 0 && route.kind == UNICAST {
             return !route.hops.is_empty()
                 && route.hops.iter().all(|hop| self.allows_hop(index, route.family(), hop));
@@ -363,7 +368,7 @@ impl<'a> Law<'a> {
 
     /// The same but for table, protocol, metric, and hops that are left out.
     fn is_part(route: &Route, of: &Route) -> bool {
-        let bare = |route: &Route| Route { metric: 0, hops: Vec::new(), ..plain(route) };
+        let bare = |route: &Route| Route { metric: 0, hops: Vec::new(), by_object: false, ..plain(route) };
         let there = |hop: &Hop| of.hops.iter().any(|other| is_way(hop, other));
         bare(route) == bare(of) && route.hops.iter().all(there)
     }
@@ -419,7 +424,9 @@ impl<'a> Law<'a> {
     ) -> Vec<Route> {
         let mut copies: Vec<Route> = Vec::new();
         for original in originals {
-            let mut copy = Route { protocol: PROTOCOL, table, cloned: false, expires: 0, ..original.clone() };
+            let (cloned, by_object) = (false, false);
+            let mut copy =
+                Route { protocol: PROTOCOL, table, cloned, by_object, expires: 0, ..original.clone() };
             copy.hops.retain(|hop| !hop.dead && stays(hop));
             if copy.hops.is_empty() && !original.hops.is_empty() {
                 continue;

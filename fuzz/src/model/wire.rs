@@ -189,11 +189,12 @@ pub(super) fn route(route: &Route) -> Vec<u8> {
     let mut info = [0; 32];
     info[8..12].copy_from_slice(&route.expires.to_ne_bytes());
     put(&mut bytes, 12, &info);
+    if route.by_object {
+        put(&mut bytes, 30, &7u32.to_ne_bytes());
+    }
     match &route.hops[..] {
         // As the kernel words an unreachable route of IPv6.
         [] if !route.to.is_ipv4() && route.is_deviceless() => put(&mut bytes, 4, &1u32.to_ne_bytes()),
-        // A nexthop object without its hops.
-        [] if !route.is_deviceless() => put(&mut bytes, 30, &7u32.to_ne_bytes()),
         [] => {}
         [hop] => {
             put(&mut bytes, 4, &hop.oif.to_ne_bytes());

@@ -71,6 +71,8 @@ pub(crate) struct Route {
     /// `rta_expires`
     pub(crate) expires: i32,
     pub(crate) hops: Vec<Hop>,
+    /// By a nexthop object, beside whose id a dump has the hops.
+    pub(crate) by_object: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -137,6 +139,7 @@ impl Route {
             cloned: false,
             expires: 0,
             hops: Vec::new(),
+            by_object: false,
         }
     }
 
@@ -196,15 +199,17 @@ impl World {
         dumped
     }
 
-    /// Somebody else's route, each hop by itself if it is IPv6.
+    /// Somebody else's route, each hop by itself if it is IPv6; behind others of IPv4 under one key.
     pub(crate) fn add_route(&mut self, route: Route) {
         let there = route.hops.iter().all(|hop| self.link(hop.oif).is_some());
-        let taken = self.routes.iter().any(|other| other.key() == route.key());
-        let beside = !route.to.is_ipv4() && route.protocol == RA;
+        let ipv4 = route.to.is_ipv4();
+        let is_taken = |other: &Route| other.key() == route.key() && (!ipv4 || *other == route);
+        let taken = self.routes.iter().any(is_taken);
+        let beside = !ipv4 && route.protocol == RA;
         if !there || (taken && !beside) {
             return;
         }
-        let singles: Vec<Route> = if route.to.is_ipv4() || route.hops.len() < 2 {
+        let singles: Vec<Route> = if ipv4 || route.hops.len() < 2 {
             vec![route]
         } else {
             route.hops.iter().map(|hop| Route { hops: vec![hop.clone()], ..route.clone() }).collect()
@@ -212,7 +217,7 @@ impl World {
         for route in singles {
             let same = |r: &Route| {
                 let hop = |r: &Route| r.hops.first().map(|hop| (hop.oif, hop.gateway));
-                r.key() == route.key() && hop(r) == hop(&route)
+                !ipv4 && r.key() == route.key() && hop(r) == hop(&route)
             };
             if !self.routes.iter().any(same) {
                 self.routes.push(route);

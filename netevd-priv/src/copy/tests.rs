@@ -138,7 +138,8 @@ fn steps(own: &[Route], wanted: &[Route]) -> Vec<String> {
         .map(|message| {
             assert_eq!(message.kind == RTM_DELROUTE, message.flags == 0);
             let object = Object::read(&message.bytes, 12).expect("legible");
-            let last = object.attributes.get(&RTA_GATEWAY).and_then(|via| via.last().copied());
+            let via = object.attributes.get(&RTA_GATEWAY).or(object.attributes.get(&RTA_MULTIPATH));
+            let last = via.and_then(|via| via.last().copied());
             format!("{} {}", word(message), last.unwrap_or(0))
         })
         .collect()

@@ -71,7 +71,7 @@ fn a_copy_has_attributes_as_bytes_and_no_preferred_source() {
     let deletion = copy.deletions().next().expect("one");
     let kinds: Vec<u16> =
         Object::read(&deletion.bytes, RTMSG).expect("legible").attributes.keys().copied().collect();
-    assert_eq!(kinds, [RTA_DST, RTA_OIF, RTA_TABLE]);
+    assert_eq!(kinds, [RTA_DST, RTA_MULTIPATH, RTA_TABLE]);
     assert_eq!((deletion.kind, deletion.flags, deletion.bytes[5]), (RTM_DELROUTE, 0, PROTOCOL));
 }
 
@@ -94,6 +94,11 @@ fn what_is_gone_or_foreign_or_hidden_is_seen_as_such() {
     let mut hidden = route.clone();
     hidden.hops.clear();
     assert!(!dumped(&hidden).is_whole());
+    assert_eq!(with(RTA_NH_ID, vec![7, 0, 0, 0]), route);
+    let own =
+        Route::ours(T, prefix_of("10.0.0.0/8"), RTN_UNICAST, Some(Hop::by(3, gateway("192.0.2.1"), false)));
+    let own = Object { head: own.addition(0).bytes, ..Object::default() }.with(RTA_NH_ID, [7, 0, 0, 0]);
+    assert!(read(&own.bytes()).hops.is_empty(), "one of ours by an object is not the helper's");
     assert_eq!(with(RTA_PREF, vec![3]).preference(), 3);
     assert_eq!(with(RTA_PREF, vec![0]), route);
     let mut broadcast = route.clone();
@@ -133,7 +138,9 @@ proptest! {
         let route = Route::ours(TableId(table), prefix, RTN_UNICAST, Some(Hop::by(7, None, false)));
         for message in route.deletions() {
             let object = Object::read(&message.bytes, RTMSG).expect("legible");
-            prop_assert_eq!((object.number(RTA_TABLE), object.number(RTA_OIF), object.head[5]), (Some(table), Some(7), PROTOCOL));
+            prop_assert_eq!((object.number(RTA_TABLE), object.head[5]), (Some(table), PROTOCOL));
+            let hop = if prefix.is_ipv4() { object.attributes[&RTA_MULTIPATH][4..].to_vec() } else { object.attributes[&RTA_OIF].clone() };
+            prop_assert_eq!(hop, 7u32.to_ne_bytes());
         }
     }
 }

@@ -30,6 +30,8 @@ const MAIN: &str = "
     route append 10.103.0.0/16 via 172.17.0.8
     route append 10.103.0.0/16 via 172.17.0.6
     route append 10.103.0.0/16 via 172.17.0.7
+    route append 10.104.0.0/16 nexthop via 172.17.0.8 dev docker0 nexthop via 172.17.0.9 dev docker0
+    route append 10.104.0.0/16 via 172.17.0.8
     -6 route add 2001:db8:88::/64 via 2001:db8:17::9 dev docker0 mtu 1400
     -6 route add 2001:db8:89::/64 dev docker0 metric 256 pref high
     -6 route add unreachable 2001:db8:90::/64
@@ -40,7 +42,7 @@ const MAIN: &str = "
 ";
 
 fn four() -> Vec<String> {
-    let mut all: Vec<String> = (88..=103).map(|n| format!("10.{n}.0.0/16")).collect();
+    let mut all: Vec<String> = (88..=104).map(|n| format!("10.{n}.0.0/16")).collect();
     all.extend(["10.0.2.0/24", "172.17.0.0/16", "169.254.0.0/16", "239.1.0.0/16"].map(String::from));
     all
 }
@@ -117,6 +119,7 @@ fn copies_everything_that_a_copy_has_and_nothing_else() {
          route del blackhole 10.94.0.0/16
          route replace unreachable 10.96.0.0/16
          route del 10.103.0.0/16 via 172.17.0.8
+         route del 10.104.0.0/16 nexthop via 172.17.0.8 dev docker0
          nexthop replace id 9 group 7
          -6 route replace 2001:db8:88::/64 via 2001:db8:17::9 dev docker0 mtu 1300
          -6 route del 2001:db8:92::/64 nexthop via 2001:db8:17::8 dev docker0

@@ -23,6 +23,7 @@ fn removes_what_was_not_named_and_touches_nothing_else() {
     world.ip("rule add from 9.9.9.9 lookup 7 priority 31000
          -6 rule add from 2001:db8::9 lookup 7 priority 31000 protocol static
          rule add fwmark 7 lookup 241 priority 90
+         nexthop add id 7 via 172.17.0.9 dev docker0
          route add 9.9.9.0/24 dev eth0 table 7
          -6 route add 2001:db8:9::/64 dev eth1 table 7");
     let expected = world.everything();
@@ -40,6 +41,7 @@ fn removes_what_was_not_named_and_touches_nothing_else() {
          route add 10.55.0.0/16 dev docker0 table 241 proto 110
          route add 10.56.0.0/16 table 241 proto 110 nexthop via 172.17.0.8 nexthop via 172.17.0.9
          route add 10.58.0.0/16 table 241 proto 110 nexthop via 172.17.0.9 nexthop via 172.17.0.8
+         route add 10.59.0.0/16 table 241 proto 110 nhid 7
          route add 10.57.0.0/16 dev docker0 proto 110
          -6 route add 2001:db8:55::/64 dev docker0 table 241 proto 110
          -6 route add unreachable default table 1241 proto 110 metric 4294967295

@@ -3,7 +3,7 @@
 use super::{BLACKHOLE, PROHIBIT, THROW, UNICAST};
 use netlink_packet_core::{DecodeError, NlasIterator, parse_u32};
 use nix::libc;
-use protocol::kernel::{ENCAP_BPF, RTMSG, RTNEXTHOP, RTNH_F_DEAD, RTNH_F_ONLINK, address};
+use protocol::kernel::{ENCAP_BPF, RTA_NH_ID, RTMSG, RTNEXTHOP, RTNH_F_DEAD, RTNH_F_ONLINK, address};
 use protocol::{Family, Ifindex, PROTOCOL, Prefix, TableId};
 use std::fmt;
 use std::net::IpAddr;
@@ -14,7 +14,6 @@ const RTA_PREF: u16 = 20;
 const RTA_ENCAP_TYPE: u16 = 21;
 const RTA_ENCAP: u16 = 22;
 const RTA_TTL_PROPAGATE: u16 = 26;
-const RTA_NH_ID: u16 = 30;
 /// `RTN_LOCAL`, `RTN_MULTICAST`
 const LOCAL: u8 = 2;
 const MULTICAST: u8 = 5;

@@ -2,6 +2,7 @@
 
 use netlink_packet_core::{DecodeError, NlasIterator, parse_u32};
 use nix::libc;
+use protocol::kernel::RTA_NH_ID;
 use protocol::{Family, Ifindex, PROTOCOL, Prefix, TableId};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Deref;
@@ -24,7 +25,6 @@ pub const COPYABLE_PROTOCOLS: [u8; 5] = [2, 3, 4, 9, 16];
 const HEADER: usize = 12;
 /// Attributes that libc does not name (linux/rtnetlink.h).
 const RTA_VIA: u16 = 18;
-const RTA_NH_ID: u16 = 30;
 
 /// One way out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -3,6 +3,7 @@
 use super::seen_rule::realms;
 use netlink_packet_core::{DecodeError, NlasIterator, parse_u32};
 use nix::libc;
+use protocol::kernel::RTA_NH_ID;
 use protocol::{Family, Prefix};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -17,7 +18,6 @@ const RTA_VIA: u16 = 18;
 const RTA_PREF: u16 = 20;
 const RTA_ENCAP_TYPE: u16 = 21;
 const RTA_TTL_PROPAGATE: u16 = 26;
-const RTA_NH_ID: u16 = 30;
 /// The place of `rta_expires` in `struct rta_cacheinfo`, in hundredths of a second (`USER_HZ`).
 const EXPIRES: usize = 8;
 const HUNDREDTHS: i32 = 100;

@@ -422,5 +422,13 @@ fn units_of_twenty_links_that_are_made_again_have_stopped_and_are_active() {
             states.split_whitespace().collect::<Vec<_>>() == ["80", "active"]
         });
         assert_eq!(machine.sh("systemctl list-jobs --no-legend").trim(), "", "{}", machine.journal());
+        // A restart of the daemon does not lose the start that waits for the stop.
+        machine.sh("printf 'link del wg0\\nlink add wg0 type veth peer name p0\\n' | ip -batch -");
+        let stops =
+            "journalctl --no-pager -u netevd LINK=wg0 | grep -c 'stop ends@wg0.service: asked' || true";
+        machine.await_text("the stop", stops, |count| count.trim() == "2");
+        machine.sh("systemctl restart netevd");
+        let log = "cat /srv/log/ends.wg0; systemctl is-active ends@wg0";
+        machine.await_text("the start", log, |log| log == "start\nstop\nstart\nstop\nstart\nactive\n");
     });
 }

@@ -20,6 +20,7 @@ use crate::event::EventId;
 use protocol::{Ifindex, InterfaceName};
 use std::fmt;
 use std::net::IpAddr;
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// What is to be done.
@@ -76,6 +77,8 @@ pub struct Outcome {
 
 /// Demands that may wait for one service.
 const DEMANDS: usize = 256;
+/// How long the end of the worker waits for systemd to take what is asked for.
+const FINISH: Duration = Duration::from_secs(2);
 /// Outcomes that may wait to be taken; beyond that the services wait.
 const OUTCOMES: usize = 64;
 
@@ -84,7 +87,7 @@ const OUTCOMES: usize = 64;
 pub struct Services {
     resolved: Option<mpsc::Sender<Demand>>,
     hostnamed: Option<mpsc::Sender<Demand>>,
-    systemd: Option<mpsc::Sender<Demand>>,
+    systemd: Option<unit_lane::Started>,
     outbox: mpsc::Sender<Outcome>,
     outcomes: mpsc::Receiver<Outcome>,
 }
@@ -119,16 +122,34 @@ impl Services {
     /// When too many wait for the same service.
     pub fn submit(&mut self, demand: Demand) -> Result<(), Full> {
         let outbox = &self.outbox;
-        let lane = match &demand {
+        let lane: &mpsc::Sender<Demand> = match &demand {
             Demand::Resolve { .. } | Demand::Revert { .. } => {
                 self.resolved.get_or_insert_with(|| lane::set(resolved::bus(), true, outbox.clone()))
             }
             Demand::HostName { .. } => {
                 self.hostnamed.get_or_insert_with(|| lane::set(hostnamed::bus(), false, outbox.clone()))
             }
-            Demand::Unit { .. } => self.systemd.get_or_insert_with(|| unit_lane::start(outbox.clone())),
+            Demand::Unit { .. } => &self.systemd.get_or_insert_with(|| unit_lane::start(outbox.clone())).0,
         };
         lane.try_send(demand).map_err(|refused| Full(refused.into_inner()))
+    }
+
+    /// Makes the demands for units that are not made yet; nobody does after the worker's end. What became of them.
+    pub async fn finish(&mut self) -> Vec<Outcome> {
+        let Some((demands, task)) = self.systemd.take() else { return Vec::new() };
+        drop(demands);
+        let mut outcomes = Vec::new();
+        let mut task = std::pin::pin!(tokio::time::timeout(FINISH, task));
+        loop {
+            tokio::select! {
+                _ = &mut task => break,
+                Some(outcome) = self.outcomes.recv() => outcomes.push(outcome),
+            }
+        }
+        while let Ok(outcome) = self.outcomes.try_recv() {
+            outcomes.push(outcome);
+        }
+        outcomes
     }
 
     /// The next outcome, in order for each service. Nothing is lost when the future is dropped.

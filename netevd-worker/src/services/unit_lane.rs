@@ -6,6 +6,7 @@ use crate::backend::bus::{BusLost, Calls};
 use std::collections::HashSet;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 /// Between two looks whether the jobs are over for whose end something waits: the first, and the longest.
@@ -17,12 +18,15 @@ const LONGEST: Duration = Duration::from_secs(1);
 const POINTLESS: &str =
     "not asked for: a later event asked for the same unit while this waited for the end of its last job";
 
-pub(super) fn start(outcomes: mpsc::Sender<Outcome>) -> mpsc::Sender<Demand> {
+/// Demands go in; without a sender the task makes those that wait, and ends.
+pub(super) type Started = (mpsc::Sender<Demand>, JoinHandle<()>);
+
+pub(super) fn start(outcomes: mpsc::Sender<Outcome>) -> Started {
     start_at(outcomes, None)
 }
 
 /// At this address of a bus, else the system's.
-fn start_at(outcomes: mpsc::Sender<Outcome>, address: Option<&'static str>) -> mpsc::Sender<Demand> {
+fn start_at(outcomes: mpsc::Sender<Outcome>, address: Option<&'static str>) -> Started {
     let (sender, inbox) = mpsc::channel(DEMANDS);
     let lane = UnitLane {
         inbox,
@@ -33,8 +37,7 @@ fn start_at(outcomes: mpsc::Sender<Outcome>, address: Option<&'static str>) -> m
         pause: FIRST_LOOK,
         look_at: Instant::now(),
     };
-    tokio::spawn(lane.run());
-    sender
+    (sender, tokio::spawn(lane.run()))
 }
 
 struct UnitLane {
@@ -56,7 +59,7 @@ impl UnitLane {
             let demand = tokio::select! {
                 demand = self.inbox.recv() => match demand {
                     Some(demand) => Some(demand),
-                    None => return,
+                    None => return self.finish().await,
                 },
                 () = tokio::time::sleep_until(self.look_at), if self.jobs.has_waiting() => None,
             };
@@ -88,6 +91,15 @@ impl UnitLane {
             self.tell(older, Err(POINTLESS.to_owned())).await?;
         }
         self.ask(demand).await
+    }
+
+    /// The worker ends. What waits is asked for now: systemd starts a unit after its stop, where that has begun.
+    async fn finish(&mut self) {
+        for demand in self.jobs.keep(&HashSet::new()) {
+            if self.ask(demand).await.is_err() {
+                return;
+            }
+        }
     }
 
     /// Makes the demands whose time has come. Where systemd does not say which jobs there are, that is of all.
@@ -212,7 +224,7 @@ mod tests {
             let bus = PrivateBus::start();
             let mut service = Systemd::on(&bus).await;
             let (outbox, mut outcomes) = mpsc::channel(16);
-            let demands = start_at(outbox, Some(bus.address().leak()));
+            let (demands, task) = start_at(outbox, Some(bus.address().leak()));
             let (stop, start) = (demand(Verb::Stop, "a", 1), demand(Verb::Start, "a", 2));
             demands.send(stop.clone()).await.expect("there");
             assert_eq!(service.answer().await, "Stop a.service");
@@ -238,6 +250,13 @@ mod tests {
             let expected = [(stop, true), (demand(Verb::Start, "b", 3), true), (start, true), (later, false)];
             assert_eq!(told[..4], expected);
             assert_eq!(told[4], (demand(Verb::Stop, "a", 5), true));
+            // The end of the worker loses nothing that waits.
+            demands.send(demand(Verb::Start, "a", 6)).await.expect("there");
+            assert_eq!(service.answer().await, "ListJobs");
+            drop(demands);
+            assert_eq!(service.asked().await, "Start a.service");
+            task.await.expect("it ends");
+            assert_eq!(outcomes.recv().await.expect("one").demand, demand(Verb::Start, "a", 6));
         });
     }
 }

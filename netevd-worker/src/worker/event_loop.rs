@@ -198,6 +198,7 @@ impl Worker {
         for completion in &stopped.completions {
             self.witness.ran(completion);
         }
+        self.services.finish().await;
         // What has not run is for a restart.
         self.save(&stopped.unrun);
         for Unrun { event, last } in stopped.unrun.iter().take(UNRUN_NAMED) {

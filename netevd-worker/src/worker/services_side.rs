@@ -148,6 +148,13 @@ impl ServicesSide {
         }
     }
 
+    /// Asks for the units that are not asked for yet, and says what became of that.
+    pub(super) async fn finish(&mut self) {
+        for outcome in self.services.finish().await {
+            tell(&outcome);
+        }
+    }
+
     /// What became of a demand; pending for ever while there is none. Cancel-safe.
     pub(super) async fn outcome(&mut self) -> Outcome {
         if let Some(refused) = self.refused.pop_front() {

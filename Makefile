@@ -33,8 +33,9 @@ release: release-helper release-worker notices ## Build optimised programs into 
 STATIC = -C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs
 # From the workspace, where the compiler runs: a full path would be another in each place, and so would the program.
 LAYOUT = $(1)/layout.ld
-# What no static program uses is left out; the script says what.
-LEAN = -C link-arg=-Wl,-T,packaging/static.ld
+# What no static program uses is left out; the script says what. The last step, which sees all crates at once, goes
+# for size: each function keeps the level of its crate, and what is copied into callers is less.
+LEAN = -C link-arg=-Wl,-T,packaging/static.ld -C opt-level=s
 # What is there already stays untouched, for tests that run beside this may be reading it.
 # The linker's list of what went where, for tests/support/layout.sh.
 MAP ?=
@@ -137,7 +138,9 @@ test: packages build ## Install what the tests need, then run all of them
 	$(CARGO) test --workspace --locked --no-fail-fast
 
 size: release packages ## What the optimised programs keep in memory with everything on, against its bounds (root)
-	NETEVD_TEST_BINARIES=$(CURDIR)/target/release $(CARGO) test --locked --test it size_ -- --ignored --nocapture
+	@rm -rf target/size
+	install -D -m 755 -t target/size $(addprefix target/release/,netevd netevd-worker netevd-priv netevd-test-agent)
+	NETEVD_TEST_BINARIES=$(CURDIR)/target/size $(CARGO) test --locked --test it size_ -- --ignored --nocapture
 
 layout: ## Find out anew which functions ever run, so that those stand together (valgrind; many minutes)
 	@tests/support/layout.sh

@@ -25,7 +25,7 @@ boot=$(echo "$named" | grep -c '^tests/boot/' || true)
 named=$(echo "$named" | grep -v '^tests/boot/')
 run protocol/src/ -p netevd-protocol --lib
 run netevd-priv/src/ -p netevd-priv --bin netevd-priv
-run netevd-priv/tests/kernel/ -p netevd-priv --test kernel
+run netevd-priv/tests/kernel/ --workspace --test kernel
 run netevd-worker/src/ -p netevd-worker --lib
 run src/ -p netevd --bin netevd
 run tests/it/ -p netevd --test it

@@ -1,6 +1,6 @@
 //! Synchronisation, and what remains when the worker goes away.
 
-use crate::world::{HOST, World, add_rules, as_main, copy, del_rules, follow, policy, via};
+use crate::world::{HOST, World, add_rules, as_main, copy, del_routes, del_rules, follow, policy, via};
 use protocol::{Fallback, Family, Policy, Refusal, Reply, Request};
 
 #[test]
@@ -54,6 +54,31 @@ fn removes_what_was_not_named_and_touches_nothing_else() {
     }
     assert_eq!(helper.ask(Request::SyncEnd), Reply::Ok);
     assert_eq!(world.everything(), expected);
+}
+
+/// This request alone looks at no rule (`make test-arm64-helper`).
+#[test]
+fn routes_of_our_own_are_deleted_by_their_prefix() {
+    let Some(world) = World::new() else { return };
+    world.ip(HOST);
+    let eth1 = world.ifindex("eth1");
+    let mut helper = world.helper(&policy(&["eth1"]));
+    let foreign = "10.0.92.0/24 dev eth1 scope link metric 9";
+    world.ip(&format!("route add {foreign} table 241\nroute add 2001:db8:92::/64 dev eth1 table 241"));
+    let ours = "proto 110 table 241";
+    world.ip(&format!(
+        "route add 10.0.92.0/24 via 10.0.2.1 dev eth1 mtu lock 1400 {ours}\n\
+         route add 10.0.92.0/24 metric 7 {ours} nexthop via 10.0.2.1 dev eth1 nexthop via 10.0.2.7 dev eth1\n\
+         route add 2001:db8:92::/64 via fe80::1 dev eth1 metric 77 {ours}"
+    ));
+    for prefix in ["10.0.92.0/24", "2001:db8:92::/64"] {
+        // The helper's own check may have been first.
+        let reply = helper.ask(del_routes(eth1, &[prefix]));
+        assert!([Reply::Ok, Reply::Absent].contains(&reply), "{reply:?}");
+        assert_eq!(helper.ask(del_routes(eth1, &[prefix])), Reply::Absent);
+    }
+    assert_eq!(world.table("-4", 241), [foreign]);
+    assert_eq!(world.table("-6", 241), ["2001:db8:92::/64 dev eth1 metric 1024 pref medium"]);
 }
 
 #[test]

@@ -87,7 +87,9 @@ fn metrics_count_the_kernels_messages_and_the_helpers_answers() {
     );
     assert_eq!(value(&samples(&host), &message("RTM_DELLINK")), value(&before, &message("RTM_DELLINK")));
 
-    host.ip("rule flush protocol 110");
+    // The worker stands still until both are gone: a repair between the two would put back the second unseen.
+    let worker = daemon.child("netevd-worker").expect("the worker runs");
+    host.sh(&format!("kill -STOP {worker}; ip rule flush protocol 110; kill -CONT {worker}"));
     // One request has both.
     let added = || {
         let found = samples(&host);

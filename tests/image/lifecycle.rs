@@ -33,7 +33,7 @@ fn each_image_does_its_work_and_leaves_its_state() {
         // A gateway that changes, and a program that wipes the rules.
         namespace.ip(&["route", "replace", "default", "via", "192.0.2.9", "dev", "net1", "metric", "200"]);
         let mut moved = OF_NET1;
-        moved[2] = "default via 192.0.2.9 dev net1 table 207";
+        moved[2] = "default via 192.0.2.9 dev net1 table 207 metric 200";
         await_rules(&namespace, &container, &moved);
         namespace.ip(&["rule", "del", "priority", "32002"]);
         await_rules(&namespace, &container, &moved);

@@ -72,7 +72,7 @@ impl Namespace {
 pub(crate) const OF_NET1: [&str; 4] = [
     "32002: from 192.0.2.3 lookup 207 proto 110",
     "32003: from all to 192.0.2.3 lookup 207 proto 110",
-    "default via 192.0.2.1 dev net1 table 207",
+    "default via 192.0.2.1 dev net1 table 207 metric 200",
     "192.0.2.0/24 dev net1 table 207 scope 253",
 ];
 

@@ -9,7 +9,8 @@ use super::stdin::{Feed, Rest};
 use crate::clock::RunningTime;
 use crate::event::EventKind;
 use crate::sys;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
@@ -154,31 +155,33 @@ impl Pipes {
         }
     }
 
-    /// What is there behind the end.
-    fn rest(&mut self, told: &mut dyn FnMut(bool, &[u8])) {
+    /// What is there behind the end, read past the runtime: of a script that ended at once it does not know yet
+    /// that there is anything to read.
+    fn rest(self, told: &mut dyn FnMut(bool, &[u8])) {
+        let mut buffer = [0; PIECE];
+        let mut files = self.open.map(|pipe| Some(File::from(pipe?.into_nonblocking_fd().ok()?)));
         for _ in 0..LAST_READS {
-            if !self.read(told) {
-                return;
+            for (file, is_error) in files.iter_mut().zip([false, true]) {
+                match file.as_mut().map(|file| file.read(&mut buffer)) {
+                    Some(Ok(length @ 1..)) => told(is_error, buffer.get(..length).unwrap_or_default()),
+                    Some(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                    _ => *file = None,
+                }
             }
         }
     }
 
-    /// Reads each once; false when there was nothing.
-    fn read(&mut self, told: &mut dyn FnMut(bool, &[u8])) -> bool {
+    /// Reads each once.
+    fn read(&mut self, told: &mut dyn FnMut(bool, &[u8])) {
         let mut buffer = [0; PIECE];
-        let mut found = false;
         for (pipe, is_error) in self.open.iter_mut().zip([false, true]) {
             let Some(open) = pipe else { continue };
             match open.try_read(&mut buffer) {
                 Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
                 Ok(0) | Err(_) => *pipe = None,
-                Ok(length) => {
-                    told(is_error, buffer.get(..length).unwrap_or_default());
-                    found = true;
-                }
+                Ok(length) => told(is_error, buffer.get(..length).unwrap_or_default()),
             }
         }
-        found
     }
 }
 
@@ -187,5 +190,26 @@ async fn readable(pipe: Option<&Receiver>) {
         // An error shows again in the read that follows.
         Some(pipe) => drop(pipe.readable().await),
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+
+    #[tokio::test]
+    async fn what_was_printed_before_anybody_looked_is_read() {
+        let (out, mut its_out) = io::pipe().expect("a pipe");
+        let (err, mut its_err) = io::pipe().expect("a pipe");
+        its_out.write_all(b"said").expect("room");
+        its_err.write_all(b"warned").expect("room");
+        // A child of the script's still has one.
+        drop(its_err);
+        let open = [out.into(), err.into()].map(|end| Receiver::from_owned_fd(end).ok());
+        let mut said = Vec::new();
+        Pipes { open }.rest(&mut |is_error, piece| said.push((is_error, piece.to_vec())));
+        assert_eq!(said, [(false, b"said".to_vec()), (true, b"warned".to_vec())]);
+        drop(its_out);
     }
 }

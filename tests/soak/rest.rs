@@ -69,9 +69,12 @@ impl Rest {
         let footprints = || -> Vec<Footprint> {
             machine.daemon().pids().into_iter().map(|pid| host.footprint(pid)).collect()
         };
-        // Each start has a log of its own.
-        let place =
-            |place: &String| if place.starts_with("/out/netevd.") { "log".to_owned() } else { place.clone() };
+        // Each start has a log of its own, and a worker reads its own mounts by its number.
+        let place = |place: &String| match place.as_str() {
+            log if log.starts_with("/out/netevd.") => "log".to_owned(),
+            mounts if mounts.starts_with("/proc/") && mounts.ends_with("/mountinfo") => "mounts".to_owned(),
+            other => other.to_owned(),
+        };
         let now = || -> Vec<Vec<String>> {
             footprints().iter().map(|one| one.descriptors.iter().map(place).collect()).collect()
         };

@@ -1,4 +1,4 @@
-//! What the helper's check of its own costs after something has changed in the kernel, with a thousand rules and
+//! What the helper's own check costs after something has changed in the kernel, with a thousand rules and
 //! four thousand copies, beside a program that reads the same and throws it away. The worker is stopped
 //! meanwhile, so that what the helper does is the check.
 

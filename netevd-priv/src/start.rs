@@ -73,7 +73,7 @@ fn start((channel, policy): Ends) -> Result<(Channel, Doorbell, Helper), String>
     let mut text = String::new();
     // One byte more than is allowed, so that the reader sees that it is too long.
     policy.take(POLICY_MAX + 1).read_to_string(&mut text).map_err(cannot("read the policy"))?;
-    let faulty = |error: PolicyError| format!("{error}; write it anew with `netevd policy`");
+    let faulty = |error: PolicyError| format!("{error}; write it again with `netevd policy`");
     let policy = text.parse().map_err(faulty)?;
     let failed = cannot("open a netlink socket");
     let netlink = Netlink::open().map_err(&failed)?;

@@ -70,7 +70,7 @@ impl Host {
         command
             .args(["--mount", "--net", "--pid", "--uts", "--ipc", "--fork", "--kill-child=KILL"])
             .arg(manifest().join("tests/support/host.sh"))
-            .arg(&binaries)
+            .arg(binaries)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -208,19 +208,46 @@ fn manifest() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The directory of the built programs, which must all be there.
-fn binaries() -> PathBuf {
-    let directory = match std::env::var_os("NETEVD_TEST_BINARIES") {
+/// The built programs, as they were when this process first asked: links to them in a directory that belongs to
+/// it. A build that runs beside the tests replaces what is in target/debug, and a daemon under test whose program
+/// goes is another one by /proc, or is replaced by another at its next start.
+fn binaries() -> &'static Path {
+    static LINKED: OnceLock<PathBuf> = OnceLock::new();
+    LINKED.get_or_init(|| {
+        let all = Path::new(env!("CARGO_TARGET_TMPDIR")).join("programs");
+        let own = all.join(std::process::id().to_string());
+        remove_those_of_ended_processes(&all);
+        std::fs::create_dir_all(&own).unwrap_or_else(|error| panic!("{}: {error}", own.display()));
+        for program in PROGRAMS {
+            let built = built().join(program);
+            assert!(built.exists(), "{program} is not built: run cargo build --workspace first");
+            let linked = own.join(program);
+            // On another file system there is no link.
+            std::fs::hard_link(&built, &linked)
+                .or_else(|_| std::fs::copy(&built, &linked).map(drop))
+                .unwrap_or_else(|error| panic!("{}: {error}", linked.display()));
+        }
+        own
+    })
+}
+
+fn built() -> PathBuf {
+    match std::env::var_os("NETEVD_TEST_BINARIES") {
         Some(directory) => PathBuf::from(directory),
         None => Path::new(env!("CARGO_BIN_EXE_netevd")).parent().expect("a directory").to_path_buf(),
-    };
-    for program in PROGRAMS {
-        assert!(
-            directory.join(program).exists(),
-            "{program} is not built: run cargo build --workspace first"
-        );
     }
-    directory
+}
+
+/// Also what a process of the same number as this one left.
+fn remove_those_of_ended_processes(all: &Path) {
+    for entry in std::fs::read_dir(all).into_iter().flatten().flatten() {
+        let number = entry.file_name();
+        let ended = !Path::new("/proc").join(&number).exists();
+        if ended || number.to_str() == Some(&std::process::id().to_string()) {
+            // Another test process may be removing the same.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// Tries once what kind of namespaces this process may make. `NETEVD_TEST_USERNS=1` asks for a

@@ -46,6 +46,8 @@ STEPS = {
     "size": (["release", "debug"], "make size"),
     # A minute of one seed: CI is no lottery. `make soak` draws another each time.
     "soak": (["release", "debug"], "make soak SOAK_SECONDS=60 SOAK_SEED=1"),
+    # That the parts which ask the helper and wait for the kernel still run; CI judges no speed.
+    "bench": (["release", "debug"], "make bench PARTS='copies promises helper starts watching'"),
     "hostile": (["debug"], "make test-hostile"),
     "api": (["debug"], "make test-api"),
     "crates": (["packages"], "make crates"),

@@ -69,7 +69,9 @@ fn used(report: &mut Report, host: &Host, worker: &Process<'_>) {
 
 fn all() -> Vec<String> {
     let fallback = |family: &str| format!("table 207: unreachable {family} metric 4294967295");
-    let mut lines = crate::support::eth1_complete();
+    // A gateway that the configuration names has no metric.
+    let complete = crate::support::eth1_complete();
+    let mut lines: Vec<String> = complete.iter().map(|line| line.replace(" metric 200", "")).collect();
     lines.push(fallback("default"));
     lines
 }
@@ -111,9 +113,9 @@ fn wake_ups(report: &mut Report, processes: &[Process<'_>; 2]) {
         last = now;
     }
     for (place, name) in ["worker", "helper"].into_iter().enumerate() {
-        let timer = seconds.div_ceil(60);
+        let timer = seconds.div_ceil(if name == "helper" { 30 } else { 60 });
         let (key, what) = (format!("idle_{name}"), format!("woken in {seconds} s at rest: {name}, times"));
-        // The timer of 60 s, once a minute.
+        // The worker's timer of 60 s; the helper checks again every 30 s while it holds anything.
         report.row(Row::new(&key, &what, "", Figures::count(moments[place])).goal(Goal::Most(timer as f64)));
         for (kind, place_of, what) in [
             ("voluntary", 0, "... its voluntary switches"),

@@ -217,14 +217,14 @@ fn binaries() -> &'static Path {
         let all = Path::new(env!("CARGO_TARGET_TMPDIR")).join("programs");
         let own = all.join(std::process::id().to_string());
         remove_those_of_ended_processes(&all);
-        std::fs::create_dir_all(&own).unwrap_or_else(|error| panic!("{}: {error}", own.display()));
+        fs::create_dir_all(&own).unwrap_or_else(|error| panic!("{}: {error}", own.display()));
         for program in PROGRAMS {
             let built = built().join(program);
             assert!(built.exists(), "{program} is not built: run cargo build --workspace first");
             let linked = own.join(program);
             // On another file system there is no link.
-            std::fs::hard_link(&built, &linked)
-                .or_else(|_| std::fs::copy(&built, &linked).map(drop))
+            fs::hard_link(&built, &linked)
+                .or_else(|_| fs::copy(&built, &linked).map(drop))
                 .unwrap_or_else(|error| panic!("{}: {error}", linked.display()));
         }
         own
@@ -240,12 +240,12 @@ fn built() -> PathBuf {
 
 /// Also what a process of the same number as this one left.
 fn remove_those_of_ended_processes(all: &Path) {
-    for entry in std::fs::read_dir(all).into_iter().flatten().flatten() {
+    for entry in fs::read_dir(all).into_iter().flatten().flatten() {
         let number = entry.file_name();
         let ended = !Path::new("/proc").join(&number).exists();
         if ended || number.to_str() == Some(&std::process::id().to_string()) {
             // Another test process may be removing the same.
-            let _ = std::fs::remove_dir_all(entry.path());
+            let _ = fs::remove_dir_all(entry.path());
         }
     }
 }

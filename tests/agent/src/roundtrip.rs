@@ -51,6 +51,7 @@ pub(crate) fn run(arguments: &[String]) {
         times[1].push(expect(&channel, &copy, Reply::Ok));
         times[2].push(expect(&channel, &default(if n % 2 == 0 { 1 } else { 251 }), Reply::Ok));
         times[3].push(expect(&channel, &add, Reply::Ok));
+        expect(&channel, &Request::SyncEnd, Reply::Ok);
         times[4].push(expect(&channel, &delete, Reply::Ok));
         expect(&channel, &uncopy, Reply::Ok);
     }

@@ -29,16 +29,24 @@ impl Elsewhere {
     /// Routes of this family through these links matter inside of these nets alone.
     #[must_use]
     pub fn with(mut self, family: Family, links: &BTreeSet<Ifindex>, nets: &BTreeSet<Prefix>) -> Self {
-        // The widest alone.
-        let is_inside = |net: &Prefix| nets.iter().any(|other| other != net && other.covers(*net));
-        let nets: Vec<Prefix> = nets.iter().filter(|net| !is_inside(net)).copied().collect();
         let most = if family == Family::V4 { NETS } else { 0 };
-        if links.is_empty() || links.len() > LINKS || nets.len() > most {
+        if links.is_empty() || links.len() > LINKS {
             return self;
+        }
+        // The widest alone: in this order what is inside of a net follows it. There may be thousands.
+        let mut widest: Vec<Prefix> = Vec::new();
+        for net in nets {
+            if widest.last().is_some_and(|last| last.covers(*net)) {
+                continue;
+            }
+            if widest.len() == most {
+                return self;
+            }
+            widest.push(*net);
         }
         let into = if family == Family::V4 { &mut self.ipv4 } else { &mut self.ipv6 };
         into.iter_mut().zip(links).for_each(|(place, link)| *place = link.get());
-        for (place, net) in self.nets.iter_mut().zip(nets) {
+        for (place, net) in self.nets.iter_mut().zip(widest) {
             if let IpAddr::V4(address) = net.address() {
                 *place = (address.to_bits(), u32::MAX << (32 - net.length().clamp(1, 32)));
             }
@@ -103,6 +111,9 @@ mod tests {
         assert_eq!(some.nets().collect::<Vec<_>>(), [(0xac10_0000, 0xfff0_0000)]);
         assert_eq!(some.links(Family::V4).collect::<Vec<_>>(), [2]);
         assert_eq!(some.links(Family::V6).count(), 0);
+        let nested = ["11.0.0.0/8", "10.9.8.0/24", "10.9.0.0/16", "10.0.0.0/8", "10.0.0.0/24", "9.0.0.0/8"];
+        let some = Elsewhere::default().with(Family::V4, &links, &nets(&nested));
+        assert_eq!(some.nets().map(|(net, _)| net >> 24).collect::<Vec<_>>(), [9, 10, 11]);
         let many: BTreeSet<Prefix> = (0..17_u8)
             .map(|n| Prefix::containing(IpAddr::from([10, n, 0, 0]), 16).expect("a prefix"))
             .collect();

@@ -6,7 +6,7 @@
 //! time: how many are missing is written down, and so is what a full disk cost.
 //!
 //! Limits: whoever runs with the worker's uid, as scripts do, can write the file. The chain shows a
-//! change in the middle; that the end was cut off or all of it written anew shows only against a head
+//! change in the middle; that the end was cut off or all of it rewritten shows only against a head
 //! that was noted elsewhere, which is why the journal gets one now and then.
 
 mod entry;
@@ -123,9 +123,9 @@ impl Audit {
 
     /// The file may have been renamed (SIGHUP): the writer looks, and opens a new one if so.
     pub fn reopen(&self) {
-        self.shared.reopen.store(true, Ordering::Release);
+        self.shared.reopen.store(true, Ordering::SeqCst);
         if let Some(writer) = self.shared.writer.borrow().as_ref() {
-            // A full queue has a writer that is awake.
+            // A full queue has a writer that is awake, and looks before it waits again.
             let _ = writer.queue.try_send(Message::Wake);
         }
     }

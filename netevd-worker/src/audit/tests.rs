@@ -290,6 +290,21 @@ fn a_full_queue_costs_records_and_never_time() {
     assert_eq!(text.lines().last().map(|line| line.contains("audit-stop")), Some(true));
 }
 
+/// A full queue has no room for the wake-up of a file that was moved.
+#[test]
+fn a_moved_file_is_let_go_without_a_wake_up() {
+    let place = Place::new("woken");
+    let (mut thread, _metrics, shared) = place.thread();
+    thread.begin();
+    assert!(thread.patience() > Duration::ZERO);
+    fs::rename(place.log(), place.0.join("moved")).expect("moved");
+    shared.reopen.store(true, Ordering::SeqCst);
+    assert_eq!(thread.patience(), Duration::ZERO);
+    thread.tend();
+    assert!(thread.patience() > Duration::ZERO);
+    assert!(place.log().exists(), "another file is there without a record");
+}
+
 #[test]
 fn another_configuration_takes_effect_behind_what_is_queued() {
     let place = Place::in_memory("again");

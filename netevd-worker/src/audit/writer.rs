@@ -119,6 +119,10 @@ impl Thread {
 
     /// How long nothing needs to be done.
     pub(super) fn patience(&self) -> Duration {
+        // A full queue takes no wake-up; what asked for it may have come while the queue was being written.
+        if self.shared.reopen.load(Ordering::SeqCst) {
+            return Duration::ZERO;
+        }
         let now = Instant::now();
         let day = self.log.rotates_at().duration_since((self.clock)()).unwrap_or_default();
         // A clock that is set meanwhile is noticed within an hour.
@@ -140,7 +144,7 @@ impl Thread {
 
     /// Looks at the file, the day and the head.
     pub(super) fn tend(&mut self) {
-        self.shared.reopen.store(false, Ordering::Release);
+        self.shared.reopen.store(false, Ordering::SeqCst);
         let now = (self.clock)();
         if let Some(note) = self.log.look(now) {
             self.note(note);

@@ -27,7 +27,7 @@ release: release-helper release-worker notices ## Build optimised programs into 
 	RUSTFLAGS="$(RUSTFLAGS) $(REMAP)" $(CARGO) build --workspace --exclude netevd-priv --exclude netevd-worker --locked --release
 
 # Helper and worker are linked statically: no loader, no library that could be replaced, and a third of
-# the memory; relocations are packed, and each program's layout.ld puts together what ever runs. Only with
+# the memory; relocations are packed, and each program's layout.ld groups the functions that run. Only with
 # --target do the flags spare the compiler's own plug-ins. netevd itself is not: it looks up users and
 # hosts' names by the C library, which wants modules for that.
 STATIC = -C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs
@@ -53,7 +53,7 @@ release-helper:
 release-worker:
 	$(call static,netevd-worker)
 
-man: ## Write anew what is made from code: manual pages, schema, tables of keys, the papers of an audit
+man: ## Regenerate what is made from code: manual pages, schema, tables of keys, the papers of an audit
 	NETEVD_WRITE_MANUAL=1 $(CARGO) test --locked --bin netevd manual
 	NETEVD_WRITE_MANUAL=1 $(CARGO) test --locked -p netevd-worker --lib config::
 	NETEVD_WRITE_MANUAL=1 $(CARGO) test --locked --test papers
@@ -142,7 +142,7 @@ size: release packages ## What the optimised programs keep in memory with everyt
 	install -D -m 755 -t target/size $(addprefix target/release/,netevd netevd-worker netevd-priv netevd-test-agent)
 	NETEVD_TEST_BINARIES=$(CURDIR)/target/size $(CARGO) test --locked --test it size_ -- --ignored --nocapture
 
-layout: ## Find out anew which functions ever run, so that those stand together (valgrind; many minutes)
+layout: ## Profile again which functions run, and group them (valgrind; many minutes)
 	@tests/support/layout.sh
 
 rootfs: ## The root file systems of Debian 12 and 13 that the boot tests use, made once (root)
@@ -233,8 +233,9 @@ scale: release ## What one more link, address, route, rule, script or client cos
 scale-paper: ## docs/scale.md with the figures of the last `make scale`
 	$(CARGO) bench --locked --profile dev --bench netevd -- scale-paper
 
-lint: ## Formatting, lints and the links of the documentation, as CI demands them
+lint: ## Formatting, lints, words and the links of the documentation, as CI demands them
 	packaging/version-check.sh
+	tests/support/words.py
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(CARGO) clippy --test soak --locked -- -D warnings

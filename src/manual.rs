@@ -1,5 +1,5 @@
 //! netevd(8) from the real options, compared with the file that is shipped. `make man` writes it
-//! anew.
+//! again.
 
 use crate::cli::Cli;
 use clap::{Command, CommandFactory};

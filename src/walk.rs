@@ -57,7 +57,7 @@ pub(crate) fn walk<'a, E>(
     Ok(walk)
 }
 
-/// Whether a rule holds for the packet. A packet of this host comes in by lo; users, ports and protocols
+/// Whether a rule holds for the packet. A packet of this host comes in through lo; users, ports and protocols
 /// are not asked for, and a rule for a part of them does not hold.
 pub(crate) fn holds(rule: &SeenRule, question: &Question, links: &impl Fn(u32) -> Option<String>) -> bool {
     let within = |prefix: Option<Prefix>, address: Option<IpAddr>| {

@@ -129,7 +129,7 @@ scripts_said
 say "No rule yet: without a gateway nothing is installed, and nothing is ever half-installed."
 show "ip rule | grep 110 || echo none"
 ! ip rule | grep -q 'proto 110' || { echo "FAILED: rules without a gateway"; exit 1; }
-say "So an answer from 192.0.2.3 would leave by eth0, and many networks drop it:"
+say "So an answer from 192.0.2.3 would leave through eth0, and many networks drop it:"
 show ip route get 203.0.113.9 from 192.0.2.3
 
 step "eth1 gets its default route: rules and table appear"
@@ -140,11 +140,11 @@ await "routable.d for eth1" "grep -q '^routable *eth1' /out/events"
 show ip rule
 show ip route show table "$table"
 scripts_said
-say "What arrives on eth1 leaves by eth1, and a container gets its answer by its own bridge:"
+say "What arrives on eth1 leaves through eth1, and a container gets its answer by its own bridge:"
 show ip route get 203.0.113.9 from 192.0.2.3
 show ip route get 172.17.0.2 from 192.0.2.3
-ip route get 203.0.113.9 from 192.0.2.3 | grep -q 'dev eth1' || { echo "FAILED: not by eth1"; exit 1; }
-ip route get 172.17.0.2 from 192.0.2.3 | grep -q 'dev docker0' || { echo "FAILED: not by docker0"; exit 1; }
+ip route get 203.0.113.9 from 192.0.2.3 | grep -q 'dev eth1' || { echo "FAILED: not through eth1"; exit 1; }
+ip route get 172.17.0.2 from 192.0.2.3 | grep -q 'dev docker0' || { echo "FAILED: not through docker0"; exit 1; }
 
 step "eth1 loses its carrier and gets it back"
 run "nsenter --net=/run/netns/lan ip link set eth1p down"

@@ -143,7 +143,7 @@ impl View {
         refuse_if(self.others.iter().any(conflicts), Refusal::RuleConflict)
     }
 
-    /// A default may go by this gateway: it is a router's address, none of ours, on-link by the interface,
+    /// A default may go by this gateway: it is a router's address, none of ours, on-link on the interface,
     /// and known there or named by the policy. `true`: it needs the onlink flag. `local`: routes of table
     /// local to it; `by`: those of other programs by the interface that lead to it or have it as gateway.
     pub(crate) fn gateway(&self, gateway: IpAddr, local: &[Route], by: &[Route]) -> Result<bool, Refusal> {

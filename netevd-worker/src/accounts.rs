@@ -15,7 +15,7 @@ use std::os::fd::AsFd as _;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// A directory that does not answer must not hold up the start for ever.
+/// A directory that does not answer must not hold up the start forever.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// One entry; a group may have thousands of members.
 const ANSWER_MAX: usize = 1 << 20;

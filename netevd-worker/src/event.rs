@@ -93,8 +93,8 @@ kinds! {
     NoCarrier "no-carrier" State "The link lost its carrier, or is down.";
     Degraded "degraded" State "Partly configured: only link-local addresses, or the gateway was lost.";
     Configured "configured" State "The link is set up: its first usable global address.";
-    Routable "routable" State "A global address and a default route of the same family by this link.";
-    Gateway "gateway" Value "The gateway of a family by this link was gained, changed or lost.";
+    Routable "routable" State "A global address and a default route of the same family through this link.";
+    Gateway "gateway" Value "The gateway of a family through this link was gained, changed or lost.";
     Manager "manager" Value "The whole host: a manager's state of it, else online or offline.";
     Routes "routes" Batch "Routes were added, removed or changed.";
     AddressAdded "address-added" Edge "An address became usable, IPv6 after duplicate address detection.";
@@ -219,7 +219,7 @@ impl RouteChange {
     }
 }
 
-/// A family's gateway by a link, before and after.
+/// A family's gateway through a link, before and after.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GatewayChange {
     /// Of this family.

@@ -27,9 +27,9 @@ pub struct Address {
     pub broadcast: Option<Ipv4Addr>,
     /// IPv4 label, if it differs from the interface's name.
     pub label: Option<String>,
-    /// Preferred lifetime in seconds when read; `u32::MAX` is for ever.
+    /// Preferred lifetime in seconds when read; `u32::MAX` is forever.
     pub preferred_lifetime: u32,
-    /// Valid lifetime in seconds when read; `u32::MAX` is for ever.
+    /// Valid lifetime in seconds when read; `u32::MAX` is forever.
     pub valid_lifetime: u32,
 }
 
@@ -96,7 +96,7 @@ pub struct LinkFacts {
     pub mac: Option<String>,
     /// Usable and unusable addresses, ordered as a source address for this link would be chosen.
     pub addresses: Vec<Address>,
-    /// The lowest-metric IPv4 default by this link in a table that is not ours.
+    /// The lowest-metric IPv4 default through this link in a table that is not ours.
     pub gateway: Option<Ipv4Addr>,
     /// The same for IPv6.
     pub gateway6: Option<Ipv6Addr>,
@@ -112,7 +112,7 @@ pub struct LinkFacts {
     pub controller: u32,
     /// What else the kernel said.
     pub extra: Option<Arc<LinkExtra>>,
-    /// The routes by this link that the worker remembers: defaults of every foreign table and
+    /// The routes through this link that the worker remembers: defaults of every foreign table and
     /// main's unicast routes; filled in for a document that shows them.
     pub routes: Vec<Route>,
 }

@@ -152,7 +152,7 @@ pub(crate) fn give_back() {
 pub(crate) fn give_back() {}
 
 /// Lets the kernel take the program's own pages out of our memory: what ran once, as at the start, does not stay
-/// for ever. They are clean pages of a file, which come back without a read as long as the file is in the page
+/// forever. They are clean pages of a file, which come back without a read as long as the file is in the page
 /// cache (madvise(2), MADV_DONTNEED).
 pub(crate) fn give_back_program() {
     // SAFETY: the linker's names for the first byte of the program and the one behind its code; nothing is read.

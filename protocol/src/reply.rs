@@ -48,15 +48,15 @@ pub enum Refusal {
     GatewayNotUnicast,
     /// The gateway is one of this host's own addresses.
     GatewayOwn,
-    /// The gateway is not on-link by that interface.
+    /// The gateway is not on-link on that interface.
     GatewayOffLink,
     /// Neither the kernel nor the policy knows this gateway for that interface.
     GatewayUnknown,
     /// A route without a gateway, on an interface that needs one.
     NotPointToPoint,
-    /// The table that was named has no default by the interface.
+    /// The table that was named has no default through the interface.
     NoSuchRoute,
-    /// A default by the interface cannot be copied whole, or the prefix is one that the request
+    /// A default through the interface cannot be copied whole, or the prefix is one that the request
     /// cannot name (length 0; to follow the default also a huge or a link-local one).
     RouteNotCopyable,
     /// The table that was named is `local`, or one of ours.
@@ -117,7 +117,7 @@ impl fmt::Display for Refusal {
             Refusal::Family => "the address families do not agree",
             Refusal::GatewayNotUnicast => "the gateway is no unicast address",
             Refusal::GatewayOwn => "the gateway is one of this host's own addresses",
-            Refusal::GatewayOffLink => "the gateway is not on-link by that interface",
+            Refusal::GatewayOffLink => "the gateway is not on-link on that interface",
             Refusal::GatewayUnknown => "no route and no policy names this gateway for that interface",
             Refusal::NotPointToPoint => "the interface needs a gateway",
             Refusal::NoSuchRoute => "the table has no default through that interface",

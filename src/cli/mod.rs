@@ -154,7 +154,7 @@ pub(crate) enum List {
     Routes(RoutesOptions),
     /// Policy rules, read from the kernel now
     Rules(Asking),
-    /// Each script of each directory: runs, or why not and the command that mends it
+    /// Each script of each directory: runs, or why not and the command that fixes it
     Scripts(ScriptsOptions),
     /// Events that the daemon remembers, and what came of them
     Events(ListEventsOptions),
@@ -176,7 +176,7 @@ pub(crate) struct InterfacesOptions {
 /// Options of `list routes`.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct RoutesOptions {
-    /// Only routes by this link
+    /// Only routes through this link
     #[arg(long, value_name = "NAME")]
     pub interface: Option<String>,
     /// Only routes of this table: main, local, default or a number

@@ -1,4 +1,4 @@
-//! `netevd list scripts`: each file of each script directory, whether it runs, and what mends it.
+//! `netevd list scripts`: each file of each script directory, whether it runs, and what fixes it.
 //!
 //! The files are judged here, so that it can be asked before there is a daemon; a daemon that
 //! answers adds how often each ran and how that ended.

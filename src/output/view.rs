@@ -47,7 +47,7 @@ impl Cell {
         Self { tone: Tone::Good, ..self }
     }
 
-    /// Somebody must mend it.
+    /// Somebody must fix it.
     pub(crate) fn bad(self) -> Self {
         Self { tone: Tone::Bad, ..self }
     }

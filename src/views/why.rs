@@ -46,7 +46,7 @@ fn refused(why: &Why) -> Option<String> {
             "the kernel sends nothing from an address that this host does not have: name iif for what comes in"
         }
         Some(_) => {
-            "the kernel drops what comes in with such a source by that link (rp_filter, or its own address)"
+            "the kernel drops what comes in with such a source through that link (rp_filter, or its own address)"
         }
     };
     (leads && why.error.is_some()).then(|| text.to_owned())
@@ -65,7 +65,10 @@ fn packet(why: &Why) -> String {
 }
 
 fn way(why: &Why) -> String {
-    let link = why.interface.as_deref().map_or_else(|| "by no link".to_owned(), |name| format!("by {name}"));
+    let link = why
+        .interface
+        .as_deref()
+        .map_or_else(|| "through no link".to_owned(), |name| format!("through {name}"));
     let via = why.gateway.map(|gateway| format!(" via {gateway}")).unwrap_or_default();
     let source = why.source.map(|source| format!(", source {source}")).unwrap_or_default();
     format!("{link}{via}{source}")

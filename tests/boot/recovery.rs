@@ -45,13 +45,13 @@ fn the_helper_is_killed() {
         let took = kill(machine, "netevd-priv");
         assert!(took < BACK, "{took:?}");
         assert_eq!(machine.process("netevd"), worker, "the worker goes on");
-        // What goes wrong without a helper is mended with the next one.
+        // What goes wrong without a helper is fixed with the next one.
         machine.sh("systemctl stop netevd-priv; ip rule del proto 110 from 192.0.2.34");
         machine.await_text("it waits", "systemctl show --property StatusText netevd", |text| {
             text.contains("waiting for the helper")
         });
         machine.sh("systemctl start netevd-priv");
-        machine.await_text("mended", crate::RULES, crate::is_whole);
+        machine.await_text("fixed", crate::RULES, crate::is_whole);
     });
 }
 
@@ -66,7 +66,7 @@ fn the_worker_is_killed() {
         assert!(took < BACK, "{took:?}");
         // What happened meanwhile and afterwards is seen.
         machine.sh("ip rule del proto 110 from 192.0.2.34");
-        machine.await_text("mended", crate::RULES, crate::is_whole);
+        machine.await_text("fixed", crate::RULES, crate::is_whole);
     });
 }
 

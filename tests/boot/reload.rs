@@ -54,7 +54,7 @@ fn a_faulty_configuration_is_refused_and_nothing_changes() {
         assert_eq!(machine.ours(), before);
         machine.write(CONFIG, UP1_MANAGED);
         machine.sh("systemctl reload netevd");
-        machine.await_text("mended", "systemctl show --property StatusText netevd", |text| {
+        machine.await_text("fixed", "systemctl show --property StatusText netevd", |text| {
             !text.contains("Reload refused") && text.contains("policy routing on")
         });
     });

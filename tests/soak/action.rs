@@ -17,7 +17,7 @@ pub(crate) enum Action {
     Ip(String),
     /// A rule of somebody else's is added, or deleted: (priority, words).
     ForeignRule { add: bool, rule: (u32, u32) },
-    /// So many routes by eth0 come and go, as fast as the kernel takes them.
+    /// So many routes through eth0 come and go, as fast as the kernel takes them.
     Flood(u32),
     /// The same while the worker is stopped: more than its buffer holds.
     Overrun,

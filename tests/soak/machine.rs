@@ -118,7 +118,7 @@ impl<'h> Machine<'h> {
         self.host.config(&self.config);
     }
 
-    /// A faulty configuration; the good one is put back by [`Machine::mend`].
+    /// A faulty configuration; the good one is put back by [`Machine::fix`].
     pub(crate) fn spoil(&self, variant: u32) {
         let faulty = match variant {
             0 => "nonsense: 1\n".to_owned(),
@@ -128,7 +128,7 @@ impl<'h> Machine<'h> {
         self.host.config(&faulty);
     }
 
-    pub(crate) fn mend(&self) {
+    pub(crate) fn fix(&self) {
         self.host.config(&self.config);
     }
 

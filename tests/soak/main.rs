@@ -160,7 +160,7 @@ fn perform(machine: &mut Machine<'_>, rest: &mut Rest, clients: &mut Clients, ac
         Action::BadReload { variant, by_api } => {
             machine.spoil(*variant);
             machine.reload(*by_api);
-            machine.mend();
+            machine.fix();
         }
         Action::Rotate => machine.rotate(),
         Action::FillDisk => machine.fill_disk(),

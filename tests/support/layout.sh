@@ -1,5 +1,5 @@
 #!/bin/sh
-# layout.sh - writes netevd-worker/layout.ld and netevd-priv/layout.ld anew: which functions are ever called.
+# layout.sh - writes netevd-worker/layout.ld and netevd-priv/layout.ld again: which functions are ever called.
 #
 # The kernel maps a program's file in windows of 64 KiB, so one function that runs brings fifteen pages
 # along, and a worker whose functions lie in the compiler's order has nearly all of its code in memory,

@@ -27,7 +27,7 @@ thread_local! {
     static CURRENT: RefCell<Shared> = RefCell::default();
 }
 
-/// Begins anew with this one.
+/// Begins again with this one.
 pub(crate) fn set(model: Model) -> Shared {
     let shared = Shared(Rc::new(RefCell::new(model)));
     CURRENT.set(shared.clone());

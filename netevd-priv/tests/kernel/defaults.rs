@@ -74,7 +74,7 @@ fn copies_main_s_defaults_by_the_interface_with_metric_and_attributes() {
             "default via 10.0.2.1 dev eth1 proto 110 metric 200",
         ]
     );
-    // Without a default by the interface only what has no interface is copied.
+    // Without a default through the interface only what has no interface is copied.
     world.ip("route add prohibit default metric 190");
     assert_eq!(helper.ask(default(eth1, Family::V4, NextHop::Nothing)), Reply::Ok);
     assert_eq!(world.table("-4", 241), ["prohibit default proto 110 metric 190"]);

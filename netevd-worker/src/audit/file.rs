@@ -66,7 +66,7 @@ impl Log {
             .append(true)
             .create(true)
             .mode(MODE)
-            // A pipe would keep the thread for ever.
+            // A pipe would keep the thread forever.
             .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
             .open(&self.path)
             .map_err(|error| unopened(&self.path, &error))?;
@@ -144,7 +144,7 @@ impl Log {
     /// Appends one record.
     ///
     /// # Errors
-    /// For people. Nothing of it is in the file then, or the file is opened anew before the next.
+    /// For people. Nothing of it is in the file then, or the file is opened again before the next.
     pub(super) fn append(&mut self, entry: Entry, now: SystemTime) -> Result<(), String> {
         let Some(open) = &mut self.open else { return Err("it is not open".to_owned()) };
         let (mut text, head) = line(entry, self.head);

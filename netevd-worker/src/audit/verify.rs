@@ -195,7 +195,7 @@ impl Check {
                 self.fault(
                     None,
                     format!(
-                        "no line has the hash {head}: the record of that moment was removed or written anew"
+                        "no line has the hash {head}: the record of that moment was removed or rewritten"
                     ),
                 );
             }

@@ -22,7 +22,7 @@ pub enum Report {
     LeasesPending,
     /// Every interface that has an unexpired lease now, whole: who is not in it has none.
     Leases(BTreeMap<InterfaceName, LinkLeases>),
-    /// `auto` has decided, or decided anew, for this backend.
+    /// `auto` has decided, or decided again, for this backend.
     Chosen(Backend),
     /// What there was at the beginning has been told; from now on changes follow. Once after each
     /// connection to the manager.

@@ -25,7 +25,7 @@ impl Source {
         Self { reports, task }
     }
 
-    /// The next report; pending for ever without a manager. Cancel-safe.
+    /// The next report; pending forever without a manager. Cancel-safe.
     pub async fn next(&mut self) -> Report {
         match self.reports.recv().await {
             Some(report) => report,
@@ -44,7 +44,7 @@ impl Source {
     }
 }
 
-/// Runs a backend for ever.
+/// Runs a backend forever.
 pub(super) async fn run(backend: Backend, outbox: mpsc::Sender<Report>, lease_files: Vec<String>) {
     match backend {
         Backend::Dhclient => dhclient::run(outbox, lease_files).await,

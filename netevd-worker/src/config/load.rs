@@ -170,7 +170,7 @@ impl Unread {
     }
 }
 
-/// Owner and mode of the first component that stands in the way, and what mends it.
+/// Owner and mode of the first component that stands in the way, and what fixes it.
 fn permissions(path: &Path) -> (String, String) {
     let mut ancestors: Vec<_> = path.ancestors().filter(|p| !p.as_os_str().is_empty()).collect();
     ancestors.reverse();

@@ -37,7 +37,7 @@
 //!
 //! An address object: `address` string, `prefixlen` number, `family` `ipv4|ipv6`, `scope` string,
 //! `label`, `peer`, `broadcast` string or null, `flags` array of strings as ip-address(8) prints
-//! them, `preferred_lifetime`, `valid_lifetime` number of seconds or null for ever.
+//! them, `preferred_lifetime`, `valid_lifetime` number of seconds or null forever.
 //! A route object: `action` `added|removed|changed`, `destination` (`default` or a prefix),
 //! `gateway` string or null, `table`, `protocol`, `scope`, `type` string (a name or the number),
 //! `metric` number, `family`.

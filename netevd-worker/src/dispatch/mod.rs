@@ -248,7 +248,7 @@ impl Dispatcher {
         held.into_iter().chain(self.directories.far.problem())
     }
 
-    /// The next run that has ended; pending for ever when nothing runs. Cancel-safe. Call
+    /// The next run that has ended; pending forever when nothing runs. Cancel-safe. Call
     /// [`Dispatcher::pump`] afterwards.
     pub async fn completed(&mut self) -> Completion {
         loop {

@@ -111,7 +111,7 @@ pub fn command(script: &Path, kind: EventKind, input: &Input) -> io::Result<(Com
 pub(super) fn spawn(command: &mut Command) -> io::Result<Child> {
     sys::close_on_exec_from_3();
     let child = command.process_group(0).spawn()?;
-    // At its exec the child wakes us, and the scheduler lets us run in its stead on the same
+    // At its exec the child wakes us, and the scheduler lets us run instead of it on the same
     // processor: the script would wait a quarter of a millisecond for work that can wait for it.
     std::thread::yield_now();
     Ok(child)

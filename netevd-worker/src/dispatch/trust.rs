@@ -55,13 +55,13 @@ pub enum Verdict {
     },
     /// Its name says that it is not meant to run.
     Skipped(&'static str),
-    /// It is not run until somebody mends something.
+    /// It is not run until somebody fixes something.
     Refused {
         /// The component of its path that is at fault.
         component: PathBuf,
         /// What was found there.
         found: String,
-        /// A shell command that mends it.
+        /// A shell command that fixes it.
         cure: String,
     },
 }

@@ -75,10 +75,10 @@ fn what_is_not_an_ordinary_program_is_refused() {
         (0o644, "is not executable by uid", "chmod a+rx "),
     ] {
         place.mode("routable.d/10-a", mode);
-        let (component, found, mend) = refusal(place.judged());
+        let (component, found, fix) = refusal(place.judged());
         assert_eq!(component, place.script());
         assert!(found.starts_with(what), "{found}");
-        assert_eq!(mend, format!("{cure}{}", quoted(&place.script())));
+        assert_eq!(fix, format!("{cure}{}", quoted(&place.script())));
     }
     let script = place.script();
     fs::remove_file(&script).expect("ours");

@@ -3,7 +3,7 @@
 //! Every change of an event (it came, its turn came, a script ended) moves it to the end of the
 //! stream, where readers of [`Journal::follow`] meet it again as it is then. A place in the stream is
 //! the worker's start and the number of the change, so that a reader can go on where it left off, and
-//! notices a worker that started anew.
+//! notices a worker that restarted.
 //!
 //! Limits: [`EVENTS`] events, [`record::RUNS`] runs an event, [`scripts::SCRIPTS`] scripts. Changes of
 //! routes that wait for the same run are one event here as they are for scripts.

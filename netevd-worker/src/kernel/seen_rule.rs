@@ -74,7 +74,7 @@ pub struct SeenRule {
     pub table: Option<u32>,
     /// `suppress_prefixlength`: what the table has of this length or less does not count.
     pub suppress_length: Option<u32>,
-    /// `suppress_ifgroup`: what leaves by a link of this group does not count.
+    /// `suppress_ifgroup`: what leaves through a link of this group does not count.
     pub suppress_group: Option<u32>,
     /// `realms`: source in the upper half, destination in the lower.
     pub realms: Option<u32>,

@@ -132,7 +132,7 @@ fn helper_seconds() -> Histogram {
 }
 
 impl Families {
-    /// All of them at nought.
+    /// All of them at zero.
     pub(super) fn register(registry: &mut Registry) -> Self {
         let messages: Counters<1> = Family::default();
         let members =

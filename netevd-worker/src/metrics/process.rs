@@ -9,7 +9,7 @@ use prometheus_client::registry::Registry;
 use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Reads anew at each scrape; what cannot be read is left out.
+/// Reads again at each scrape; what cannot be read is left out.
 #[derive(Debug)]
 struct Process {
     started: f64,

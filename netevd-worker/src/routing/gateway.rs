@@ -161,7 +161,7 @@ fn fault(world: &World<'_>, link: &LinkState, gateway: IpAddr, effect: &str) -> 
         );
     }
     format!(
-        "{name} {family}: the gateway {gateway} is not on-link by {name}, so {effect}; the interface needs an address \
+        "{name} {family}: the gateway {gateway} is not on-link on {name}, so {effect}; the interface needs an address \
          in its subnet, or a route to it without a gateway"
     )
 }

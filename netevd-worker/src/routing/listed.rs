@@ -101,14 +101,14 @@ pub(super) fn without_gateway(link: &LinkState, family: Family, policy: &Policy)
              routing.gateways: {{ {name}: [{gateway}] }}"
         ),
         _ => format!(
-            "set routing.gateways: {{ {name}: [ADDRESS] }}, or add a default route by {name}, or list it by a pattern \
+            "set routing.gateways: {{ {name}: [ADDRESS] }}, or add a default route through {name}, or list it by a pattern \
              if it is no uplink"
         ),
     };
     Some(Note {
         link: Some(link.ifindex),
         text: format!(
-            "{name} {family}: {} has no gateway: the kernel has no default route by {name} that could tell one, and \
+            "{name} {family}: {} has no gateway: the kernel has no default route through {name} that could tell one, and \
              routing.gateways names none, so {}; {remedy}",
             address.ip,
             effect(family, policy)

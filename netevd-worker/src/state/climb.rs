@@ -16,7 +16,7 @@ pub struct Signs {
     pub link_local: bool,
     /// A usable global address.
     pub global: bool,
-    /// A usable global address and a default route by this link, both of one family.
+    /// A usable global address and a default route through this link, both of one family.
     pub leads: bool,
     /// It has but one other end: what is sent into it arrives there without a gateway.
     pub point_to_point: bool,

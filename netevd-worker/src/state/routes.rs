@@ -168,7 +168,7 @@ impl Routes {
         missing
     }
 
-    /// Forgets the routes that leave by this link alone, all or of one family: the kernel says
+    /// Forgets the routes that leave through this link alone, all or of one family: the kernel says
     /// nothing of IPv4 routes that go with a link or with its last address.
     pub fn forget_link(&mut self, ifindex: Ifindex, family: Option<Family>) -> Vec<Route> {
         self.forget(|route| {
@@ -198,7 +198,7 @@ impl Routes {
         self.defaults.values().chain(self.others.values()).flatten()
     }
 
-    /// Remembered routes by this link: its defaults, and the others while they are few enough for
+    /// Remembered routes through this link: its defaults, and the others while they are few enough for
     /// a walk at each event.
     pub fn of_link(&self, ifindex: Ifindex) -> impl Iterator<Item = &Route> {
         let others = (self.others.len() <= 10_000).then_some(self.others.values()).into_iter().flatten();
@@ -206,7 +206,7 @@ impl Routes {
         all.filter(move |route| !route.is_ours() && route.hops.iter().any(|hop| hop.oif == Some(ifindex)))
     }
 
-    /// The lowest-metric default route of a family by this link, in any table but local.
+    /// The lowest-metric default route of a family through this link, in any table but local.
     pub fn exit(&self, ifindex: Ifindex, family: Family) -> Option<Exit> {
         let by_link = |hop: &&Hop| hop.oif == Some(ifindex) && !hop.foreign_gateway;
         let plain = self.defaults.values().flatten().filter(|r| r.is_default_candidate());
@@ -217,7 +217,7 @@ impl Routes {
         Some(hop.gateway.map_or(Exit::OnLink, Exit::Via))
     }
 
-    /// What the kernel has of ways out by this link: of each family the default route of the lowest metric in
+    /// What the kernel has of ways out through this link: of each family the default route of the lowest metric in
     /// any table but local, whatever its source; one for all sources comes first.
     pub fn ways_out(&self, ifindex: Ifindex) -> WaysOut {
         let mut best = [None, None];

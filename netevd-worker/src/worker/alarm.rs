@@ -51,7 +51,7 @@ impl Alarm {
                         return Ok(());
                     }
                 }
-                // It was set anew after it rang.
+                // It was set again after it rang.
                 Err(nix::Error::EAGAIN) => ready.clear_ready(),
                 Err(nix::Error::EINTR) => {}
                 Err(error) => return Err(error.into()),

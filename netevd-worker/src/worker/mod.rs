@@ -93,7 +93,7 @@ fn run(options: Options) -> ExitCode {
     }
 }
 
-/// Reads the configuration anew.
+/// Reads the configuration again.
 fn read_config(options: &Options) -> Result<Loaded, Vec<Problem>> {
     // A variable that is not UTF-8 is none of ours: ours have plain names and values.
     let variables =

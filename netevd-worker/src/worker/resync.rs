@@ -106,7 +106,7 @@ impl Resync {
         self.running = Some((task, now));
     }
 
-    /// The dump under way; pending for ever without one. `None` when it failed, which is logged
+    /// The dump under way; pending forever without one. `None` when it failed, which is logged
     /// and tried again. Cancel-safe.
     pub(super) async fn dump(&mut self) -> Result<Option<Dump>, Fatal> {
         let Some((task, began)) = &mut self.running else { return std::future::pending().await };

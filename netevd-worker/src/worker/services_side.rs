@@ -155,7 +155,7 @@ impl ServicesSide {
         }
     }
 
-    /// What became of a demand; pending for ever while there is none. Cancel-safe.
+    /// What became of a demand; pending forever while there is none. Cancel-safe.
     pub(super) async fn outcome(&mut self) -> Outcome {
         if let Some(refused) = self.refused.pop_front() {
             return refused;

@@ -2,7 +2,7 @@
 //!
 //! - `stream`: asks for PATH, reads the head of the answer, and then nothing.
 //! - `silent`: says nothing.
-//! - `drip`: a request's head that goes on for ever, a byte every 200 ms.
+//! - `drip`: a request's head that goes on forever, a byte every 200 ms.
 //! - `unread`: asks for PATH again and again, and reads nothing.
 //!
 //! Prints `{held, refused}` when all were made. Then for each line on standard input `{open}`: how many

@@ -102,7 +102,7 @@ fn api_on_loopback_reading_is_free_and_changes_need_the_token() {
         let text = request("GET", "/health", &format!("Host: {name}\r\n"));
         assert_eq!(host.ask_as(0, TCP, &text).expect("an answer").status, expected, "{name}");
     }
-    // A reload reads the token anew.
+    // A reload reads the token again.
     host.write(TOKEN_FILE, "another-horse-battery-staple\n", 0o640);
     assert_eq!(host.ask("POST", "/api/v1/reload", "").status, 200);
     let text = |token: &str| request("POST", "/api/v1/reload?dry_run=true", &(own.clone() + &bearer(token)));

@@ -1,4 +1,4 @@
-//! What cannot be listened on is told, and mended by a reload; it is never the end of the daemon.
+//! What cannot be listened on is told, and fixed by a reload; it is never the end of the daemon.
 
 use super::{CONFIG, TCP, array, await_document, machine};
 use crate::support::{Host, request};

@@ -37,7 +37,7 @@ impl Reader {
         let (mut id, mut event) = (String::new(), String::new());
         let began = Instant::now();
         loop {
-            // The comments that keep it alive would keep a test waiting for ever.
+            // The comments that keep it alive would keep a test waiting forever.
             assert!(began.elapsed() < PATIENCE, "no message within {PATIENCE:?}: {:?}", self.messages.last());
             let mut line = String::new();
             if self.lines.read_line(&mut line).expect("the stream goes on") == 0 {

@@ -76,7 +76,7 @@ fn cli_why_names_what_decides() {
     assert_eq!((&ours["behind"], &ours["problems"]), (&Value::Null, &value!([])), "{ours}");
     let text = shown(&host, "why 203.0.113.9 from 198.51.100.2");
     for part in [
-        "203.0.113.9 from 198.51.100.2: by eth1 via 198.51.100.1\n",
+        "203.0.113.9 from 198.51.100.2: through eth1 via 198.51.100.1\n",
         "32002: from 198.51.100.2 lookup 207 (netevd's)",
         "198.51.100.1 from a default route of the kernel",
         "main has     default via 192.0.2.1 dev eth0",
@@ -135,7 +135,7 @@ fn cli_why_knows_marks_fronts_and_sources_of_gateways() {
     let shown_route = shown(&host, "show route 203.0.113.9");
     assert_eq!(shown_route, shown(&host, "why 203.0.113.9"));
     assert!(
-        shown_route.starts_with("203.0.113.9: by eth0 via 192.0.2.1, source 192.0.2.2\n"),
+        shown_route.starts_with("203.0.113.9: through eth0 via 192.0.2.1, source 192.0.2.2\n"),
         "{shown_route}"
     );
     host.ip("route add 203.0.113.5 via 192.0.2.1 dev eth0");

@@ -44,7 +44,7 @@ fn dhclient_another_address_runs_routable_once_with_the_old_one() {
     let _daemon = host.start_daemon();
     host.manager("dhclient").start();
     let first = host.await_run("routable", "up2").env("DHCP_ADDRESS").to_owned();
-    // A client that begins anew asks for its old address, is refused, and takes another.
+    // A client that begins again asks for its old address, is refused, and takes another.
     host.manager("dhclient").signal("KILL");
     wait_for("dhclient's end", String::new, || host.manager("dhclient").pid().is_none());
     host.hand_out("up2", "203.0.113.200", "203.0.113.210");

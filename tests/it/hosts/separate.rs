@@ -46,7 +46,7 @@ fn hosts_14_an_uplink_by_a_table_of_its_own() {
     managed.shows(&["203.0.112.0/24 dev eth2 proto 110", "2001:db8:2::/64 dev eth2 proto 110"], &[]);
 }
 
-/// networkd's `RouteTable=` for DHCP: main has none by eth1, a rule leads to the table that has.
+/// networkd's `RouteTable=` for DHCP: main has none through eth1, a rule leads to the table that has.
 #[test]
 fn hosts_36_a_default_in_a_table_of_ones_own() {
     let Some(site) = Site::new("hosts_36_a_default_in_a_table_of_ones_own") else { return };

@@ -39,7 +39,7 @@ fn hosts_57_sites_behind_a_tunnel_that_is_an_uplink() {
         &["10.20.0.0/16 via 10.8.0.1 dev tun0 proto 110", "fd20::/32 dev tun0 proto 110"],
         &["203.0.113.200", "default via 10.8.0.1 dev tun0 proto 110"],
     );
-    // The same prefix by eth1 itself: eth1's.
+    // The same prefix through eth1 itself: eth1's.
     managed.step("ip route add 10.20.0.0/16 via 198.51.100.1 dev eth1 metric 500");
     managed.shows(
         &["10.20.0.0/16 via 198.51.100.1 dev eth1 proto 110 metric 500"],

@@ -73,7 +73,7 @@ impl World {
             };
             return (fallback && policy.falls_back()) || self.main(route.is_v4()).any(copied);
         }
-        // Each hop is one that the kernel has by this link, or that the configuration names, or there is none.
+        // Each hop is one that the kernel has through this link, or that the configuration names, or there is none.
         let known = |hop: &Hop| {
             let has =
                 |r: &Route| r.protocol != 110 && r.living().any(|h| h.link == hop.link && h.via == hop.via);

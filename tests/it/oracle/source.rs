@@ -71,7 +71,7 @@ fn by_gateway(link: &Link, is_v4: bool, gateway: IpAddr, onlink: bool) -> Route 
     Route::made(UNICAST, Prefix::default(is_v4), 0, vec![hop])
 }
 
-/// A table's defaults with a living hop by this link.
+/// A table's defaults with a living hop through this link.
 fn defaults(world: &World, table: u32, link: u32, is_v4: bool) -> impl Iterator<Item = &Route> {
     let of = move |r: &&Route| r.table == table && r.is_v4() == is_v4 && r.is_default() && r.counts();
     world.routes.iter().filter(of).filter(move |route| route.leaves(link) && route.protocol != 110)
@@ -138,7 +138,7 @@ fn led_tables(world: &World, policy: &Policy, link: &Link, is_v4: bool) -> Vec<u
     tables
 }
 
-/// The next hop of the only route by this link to the subnet of one of its addresses.
+/// The next hop of the only route through this link to the subnet of one of its addresses.
 fn only_next_hop(world: &World, link: &Link, is_v4: bool) -> Option<(IpAddr, bool)> {
     let own: Vec<IpAddr> = world.addresses_of(link.index, is_v4).map(|a| a.local).collect();
     let mut found = Vec::new();

@@ -46,7 +46,7 @@ fn routing_03_gateway_change_never_by_the_wrong_interface() {
     }
     let seen = lookups.finish();
     assert!(seen["lookups"].as_u64().unwrap() > 1000, "{seen}");
-    assert_eq!(seen["by"]["7"], seen["lookups"], "all by eth1: {seen}");
+    assert_eq!(seen["by"]["7"], seen["lookups"], "all through eth1: {seen}");
 }
 
 #[test]
@@ -85,7 +85,11 @@ fn routing_03_unreachable_rather_than_by_another_uplink() {
     // EHOSTUNREACH or ENETUNREACH: what an unreachable route answers.
     let unreachable = ["113", "101"].iter().filter_map(|errno| seen["errors"][errno].as_u64()).sum::<u64>();
     assert!(unreachable > 0, "{seen}");
-    assert_eq!(by_eth1 + unreachable, seen["lookups"].as_u64().unwrap(), "never by another link: {seen}");
+    assert_eq!(
+        by_eth1 + unreachable,
+        seen["lookups"].as_u64().unwrap(),
+        "never through another link: {seen}"
+    );
 
     host.ip("addr del 198.51.100.2/24 dev eth1");
     host.await_ours::<&str>("with the address everything goes", &[]);

@@ -79,7 +79,7 @@ fn routing_10_ipv6_a_failed_duplicate_detection_installs_nothing() {
         || address_flags(&host)["dadfailed"] == true,
     );
     holds_for(Duration::from_millis(500), "nothing is installed", || host.ours().is_empty());
-    // The duplicate goes, the address is set anew.
+    // The duplicate goes, the address is set again.
     host.peer(&format!("ip addr del {A}/64 dev eth1p"));
     host.ip(&format!("addr del {A}/64 dev eth1"));
     host.ip(&format!("addr add {A}/64 dev eth1"));

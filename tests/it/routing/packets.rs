@@ -1,4 +1,4 @@
-//! Real packets, with strict reverse path filtering: each answer leaves by the interface that
+//! Real packets, with strict reverse path filtering: each answer leaves through the interface that
 //! the question came in on.
 
 use crate::support::{Host, rules, wait_for};

@@ -79,7 +79,7 @@ const CONFIGURED: &[Reason] = &[
         script: "",
         undo: "",
         link: Some("eth1"),
-        part: "eth1 ipv4: the gateway 203.0.113.77 is not on-link by eth1, so the next source's is used",
+        part: "eth1 ipv4: the gateway 203.0.113.77 is not on-link on eth1, so the next source's is used",
         remedy: "an address in its subnet",
     },
     Reason {
@@ -111,7 +111,7 @@ const CONFIGURED: &[Reason] = &[
         script: "ip route del default dev eth1",
         undo: "ip addr add 203.0.113.1/24 dev eth1",
         link: Some("eth1"),
-        part: "eth1 ipv4: the gateway 203.0.113.77 is not on-link by eth1, so nothing is installed for ipv4",
+        part: "eth1 ipv4: the gateway 203.0.113.77 is not on-link on eth1, so nothing is installed for ipv4",
         remedy: "an address in its subnet",
     },
 ];

@@ -1,4 +1,4 @@
-//! Scripts that are not run: the log line names the component and the command that mends it.
+//! Scripts that are not run: the log line names the component and the command that fixes it.
 
 use super::{machine, prepare};
 use crate::support::{Host, Record, recorder};
@@ -72,7 +72,7 @@ const FAULTS: [Fault; 9] = [
     },
 ];
 
-/// Makes the fault, sees that the script does not run and why, mends it, and sees it run.
+/// Makes the fault, sees that the script does not run and why, fixes it, and sees it run.
 fn refused_then_mended(host: &Host, fault: &Fault, turn: u32) {
     let path = format!("{DIRECTORY}/50-bad");
     host.sh("rm -rf /etc/netevd /out/50-bad /out/configured.d; : >/out/records");
@@ -93,7 +93,7 @@ fn refused_then_mended(host: &Host, fault: &Fault, turn: u32) {
         "list scripts says the same as {line}:\n{listed}"
     );
 
-    // The command that it names does mend it. (A directory in a script's place has to go elsewhere,
+    // The command that it names does fix it. (A directory in a script's place has to go elsewhere,
     // and where to is for people to say.)
     let cure = listed.lines().find_map(|line| line.trim().strip_prefix("to fix it: "));
     let cure = cure.unwrap_or_else(|| panic!("a command:\n{listed}"));
@@ -152,7 +152,7 @@ fn scripts_run_once_mended_without_a_restart() {
     host.sh("chmod 755 /etc/netevd/address-added.d/50-script");
     host.ip("addr add 192.0.2.4/24 dev eth1");
     let ran = |records: &[Record]| records.iter().any(|record| record.env("ADDRESS") == "192.0.2.4");
-    host.await_records("the mended script ran", ran);
+    host.await_records("the fixed script ran", ran);
     let said =
         daemon.log().lines().filter(|line| line.contains("50-script") && line.contains("writable")).count();
     assert_eq!(said, 1, "said once, not at every event:\n{}", daemon.log());

@@ -24,7 +24,7 @@ fn size(full: u32, usual: u32) -> u32 {
     }
 }
 
-/// Changes routes by eth0 by the test agent; the changes that it made.
+/// Changes routes through eth0 by the test agent; the changes that it made.
 fn routes_storm(host: &Host, words: &str) -> u64 {
     let output = host.sh(&format!("/opt/netevd/netevd-test-agent routes eth0 10.0.0.0 {words}"));
     let done: Value = serde_json::from_str(&output).expect("one line of JSON");

@@ -145,7 +145,7 @@ pub(super) const CAPS: [Cap; 35] = {
             Bytes,
             "LARGEST",
             "netevd-worker/src/worker/memory.rs",
-            "all events are told anew after a restart",
+            "all events are told again after a restart",
         ),
         (
             "messages of the kernel that wait: what is asked for, of which the kernel grants twice",

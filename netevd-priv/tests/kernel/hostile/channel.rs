@@ -72,7 +72,7 @@ fn a_worker_that_never_reads_stops_its_own_helper_alone() {
     let helper = target.helper();
     let frame = encode_request(&add_rules(target.eth1, &["10.0.2.5"]));
     let mut sent = 0u32;
-    // Until neither direction has room; a helper that reads on would let this go on for ever.
+    // Until neither direction has room; a helper that reads on would let this go on forever.
     let mut refused = 0;
     while refused < 200 {
         assert!(sent < 1_000_000, "it reads, though nobody takes its answers");

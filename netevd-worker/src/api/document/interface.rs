@@ -86,7 +86,7 @@ pub struct InterfaceDetail {
     /// What the list has too.
     #[serde(flatten)]
     pub interface: InterfaceDocument,
-    /// Routes by this link, of every table, read from the kernel now.
+    /// Routes through this link, of every table, read from the kernel now.
     pub routes: Vec<RouteDocument>,
     /// Rules of ours for it, read from the kernel now.
     pub rules: Vec<RuleDocument>,

@@ -12,7 +12,7 @@ pub struct Reload {
     pub files: Vec<String>,
     /// The sections that changed (or would).
     pub changed: Vec<String>,
-    /// What should be mended and does no harm.
+    /// What should be fixed and does no harm.
     pub warnings: Vec<ProblemDocument>,
 }
 

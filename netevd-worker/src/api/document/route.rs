@@ -177,7 +177,7 @@ pub struct RuleDocument {
     /// What the table has of this length or less does not count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suppress_prefix_length: Option<u32>,
-    /// What leaves by a link of this group does not count.
+    /// What leaves through a link of this group does not count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suppress_group: Option<u32>,
     /// `3/4`, or the destination's alone.

@@ -23,7 +23,7 @@ pub struct ScriptDocument {
     pub event_type: String,
     /// `runs`, `refused`, `masked`, `skipped`.
     pub verdict: String,
-    /// Why, for all but `runs`; with the command that mends it.
+    /// Why, for all but `runs`; with the command that fixes it.
     pub reason: Option<String>,
     /// How often it ran since the start.
     pub runs: u64,

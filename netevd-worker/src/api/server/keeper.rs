@@ -141,7 +141,7 @@ impl Keeper {
             Ok(_) => {
                 if let Err(error) = unix::hand_over(&self.path, &group) {
                     // Somebody took the file away; those who are connected stay.
-                    tracing::warn!("{}: {error}; listening anew", self.path.display());
+                    tracing::warn!("{}: {error}; listening again", self.path.display());
                     self.unix = unix::open(&self.path, &group);
                 }
             }

@@ -429,12 +429,12 @@ async fn a_listener_that_fails_is_told_and_tried_again() {
     drop(taken);
     let mut idle = stage.unix().await;
     stage.server.reconfigure(api, true);
-    let mended = async {
+    let fixed = async {
         while !stage.server.problems().is_empty() {
             tokio::task::yield_now().await;
         }
     };
-    timeout(GUARD, mended).await.expect("it listens");
+    timeout(GUARD, fixed).await.expect("it listens");
     let wide = Api { enabled: true, bind_address: "0.0.0.0".parse().expect("an address"), ..Api::default() };
     stage.server.reconfigure(wide, true);
     let refused = async {

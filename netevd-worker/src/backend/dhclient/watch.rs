@@ -85,7 +85,7 @@ impl Watch {
         match eyes.seen(&self.places).await {
             Ok(seen) => seen,
             Err(error) => {
-                tracing::warn!("dhclient: the lease files cannot be watched: {error}; looking anew");
+                tracing::warn!("dhclient: the lease files cannot be watched: {error}; looking again");
                 self.eyes = None;
                 Seen::Anything
             }
@@ -171,7 +171,7 @@ impl Watch {
     }
 }
 
-/// Waits until a time of the clock on the wall; for ever if there is none.
+/// Waits until a time of the clock on the wall; forever if there is none.
 async fn end_of(until: Option<SystemTime>) {
     let Some(until) = until else { return std::future::pending().await };
     // An end is at a full second; a millisecond later it is over also where the timer is early.

@@ -112,7 +112,7 @@ fn a_half_written_file_is_waited_for() {
             fs::write(root.join("a.test"), lease("t-0", 1, "never")).expect("writable");
         });
         bench.begun("t-0=192.0.2.1").await;
-        // As dhclient does from time to time: truncated, and written anew, here in two pieces, each
+        // As dhclient does from time to time: truncated, and rewritten, here in two pieces, each
         // of which stands long enough to be read.
         let text = lease("t-0", 1, "never") + &lease("t-0", 2, "never");
         let mut file = fs::File::create(bench.root.join("a.test")).expect("writable");

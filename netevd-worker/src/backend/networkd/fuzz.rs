@@ -60,6 +60,6 @@ pub(crate) fn message(message: &Message) -> Vec<LinkReport> {
 fn drain(book: &mut Book, now: Instant) -> Vec<LinkReport> {
     let late = now + Duration::from_secs(10);
     book.tick(late);
-    assert!(book.deadline().is_none_or(|deadline| deadline > late), "a report waits for ever");
+    assert!(book.deadline().is_none_or(|deadline| deadline > late), "a report waits forever");
     std::iter::from_fn(|| book.next()).collect()
 }

@@ -50,6 +50,6 @@ pub(crate) fn message(message: &Message) -> Vec<LinkReport> {
     let _ = body.deserialize::<Vec<zbus::OwnedObjectPath>>();
     device.removed();
     device.drain(now + Duration::from_secs(10), &mut reports);
-    assert!(device.is_over(), "a change waits for ever");
+    assert!(device.is_over(), "a change waits forever");
     reports
 }

@@ -79,7 +79,7 @@ const READINGS: usize = 16;
 /// Between attempts to ask what there is.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// Follows NetworkManager for ever, or until nobody takes reports any longer.
+/// Follows NetworkManager forever, or until nobody takes reports any longer.
 pub async fn run(outbox: Sender<Report>) {
     follow(Bus::new(SERVICE), outbox).await;
 }

@@ -294,7 +294,7 @@ fn the_administrator_s_gateway_comes_first_and_on_link_ones_before_others() {
     let notes = |gateways: &[&str]| planned(two_uplinks(), &named(eth1_alone.clone(), gateways)).notes;
     assert_eq!(notes(&["198.51.100.1", "192.0.2.77"]), []);
     for (useless, why) in
-        [("198.51.100.1", "198.51.100.1 is not on-link by eth1"), ("192.0.2.10", "an address of this host")]
+        [("198.51.100.1", "198.51.100.1 is not on-link on eth1"), ("192.0.2.10", "an address of this host")]
     {
         let notes = notes(&[useless]);
         assert!(
@@ -408,7 +408,7 @@ fn a_gateway_whose_subnet_is_gone_is_none() {
     dump.routes.remove(2);
     let plan = planned(dump.clone(), &policy);
     assert_eq!(plan.tables, BTreeMap::new());
-    assert!(plan.notes[0].text.contains("192.0.2.1 is not on-link by eth1"), "{:?}", plan.notes);
+    assert!(plan.notes[0].text.contains("192.0.2.1 is not on-link on eth1"), "{:?}", plan.notes);
     dump.routes.push(route("192.0.2.1/32", 3, ""));
     assert!(planned(dump, &policy).tables.contains_key(&eth1()), "a host route makes it on-link");
 }

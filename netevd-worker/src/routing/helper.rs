@@ -11,11 +11,14 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 use tokio::io::unix::AsyncFd;
 
-/// An answer takes less than a millisecond; a helper that is silent in so many looks, so far apart,
-/// is not coming back. Not one long wait: a machine that was paused (a snapshot, a live migration)
-/// would wake up with it over, and the helper's answer a moment away.
-const LOOKS: u32 = 10;
+/// A helper that is silent for this many looks, this far apart, is given up. An answer takes less than a millisecond;
+/// but each change waits for the kernel's lock of all network settings (rtnl), which is one for all namespaces: the end
+/// of one with 5,000 links held it for 85 s. Not one long wait: a machine that was paused (a snapshot, a live
+/// migration) would wake up with it over, and the helper's answer a moment away.
+const LOOKS: u32 = 120;
 const APART: Duration = Duration::from_secs(1);
+/// After this many it is logged.
+const LOGGED: u32 = 10;
 /// Between two attempts when the helper's write budget is used up.
 const BUSY_PAUSE: Duration = Duration::from_millis(100);
 
@@ -99,9 +102,17 @@ impl Helper {
 
     async fn answer(&mut self, request: &Request) -> Result<Reply, HelperError> {
         let mut exchange = pin!(self.exchange(request));
-        for _ in 0..LOOKS {
+        for look in 1..=LOOKS {
             if let Ok(answer) = tokio::time::timeout(APART, exchange.as_mut()).await {
                 return answer;
+            }
+            if look == LOGGED {
+                tracing::warn!(
+                    "routing: the helper has not answered for {} s: the kernel is busy with other network settings, \
+                     or netevd-priv hangs; it is given up after {} s",
+                    (APART * LOGGED).as_secs(),
+                    (APART * LOOKS).as_secs()
+                );
             }
         }
         Err(HelperError::Silent)
@@ -220,7 +231,7 @@ mod tests {
         let (mut helper, other) = greeted();
         let began = tokio::time::Instant::now();
         assert!(matches!(helper.call(&Request::SyncEnd).await, Err(HelperError::Silent)));
-        assert_eq!(began.elapsed().as_secs(), 10);
+        assert_eq!(began.elapsed().as_secs(), 120);
         assert_eq!(asked(&other), Some(Request::SyncEnd));
         assert_eq!(asked(&other), None, "it was asked once");
     }

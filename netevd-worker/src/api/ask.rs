@@ -134,12 +134,23 @@ pub struct Place {
     pub revision: u64,
 }
 
-/// A change of an event, ready to be sent.
+/// What a message of the stream is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// An event that came or changed.
+    Event,
+    /// The host as a whole; it has no place in the stream.
+    State,
+}
+
+/// A change, ready to be sent.
 #[derive(Clone, Debug)]
 pub struct Change {
+    /// What changed.
+    pub kind: ChangeKind,
     /// Where in the stream.
     pub place: Place,
-    /// The event as it is now, as JSON.
+    /// The event, or the overview, as it is now, as JSON.
     pub json: Arc<str>,
 }
 
@@ -152,6 +163,8 @@ pub struct Followed {
     pub revision: u64,
     /// What changed since, in order.
     pub missed: Vec<Change>,
+    /// What readers were told last of the host as a whole, if they were.
+    pub state: Option<Change>,
     /// What changes from now on, seamlessly.
     pub changes: broadcast::Receiver<Change>,
 }

@@ -13,7 +13,9 @@ mod scripts;
 #[cfg(test)]
 mod tests;
 
-use crate::api::ask::{Change, EventPage, EventQuery, Followed, Place, STREAM_BEHIND, ScriptRuns, Since};
+use crate::api::ask::{
+    Change, ChangeKind, EventPage, EventQuery, Followed, Place, STREAM_BEHIND, ScriptRuns, Since,
+};
 use crate::api::document::{EventDocument, LastEvent};
 use crate::config::Backend;
 use crate::dispatch::{Completion, Note};
@@ -41,6 +43,8 @@ pub struct Journal {
     /// Events that changed and have no number of the change yet, oldest change first.
     dirty: VecDeque<EventId>,
     readers: Option<broadcast::Sender<Change>>,
+    /// What readers were told last of the host as a whole.
+    state: Option<Change>,
     scripts: Scripts,
 }
 
@@ -55,6 +59,7 @@ impl Journal {
             revision: 0,
             dirty: VecDeque::new(),
             readers: None,
+            state: None,
             scripts: Scripts::default(),
         }
     }
@@ -217,13 +222,14 @@ impl Journal {
         let mut missed: Vec<&Record> = self.ring.iter().filter(|record| record.revision > from).collect();
         missed.sort_by_key(|record| record.revision);
         let missed = missed.into_iter().map(|record| self.change(record)).collect();
-        Followed { instance: self.instance, revision: self.revision, missed, changes }
+        let state = self.state.clone();
+        Followed { instance: self.instance, revision: self.revision, missed, state, changes }
     }
 
     /// Numbers what changed, and tells the readers. Call it when the work of a turn is done.
     pub fn publish(&mut self) {
         if self.readers.as_ref().is_some_and(|readers| readers.receiver_count() == 0) {
-            self.readers = None;
+            (self.readers, self.state) = (None, None);
         }
         while let Some(id) = self.dirty.pop_front() {
             let revision = self.revision + 1;
@@ -244,7 +250,23 @@ impl Journal {
         let place = Place { instance: self.instance, revision: record.revision };
         // The types have nothing that could fail.
         let json = serde_json::to_string(&record.document()).unwrap_or_default();
-        Change { place, json: Arc::from(json) }
+        Change { kind: ChangeKind::Event, place, json: Arc::from(json) }
+    }
+
+    /// Somebody reads the stream.
+    pub fn has_readers(&self) -> bool {
+        self.readers.as_ref().is_some_and(|readers| readers.receiver_count() > 0)
+    }
+
+    /// Tells the readers how the host is as a whole.
+    pub fn publish_state(&mut self, json: &str) {
+        let place = Place { instance: self.instance, revision: self.revision };
+        let change = Change { kind: ChangeKind::State, place, json: Arc::from(json) };
+        self.state = Some(change.clone());
+        if let Some(readers) = &self.readers {
+            // Fails when the last reader has just gone.
+            let _ = readers.send(change);
+        }
     }
 
     fn touch(&mut self, event: EventId) {

@@ -163,6 +163,27 @@ fn a_stream_goes_on_where_it_was_left() {
     assert!(places.is_sorted());
 }
 
+/// It has no place of its own, so that coming back after it misses no event.
+#[test]
+fn the_host_as_a_whole_is_told_to_who_reads_and_again_to_who_fell_behind() {
+    let mut journal = journal([event(1, EventKind::Routable)]);
+    assert!(!journal.has_readers());
+    let mut reader = journal.follow(None);
+    assert!(journal.has_readers() && reader.state.is_none());
+    let before = journal.revision;
+    journal.publish_state("{}");
+    let told = reader.changes.try_recv().expect("told");
+    assert_eq!((told.kind, &*told.json, told.place.revision), (ChangeKind::State, "{}", before));
+    assert_eq!(journal.revision, before);
+    let behind = journal.follow(Some(told.place));
+    assert!(behind.missed.is_empty());
+    assert_eq!(behind.state.map(|state| state.json.to_string()), Some("{}".to_owned()));
+    drop((reader, behind.changes));
+    journal.publish();
+    assert!(!journal.has_readers());
+    assert!(journal.follow(None).state.is_none(), "what the next reader knows, it has asked for");
+}
+
 #[test]
 fn units_are_told_with_their_answer() {
     let mut journal = journal([event(1, EventKind::Routable)]);

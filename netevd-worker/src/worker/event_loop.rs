@@ -17,6 +17,7 @@ use super::memory::Memory;
 use super::news;
 use super::notify::Notify;
 use super::options::Options;
+use super::overview::OverviewWatch;
 use super::resync::Resync;
 use super::routing_side::RoutingSide;
 use super::routing_task::RoutingNews;
@@ -83,6 +84,8 @@ pub(super) struct Worker {
     notify: Notify,
     /// Recent events.
     journal: Journal,
+    /// What readers of the stream know of the host as a whole.
+    overview: OverviewWatch,
     /// The manager, as far as it is there.
     presence: Presence,
     loaded: InForce,
@@ -132,6 +135,7 @@ impl Worker {
         let mut batch: Vec<KernelMessage> = Vec::new();
         loop {
             let wake = self.next_wake();
+            let mut is_question = false;
             tokio::select! {
                 received = self.multicast.receive(|m| batch.push(m)), if !self.resync.is_running() => {
                     let received = received.map_err(Fatal::Multicast)?;
@@ -144,6 +148,7 @@ impl Worker {
                 }
                 Some(ask) = self.asks.recv() => {
                     self.thrift.worked(1, Instant::now());
+                    is_question = !matches!(ask, Ask::Reload { .. });
                     self.answer(ask);
                 }
                 seen = scripts_changed(&mut self.scripts) => {
@@ -182,6 +187,9 @@ impl Worker {
                 _ = self.signals.interrupt.recv() => break,
                 // What came of it is in the log.
                 _ = self.signals.hang_up.recv() => drop(self.reload(&Actor::Signal, false)),
+            }
+            if !is_question && self.journal.has_readers() {
+                self.overview.touch(Instant::now());
             }
             self.do_what_is_due();
             self.journal.publish();

@@ -14,6 +14,7 @@ mod memory;
 mod news;
 mod notify;
 mod options;
+mod overview;
 mod resync;
 mod routing_side;
 mod routing_task;

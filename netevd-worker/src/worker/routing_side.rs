@@ -60,6 +60,8 @@ pub(super) struct RoutingSide {
     told: BTreeMap<String, BTreeSet<Ifindex>>,
     /// What the planner has to say, and since when.
     notes: BTreeMap<Note, Noted>,
+    /// How often rules or routes of ours changed, by us or by others.
+    changes: u64,
     metrics: Handle,
     audit: Audit,
 }
@@ -101,6 +103,7 @@ impl RoutingSide {
             wipes: WipeWatch::default(),
             told: BTreeMap::new(),
             notes: BTreeMap::new(),
+            changes: 0,
             metrics,
             audit,
         }
@@ -113,6 +116,7 @@ impl RoutingSide {
 
     /// Takes note of changes.
     pub(super) fn follow(&mut self, changes: &Changes, now: Instant) {
+        self.changes += u64::from(changes.ours_gone);
         if changes.routing {
             (self.fresh, self.urgent) = (true, true);
             self.at = Some(now);
@@ -206,6 +210,7 @@ impl RoutingSide {
         for done in &report.done {
             self.audit.record(|| Entry::routing(done));
         }
+        self.changes += u64::from(!report.changed.is_empty());
         self.metrics.wipes(report.wiped);
         if report.wiped > 0 {
             self.wiped(report.wiped);
@@ -283,6 +288,11 @@ impl RoutingSide {
     /// Some interface may be managed.
     pub(super) fn has_work(&self) -> bool {
         !self.policy.interfaces.is_empty()
+    }
+
+    /// Rises when rules or routes of ours changed, by us or by others.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// The policy in force.

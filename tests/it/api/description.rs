@@ -319,6 +319,9 @@ fn api_is_as_openapi_describes_it() {
     let operation = described.root["paths"]["/health"]["get"].clone();
     described.check_answer(&operation, &health, "unhealthy");
     statuses.entry("GET /health".to_owned()).or_default().insert(health.status.to_string());
+    let overview = reader.await_state(|state| state["health"] == "unhealthy");
+    described.check(&overview, &json!({ "$ref": "#/components/schemas/Overview" }), "overview");
+    assert_eq!(overview["problems"], status["problems"]);
     // Without metrics there are none; with a port in use a listener has a fault.
     host.config(&(config.replace("port: 9090", "") + "metrics: { enabled: false }\n"));
     assert_eq!(host.ask("POST", "/api/v1/reload", "").status, 200);

@@ -1,7 +1,7 @@
 //! The stream of events: what comes, where it goes on, and what a restart does to it.
 
 use super::{CONFIG, array, machine};
-use crate::support::{Host, request, wait_for};
+use crate::support::{Host, eth1_complete, request, wait_for};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -32,8 +32,29 @@ impl Reader {
         Reader { lines, messages: Vec::new() }
     }
 
-    /// The next message; `None` at the stream's end. Frames of the transfer fall between its lines.
+    /// The next event; `None` at the stream's end.
     pub(super) fn next(&mut self) -> Option<(String, Value)> {
+        loop {
+            let (id, kind, value) = self.read()?;
+            if kind == "event" {
+                self.messages.push((id.clone(), value.clone()));
+                return Some((id, value));
+            }
+        }
+    }
+
+    /// The next that is said of the host as a whole and fits.
+    pub(super) fn await_state(&mut self, fits: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let (_, kind, value) = self.read().expect("the stream goes on");
+            if kind == "state" && fits(&value) {
+                return value;
+            }
+        }
+    }
+
+    /// Place, kind and data of the next message. Frames of the transfer fall between its lines.
+    fn read(&mut self) -> Option<(String, String, Value)> {
         let (mut id, mut event) = (String::new(), String::new());
         let began = Instant::now();
         loop {
@@ -48,10 +69,10 @@ impl Reader {
                 Some(("id", value)) => id = value.to_owned(),
                 Some(("event", value)) => event = value.to_owned(),
                 Some(("data", value)) => {
-                    assert_eq!(event, "event");
-                    let value: Value = serde_json::from_str(value).expect("JSON on one line");
-                    self.messages.push((id.clone(), value.clone()));
-                    return Some((id, value));
+                    assert!(["event", "state"].contains(&&*event), "{event}");
+                    // Who comes back with the last place must not miss an event for its sake.
+                    assert_eq!(id.is_empty(), event == "state", "{line}");
+                    return Some((id, event, serde_json::from_str(value).expect("JSON on one line")));
                 }
                 _ if line == "0" => return None,
                 _ => {}
@@ -132,6 +153,41 @@ fn api_stream_tells_each_change_and_goes_on_where_it_was_left() {
     host.ip("link set eth0 mtu 1500");
     let next = tail.await_event("mtu", "eth0");
     assert!(next["id"].as_u64() > newest.last().copied());
+}
+
+#[test]
+fn api_stream_says_that_rules_and_problems_are_others_now() {
+    let Some(host) = machine("api_stream_says_that_rules_and_problems_are_others_now", CONFIG) else {
+        return;
+    };
+    let _daemon = host.start_daemon();
+    host.await_ours("eth1 is complete", &eth1_complete());
+    let mut reader = Reader::open(&host, "/api/v1/events/stream", "");
+    let changes = |state: &Value| state["routing_changes"].as_u64().expect("a number");
+    let managed =
+        || array(&host.api("/api/v1/rules")["rules"]).iter().filter(|r| r["managed"] == true).count();
+    assert_eq!(managed(), 2);
+
+    // Nothing of this is an event, but for a script that waits for one.
+    host.sh(
+        "ip route add unreachable default table 4711; ip rule add from 198.51.100.2 lookup 4711 priority 100",
+    );
+    let named = |state: &Value| state["problems"].to_string().contains("4711");
+    let degraded = reader.await_state(named);
+    assert_eq!(degraded["status"], "degraded");
+    assert_eq!(degraded["problems"], host.api("/api/v1/status")["problems"]);
+    host.ip("rule del from 198.51.100.2 lookup 4711 priority 100");
+    let well = reader.await_state(|state| state["status"] == "ok");
+    assert_eq!(
+        (&well["health"], &well["problems"]),
+        (&Value::from("healthy"), &Value::from(Vec::<u8>::new()))
+    );
+
+    // After the last of them the rules are those that stay.
+    host.ip("link set eth1 down");
+    let down = reader.await_state(|state| changes(state) > changes(&well) && managed() == 0);
+    host.sh("ip link set eth1 up; ip route add default via 198.51.100.1 dev eth1 metric 200");
+    reader.await_state(|state| changes(state) > changes(&down) && managed() == 2);
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod error;
 mod event;
 mod health;
 mod interface;
+mod overview;
 mod reload;
 mod route;
 mod script;
@@ -22,6 +23,7 @@ pub use interface::{
     AddressDocument, GatewayDocument, InterfaceDetail, InterfaceDocument, Interfaces, QueueDocument,
     StatisticsDocument,
 };
+pub use overview::Overview;
 pub use reload::{ProblemDocument, Reload};
 pub use route::{MetricDocument, NextHopDocument, RouteDocument, Routes, RuleDocument, Rules};
 pub use script::{ScriptDocument, Scripts, StrayDocument};

@@ -1,7 +1,9 @@
 //! The server before a loop that answers from a script; the kernel is the real one, and only read.
 
 use super::{Server, Settings};
-use crate::api::ask::{Actor, Ask, Change, EventPage, EventQuery, Followed, Names, Place, Refused, Since};
+use crate::api::ask::{
+    Actor, Ask, Change, ChangeKind, EventPage, EventQuery, Followed, Names, Place, Refused, Since,
+};
 use crate::api::document::{Checks, Health, Reload, Status};
 use crate::audit::Audit;
 use crate::config::Api;
@@ -81,7 +83,8 @@ impl Stage {
 
 /// One change of the stream.
 fn change(revision: u64) -> Change {
-    Change { place: Place { instance: 7, revision }, json: Arc::from(format!("{{\"id\":{revision}}}")) }
+    let json = Arc::from(format!("{{\"id\":{revision}}}"));
+    Change { kind: ChangeKind::Event, place: Place { instance: 7, revision }, json }
 }
 
 async fn fake_loop(
@@ -109,7 +112,8 @@ async fn fake_loop(
                     Some(place) if place.instance == 7 => (place.revision + 1..=9).map(change).collect(),
                     Some(_) => (1..=9).map(change).collect(),
                 };
-                drop(reply.send(Followed { instance: 7, revision: 9, missed, changes: changes.subscribe() }));
+                let changes = changes.subscribe();
+                drop(reply.send(Followed { instance: 7, revision: 9, missed, state: None, changes }));
             }
             Ask::Runs(reply) => drop(reply.send(Vec::new())),
             Ask::Health(reply) => drop(reply.send(health())),

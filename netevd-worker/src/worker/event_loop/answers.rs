@@ -3,8 +3,8 @@
 use super::{Presence, Worker};
 use crate::api::ask::{Ask, Names};
 use crate::api::document::{
-    Check, Checks, ConfigStatus, Health, HelperStatus, InterfaceDetail, InterfaceDocument, QueueDocument,
-    Status,
+    Check, Checks, ConfigStatus, Health, HelperStatus, InterfaceDetail, InterfaceDocument, Overview,
+    QueueDocument, Status,
 };
 use crate::api::view::{self, Managing};
 use crate::backend::bus;
@@ -14,6 +14,7 @@ use crate::routing::Plan;
 use crate::timestamp::rfc3339;
 use crate::worker::routing_side::RoutingSide;
 use protocol::InterfaceName;
+use std::time::Instant;
 
 /// Events that the page of one interface has.
 const EVENTS_SHOWN: usize = 10;
@@ -28,7 +29,12 @@ impl Worker {
             Ask::Names(reply) => drop(reply.send(self.names())),
             Ask::Events(query, reply) => drop(reply.send(self.journal.page(&query))),
             Ask::Event(id, reply) => drop(reply.send(self.journal.event(EventId(id)).map(Box::new))),
-            Ask::Follow(place, reply) => drop(reply.send(self.journal.follow(place))),
+            Ask::Follow(place, reply) => {
+                if !self.journal.has_readers() {
+                    self.overview.begin(Instant::now(), self.overview_document());
+                }
+                drop(reply.send(self.journal.follow(place)));
+            }
             Ask::Runs(reply) => drop(reply.send(self.journal.runs())),
             Ask::Health(reply) => drop(reply.send(self.health())),
             Ask::Reload { dry_run, actor, reply } => drop(reply.send(self.reload(&actor, dry_run))),
@@ -80,13 +86,26 @@ impl Worker {
         Some(detail)
     }
 
+    /// What readers of the stream are told of.
+    pub(super) fn overview_document(&self) -> Overview {
+        let complaints: Vec<String> =
+            self.routing.iter().flat_map(RoutingSide::complaints).cloned().collect();
+        let problems = self.problems(&complaints);
+        Overview {
+            status: verdict(&problems).to_owned(),
+            health: self.health().status,
+            problems,
+            routing_changes: self.routing.as_ref().map_or(0, RoutingSide::changes),
+        }
+    }
+
     fn status_document(&self) -> Status {
         let counts = self.dispatcher.counts();
         let complaints: Vec<String> =
             self.routing.iter().flat_map(RoutingSide::complaints).cloned().collect();
         let problems = self.problems(&complaints);
         Status {
-            status: if problems.is_empty() { "ok" } else { "degraded" }.to_owned(),
+            status: verdict(&problems).to_owned(),
             problems,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             instance: format!("{:x}", self.journal.instance()),
@@ -194,6 +213,10 @@ impl Worker {
             Some(Err(why)) => failed(format!("{why}; it is tried again until it answers")),
         }
     }
+}
+
+fn verdict(problems: &[String]) -> &'static str {
+    if problems.is_empty() { "ok" } else { "degraded" }
 }
 
 fn number(count: usize) -> u64 {

@@ -23,6 +23,7 @@ impl Worker {
             self.leases_at.map(|(_, at)| at),
             self.state.waits_until(),
             self.notify.due(),
+            self.overview.due(),
             self.thrift.due(),
         ]
         .into_iter()
@@ -80,6 +81,14 @@ impl Worker {
         if is_due(self.notify.due()) {
             let status = self.status();
             self.notify.tend(status, now);
+        }
+        if is_due(self.overview.due()) {
+            let overview = self.overview_document();
+            let changed = self.overview.look(now, overview);
+            // The types have nothing that could fail.
+            if let Some(json) = changed.and_then(|overview| serde_json::to_string(overview).ok()) {
+                self.journal.publish_state(&json);
+            }
         }
     }
 

@@ -26,6 +26,7 @@ use crate::worker::log::Log;
 use crate::worker::memory::Memory;
 use crate::worker::notify::Notify;
 use crate::worker::options::Options;
+use crate::worker::overview::OverviewWatch;
 use crate::worker::resync::Resync;
 use crate::worker::routing_side::{RoutingSide, Tell};
 use crate::worker::services_side::ServicesSide;
@@ -150,6 +151,7 @@ impl Worker {
             witness: Witness::new(metrics, audit),
             notify: Notify::new(now),
             journal: Journal::new(started.1),
+            overview: OverviewWatch::default(),
             presence: Presence::at_first(backend),
             loaded: in_force,
             bell,

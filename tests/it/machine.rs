@@ -1,7 +1,9 @@
 //! The test machine itself: what the other tests take for granted.
 
-use crate::support::{Host, wait_for};
+use crate::support::{Host, newer_source, wait_for};
 use std::fs;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 #[test]
 fn machine_is_private_and_its_own() {
@@ -38,4 +40,28 @@ fn machine_ends_with_its_owner() {
     assert!(fs::metadata(&inside).is_ok());
     drop(host);
     wait_for("process 1 is gone", String::new, || fs::metadata(&inside).is_err());
+}
+
+/// A test of yesterday's program says nothing about today's source.
+#[test]
+fn machine_refuses_programs_that_are_older_than_their_sources() {
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("stale-{}", std::process::id()));
+    fs::create_dir_all(&place).expect("a directory");
+    let [program, list, source] = ["program", "program.d", "source.rs"].map(|name| place.join(name));
+    let set = |path: &Path, time: SystemTime| {
+        fs::File::options().write(true).open(path).and_then(|file| file.set_modified(time)).expect("set");
+    };
+    for path in [&program, &list, &source] {
+        fs::write(path, "").expect("written");
+    }
+    let now = SystemTime::now();
+    set(&program, now);
+    set(&source, now + Duration::from_secs(1));
+    assert_eq!(newer_source(&program), None, "its list is empty, as that of an installed one is missing");
+    fs::write(&list, format!("{}: /no/such/file {}\n", program.display(), source.display()))
+        .expect("written");
+    assert_eq!(newer_source(&program).as_ref(), Some(&source));
+    set(&source, now);
+    assert_eq!(newer_source(&program), None);
+    fs::remove_dir_all(&place).expect("removed");
 }

@@ -1,6 +1,7 @@
 //! A throw-away machine: `host.sh` in fresh namespaces, and ways to reach into it.
 
 use super::skip::skip;
+use super::stale::newer_source;
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::fs;
@@ -221,6 +222,10 @@ fn binaries() -> &'static Path {
         for program in PROGRAMS {
             let built = built().join(program);
             assert!(built.exists(), "{program} is not built: run cargo build --workspace first");
+            if let Some(source) = newer_source(&built) {
+                let (built, source) = (built.display(), source.display());
+                panic!("{built} is older than {source}: run cargo build --workspace first");
+            }
             let linked = own.join(program);
             // On another file system there is no link.
             fs::hard_link(&built, &linked)

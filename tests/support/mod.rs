@@ -15,6 +15,7 @@ mod links;
 mod managers;
 mod record;
 mod skip;
+mod stale;
 mod truth;
 mod wait;
 
@@ -26,4 +27,5 @@ pub(crate) use http::{Answer, SOCKET, request};
 pub(crate) use links::{ETH1_MANAGED, eth1_complete, rules};
 pub(crate) use managers::Manager;
 pub(crate) use record::{Record, recorder};
+pub(crate) use stale::newer_source;
 pub(crate) use wait::{holds_for, wait_for, wait_within};

@@ -56,7 +56,7 @@ release-worker:
 man: ## Regenerate what is made from code: manual pages, schema, tables of keys, the papers of an audit
 	NETEVD_WRITE_MANUAL=1 $(CARGO) test --locked --bin netevd manual
 	NETEVD_WRITE_MANUAL=1 $(CARGO) test --locked -p netevd-worker --lib config::
-	NETEVD_WRITE_MANUAL=1 $(CARGO) test --locked --test papers
+	NETEVD_WRITE_MANUAL=1 $(CARGO) test --locked --test doc_sync
 
 # Where things go, as packagers expect it: DESTDIR is put in front of everything and is named in no
 # file. What the administrator writes is in SYSCONFDIR; nothing there is replaced or removed.

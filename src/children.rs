@@ -1,10 +1,10 @@
 //! Starts the processes with what they need and nothing else.
 
-use crate::bell::Bell;
 use crate::binaries::{Binaries, Program};
 use crate::identity::{Identities, Identity};
 use crate::process::Process;
 use crate::relay;
+use crate::reload_pipe::ReloadPipe;
 use crate::sys::{self, CHANNEL, Confinement};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
@@ -49,7 +49,7 @@ pub(crate) struct Children {
     /// Starts scripts as `scripts.user`, where there is one.
     pub runner: Option<Process>,
     /// Rung by the worker when a reload needs this process. Only where there is a helper.
-    pub bell: Option<Bell>,
+    pub reload_pipe: Option<ReloadPipe>,
 }
 
 /// What the children are started with.
@@ -82,7 +82,12 @@ impl Plan {
     /// Starts them, the worker last: it says Hello at once. `scripts` is `scripts.user`.
     pub(crate) fn start(&self, policy: &Policy, scripts: Option<Identity>) -> Result<Children, StartError> {
         if self.dry_run {
-            return Ok(Children { worker: self.start_worker(&[])?, helper: None, runner: None, bell: None });
+            return Ok(Children {
+                worker: self.start_worker(&[])?,
+                helper: None,
+                runner: None,
+                reload_pipe: None,
+            });
         }
         let mut started = Vec::new();
         // When one cannot be started the others' channels close with this function, and they leave.
@@ -107,23 +112,23 @@ impl Plan {
         started: &mut Vec<Process>,
     ) -> Result<Children, StartError> {
         let mut given: Vec<(&str, OwnedFd)> = Vec::new();
-        let mut bell = None;
+        let mut reload_pipe = None;
         if self.with_helper {
             let (for_worker, for_helper) = channel()?;
             started.push(start_helper(&self.binaries.helper, self.helper_identity(), for_helper, policy)?);
-            let (ours, rope) =
-                Bell::new().map_err(|error| StartError { action: "make the bell".to_owned(), error })?;
-            bell = Some(ours);
+            let (ours, worker_end) = ReloadPipe::new()
+                .map_err(|error| StartError { action: "make the bell".to_owned(), error })?;
+            reload_pipe = Some(ours);
             given.push(("--channel", for_worker));
             given.push(("--netlink", multicast()?));
-            given.push(("--bell", rope));
+            given.push(("--bell", worker_end));
         }
         if let Some(identity) = scripts {
             let (for_worker, for_runner) = channel()?;
             started.push(self.start_runner(identity, for_runner)?);
             given.push(("--runner", for_worker));
         }
-        Ok(Children { worker: self.start_worker(&given)?, helper: None, runner: None, bell })
+        Ok(Children { worker: self.start_worker(&given)?, helper: None, runner: None, reload_pipe })
     }
 
     /// Starts `netevd-worker` as what runs scripts; the caller's copy of its end is closed.

@@ -1,6 +1,6 @@
 //! What the kernel knows of one link now, for `netevd test`.
 
-use crate::look;
+use crate::kernel_dump;
 use netevd_worker::backend::ManagerFacts;
 use netevd_worker::backend::dhclient::{Lease, LinkLeases};
 use netevd_worker::config::Backend;
@@ -18,7 +18,7 @@ const FOR_EVER: u32 = u32::MAX;
 
 /// The link of this name as the worker would see it; `None` if there is no such link.
 pub(crate) fn of_link(name: &InterfaceName) -> Result<Option<LinkFacts>, DumpError> {
-    let dump = look::state()?;
+    let dump = kernel_dump::state()?;
     let mut state = State::default();
     let interest = Interest { monitors: &|_| true, routes: false };
     state.resynchronise(dump, Newer::default(), &interest, &mut Changes::default());

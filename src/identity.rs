@@ -21,7 +21,7 @@ pub(crate) struct Identity {
 
 /// What the launcher itself may do.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Powers {
+pub(crate) struct Privileges {
     /// CAP_NET_ADMIN: a helper can be started.
     pub net_admin: bool,
     /// CAP_SETUID
@@ -66,7 +66,7 @@ pub(crate) enum IdentityError {
 /// systemd-homed (60001-60513) and of DynamicUser (61184-65519), see systemd's UIDS-GIDS.
 pub(crate) const SPARE: RangeInclusive<u32> = 61_000..=61_183;
 
-impl Powers {
+impl Privileges {
     /// Reads the effective set.
     pub(crate) fn of_this_process() -> Self {
         let has = |capability| caps::has_cap(None, CapSet::Effective, capability).unwrap_or(false);
@@ -164,13 +164,13 @@ impl Identity {
 /// uid of the last time: if it is one of the spare ids it is taken again, so that the worker can
 /// read what it left, whatever its scripts have left running.
 pub(crate) fn choose(
-    powers: Powers,
+    privileges: Privileges,
     worker: Option<&str>,
     helper: Option<&str>,
     before: Option<u32>,
 ) -> Result<Identities, IdentityError> {
     let own = Identity::own();
-    let switchable = powers.set_ids() && groups_can_be_dropped();
+    let switchable = privileges.set_ids() && groups_can_be_dropped();
     for name in [worker, helper].into_iter().flatten() {
         let id = Identity::named(name)?;
         if id != own && !(switchable && id.is_mapped()) {
@@ -180,7 +180,7 @@ pub(crate) fn choose(
     if !switchable
         || (worker.is_none() && helper.is_none() && !Identity::spare_at(*SPARE.start()).is_mapped())
     {
-        let notes = if powers.net_admin { vec![what_separation_is_left(own)] } else { Vec::new() };
+        let notes = if privileges.net_admin { vec![what_separation_is_left(own)] } else { Vec::new() };
         return Ok(Identities { worker: own, helper: own, separate: false, notes });
     }
     let mut notes = Vec::new();

@@ -2,9 +2,7 @@
 //!
 //! Limits: it parses no network input and changes no rule or route itself.
 
-mod bell;
 mod binaries;
-mod census;
 mod children;
 mod cli;
 mod client;
@@ -12,21 +10,23 @@ mod commands;
 mod facts;
 mod failure;
 mod identity;
-mod look;
+mod kernel_dump;
 #[cfg(test)]
 mod manual;
 mod nft;
 mod output;
+mod owned_count;
 mod paint;
 mod polkit;
 mod process;
 mod relay;
+mod reload_pipe;
+mod rule_lookup;
 mod runtime;
 mod start;
 mod supervise;
 mod sys;
 mod views;
-mod walk;
 
 use cli::{Cli, Command};
 use failure::Failure;

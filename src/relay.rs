@@ -12,9 +12,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 /// A longer line is shown in parts.
-const LINE_MOST: u64 = 16 * 1024;
+const LINE_MAX: u64 = 16 * 1024;
 /// How long the end of this process waits for what children have printed.
-const PATIENCE: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Held by every copier until it ends.
 static COPIERS: Mutex<Option<(Sender<()>, Receiver<()>)>> = Mutex::new(None);
@@ -44,7 +44,7 @@ pub(crate) fn finish() {
     let held = COPIERS.lock().ok().and_then(|mut copiers| copiers.take());
     let Some((ours, ended)) = held else { return };
     drop(ours);
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + TIMEOUT;
     while ended.recv_timeout(until.saturating_duration_since(Instant::now()))
         != Err(RecvTimeoutError::Disconnected)
     {
@@ -59,7 +59,7 @@ fn copy(from: impl Read + Send + 'static, show: impl Fn(String) -> std::io::Resu
     std::thread::spawn(move || {
         let mut from = BufReader::new(from);
         let mut line = Vec::new();
-        while matches!(from.by_ref().take(LINE_MOST).read_until(b'\n', &mut line), Ok(1..)) {
+        while matches!(from.by_ref().take(LINE_MAX).read_until(b'\n', &mut line), Ok(1..)) {
             let text = String::from_utf8_lossy(&line);
             let text = text.strip_suffix('\n').unwrap_or(&text);
             // A terminal that has gone: it is read on, so that the child can go on.

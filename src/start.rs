@@ -6,7 +6,7 @@
 use crate::binaries::Binaries;
 use crate::children::{Children, Plan, absolute};
 use crate::cli::StartOptions;
-use crate::identity::{self, Powers};
+use crate::identity::{self, Privileges};
 use crate::runtime::{self, Runtime};
 use crate::supervise::{Signals, Wake, how};
 use crate::{Failure, environment, load, say, sys};
@@ -21,15 +21,15 @@ pub(crate) fn run(config_file: Option<&Path>, options: &StartOptions) -> Result<
     let config = load(config_file.as_deref())?.config;
     sys::reserve_descriptors()
         .map_err(|error| Failure::line(format!("cannot set up descriptors: {error}")))?;
-    let powers = Powers::of_this_process();
-    let with_helper = powers.net_admin;
+    let privileges = Privileges::of_this_process();
+    let with_helper = privileges.net_admin;
     let user_runtime = environment().remove("XDG_RUNTIME_DIR");
     let named = options.runtime_dir.as_deref();
     let path = runtime::directory(named, user_runtime.as_deref(), options.dry_run.dry_run)?;
     let (user, helper_user) = (options.user.as_deref(), options.helper_user.as_deref());
-    let identities = identity::choose(powers, user, helper_user, runtime::owner(&path))?;
+    let identities = identity::choose(privileges, user, helper_user, runtime::owner(&path))?;
     let runtime = Runtime::open(&path, identities.separate.then_some(identities.worker))?;
-    let missing = powers.missing(&identities, runtime.is_given());
+    let missing = privileges.missing(&identities, runtime.is_given());
     for note in identities.notes.iter().chain(&missing) {
         say(note);
     }
@@ -134,8 +134,8 @@ fn reload(
             return Ok(());
         }
         // The old worker may have been asked for what was written since the configuration was read.
-        if let Some(bell) = &mut children.bell {
-            signals.heed(bell);
+        if let Some(reload_pipe) = &mut children.reload_pipe {
+            signals.handle(reload_pipe);
         }
         *children = plan.start(&new.routing, scripts)?;
     } else if let Err(error) = children.worker.signal(Signal::SIGHUP) {

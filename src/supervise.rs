@@ -1,8 +1,8 @@
 //! Waits for signals and for children; one thread, no runtime.
 
-use crate::bell::Bell;
 use crate::children::Children;
 use crate::process::Process;
+use crate::reload_pipe::ReloadPipe;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
@@ -75,15 +75,15 @@ impl Signals {
     }
 
     /// The next signal; `None` when `until` has come, or the bell may have been rung.
-    fn next(&self, until: Option<Instant>, bell: Option<&Bell>) -> io::Result<Option<Signal>> {
+    fn next(&self, until: Option<Instant>, reload_pipe: Option<&ReloadPipe>) -> io::Result<Option<Signal>> {
         loop {
             if let Some(found) = self.descriptor.read_signal()? {
                 let number = i32::try_from(found.ssi_signo).unwrap_or_default();
                 return Ok(Signal::try_from(number).ok());
             }
-            let heard = bell.map(|bell| bell.listen(Instant::now()));
+            let heard = reload_pipe.map(|reload_pipe| reload_pipe.listen(Instant::now()));
             let until = match heard {
-                Some(Err(deaf_until)) => Some(until.map_or(deaf_until, |until| until.min(deaf_until))),
+                Some(Err(ignore_until)) => Some(until.map_or(ignore_until, |until| until.min(ignore_until))),
                 _ => until,
             };
             let timeout = match until {
@@ -99,7 +99,9 @@ impl Signals {
                 }
             };
             let mut awaited = vec![PollFd::new(self.descriptor.as_fd(), PollFlags::POLLIN)];
-            awaited.extend(heard.and_then(Result::ok).map(|bell| PollFd::new(bell, PollFlags::POLLIN)));
+            awaited.extend(
+                heard.and_then(Result::ok).map(|reload_pipe| PollFd::new(reload_pipe, PollFlags::POLLIN)),
+            );
             match poll(&mut awaited, timeout) {
                 Ok(_) | Err(Errno::EINTR) => {}
                 Err(errno) => return Err(errno.into()),
@@ -111,8 +113,8 @@ impl Signals {
     }
 
     /// A bell that is about to go: what it was rung for has its turn after that.
-    pub(crate) fn heed(&self, bell: &mut Bell) {
-        if bell.rung(Instant::now()) == Some(true) {
+    pub(crate) fn handle(&self, reload_pipe: &mut ReloadPipe) {
+        if reload_pipe.receive(Instant::now()) == Some(true) {
             self.deferred.note(Signal::SIGHUP);
         }
     }
@@ -135,14 +137,14 @@ impl Signals {
             if let Some(wake) = self.deferred.take() {
                 return Ok(wake);
             }
-            match self.next(None, children.bell.as_ref())? {
+            match self.next(None, children.reload_pipe.as_ref())? {
                 Some(signal @ (Signal::SIGTERM | Signal::SIGINT)) => return Ok(Wake::Stop(signal)),
                 Some(Signal::SIGHUP) => return Ok(Wake::Reload),
                 _ => {}
             }
-            match children.bell.as_mut().map(|bell| bell.rung(Instant::now())) {
+            match children.reload_pipe.as_mut().map(|reload_pipe| reload_pipe.receive(Instant::now())) {
                 Some(Some(true)) => return Ok(Wake::Reload),
-                Some(None) => children.bell = None,
+                Some(None) => children.reload_pipe = None,
                 _ => {}
             }
         }

@@ -21,7 +21,7 @@ pub(crate) fn serve(
     channel: &Channel,
     doorbell: &Doorbell,
     helper: &mut Helper,
-    told: &mut Report,
+    report: &mut Report,
 ) -> Result<(), Box<dyn Error>> {
     let mut state = SessionState::Fresh;
     let mut schedule = Schedule::new(monotonic());
@@ -36,14 +36,14 @@ pub(crate) fn serve(
             // Without an outcome soon, such as after a dump that others' changes interrupted each time.
             let next = outcome.map_or(Some(now + Duration::from_secs(1)), |(_, next)| next);
             schedule.passed(processor_time().saturating_sub(before), now, next);
-            let line = told.recheck(now, outcome.map(|(deleted, _)| deleted));
+            let line = report.recheck(now, outcome.map(|(deleted, _)| deleted));
             // Before the greeting it tidies up after another policy, or for `netevd flush`, which says it itself.
             line.filter(|_| state != SessionState::Fresh).iter().for_each(|line| log(line));
             continue;
         }
         let time = due.map(|due| due.saturating_sub(monotonic()));
         let (frame, rung) = doorbell.wait(channel, schedule.rung.is_none(), time)?;
-        told.close(monotonic(), false).iter().for_each(|sum| log(sum));
+        report.close(monotonic(), false).iter().for_each(|sum| log(sum));
         if rung {
             schedule.ring(monotonic());
         }
@@ -60,7 +60,7 @@ pub(crate) fn serve(
         if reply == Reply::Ok || state != SessionState::Fresh {
             state = next;
         }
-        told.reply(monotonic(), &request, reply).iter().for_each(|line| log(line));
+        report.reply(monotonic(), &request, reply).iter().for_each(|line| log(line));
         if !channel.send(&encode_reply(&reply))? {
             return Ok(());
         }

@@ -16,7 +16,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// A directory that does not answer must not hold up the start forever.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 /// One entry; a group may have thousands of members.
 const ANSWER_MAX: usize = 1 << 20;
 
@@ -61,17 +61,17 @@ pub(crate) fn groups_of(name: &str) -> io::Result<Vec<u32>> {
 }
 
 /// Where it is written.
-struct Book<'a> {
+struct UserDb<'a> {
     passwd: &'a str,
     group: &'a str,
     getent: &'a str,
     patience: Duration,
 }
 
-const HOST: Book<'static> =
-    Book { passwd: "/etc/passwd", group: "/etc/group", getent: "/usr/bin/getent", patience: PATIENCE };
+const HOST: UserDb<'static> =
+    UserDb { passwd: "/etc/passwd", group: "/etc/group", getent: "/usr/bin/getent", patience: TIMEOUT };
 
-impl Book<'_> {
+impl UserDb<'_> {
     fn user(&self, name: &str) -> io::Result<Option<Account>> {
         self.find(self.passwd, "passwd", name, |line| {
             account(line).and_then(|(found, account)| (found == name).then_some(account))

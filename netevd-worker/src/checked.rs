@@ -1,6 +1,6 @@
 //! The one way by which root's commands open what another user may have put there: the lock, the audit
 //! log, the API's socket and token. No link is followed, nothing is waited for, and what was opened is
-//! judged by its descriptor before anything is read. tests/papers/rim.rs sees that no other way is taken.
+//! judged by its descriptor before anything is read. tests/doc_sync/io_boundary.rs sees that no other way is taken.
 //!
 //! Whose a file may be: root's, the caller's, or of the user whose directory it is in. In another
 //! user's directory it must have one name, or that user could have linked somebody else's file there.

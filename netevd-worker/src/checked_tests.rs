@@ -7,9 +7,9 @@ use std::os::unix::fs::{chown, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 
-struct Place(PathBuf);
+struct TestDirectory(PathBuf);
 
-impl Place {
+impl TestDirectory {
     fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("netevd-checked-{name}-{}", std::process::id()));
         fs::create_dir(&path).expect("a new directory");
@@ -21,7 +21,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for TestDirectory {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
@@ -33,7 +33,7 @@ fn refused<T>(answer: io::Result<T>) -> String {
 
 #[test]
 fn only_regular_files_are_opened_and_nothing_is_waited_for() {
-    let place = Place::new("kinds");
+    let place = TestDirectory::new("kinds");
     fs::write(place.at("file"), "text").expect("written");
     assert_eq!(read(&place.at("file"), 4).expect("readable"), "text");
     assert!(refused(read(&place.at("file"), 3)).contains("more than 3 bytes"));
@@ -67,7 +67,7 @@ fn a_file_belongs_to_root_or_to_its_directory_s_owner() {
     if !geteuid().is_root() {
         return crate::skip::skip("it needs two users");
     }
-    let place = Place::new("owners");
+    let place = TestDirectory::new("owners");
     let (file, theirs) = (place.at("file"), place.at("theirs"));
     for path in [&file, &theirs] {
         fs::write(path, "").expect("written");

@@ -6,7 +6,7 @@
 use crate::backend::ManagerFacts;
 use crate::backend::dhclient::LinkLeases;
 use crate::facts::{Address, LinkFacts, Resolver};
-use crate::state::Exit;
+use crate::state::DefaultNextHop;
 use protocol::{Family, Prefix};
 use std::fmt;
 use std::net::IpAddr;
@@ -225,9 +225,9 @@ pub struct GatewayChange {
     /// Of this family.
     pub family: Family,
     /// Before; `None` when there was none.
-    pub old: Option<Exit>,
+    pub old: Option<DefaultNextHop>,
     /// Now; `None` when it was lost.
-    pub new: Option<Exit>,
+    pub new: Option<DefaultNextHop>,
 }
 
 impl GatewayChange {
@@ -241,7 +241,7 @@ impl GatewayChange {
     }
 }
 
-/// What belongs to one event alone; the link's values beside it are in [`Then`].
+/// What belongs to one event alone; the link's values beside it are in [`EventValues`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Detail {
     /// Nothing beyond the kind.
@@ -284,7 +284,7 @@ pub enum Detail {
 /// The link's values when an event happened. A script may run much later, and the link may have another
 /// connection by then.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub enum Then {
+pub enum EventValues {
     /// Nothing is kept: events of the host, and changes of routes, which are gathered until they run.
     #[default]
     Present,
@@ -327,7 +327,7 @@ pub struct Event {
     /// What belongs to it alone.
     pub detail: Detail,
     /// The link's values when it happened.
-    pub then: Then,
+    pub then: EventValues,
 }
 
 #[cfg(test)]

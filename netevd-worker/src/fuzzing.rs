@@ -5,7 +5,7 @@
 
 use crate::backend::{LinkReport, Report, dhclient, networkd, networkmanager};
 use crate::config::{self, Backend, Problem};
-use crate::dispatch::Occasion;
+use crate::dispatch::ScriptContext;
 use crate::event::{Detail, Event};
 use crate::facts::{Facts as _, LinkFacts};
 use crate::filter::{self, Subject};
@@ -237,7 +237,7 @@ impl World {
             let link = self.state.link(event.link).or(last);
             // Each backend in its turn: they differ in what they add.
             let turn = self.seen.len() % Backend::IN_FORCE.len();
-            check_input(&Occasion {
+            check_input(&ScriptContext {
                 event: &event,
                 link: link.as_deref(),
                 backend: Backend::IN_FORCE[turn],
@@ -250,7 +250,7 @@ impl World {
     }
 }
 
-fn check_input(occasion: &Occasion<'_>) {
+fn check_input(occasion: &ScriptContext<'_>) {
     let input = occasion.input();
     assert_eq!(input.link.is_empty(), occasion.link.is_none());
     for (name, value) in &input.environment {

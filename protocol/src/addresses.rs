@@ -43,7 +43,7 @@ pub enum Addresses {
 pub struct List<T>(Vec<T>);
 
 impl<T> List<T> {
-    const MOST: usize = (MAX_FRAME - BEFORE) / size_of::<T>();
+    const MAX: usize = (MAX_FRAME - BEFORE) / size_of::<T>();
 }
 
 impl Addresses {
@@ -56,8 +56,8 @@ impl Addresses {
                 IpAddr::V6(address) => v6.push(address),
             }
         }
-        let v4 = v4.chunks(List::<Ipv4Addr>::MOST).map(|some| Self::V4(List(some.to_vec())));
-        let v6 = v6.chunks(List::<Ipv6Addr>::MOST).map(|some| Self::V6(List(some.to_vec())));
+        let v4 = v4.chunks(List::<Ipv4Addr>::MAX).map(|some| Self::V4(List(some.to_vec())));
+        let v6 = v6.chunks(List::<Ipv6Addr>::MAX).map(|some| Self::V6(List(some.to_vec())));
         v4.chain(v6).collect()
     }
 
@@ -91,18 +91,18 @@ impl From<IpAddr> for Addresses {
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(Few(PhantomData)).map(Self)
+        deserializer.deserialize_seq(ListVisitor(PhantomData)).map(Self)
     }
 }
 
 /// Reads a list without room for what the frame only claims to hold.
-struct Few<T>(PhantomData<T>);
+struct ListVisitor<T>(PhantomData<T>);
 
-impl<'de, T: Deserialize<'de>> Visitor<'de> for Few<T> {
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
     type Value = Vec<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "1 to {} addresses", List::<T>::MOST)
+        write!(f, "1 to {} addresses", List::<T>::MAX)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Vec<T>, A::Error> {
@@ -110,7 +110,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Few<T> {
         while let Some(address) = sequence.next_element()? {
             list.push(address);
         }
-        if list.is_empty() || list.len() > List::<T>::MOST {
+        if list.is_empty() || list.len() > List::<T>::MAX {
             return Err(A::Error::invalid_length(list.len(), &self));
         }
         Ok(list)

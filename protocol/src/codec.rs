@@ -129,7 +129,7 @@ mod tests {
             Just(NextHop::Nothing),
         ];
         let through = prop_oneof![Just(Through::Table), Just(Through::MainFirst)];
-        let except = vec(ifindex(), 0..=Links::MOST).prop_map(|links| Links::new(links).expect("few"));
+        let except = vec(ifindex(), 0..=Links::MAX).prop_map(|links| Links::new(links).expect("few"));
         prop_oneof![
             any::<u16>().prop_map(|version| Request::Hello { version }),
             (ifindex(), rules(), through).prop_map(|(ifindex, rules, through)| Request::AddRules {

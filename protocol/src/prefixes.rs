@@ -10,7 +10,7 @@ use std::net::IpAddr;
 
 /// The rest of the longest request that carries prefixes: tag, ifindex, sixteen more of them with
 /// their count, family, length in bytes.
-const BEFORE: usize = 4 + 4 + 8 + 4 * Links::MOST + 4 + 8;
+const BEFORE: usize = 4 + 4 + 8 + 4 * Links::MAX + 4 + 8;
 
 /// Prefixes of one family, at least one, in an order of the worker's choice.
 ///
@@ -28,7 +28,7 @@ struct Wire {
 
 impl Prefixes {
     /// Maximum number of bytes that they take in a frame, without their count.
-    const MOST: usize = MAX_FRAME - BEFORE;
+    const MAX: usize = MAX_FRAME - BEFORE;
 
     /// These prefixes, each list as long as a frame allows; the families apart.
     pub fn lists(prefixes: impl IntoIterator<Item = Prefix>) -> Vec<Self> {
@@ -37,7 +37,7 @@ impl Prefixes {
         for family in [v4, v6] {
             let (mut list, mut bytes) = (Vec::new(), 0);
             for prefix in family {
-                if bytes + packed_len(prefix.length()) > Self::MOST {
+                if bytes + packed_len(prefix.length()) > Self::MAX {
                     lists.push(Self(std::mem::take(&mut list)));
                     bytes = 0;
                 }
@@ -102,7 +102,7 @@ impl TryFrom<Wire> for Prefixes {
             };
             prefixes.push(Prefix::new(address, length).map_err(|_| "not a prefix")?);
         }
-        if prefixes.is_empty() || packed.len() > Self::MOST {
+        if prefixes.is_empty() || packed.len() > Self::MAX {
             return Err("no prefix, or more than a frame holds");
         }
         Ok(Self(prefixes))
@@ -161,13 +161,13 @@ impl Visitor<'_> for Bytes {
 #[serde(try_from = "BTreeSet<Ifindex>")]
 pub struct Links(BTreeSet<Ifindex>);
 
-/// More interfaces than [`Links::MOST`].
+/// More interfaces than [`Links::MAX`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooManyLinks(pub usize);
 
 impl Links {
     /// Maximum number of interfaces.
-    pub const MOST: usize = 16;
+    pub const MAX: usize = 16;
 
     /// These interfaces, each once.
     pub fn new(links: impl IntoIterator<Item = Ifindex>) -> Result<Self, TooManyLinks> {
@@ -189,13 +189,13 @@ impl TryFrom<BTreeSet<Ifindex>> for Links {
     type Error = TooManyLinks;
 
     fn try_from(links: BTreeSet<Ifindex>) -> Result<Self, TooManyLinks> {
-        if links.len() > Self::MOST { Err(TooManyLinks(links.len())) } else { Ok(Self(links)) }
+        if links.len() > Self::MAX { Err(TooManyLinks(links.len())) } else { Ok(Self(links)) }
     }
 }
 
 impl fmt::Display for TooManyLinks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} interfaces are more than the {} that a request can name", self.0, Links::MOST)
+        write!(f, "{} interfaces are more than the {} that a request can name", self.0, Links::MAX)
     }
 }
 
@@ -241,8 +241,8 @@ mod tests {
             assert!(read(Family::V4, bytes).is_err(), "{bytes:?}");
         }
         assert!(read(Family::V6, &[129; 18]).is_err());
-        assert!(read(Family::V6, &[0; Prefixes::MOST]).is_ok());
-        assert!(read(Family::V6, &[0; Prefixes::MOST + 1]).is_err());
+        assert!(read(Family::V6, &[0; Prefixes::MAX]).is_ok());
+        assert!(read(Family::V6, &[0; Prefixes::MAX + 1]).is_err());
     }
 
     #[test]

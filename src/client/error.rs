@@ -36,7 +36,7 @@ impl ClientError {
 
     /// Nothing came in time.
     pub(super) fn late(endpoint: &Endpoint) -> Self {
-        Self::Broken(endpoint.clone(), format!("no answer within {} s", super::PATIENCE.as_secs()))
+        Self::Broken(endpoint.clone(), format!("no answer within {} s", super::TIMEOUT.as_secs()))
     }
 
     /// The problems of a configuration that was refused.

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 /// Bytes of one answer that are read; the largest of the daemon's has a hundredth of that.
-const LARGEST: usize = 256 * 1024 * 1024;
+const MAX_SIZE: usize = 256 * 1024 * 1024;
 
 /// What is asked.
 #[derive(Clone, Debug)]
@@ -49,7 +49,7 @@ async fn converse<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let broken = |error: hyper::Error| ClientError::Broken(endpoint.clone(), told(&error));
+    let broken = |error: hyper::Error| ClientError::Broken(endpoint.clone(), describe(&error));
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
     // Its error is told to the request as well.
     tokio::spawn(async move { drop(connection.await) });
@@ -87,10 +87,10 @@ pub(super) async fn body(response: Response<Incoming>, endpoint: &Endpoint) -> R
     let mut incoming = response.into_body();
     let mut bytes = Vec::new();
     while let Some(frame) = incoming.frame().await {
-        let frame = frame.map_err(|error| ClientError::Broken(endpoint.clone(), told(&error)))?;
+        let frame = frame.map_err(|error| ClientError::Broken(endpoint.clone(), describe(&error)))?;
         if let Some(data) = frame.data_ref() {
-            if bytes.len() + data.len() > LARGEST {
-                let what = format!("the answer has more than {LARGEST} bytes");
+            if bytes.len() + data.len() > MAX_SIZE {
+                let what = format!("the answer has more than {MAX_SIZE} bytes");
                 return Err(ClientError::Broken(endpoint.clone(), what));
             }
             bytes.extend_from_slice(data);
@@ -109,7 +109,7 @@ pub(super) async fn body(response: Response<Incoming>, endpoint: &Endpoint) -> R
 }
 
 /// hyper's own words and the reason below them.
-pub(super) fn told(error: &hyper::Error) -> String {
+pub(super) fn describe(error: &hyper::Error) -> String {
     match std::error::Error::source(error) {
         Some(cause) => format!("{error}: {cause}"),
         None if error.is_incomplete_message() => "the daemon ended the connection".to_owned(),

@@ -1,7 +1,7 @@
 //! Server-sent events as the HTML standard has them, from bytes in pieces of any size.
 
 /// Bytes of one message; an event's document has a few thousand.
-const LARGEST: usize = 8 * 1024 * 1024;
+const MAX_SIZE: usize = 8 * 1024 * 1024;
 
 /// One message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl Messages {
         for byte in bytes {
             if *byte != b'\n' {
                 self.line.push(*byte);
-                if self.line.len() + self.message.data.len() > LARGEST {
+                if self.line.len() + self.message.data.len() > MAX_SIZE {
                     return Err(TooLong);
                 }
                 continue;

@@ -12,7 +12,7 @@ mod target;
 
 pub(crate) use endpoint::Endpoint;
 pub(crate) use error::ClientError;
-pub(crate) use stream::{Heard, Listener};
+pub(crate) use stream::{Listener, Received};
 pub(crate) use target::Target;
 
 use crate::cli::DaemonOptions;
@@ -28,9 +28,9 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 
 /// For a whole answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes of a token's file; the daemon takes no more either.
-const TOKEN_MOST: u64 = 4_096;
+const TOKEN_MAX: u64 = 4_096;
 /// The API's socket in a runtime directory.
 const SOCKET: &str = "api.sock";
 
@@ -91,14 +91,14 @@ impl Client {
         let question = Question { method, target, token: self.token.as_deref(), last_event_id: None };
         let (endpoint, response) = self.open(&question).await?;
         let late = || ClientError::late(endpoint);
-        timeout(PATIENCE, exchange::body(response, endpoint)).await.map_err(|_| late())?
+        timeout(TIMEOUT, exchange::body(response, endpoint)).await.map_err(|_| late())?
     }
 
     /// The answer's head, of the first endpoint where somebody is.
     async fn open(&self, question: &Question<'_>) -> Result<(&Endpoint, Response<Incoming>), ClientError> {
         let mut absent = Vec::new();
         for endpoint in &self.endpoints {
-            match timeout(PATIENCE, exchange::ask(endpoint, question)).await {
+            match timeout(TIMEOUT, exchange::ask(endpoint, question)).await {
                 Ok(Ok(response)) => return Ok((endpoint, response)),
                 Ok(Err(ClientError::Absent(tried))) => absent.extend(tried),
                 Ok(Err(error)) => return Err(error),
@@ -118,7 +118,7 @@ fn usual_places() -> Vec<Endpoint> {
 }
 
 fn read_token(file: &Path) -> Result<String, Failure> {
-    let text = checked::read(file, TOKEN_MOST)
+    let text = checked::read(file, TOKEN_MAX)
         .map_err(|error| Failure::line(format!("cannot read the token in {}: {error}", file.display())))?;
     match text.trim() {
         "" => Err(Failure::line(format!("{}: there is no token in it", file.display()))),

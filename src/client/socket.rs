@@ -29,7 +29,7 @@ pub(super) async fn connect(path: &Path) -> io::Result<UnixStream> {
         done => done?,
     };
     let peer = stream.peer_cred()?.uid();
-    match vouch(path, peer)? {
+    match check_owner(path, peer)? {
         None => Ok(stream),
         Some(why) => Err(io::Error::other(why)),
     }
@@ -59,7 +59,7 @@ impl Drop for EffectiveGroup {
 }
 
 /// Why the listener there is not believed. Of the socket it is the uid that called listen(2).
-fn vouch(path: &Path, peer: u32) -> io::Result<Option<String>> {
+fn check_owner(path: &Path, peer: u32) -> io::Result<Option<String>> {
     if peer == Uid::effective().as_raw() {
         return Ok(None);
     }
@@ -107,7 +107,7 @@ mod tests {
         let place = std::env::temp_dir().join(format!("netevd-vouch-{}", std::process::id()));
         fs::create_dir(&place).expect("a new directory");
         let socket = place.join("api.sock");
-        let said = |peer| vouch(&socket, peer).expect("readable");
+        let said = |peer| check_owner(&socket, peer).expect("readable");
         let stranger = 54_321;
         assert_eq!(said(0), None);
         assert!(said(stranger).is_some_and(|why| why.contains("neither root nor")));

@@ -19,7 +19,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_
 
 /// What there is to hear.
 #[derive(Debug)]
-pub(crate) enum Heard {
+pub(crate) enum Received {
     /// An event that came or changed.
     Event {
         /// This life of the daemon.
@@ -39,14 +39,14 @@ pub(crate) struct Listener<'c> {
     client: &'c Client,
     /// The body that is being read, and what came of it so far.
     open: Option<(Incoming, Messages)>,
-    heard: VecDeque<Heard>,
+    received: VecDeque<Received>,
     /// The place after the last message: `INSTANCE-NUMBER`.
     place: Option<String>,
 }
 
 impl<'c> Listener<'c> {
     pub(super) fn new(client: &'c Client) -> Self {
-        Self { client, open: None, heard: VecDeque::new(), place: None }
+        Self { client, open: None, received: VecDeque::new(), place: None }
     }
 
     /// Begins with what comes from now on.
@@ -61,10 +61,10 @@ impl<'c> Listener<'c> {
     }
 
     /// The next thing, for as long as it takes. Nothing is lost when this is dropped half-way.
-    pub(crate) async fn next(&mut self) -> Result<Heard, ClientError> {
+    pub(crate) async fn next(&mut self) -> Result<Received, ClientError> {
         loop {
-            if let Some(heard) = self.heard.pop_front() {
-                return Ok(heard);
+            if let Some(received) = self.received.pop_front() {
+                return Ok(received);
             }
             match &mut self.open {
                 Some(_) => self.read().await,
@@ -84,7 +84,7 @@ impl<'c> Listener<'c> {
                         }
                         pause = PAUSES.1.min(pause * 2);
                     });
-                    self.heard.push_back(Heard::Back);
+                    self.received.push_back(Received::Back);
                 }
             }
         }
@@ -101,7 +101,7 @@ impl<'c> Listener<'c> {
                             let Some(place) = message.id else { continue };
                             if message.event.as_deref().is_none_or(|event| event == "event") {
                                 let instance = place.split('-').next().unwrap_or_default().to_owned();
-                                self.heard.push_back(Heard::Event { instance, json: message.data });
+                                self.received.push_back(Received::Event { instance, json: message.data });
                             }
                             self.place = Some(place);
                         }
@@ -110,12 +110,12 @@ impl<'c> Listener<'c> {
                     Err(super::messages::TooLong) => "a message without end".to_owned(),
                 }
             }
-            Ok(Some(Err(error))) => exchange::told(&error),
+            Ok(Some(Err(error))) => exchange::describe(&error),
             Ok(None) => "the daemon ended the stream".to_owned(),
             Err(_) => format!("nothing was heard for {} s", SILENCE.as_secs()),
         };
         self.open = None;
-        self.heard.push_back(Heard::Lost(why));
+        self.received.push_back(Received::Lost(why));
     }
 
     async fn connect(&self) -> Result<Incoming, ClientError> {

@@ -20,11 +20,11 @@ pub(crate) struct Verification {
     /// The last one: its number, and its line's hash.
     pub head: Option<HeadDocument>,
     /// What is wrong.
-    pub faults: Vec<Place>,
+    pub faults: Vec<Location>,
     /// Faults beyond these.
     pub more_faults: u64,
     /// What is as it may be, and worth knowing.
-    pub remarks: Vec<Place>,
+    pub remarks: Vec<Location>,
 }
 
 /// The end of the chain.
@@ -38,7 +38,7 @@ pub(crate) struct HeadDocument {
 
 /// One place.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Place {
+pub(crate) struct Location {
     /// The file.
     pub file: String,
     /// From 1; null for the file as a whole.
@@ -57,7 +57,7 @@ pub(crate) fn run(options: &VerifyOptions) -> Result<(), Failure> {
     let places = |findings: Vec<netevd_worker::audit::Finding>| {
         findings
             .into_iter()
-            .map(|found| Place {
+            .map(|found| Location {
                 file: found.file,
                 line: Some(found.line).filter(|line| *line > 0),
                 id: found.id,

@@ -3,16 +3,16 @@
 //! An event has a line when it came and one when it is done with its scripts. A restart of the
 //! daemon loses nothing: events of its new life are told from the first.
 
-mod told;
+mod seen_events;
 
 use super::list::events_target;
 use crate::cli::EventsOptions;
-use crate::client::{Client, Heard, Target};
+use crate::client::{Client, Received, Target};
 use crate::output::Format;
 use crate::{Failure, output, say, views};
 use netevd_worker::api::document::{EventDocument, Events, Status};
+use seen_events::SeenEvents;
 use tokio::signal::unix::{SignalKind, signal};
-use told::Told;
 
 /// Shows them.
 pub(crate) fn run(options: &EventsOptions) -> Result<(), Failure> {
@@ -41,39 +41,39 @@ async fn follow(client: &Client, options: &EventsOptions, format: Format) -> Res
     let mut interrupted = signal(SignalKind::interrupt())?;
     let mut terminated = signal(SignalKind::terminate())?;
     tokio::select! {
-        done = tell(client, options, format) => done,
+        done = print_events(client, options, format) => done,
         _ = interrupted.recv() => Ok(()),
         _ = terminated.recv() => Ok(()),
     }
 }
 
-async fn tell(client: &Client, options: &EventsOptions, format: Format) -> Result<(), Failure> {
+async fn print_events(client: &Client, options: &EventsOptions, format: Format) -> Result<(), Failure> {
     let mut listener = client.listener();
     // The stream first: what happens while the rest is asked waits in it.
     listener.begin().await?;
     let status: Status = output::parse(&client.ask(&Target::new(&["status"])).await?)?;
     listener.resume_from(&status.instance);
-    let mut told = Told::new(&status.instance);
+    let mut seen = SeenEvents::new(&status.instance);
     let limit = options.tail.max(1);
     let newest: Events = output::parse(&client.ask(&events_target(&options.filter, limit)).await?)?;
     if options.tail > 0 {
         for event in &newest.events {
-            told.is_new(&status.instance, event);
+            seen.is_new(&status.instance, event);
             print(event, format)?;
         }
     }
     // What is older than this and was not shown is not to be shown when the stream is told again.
-    told.begins_after(status.last_event.map_or(0, |last| last.id));
+    seen.begins_after(status.last_event.map_or(0, |last| last.id));
     loop {
         match listener.next().await? {
-            Heard::Event { instance, json } => {
+            Received::Event { instance, json } => {
                 let event: EventDocument = output::parse(json.as_bytes())?;
-                if told.is_new(&instance, &event) && matches(options, &event) {
+                if seen.is_new(&instance, &event) && matches(options, &event) {
                     print(&event, format)?;
                 }
             }
-            Heard::Lost(why) => say(&format!("the connection is lost ({why}); waiting for the daemon")),
-            Heard::Back => say("connected again"),
+            Received::Lost(why) => say(&format!("the connection is lost ({why}); waiting for the daemon")),
+            Received::Back => say("connected again"),
         }
     }
 }

@@ -4,13 +4,13 @@
 //! The helper is started with a policy that allows nothing, and told that nothing is wanted.
 
 use crate::binaries::Program;
-use crate::census::Census;
 use crate::children::{channel, start_helper};
 use crate::cli::FlushOptions;
-use crate::identity::{self, Powers};
+use crate::identity::{self, Privileges};
 use crate::output::put;
+use crate::owned_count::OwnedCount;
 use crate::supervise::how;
-use crate::{Failure, environment, look, runtime, sys};
+use crate::{Failure, environment, kernel_dump, runtime, sys};
 use netevd_worker::kernel::{Route, UNICAST};
 use netevd_worker::names;
 use nix::sys::socket::{MsgFlags, recv, send};
@@ -23,14 +23,14 @@ pub(crate) fn run(options: &FlushOptions) -> Result<(), Failure> {
         return Err(Failure::usage("--force and --dry-run exclude each other: a dry run asks nobody"));
     }
     sys::reserve_descriptors()?;
-    let powers = Powers::of_this_process();
-    if !powers.net_admin && !options.dry_run.dry_run {
+    let privileges = Privileges::of_this_process();
+    if !privileges.net_admin && !options.dry_run.dry_run {
         return Err(Failure::line(
             "flush changes the kernel's routing, which needs CAP_NET_ADMIN: run it as root",
         ));
     }
     if options.dry_run.dry_run {
-        return foretell();
+        return print_dry_run();
     }
     let user_runtime = environment().remove("XDG_RUNTIME_DIR");
     let directory = runtime::directory(options.runtime_dir.as_deref(), user_runtime.as_deref(), false)?;
@@ -43,9 +43,9 @@ pub(crate) fn run(options: &FlushOptions) -> Result<(), Failure> {
         };
         return Err(Failure::line(format!("{why}; {more} (--force does not ask)")));
     }
-    let before = Census::take().map_err(Failure::line)?;
-    synchronise_to_nothing(powers)?;
-    let after = Census::take().map_err(Failure::line)?;
+    let before = OwnedCount::take().map_err(Failure::line)?;
+    synchronise_to_nothing(privileges)?;
+    let after = OwnedCount::take().map_err(Failure::line)?;
     match before.is_empty() {
         true => put("there was nothing of netevd in the kernel\n")?,
         false => put(format!("removed {before}\n"))?,
@@ -60,15 +60,15 @@ pub(crate) fn run(options: &FlushOptions) -> Result<(), Failure> {
 }
 
 /// What would be deleted, in the words of ip(8).
-fn foretell() -> Result<(), Failure> {
-    let found = look::managed().map_err(Failure::line)?;
+fn print_dry_run() -> Result<(), Failure> {
+    let found = kernel_dump::managed().map_err(Failure::line)?;
     for rule in found.rules.iter().filter(|rule| rule.is_ours()) {
         put(format!("would delete: rule {rule}\n"))?;
     }
     for route in &found.routes {
         put(format!("would delete: route {}\n", shown(route)))?;
     }
-    match Census::of(&found) {
+    match OwnedCount::of(&found) {
         nothing if nothing.is_empty() => put("there is nothing of netevd in the kernel\n")?,
         all => put(format!("would remove {all}; nothing was changed\n"))?,
     }
@@ -103,8 +103,8 @@ fn shown(route: &Route) -> String {
     text
 }
 
-fn synchronise_to_nothing(powers: Powers) -> Result<(), Failure> {
-    let identities = identity::choose(powers, None, None, None)?;
+fn synchronise_to_nothing(privileges: Privileges) -> Result<(), Failure> {
+    let identities = identity::choose(privileges, None, None, None)?;
     let identity = identities.separate.then_some(identities.helper);
     let program = Program::find("netevd-priv")?;
     let (ours, helpers) = channel()?;

@@ -10,7 +10,7 @@ use netevd_worker::config::Problem;
 use std::time::{Duration, Instant};
 
 /// For a daemon that starts again.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Asks, and says what came of it.
@@ -55,14 +55,14 @@ fn instance(client: &Client) -> Result<String, Failure> {
 }
 
 fn await_other(client: &Client, before: &str) -> Result<(), Failure> {
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + TIMEOUT;
     loop {
         // Nobody answers while it starts.
         if instance(client).is_ok_and(|now| now != before) {
             return Ok(());
         }
         if Instant::now() >= until {
-            let seconds = PATIENCE.as_secs();
+            let seconds = TIMEOUT.as_secs();
             return Err(Failure::line(format!(
                 "the daemon is to start again for the new policy, and has not within {seconds} s: see \
                  systemctl status netevd.service"

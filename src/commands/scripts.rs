@@ -5,7 +5,7 @@
 
 use crate::cli::{DaemonOptions, ScriptsOptions};
 use crate::client::{Client, ClientError, Target};
-use crate::identity::{self, Powers};
+use crate::identity::{self, Privileges};
 use crate::output::Format;
 use crate::{Failure, load, output, say, views};
 use netevd_worker::api::document::Scripts;
@@ -66,11 +66,11 @@ fn add_runs(scripts: &mut Scripts, known: Scripts) {
 /// Whose files are trusted and as whom scripts run: what the daemon would use if this caller
 /// started it.
 fn judged_for(options: &ScriptsOptions, user: Option<&str>) -> Result<(TrustedOwner, Identity), Failure> {
-    let powers = Powers::of_this_process();
-    let identities = identity::choose(powers, options.user.as_deref(), None, None)?;
+    let privileges = Privileges::of_this_process();
+    let identities = identity::choose(privileges, options.user.as_deref(), None, None)?;
     let worker = identities.worker;
     let runs_as = identity::of_scripts(&identities, user)?.unwrap_or(worker);
-    let owner = match powers.net_admin {
+    let owner = match privileges.net_admin {
         true => TrustedOwner::ROOT,
         false => TrustedOwner::user(worker.uid.as_raw()),
     };

@@ -5,15 +5,16 @@
 //! before it is shown.
 
 mod example;
+mod execution;
 mod lines;
 mod unit;
-mod way;
 
 use crate::cli::TestOptions;
-use crate::identity::Powers;
+use crate::identity::Privileges;
 use crate::output::put;
 use crate::{Failure, load, output, paint, say, sys};
 use example::{Given, backend_of, example, link_facts};
+use execution::Execution;
 use lines::Lines;
 use netevd_worker::config::nearest;
 use netevd_worker::dispatch::{Identity, Outcome, ScriptRoots, Trial, TrustedOwner, Verdict, judge, survey};
@@ -23,17 +24,16 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use way::Way;
 
 /// Runs what is named and says how each ended; fails when one failed or was refused.
 pub(crate) fn run(options: &TestOptions) -> Result<(), Failure> {
     let config = load(options.config.file.as_deref())?.config;
     let scripts = config.scripts.clone();
     sys::reserve_descriptors()?;
-    let powers = Powers::of_this_process();
-    let way = Way::choose(powers, options.user.as_deref(), scripts.user.as_deref())?;
-    let as_whom = way.as_whom();
-    let owner = match powers.net_admin {
+    let privileges = Privileges::of_this_process();
+    let execution = Execution::choose(privileges, options.user.as_deref(), scripts.user.as_deref())?;
+    let as_whom = execution.as_whom();
+    let owner = match privileges.net_admin {
         true => TrustedOwner::ROOT,
         false => TrustedOwner::user(as_whom.uid),
     };
@@ -42,7 +42,7 @@ pub(crate) fn run(options: &TestOptions) -> Result<(), Failure> {
     let link = link_facts(options, kind, backend)?;
     let emit_json = config.backends.emit_json;
     let given = example(kind, link.as_ref(), options.address, backend, emit_json)?;
-    say(&format!("event {kind}, link {}, as {}", shown(&given.0.link), way.identity()));
+    say(&format!("event {kind}, link {}, as {}", shown(&given.0.link), execution.identity()));
     if found.is_empty() {
         say(&format!(
             "no script in {} below /etc/netevd, /usr/local/lib/netevd, /usr/lib/netevd",
@@ -50,25 +50,25 @@ pub(crate) fn run(options: &TestOptions) -> Result<(), Failure> {
         ));
     }
     if options.dry_run.dry_run {
-        return foretell(&given, &found);
+        return print_dry_run(&given, &found);
     }
-    if let Some(confinement) = way.confinement() {
+    if let Some(confinement) = execution.confinement() {
         say(&confinement);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(run_all(&way, kind, &given, found, scripts.timeout))
+    runtime.block_on(run_all(&execution, kind, &given, found, scripts.timeout))
 }
 
 /// One after the other; those behind an interruption are left out.
 async fn run_all(
-    way: &Way,
+    execution: &Execution,
     kind: EventKind,
     (input, document): &Given,
     found: Vec<(PathBuf, Verdict)>,
     timeout: Duration,
 ) -> Result<(), Failure> {
     let mut interruption = Interruption::new()?;
-    let mut started = way.start()?;
+    let mut started = execution.start()?;
     let document: Rc<[u8]> = Rc::from(document.as_slice());
     let mut bad = 0usize;
     for (path, verdict) in found {
@@ -130,7 +130,7 @@ fn verdict_over_all(bad: usize, what: &str) -> Result<(), Failure> {
 }
 
 /// Which scripts would run, and everything that they would be given.
-fn foretell((input, document): &Given, found: &[(PathBuf, Verdict)]) -> Result<(), Failure> {
+fn print_dry_run((input, document): &Given, found: &[(PathBuf, Verdict)]) -> Result<(), Failure> {
     for (path, verdict) in found {
         put(format!("{}\n", paint::bold(path.display())))?;
         let text = match verdict {

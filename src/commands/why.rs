@@ -5,11 +5,11 @@
 use crate::cli::WhyOptions;
 use crate::client::{Client, Target};
 use crate::output::parse;
-use crate::walk::{Walk, better, holds, walk};
+use crate::rule_lookup::{RuleLookup, better, holds, rule_lookup};
 use crate::{Failure, output, views};
 use netevd_worker::api::document::{GatewayDocument, InterfaceDetail, RouteDocument, RuleDocument, Status};
 use netevd_worker::api::seen::{self, Links};
-use netevd_worker::kernel::{DumpError, Question, RouteWish, SeenRoute, SeenRule, View};
+use netevd_worker::kernel::{DumpError, Question, RouteSelection, SeenRoute, SeenRule, View};
 use protocol::{Family, Ifindex, InterfaceName, PROTOCOL, TableId};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -123,11 +123,11 @@ fn ask_kernel(runtime: &Runtime, links: &Links, question: &Question) -> Result<W
         Some(_) => Ok(None),
         None => best_of_table(runtime, question, table),
     };
-    let walk: Walk<'_> = walk(&rules, question, &name, best)?;
+    let rule_lookup: RuleLookup<'_> = rule_lookup(&rules, question, &name, best)?;
     let way = taken.as_ref().and_then(|taken| taken.hops.first().map(|hop| (taken.source, hop.clone())));
     let (source, hop) = way.unwrap_or_default();
-    let route: Option<SeenRoute> = fib.or_else(|| walk.route.clone());
-    let decides = walk.decides;
+    let route: Option<SeenRoute> = fib.or_else(|| rule_lookup.route.clone());
+    let decides = rule_lookup.decides;
     let is_ours = |rule: &SeenRule| rule.protocol == PROTOCOL;
     // Rules to an address hold whatever the source is, and are not why netevd is here.
     let of_packet = |rule: &&SeenRule| {
@@ -157,7 +157,7 @@ fn ask_kernel(runtime: &Runtime, links: &Links, question: &Question) -> Result<W
         route_of: route.as_ref().map(|route| owner(route.protocol)),
         route: route.map(|route| seen::route(route, links)),
         main_route: main_route.map(|route| seen::route(route, links)),
-        passed: walk.passed.iter().map(|passed| rule(passed)).collect(),
+        passed: rule_lookup.passed.iter().map(|passed| rule(passed)).collect(),
         behind: behind.map(rule),
         gateway_source: None,
         gateway_table: None,
@@ -167,7 +167,7 @@ fn ask_kernel(runtime: &Runtime, links: &Links, question: &Question) -> Result<W
 
 fn best_of_table(runtime: &Runtime, question: &Question, table: u32) -> Result<Option<SeenRoute>, DumpError> {
     let mut best = None;
-    let wish = RouteWish { table: Some(TableId(table)), ..RouteWish::default() };
+    let selection = RouteSelection { table: Some(TableId(table)), ..RouteSelection::default() };
     let family = Family::of(question.destination);
     runtime.block_on(async {
         let each = |route: SeenRoute| {
@@ -175,7 +175,7 @@ fn best_of_table(runtime: &Runtime, question: &Question, table: u32) -> Result<O
                 best = better(question, best.take(), route);
             }
         };
-        View::new()?.routes(family, wish, each).await
+        View::new()?.routes(family, selection, each).await
     })?;
     Ok(best)
 }

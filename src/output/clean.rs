@@ -5,7 +5,7 @@ use std::fmt::Write;
 /// Control characters (C0, DEL and C1), and what turns the direction of writing, is not seen, or is
 /// kept for the inside of programs (Unicode: bidirectional controls, invisible operators, tags,
 /// interlinear annotation, noncharacters).
-pub(crate) fn steers(c: char) -> bool {
+pub(crate) fn controls_terminal(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
@@ -17,14 +17,14 @@ pub(crate) fn steers(c: char) -> bool {
 pub(crate) fn clean(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        spell(c, &mut out);
+        write_escaped(c, &mut out);
     }
     out
 }
 
 /// One character, spelt out if it steers.
-pub(super) fn spell(c: char, out: &mut String) {
-    if steers(c) {
+pub(super) fn write_escaped(c: char, out: &mut String) {
+    if controls_terminal(c) {
         // Writing to a string does not fail.
         let _ = write!(out, "{}", c.escape_unicode());
     } else {
@@ -34,7 +34,7 @@ pub(super) fn spell(c: char, out: &mut String) {
 
 /// The same within a string of JSON or YAML, as both read it: `\uXXXX`, two of them beyond 16 bits.
 pub(super) fn escape(c: char, out: &mut String) {
-    if steers(c) {
+    if controls_terminal(c) {
         for unit in c.encode_utf16(&mut [0; 2]) {
             let _ = write!(out, "\\u{unit:04x}");
         }

@@ -1,20 +1,20 @@
 //! Text in columns: every row on one line, nothing cut, so that grep(1) finds what is there.
 
 use super::view::{Cell, Grid, Tone};
-use super::{Look, Style, styled};
+use super::{Style, TerminalStyle, styled};
 use unicode_width::UnicodeWidthStr;
 
 /// `  name   value`, further lines of a value below it.
-pub(super) fn pairs(pairs: &[(&'static str, &Cell)], look: Look) -> String {
+pub(super) fn pairs(pairs: &[(&'static str, &Cell)], terminal: TerminalStyle) -> String {
     let widest = pairs.iter().map(|(name, _)| name.width()).max().unwrap_or(0);
     let mut out = String::new();
     for (name, cell) in pairs {
         for (number, line) in cell.lines.iter().enumerate() {
             let name = if number == 0 { name } else { "" };
             out.push_str("  ");
-            out.push_str(&paint(name, Tone::Faint, look));
+            out.push_str(&paint(name, Tone::Faint, terminal));
             pad(&mut out, widest - name.width() + 2);
-            out.push_str(&paint(line, cell.tone, look));
+            out.push_str(&paint(line, cell.tone, terminal));
             out.push('\n');
         }
     }
@@ -22,7 +22,7 @@ pub(super) fn pairs(pairs: &[(&'static str, &Cell)], look: Look) -> String {
 }
 
 /// Headers and rows.
-pub(super) fn grid(grid: &Grid, look: Look) -> String {
+pub(super) fn grid(grid: &Grid, terminal: TerminalStyle) -> String {
     let headers = grid.headers.iter().map(|header| Cell::new(header).strong()).collect();
     let rows: Vec<&Vec<Cell>> = std::iter::once(&headers).chain(&grid.rows).collect();
     let mut widths = vec![0; grid.headers.len()];
@@ -37,7 +37,7 @@ pub(super) fn grid(grid: &Grid, look: Look) -> String {
         let last = row.iter().rposition(|cell| !cell.is_empty()).unwrap_or(0);
         for (number, (cell, width)) in row.iter().zip(&widths).enumerate().take(last + 1) {
             let text = line(cell);
-            out.push_str(&paint(&text, cell.tone, look));
+            out.push_str(&paint(&text, cell.tone, terminal));
             if number < last {
                 pad(&mut out, width - text.width() + 2);
             }
@@ -48,9 +48,9 @@ pub(super) fn grid(grid: &Grid, look: Look) -> String {
 }
 
 /// In its style.
-pub(super) fn paint(text: &str, tone: Tone, look: Look) -> String {
+pub(super) fn paint(text: &str, tone: Tone, terminal: TerminalStyle) -> String {
     let style = match tone {
-        _ if !look.colours || text.is_empty() => return text.to_owned(),
+        _ if !terminal.colours || text.is_empty() => return text.to_owned(),
         Tone::Plain => return text.to_owned(),
         Tone::Strong => Style::Strong,
         Tone::Good => Style::Good,
@@ -72,7 +72,7 @@ fn pad(out: &mut String, columns: usize) {
 mod tests {
     use super::*;
 
-    const PLAIN: Look = Look { colours: false, width: 80, utf8: true };
+    const PLAIN: TerminalStyle = TerminalStyle { colours: false, width: 80, utf8: true };
 
     #[test]
     fn columns_are_aligned_also_with_wide_characters() {
@@ -81,7 +81,7 @@ mod tests {
         table.row([Cell::new("e\u{1b}0"), Cell::list(["a", "b"]), Cell::new("1")]);
         let text = grid(&table, PLAIN);
         assert_eq!(text, "NAME      STATE  X\n東京      up\ne\\u{1b}0  a, b   1\n");
-        let painted = grid(&table, Look { colours: true, ..PLAIN });
+        let painted = grid(&table, TerminalStyle { colours: true, ..PLAIN });
         assert!(painted.contains(&format!("{}\n", styled(Style::Good, "up"))), "{painted}");
     }
 

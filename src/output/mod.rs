@@ -3,19 +3,19 @@
 mod clean;
 mod clock;
 mod columns;
-mod look;
 mod print;
 mod table;
+mod terminal_style;
 mod tree;
 mod view;
 mod yaml;
 
 pub(crate) use clean::clean;
 pub(crate) use clock::{ago, bytes, took};
-pub(crate) use look::{Look, has_colours};
 #[cfg(test)]
 pub(crate) use print::fit;
 pub(crate) use print::{Style, complain, put, put_document, styled};
+pub(crate) use terminal_style::{TerminalStyle, has_colours};
 pub(crate) use view::{Cell, Grid, Part, View};
 
 use crate::Failure;
@@ -44,8 +44,8 @@ pub(crate) fn show<T: DeserializeOwned>(
     match format {
         Format::Json => put_document(&parse::<Tree>(document)?.json())?,
         Format::Yaml => put_document(&parse::<Tree>(document)?.yaml())?,
-        Format::Text => put(view(&parse(document)?).text(Look::of_output()))?,
-        Format::Table => put(view(&parse(document)?).table(Look::of_output()))?,
+        Format::Text => put(view(&parse(document)?).text(TerminalStyle::of_output()))?,
+        Format::Table => put(view(&parse(document)?).table(TerminalStyle::of_output()))?,
     }
     Ok(())
 }
@@ -132,7 +132,7 @@ mod tests {
         for own in ["\u{1b}[1m", "\u{1b}[32m", "\u{1b}[31m", "\u{1b}[2m", "\u{1b}[0m"] {
             text = text.replace(own, "");
         }
-        text.chars().all(|c| permitted.contains(c) || !clean::steers(c))
+        text.chars().all(|c| permitted.contains(c) || !clean::controls_terminal(c))
     }
 
     proptest! {
@@ -141,10 +141,10 @@ mod tests {
             let bytes = serde_json::to_vec(&value).expect("JSON");
             let tree: Tree = serde_json::from_slice(&bytes).expect("a tree");
             let json = fit_document(&tree.json());
-            prop_assert!(json.chars().all(|c| c == '\n' || !clean::steers(c)), "{:?}", json);
+            prop_assert!(json.chars().all(|c| c == '\n' || !clean::controls_terminal(c)), "{:?}", json);
             prop_assert_eq!(&serde_json::from_str::<Value>(&json).expect("JSON"), &value);
             let yaml = fit_document(&tree.yaml());
-            prop_assert!(yaml.chars().all(|c| c == '\n' || !clean::steers(c)), "{:?}", yaml);
+            prop_assert!(yaml.chars().all(|c| c == '\n' || !clean::controls_terminal(c)), "{:?}", yaml);
             let read: Value = serde_yaml::from_str(&yaml).unwrap_or_else(|e| panic!("{e}\n{yaml}"));
             prop_assert_eq!(&read, &value);
         }
@@ -161,8 +161,8 @@ mod tests {
                 Part::Lines(vec![Cell::new(&b).faint()]),
             ];
             let view = View(parts);
-            let look = Look { colours, width: 60, utf8: true };
-            for text in [fit(&view.text(look), colours), fit(&view.table(look), colours)] {
+            let terminal = TerminalStyle { colours, width: 60, utf8: true };
+            for text in [fit(&view.text(terminal), colours), fit(&view.table(terminal), colours)] {
                 prop_assert!(is_clean(&text, "\n"), "{:?}", text);
                 prop_assert!(colours || !text.contains('\u{1b}'), "{:?}", text);
             }
@@ -176,7 +176,7 @@ mod tests {
             prop_assert!(colours || !shown.contains('\u{1b}'), "{:?}", shown);
             let styled = fit(&styled(Style::Bad, &text), true);
             let inside = styled.strip_prefix("\u{1b}[31m").and_then(|rest| rest.strip_suffix("\u{1b}[0m"));
-            prop_assert!(inside.is_some_and(|inside| !inside.chars().any(clean::steers)), "{:?}", styled);
+            prop_assert!(inside.is_some_and(|inside| !inside.chars().any(clean::controls_terminal)), "{:?}", styled);
         }
     }
 }

@@ -1,9 +1,9 @@
 //! The one place that writes to standard output and standard error. Whatever comes here is taken for
 //! text from elsewhere: what could steer a terminal is spelt out, and only the styles of this program
-//! become sequences of the terminal. tests/papers/rim.rs sees that nobody else writes.
+//! become sequences of the terminal. tests/doc_sync/io_boundary.rs sees that nobody else writes.
 
-use super::clean::{clean, escape, spell};
-use super::look::has_colours;
+use super::clean::{clean, escape, write_escaped};
+use super::terminal_style::has_colours;
 use std::fmt::Display;
 use std::io::{self, Write};
 
@@ -63,7 +63,7 @@ pub(crate) fn fit(text: &str, colours: bool) -> String {
         match MARKS.iter().find(|(mark, _)| *mark == c) {
             Some((_, sequence)) if colours => out.push_str(sequence),
             _ if c == '\n' || c == '\t' => out.push(c),
-            _ => spell(c, &mut out),
+            _ => write_escaped(c, &mut out),
         }
     }
     out

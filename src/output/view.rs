@@ -1,6 +1,6 @@
 //! What is shown for people, before it is known how: headings, pairs and grids of cells.
 
-use super::{Look, clean, columns, table};
+use super::{TerminalStyle, clean, columns, table};
 
 /// How a cell is meant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -112,20 +112,20 @@ impl View {
     }
 
     /// As aligned text, a row a line.
-    pub(crate) fn text(&self, look: Look) -> String {
-        self.render(look, columns::pairs, columns::grid)
+    pub(crate) fn text(&self, terminal: TerminalStyle) -> String {
+        self.render(terminal, columns::pairs, columns::grid)
     }
 
     /// As framed tables within the width.
-    pub(crate) fn table(&self, look: Look) -> String {
-        self.render(look, table::pairs, table::grid)
+    pub(crate) fn table(&self, terminal: TerminalStyle) -> String {
+        self.render(terminal, table::pairs, table::grid)
     }
 
     fn render(
         &self,
-        look: Look,
-        pairs: fn(&[(&'static str, &Cell)], Look) -> String,
-        grid: fn(&Grid, Look) -> String,
+        terminal: TerminalStyle,
+        pairs: fn(&[(&'static str, &Cell)], TerminalStyle) -> String,
+        grid: fn(&Grid, TerminalStyle) -> String,
     ) -> String {
         let mut out = String::new();
         for part in &self.0 {
@@ -134,7 +134,7 @@ impl View {
                     if !out.is_empty() {
                         out.push('\n');
                     }
-                    out.push_str(&columns::paint(&cell.lines.join(" "), cell.tone, look));
+                    out.push_str(&columns::paint(&cell.lines.join(" "), cell.tone, terminal));
                     out.push('\n');
                 }
                 Part::Pairs(all) => {
@@ -143,16 +143,16 @@ impl View {
                         .filter(|(_, cell)| !cell.is_empty())
                         .map(|(name, cell)| (*name, cell))
                         .collect();
-                    out.push_str(&pairs(&filled, look));
+                    out.push_str(&pairs(&filled, terminal));
                 }
                 Part::Grid(rows, empty) if rows.rows.is_empty() => {
-                    out.push_str(&columns::paint(empty, Tone::Faint, look));
+                    out.push_str(&columns::paint(empty, Tone::Faint, terminal));
                     out.push('\n');
                 }
-                Part::Grid(rows, _) => out.push_str(&grid(rows, look)),
+                Part::Grid(rows, _) => out.push_str(&grid(rows, terminal)),
                 Part::Lines(lines) => {
                     for cell in lines {
-                        out.push_str(&columns::paint(&cell.lines.join(" "), cell.tone, look));
+                        out.push_str(&columns::paint(&cell.lines.join(" "), cell.tone, terminal));
                         out.push('\n');
                     }
                 }

@@ -1,7 +1,7 @@
 //! Whether the audit log is whole.
 
 use super::count;
-use crate::commands::audit::{Place, Verification};
+use crate::commands::audit::{Location, Verification};
 use crate::output::{Cell, Part, View};
 
 /// The verdict, the places, the end of the chain.
@@ -32,7 +32,7 @@ pub(crate) fn view(found: &Verification) -> View {
 }
 
 /// `audit.log:12: record 12: ...`
-fn line(Place { file, line, id, text }: &Place) -> String {
+fn line(Location { file, line, id, text }: &Location) -> String {
     let line = line.map(|line| format!(":{line}")).unwrap_or_default();
     let id = id.map(|id| format!(" record {id}:")).unwrap_or_default();
     format!("{file}{line}:{id} {text}")

@@ -146,7 +146,7 @@ fn traffic(s: &StatisticsDocument) -> Cell {
 
 #[cfg(test)]
 mod tests {
-    use crate::output::{Cell, Look};
+    use crate::output::{Cell, TerminalStyle};
     use crate::views::fixtures::{event, run};
     use netevd_worker::api::document::InterfaceDetail;
     use serde_json::json;
@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn one_screen_tells_everything() {
-        let text = super::view(&detail()).text(Look { colours: false, width: 80, utf8: true });
+        let text = super::view(&detail()).text(TerminalStyle { colours: false, width: 80, utf8: true });
         assert_eq!(text, include_str!("interface_expected.txt"), "{text}");
     }
 
@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn the_table_has_the_same_within_its_width() {
-        let text = super::view(&detail()).table(Look { colours: false, width: 60, utf8: false });
+        let text = super::view(&detail()).table(TerminalStyle { colours: false, width: 60, utf8: false });
         assert!(text.lines().all(|line| line.chars().count() <= 60), "{text}");
         for word in ["198.51.100.2/24", "32002", "10-hello", "2001:db8::2/64"] {
             assert!(text.contains(word), "{word}\n{text}");

@@ -123,7 +123,7 @@ fn len(problems: &[String]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::{Look, fit};
+    use crate::output::{TerminalStyle, fit};
     use serde_json::{Value, json};
     use std::time::{Duration, UNIX_EPOCH};
 
@@ -145,7 +145,7 @@ mod tests {
     fn shown(document: Value, colours: bool) -> String {
         let now = UNIX_EPOCH + Duration::from_secs(1_772_357_490);
         let status = serde_json::from_value(document).expect("a status");
-        fit(&view(&status, now).text(Look { colours, width: 80, utf8: true }), colours)
+        fit(&view(&status, now).text(TerminalStyle { colours, width: 80, utf8: true }), colours)
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The launcher as root with some capabilities missing, as in a container.
 
-use crate::place::{Daemon, Place, await_that, is_gone, skipped_without_root, status};
+use crate::place::{Daemon, TestDirectory, await_that, is_gone, skipped_without_root, status};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::process::Command;
@@ -9,7 +9,7 @@ use std::process::Command;
 const GRANTED: [&str; 5] = ["net_admin", "setuid", "setgid", "setpcap", "chown"];
 
 /// `netevd start` as root with these capabilities and no others; none can come back.
-fn start_with(place: &Place, capabilities: &[&str]) -> Daemon {
+fn start_with(place: &TestDirectory, capabilities: &[&str]) -> Daemon {
     let mut command = Command::new("setpriv");
     let kept: String = capabilities.iter().map(|name| format!(",+{name}")).collect();
     command.args(["--inh-caps=-all", "--bounding-set", &format!("-all{kept}"), "--"]);
@@ -31,7 +31,7 @@ fn without_cap_kill_it_reloads_and_stops_in_good_order() {
     if skipped_without_root() {
         return;
     }
-    let place = Place::new("no-kill");
+    let place = TestDirectory::new("no-kill");
     let mut daemon = start_with(&place, &GRANTED);
     let first = daemon.children();
     // 5: CAP_KILL. The children are other users' processes.
@@ -66,7 +66,7 @@ fn without_cap_kill_it_kills_a_worker_that_does_not_end() {
     if skipped_without_root() {
         return;
     }
-    let place = Place::new("no-kill-stubborn");
+    let place = TestDirectory::new("no-kill-stubborn");
     place.program("netevd-worker", "#!/bin/sh\ntrap '' TERM\necho worker: $*\nwhile :; do sleep 1; done\n");
     let mut daemon = start_with(&place, &GRANTED);
     let children = daemon.children();
@@ -89,7 +89,7 @@ fn each_capability_that_is_missing_is_named_with_what_does_not_work() {
         // Not granted in the first place.
         ("kill", "no CAP_KILL: if this process is killed by SIGKILL, its children go on without it"),
     ] {
-        let place = Place::new(&format!("no-{missing}"));
+        let place = TestDirectory::new(&format!("no-{missing}"));
         let mut daemon = start_with(&place, &without(missing));
         let named = place.log().lines().filter(|line| line.contains("no CAP_")).count();
         assert!(place.log().contains(said), "{missing}: {}", place.log());
@@ -99,7 +99,7 @@ fn each_capability_that_is_missing_is_named_with_what_does_not_work() {
         daemon.signal(15);
         assert_eq!(daemon.end().code(), Some(0), "{missing}: {}", place.log());
     }
-    let place = Place::new("has-all");
+    let place = TestDirectory::new("has-all");
     let _daemon = start_with(&place, &[&GRANTED[..], &["kill"]].concat());
     assert!(!place.log().contains("no CAP_"), "{}", place.log());
 }
@@ -109,7 +109,7 @@ fn root_without_cap_net_admin_is_not_sent_to_root() {
     if skipped_without_root() {
         return;
     }
-    let place = Place::new("no-net-admin");
+    let place = TestDirectory::new("no-net-admin");
     let mut command = Command::new("setpriv");
     command.args(["--inh-caps=-all", "--bounding-set=-all", "--"]);
     let start = place.command();
@@ -128,7 +128,7 @@ fn without_cap_dac_override_a_lost_lock_is_made_again() {
     if skipped_without_root() {
         return;
     }
-    let place = Place::new("no-lock");
+    let place = TestDirectory::new("no-lock");
     let run = place.at("run");
     let mut daemon = start_with(&place, &GRANTED);
     daemon.signal(15);
@@ -162,7 +162,7 @@ fn without_cap_chown_a_directory_that_is_the_worker_s_is_used() {
     if skipped_without_root() {
         return;
     }
-    let place = Place::new("worker-s-directory");
+    let place = TestDirectory::new("worker-s-directory");
     let mut daemon = start_with(&place, &GRANTED);
     let worker = status(daemon.worker(), "Uid");
     daemon.signal(15);

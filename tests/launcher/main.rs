@@ -8,7 +8,9 @@ mod place;
 #[path = "../support/skip.rs"]
 mod skip;
 
-use place::{Daemon, Place, WORKER, alone, await_that, is_gone, is_root, kill, skipped_without_root, status};
+use place::{
+    Daemon, TestDirectory, WORKER, alone, await_that, is_gone, is_root, kill, skipped_without_root, status,
+};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -34,7 +36,7 @@ fn each_child_has_its_own_identity_and_only_what_it_needs() {
     if skipped_without_root() {
         return;
     }
-    let place = Place::new("identity");
+    let place = TestDirectory::new("identity");
     // Descriptors and groups that the launcher itself inherits must not reach the children.
     place.program("netevd-worker", "#!/bin/sh\necho worker: $*\nexec sleep 1001\n");
     let daemon = place.start();
@@ -103,7 +105,7 @@ fn the_worker_keeps_its_identity_over_a_restart() {
     if skipped_without_root() {
         return;
     }
-    let place = Place::new("restart");
+    let place = TestDirectory::new("restart");
     // A script's background child holds the id, so that it is not simply the first free one.
     place.program("netevd-worker", &WORKER.replace("sleep 1", "system 'sleep 5 &'; sleep 1"));
     let uid = |daemon: &Daemon| status(daemon.worker(), "Uid");
@@ -116,7 +118,7 @@ fn the_worker_keeps_its_identity_over_a_restart() {
 
 #[test]
 fn the_policy_cannot_be_changed_any_more() {
-    let place = Place::new("sealed");
+    let place = TestDirectory::new("sealed");
     place.program("netevd-priv", "#!/bin/sh\n(echo x >>/proc/self/fd/4) 2>/dev/null && echo CHANGED\necho helper tried\nexec sleep 1002\n");
     let _daemon = place.start();
     await_that("the helper has tried", || place.log().contains("helper tried"));
@@ -126,7 +128,7 @@ fn the_policy_cannot_be_changed_any_more() {
 #[test]
 fn when_one_child_dies_the_other_is_stopped() {
     for name in ["worker", "helper"] {
-        let place = Place::new(&format!("dies-{name}"));
+        let place = TestDirectory::new(&format!("dies-{name}"));
         let mut daemon = place.start();
         await_that("the helper runs", || daemon.children().len() == 2);
         let (worker, helper) = (daemon.worker(), daemon.helper());
@@ -143,7 +145,7 @@ fn when_one_child_dies_the_other_is_stopped() {
 
 #[test]
 fn a_child_that_exits_is_reported_with_its_status() {
-    let place = Place::new("exits");
+    let place = TestDirectory::new("exits");
     place.program("netevd-priv", "#!/bin/sh\nexit 2\n");
     let mut daemon = Daemon::new(&mut place.command());
     assert_eq!(daemon.end().code(), Some(1));
@@ -153,7 +155,7 @@ fn a_child_that_exits_is_reported_with_its_status() {
 #[test]
 fn sigterm_and_sigint_end_both_and_succeed() {
     for signal in [15, 2] {
-        let place = Place::new(&format!("signal-{signal}"));
+        let place = TestDirectory::new(&format!("signal-{signal}"));
         let mut daemon = place.start();
         await_that("the helper runs", || daemon.children().len() == 2);
         let children = daemon.children();
@@ -165,7 +167,7 @@ fn sigterm_and_sigint_end_both_and_succeed() {
 
 #[test]
 fn a_killed_launcher_takes_its_children_along() {
-    let place = Place::new("killed");
+    let place = TestDirectory::new("killed");
     let mut daemon = place.start();
     await_that("the helper runs", || daemon.children().len() == 2);
     let children = daemon.children();
@@ -176,7 +178,7 @@ fn a_killed_launcher_takes_its_children_along() {
 
 #[test]
 fn sighup_reloads_all_or_nothing() {
-    let place = Place::new("reload");
+    let place = TestDirectory::new("reload");
     let daemon = place.start();
     await_that("the helper runs", || daemon.children().len() == 2);
     let before = daemon.children();
@@ -206,7 +208,7 @@ fn sighup_reloads_all_or_nothing() {
 
 #[test]
 fn a_hang_up_waits_for_the_worker_s_handler() {
-    let place = Place::new("hang-up");
+    let place = TestDirectory::new("hang-up");
     let go = place.at("go");
     let waits = format!("select undef, undef, undef, 0.01 until -e '{}';\n$SIG{{HUP}}", go.display());
     place.program("netevd-worker", &WORKER.replace("$SIG{HUP}", &waits));
@@ -222,7 +224,7 @@ fn a_hang_up_waits_for_the_worker_s_handler() {
 
 #[test]
 fn a_bell_that_is_rung_while_its_worker_ends_is_heard() {
-    let place = Place::new("bell");
+    let place = TestDirectory::new("bell");
     let go = place.at("go");
     let rings = format!(
         "select undef, undef, undef, 0.01 until -e '{}'; open my $bell, '>&=', 5; syswrite $bell, '!'; exit 0",
@@ -242,7 +244,7 @@ fn a_bell_that_is_rung_while_its_worker_ends_is_heard() {
 
 #[test]
 fn a_second_daemon_is_refused() {
-    let place = Place::new("lock");
+    let place = TestDirectory::new("lock");
     let first = place.start();
     await_that("the helper runs", || first.children().len() == 2);
     let children = first.children();
@@ -258,7 +260,7 @@ fn a_second_daemon_is_refused() {
 
 #[test]
 fn a_bad_configuration_starts_nothing() {
-    let place = Place::new("config");
+    let place = TestDirectory::new("config");
     place.write("n.yaml", "system: { backend: dhcpcd }\n");
     let mut daemon = Daemon::new(&mut place.command());
     assert_eq!(daemon.end().code(), Some(1));
@@ -268,7 +270,7 @@ fn a_bad_configuration_starts_nothing() {
 
 #[test]
 fn missing_programs_are_named() {
-    let place = Place::new("missing");
+    let place = TestDirectory::new("missing");
     fs::remove_file(place.at("netevd-priv")).expect("removed");
     let mut daemon = Daemon::new(&mut place.command());
     assert_eq!(daemon.end().code(), Some(1));
@@ -280,7 +282,7 @@ fn programs_in_a_private_directory_can_be_started() {
     if skipped_without_root() {
         return;
     }
-    let place = Place::new("private");
+    let place = TestDirectory::new("private");
     // A real program: a script could not be read from in there.
     for name in ["netevd-worker", "netevd-priv"] {
         alone(|| fs::copy("/bin/false", place.at(name))).expect("a copy");
@@ -293,7 +295,7 @@ fn programs_in_a_private_directory_can_be_started() {
 
 #[test]
 fn in_a_user_namespace_with_one_id_the_remaining_separation_is_said() {
-    let place = Place::new("namespace");
+    let place = TestDirectory::new("namespace");
     let mut command = Command::new("unshare");
     command.args(["--user", "--map-root-user"]).arg(place.at("netevd"));
     command.arg("--config").arg(place.at("n.yaml")).arg("start").arg("--runtime-dir").arg(place.at("run"));
@@ -315,7 +317,7 @@ fn in_a_user_namespace_with_one_id_the_remaining_separation_is_said() {
 
 #[test]
 fn an_ordinary_user_gets_no_helper_and_is_told_so() {
-    let place = Place::new("user");
+    let place = TestDirectory::new("user");
     let mut command = Command::new(place.at("netevd"));
     command.arg("--config").arg(place.at("n.yaml")).arg("start").arg("--runtime-dir").arg(place.at("u/run"));
     fs::create_dir(place.at("u")).expect("a directory");
@@ -337,7 +339,7 @@ fn the_runner_has_an_identity_and_one_descriptor_of_its_own() {
     if skipped_without_root() {
         return;
     }
-    let place = Place::new("runner");
+    let place = TestDirectory::new("runner");
     place.write("n.yaml", "routing: { policy_rules: [eth1] }\nscripts: { user: 61170 }\n");
     // One program is both.
     place.program(
@@ -369,7 +371,7 @@ fn the_runner_has_an_identity_and_one_descriptor_of_its_own() {
 
 #[test]
 fn scripts_keep_the_caller_s_user_where_no_other_can_be_taken() {
-    let place = Place::new("no-runner");
+    let place = TestDirectory::new("no-runner");
     place.write("n.yaml", "scripts: { user: 61170 }\n");
     let mut command = Command::new("unshare");
     command.args(["--user", "--map-root-user"]).arg(place.at("netevd")).arg("start");
@@ -399,7 +401,7 @@ fn on_a_terminal_children_have_pipes_and_what_they_print_is_cleaned() {
     if skipped_without_root() {
         return;
     }
-    let place = Place::new("terminal");
+    let place = TestDirectory::new("terminal");
     place.program(
         "netevd-worker",
         "#!/bin/sh\nprintf 'worker: \\033[2Jout\\302\\2332J\\n'\nprintf 'err\\007\\n' >&2\nexec sleep 1001\n",

@@ -29,9 +29,9 @@ pub(crate) fn alone<T>(act: impl FnOnce() -> T) -> T {
 }
 
 /// A directory with a copy of `netevd`, stand-ins, a configuration, and all that is said.
-pub(crate) struct Place(pub(crate) PathBuf);
+pub(crate) struct TestDirectory(pub(crate) PathBuf);
 
-impl Place {
+impl TestDirectory {
     pub(crate) fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("netevd-launcher-{name}-{}", std::process::id()));
         fs::create_dir(&path).expect("a new directory");
@@ -88,7 +88,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for TestDirectory {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("--- log\n{}---", self.log());

@@ -30,7 +30,7 @@ run netevd-worker/src/ -p netevd-worker --lib
 run src/ -p netevd --bin netevd
 run tests/it/ -p netevd --test it
 run tests/launcher/ -p netevd --test launcher
-run tests/papers/ -p netevd --test papers
+run tests/doc_sync/ -p netevd --test doc_sync
 run tests/examples.rs -p netevd --test examples
 run tests/client.rs -p netevd --test client
 [ -z "$named" ] || { echo "hostile.sh: in no program that it knows: $named" >&2; exit 1; }

@@ -17,9 +17,9 @@ const STRANGER: u32 = 65_534;
 const PLACE: &str = "NETEVD_TEST_STRANGER_S_SOCKET";
 
 /// A directory of the test's own, and in it a policy.
-struct Place(PathBuf);
+struct TestDirectory(PathBuf);
 
-impl Place {
+impl TestDirectory {
     fn new(name: &str) -> Self {
         // Short: a socket's path has 107 bytes at most, unix(7).
         let place = Self(std::env::temp_dir().join(format!("netevd-{name}-{}", std::process::id())));
@@ -50,7 +50,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for TestDirectory {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
@@ -67,7 +67,7 @@ fn listener(path: &Path) -> OwnedFd {
 #[test]
 fn connects_to_root_s_socket_and_serves() {
     let Some(world) = World::new() else { return };
-    let place = Place::new("serves");
+    let place = TestDirectory::new("serves");
     let listener = listener(&place.socket());
     let mut helper = place.start(world.command(env!("CARGO_BIN_EXE_netevd-priv")), &place.policy());
     let channel = accept(listener.as_raw_fd()).expect("it connects");
@@ -89,7 +89,7 @@ fn connects_to_root_s_socket_and_serves() {
 #[test]
 fn says_what_to_do_when_nobody_listens() {
     let Some(world) = World::new() else { return };
-    let place = Place::new("absent");
+    let place = TestDirectory::new("absent");
     let (status, log) = place.fails(&world, &place.policy());
     assert_eq!(status, Some(1), "{log}");
     assert!(log.contains("No such file") && log.contains("systemctl start netevd.socket"), "{log}");
@@ -103,7 +103,7 @@ fn says_what_to_do_when_nobody_listens() {
 #[test]
 fn names_the_policy_that_it_cannot_open() {
     let Some(world) = World::new() else { return };
-    let place = Place::new("policy");
+    let place = TestDirectory::new("policy");
     let _listener = listener(&place.socket());
     let missing = place.0.join("missing");
     let (status, log) = place.fails(&world, &missing);
@@ -123,7 +123,7 @@ fn does_not_talk_to_a_listener_that_is_not_root() {
         crate::skip::skip("it needs root");
         return;
     }
-    let place = Place::new("stranger");
+    let place = TestDirectory::new("stranger");
     let owner = Some(STRANGER);
     std::os::unix::fs::chown(&place.0, owner, None).expect("given away");
     let mut stranger = Command::new(std::env::current_exe().expect("its own name"))

@@ -5,12 +5,13 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 /// Files of a test's own, and a getent that is this script.
-struct Place(PathBuf);
+struct TestDirectory(PathBuf);
 
-impl Place {
-    fn new(name: &str, getent: &str) -> Place {
-        let place =
-            Place(std::env::temp_dir().join(format!("netevd-accounts-{name}-{}", std::process::id())));
+impl TestDirectory {
+    fn new(name: &str, getent: &str) -> TestDirectory {
+        let place = TestDirectory(
+            std::env::temp_dir().join(format!("netevd-accounts-{name}-{}", std::process::id())),
+        );
         fs::create_dir_all(&place.0).expect("a directory");
         let passwd = "root:x:0:0::/:/bin/sh\nbroken\nnetevd:x:990:991::/:/bin/false\n";
         fs::write(place.at("passwd"), passwd).expect("written");
@@ -24,14 +25,14 @@ impl Place {
         self.0.join(name).to_string_lossy().into_owned()
     }
 
-    fn with<T>(&self, look: impl FnOnce(&Book<'_>) -> T) -> T {
+    fn with<T>(&self, look: impl FnOnce(&UserDb<'_>) -> T) -> T {
         let (passwd, group, getent) = (self.at("passwd"), self.at("group"), self.at("getent"));
         let patience = Duration::from_millis(300);
-        look(&Book { passwd: &passwd, group: &group, getent: &getent, patience })
+        look(&UserDb { passwd: &passwd, group: &group, getent: &getent, patience })
     }
 }
 
-impl Drop for Place {
+impl Drop for TestDirectory {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
@@ -39,13 +40,13 @@ impl Drop for Place {
 
 #[test]
 fn who_is_in_the_files_is_not_asked_for() {
-    let place = Place::new("files", "touch \"${0%/*}/asked\"; exit 1");
-    place.with(|book| {
-        assert_eq!(book.user("netevd").expect("known"), Some(Account { uid: 990, gid: 991 }));
-        assert_eq!(book.user_of(0).expect("known"), Some(Account { uid: 0, gid: 0 }));
-        assert_eq!(book.group("adm").expect("known"), Some(4));
+    let place = TestDirectory::new("files", "touch \"${0%/*}/asked\"; exit 1");
+    place.with(|user_db| {
+        assert_eq!(user_db.user("netevd").expect("known"), Some(Account { uid: 990, gid: 991 }));
+        assert_eq!(user_db.user_of(0).expect("known"), Some(Account { uid: 0, gid: 0 }));
+        assert_eq!(user_db.group("adm").expect("known"), Some(4));
         assert!(!fs::exists(place.at("asked")).expect("readable"));
-        assert!(book.user("nobody").is_err(), "and others are");
+        assert!(user_db.user("nobody").is_err(), "and others are");
         assert!(fs::exists(place.at("asked")).expect("readable"));
     });
 }
@@ -57,46 +58,46 @@ fn who_is_not_in_the_files_is_asked_for() {
         'group staff') echo staff:x:5002:carol ;;\n\
         'initgroups carol') echo 'carol 5002 5003' ;;\n\
         *) exit 2 ;; esac";
-    Place::new("asked", answers).with(|book| {
+    TestDirectory::new("asked", answers).with(|user_db| {
         let carol = Some(Account { uid: 5000, gid: 5001 });
-        assert_eq!(book.user("carol").expect("an answer"), carol);
-        assert_eq!(book.user_of(5000).expect("an answer"), carol);
-        assert_eq!(book.group("staff").expect("an answer"), Some(5002));
-        assert_eq!(book.groups_of("carol").expect("an answer"), [5002, 5003]);
-        assert_eq!(book.user("dave").expect("an answer"), None);
+        assert_eq!(user_db.user("carol").expect("an answer"), carol);
+        assert_eq!(user_db.user_of(5000).expect("an answer"), carol);
+        assert_eq!(user_db.group("staff").expect("an answer"), Some(5002));
+        assert_eq!(user_db.groups_of("carol").expect("an answer"), [5002, 5003]);
+        assert_eq!(user_db.user("dave").expect("an answer"), None);
         // getent takes a number for a uid: it is nobody's name.
-        assert_eq!(book.user("5000").expect("an answer"), None);
+        assert_eq!(user_db.user("5000").expect("an answer"), None);
     });
 }
 
 #[test]
 fn what_is_no_name_is_not_asked_for() {
-    Place::new("names", "touch \"${0%/*}/asked\"; echo evil:x:0:0:::").with(|book| {
+    TestDirectory::new("names", "touch \"${0%/*}/asked\"; echo evil:x:0:0:::").with(|user_db| {
         for name in ["", "-s", "a\nb", "a:b", "a\0b"] {
-            assert_eq!(book.user(name).expect("an answer"), None, "{name:?}");
+            assert_eq!(user_db.user(name).expect("an answer"), None, "{name:?}");
         }
-        assert!(!fs::exists(book.getent.replace("getent", "asked")).expect("readable"));
-        assert_eq!(book.user("mallory").expect("an answer"), None, "the answer is for another name");
+        assert!(!fs::exists(user_db.getent.replace("getent", "asked")).expect("readable"));
+        assert_eq!(user_db.user("mallory").expect("an answer"), None, "the answer is for another name");
     });
 }
 
 #[test]
 fn a_directory_that_is_silent_or_endless_is_given_up() {
-    Place::new("silent", "exec sleep 60").with(|book| {
-        assert_eq!(book.user("carol").expect_err("no answer").kind(), io::ErrorKind::TimedOut);
+    TestDirectory::new("silent", "exec sleep 60").with(|user_db| {
+        assert_eq!(user_db.user("carol").expect_err("no answer").kind(), io::ErrorKind::TimedOut);
     });
-    Place::new("endless", "exec yes carol").with(|book| {
-        assert!(book.user("carol").expect_err("no end").to_string().contains("end"));
+    TestDirectory::new("endless", "exec yes carol").with(|user_db| {
+        assert!(user_db.user("carol").expect_err("no end").to_string().contains("end"));
     });
 }
 
 #[test]
 fn without_getent_there_are_the_files() {
-    let place = Place::new("without", "");
+    let place = TestDirectory::new("without", "");
     fs::remove_file(place.at("getent")).expect("removed");
-    place.with(|book| {
-        assert_eq!(book.user("carol").expect("an answer"), None);
-        assert_eq!(book.groups_of("bob").expect("an answer"), [4, 991]);
+    place.with(|user_db| {
+        assert_eq!(user_db.user("carol").expect("an answer"), None);
+        assert_eq!(user_db.groups_of("bob").expect("an answer"), [4, 991]);
     });
 }
 

@@ -2,11 +2,11 @@
 //! every answer. The loop that owns the state answers; nothing here shares it.
 //!
 //! [`document`] has the answers as they stand on the wire, which the command line reads back;
-//! [`ask`] is how the server, whose connections are tasks of their own, reaches the loop.
+//! [`request`] is how the server, whose connections are tasks of their own, reaches the loop.
 
-pub mod ask;
 pub mod document;
 mod problem;
+pub mod request;
 mod scripts;
 pub mod seen;
 pub mod server;

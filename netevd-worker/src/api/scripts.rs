@@ -1,12 +1,12 @@
 //! What is found in the script directories, as a document. Runs are for whoever knows of them.
 
-use super::document::{ScriptDocument, Scripts, StrayDocument};
+use super::document::{ScriptDocument, Scripts, UnknownDirectoryDocument};
 use crate::dispatch::{Entry, Survey, Verdict};
 
 impl From<Survey> for Scripts {
     fn from(found: Survey) -> Self {
         let scripts: Vec<ScriptDocument> = found.entries.into_iter().map(ScriptDocument::from).collect();
-        let strays = found.strays.into_iter().map(|stray| StrayDocument {
+        let strays = found.strays.into_iter().map(|stray| UnknownDirectoryDocument {
             path: stray.path.display().to_string(),
             nearest: stray.nearest.map(str::to_owned),
         });

@@ -8,7 +8,7 @@ use crate::event::GatewayChange;
 use crate::facts::{Address, LinkFacts};
 use crate::names;
 use crate::routing::{Origin, Plan, PlannedTable, TableKey};
-use crate::state::{Exit, LinkState, Routes};
+use crate::state::{DefaultNextHop, LinkState, Routes};
 use protocol::{Family, Policy, TableId};
 use std::net::IpAddr;
 
@@ -85,8 +85,8 @@ fn gateway(
     managing: &Managing<'_>,
 ) -> Option<GatewayDocument> {
     let kernel = match routes.exit(link.ifindex, family) {
-        Some(Exit::Via(gateway)) => Some(Some(gateway)),
-        Some(Exit::OnLink) => Some(None),
+        Some(DefaultNextHop::Via(gateway)) => Some(Some(gateway)),
+        Some(DefaultNextHop::OnLink) => Some(None),
         None => None,
     };
     let planned = managing.plan.tables.get(&TableKey { ifindex: link.ifindex, family });
@@ -121,8 +121,8 @@ impl From<&GatewayChange> for GatewayChangeDocument {
         Self {
             action: change.action().name().to_owned(),
             family: names::family(change.family == Family::V4).to_owned(),
-            old: change.old.and_then(Exit::gateway),
-            new: change.new.and_then(Exit::gateway),
+            old: change.old.and_then(DefaultNextHop::gateway),
+            new: change.new.and_then(DefaultNextHop::gateway),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What is recorded, of each of the seven kinds, made of the program's own values.
 
-use crate::api::ask::{Actor, Refused};
 use crate::api::document::{GatewayChangeDocument, Reload};
+use crate::api::request::{Actor, Refused};
 use crate::dispatch::{Completion, Outcome};
 use crate::event::{Class, Detail, Event, EventKind, RouteChange};
 use crate::routing::Done;
@@ -144,14 +144,14 @@ impl Entry {
 
     /// What became of a demand to another service: a unit, name servers of a link, the host's name.
     pub fn service(outcome: &services::Outcome) -> Self {
-        use services::Demand;
-        let entry = match &outcome.demand {
-            Demand::Unit { verb, unit, event, link } => {
+        use services::ServiceRequest;
+        let entry = match &outcome.request {
+            ServiceRequest::Unit { verb, unit, event, link } => {
                 Self::new(Kind::ScriptExecution, "netevd", format!("unit-{}", verb.name()), unit)
                     .with("event_id", event.0)
                     .with("interface", link.as_str())
             }
-            Demand::Resolve { link, dns, domains, .. } => {
+            ServiceRequest::Resolve { link, dns, domains, .. } => {
                 Self::new(Kind::InterfaceChange, "netevd", "set-resolver", link.as_str())
                     .with(
                         "dns",
@@ -160,11 +160,13 @@ impl Entry {
                     )
                     .with("domains", domains.clone())
             }
-            Demand::Revert { link, .. } => {
+            ServiceRequest::Revert { link, .. } => {
                 Self::new(Kind::InterfaceChange, "netevd", "revert-resolver", link.as_str())
             }
-            Demand::HostName { name, link } => Self::new(Kind::ConfigChange, "netevd", "set-host-name", name)
-                .with("interface", link.as_str()),
+            ServiceRequest::HostName { name, link } => {
+                Self::new(Kind::ConfigChange, "netevd", "set-host-name", name)
+                    .with("interface", link.as_str())
+            }
         };
         match &outcome.result {
             Ok(remark) => entry.with("remark", remark.clone()),

@@ -70,8 +70,8 @@ impl Log {
             .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
             .open(&self.path)
             .map_err(|error| unopened(&self.path, &error))?;
-        let told = |error: io::Error| format!("{shown}: {error}");
-        if !file.metadata().map_err(told)?.is_file() {
+        let with_path = |error: io::Error| format!("{shown}: {error}");
+        if !file.metadata().map_err(with_path)?.is_file() {
             return Err(format!("{shown} is no regular file; set audit.path to another one"));
         }
         match file.try_lock() {
@@ -81,18 +81,18 @@ impl Log {
                     "{shown} is being written by another process; give each daemon an audit.path of its own"
                 ));
             }
-            Err(TryLockError::Error(error)) => return Err(told(error)),
+            Err(TryLockError::Error(error)) => return Err(with_path(error)),
         }
         let mut notes = Vec::new();
         let found = read(&shown, &file);
-        let length = file.metadata().map_err(told)?.len();
+        let length = file.metadata().map_err(with_path)?.len();
         if length == 0 {
             self.day = days_of(now);
             notes.extend(self.continue_elsewhere(now));
         } else {
-            notes.extend(self.take_up(&found, &mut file, now).map_err(told)?);
+            notes.extend(self.take_up(&found, &mut file, now).map_err(with_path)?);
         }
-        let length = file.metadata().map_err(told)?.len();
+        let length = file.metadata().map_err(with_path)?.len();
         self.open = Some(Open { file, length });
         Ok(notes)
     }
@@ -164,7 +164,7 @@ impl Log {
 
     /// Whether the file is still what `path` leads to, and as long as it was left. If another one is
     /// there now, ours is closed. A file that was shortened in place is told.
-    pub(super) fn look(&mut self, now: SystemTime) -> Option<Entry> {
+    pub(super) fn check(&mut self, now: SystemTime) -> Option<Entry> {
         let open = self.open.as_mut()?;
         let (Ok(ours), there) = (open.file.metadata(), std::fs::symlink_metadata(&self.path)) else {
             self.open = None;

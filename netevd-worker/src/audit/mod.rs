@@ -38,7 +38,7 @@ use writer::Message;
 /// Records that may wait for the disk.
 const QUEUE: usize = 4_096;
 /// How long the end of the daemon waits for what is queued.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The audit log, on or off. Clones are the same one.
 #[derive(Clone)]
@@ -139,7 +139,7 @@ impl Audit {
     pub async fn stop(&self) {
         let Some(Writer { queue, ended, .. }) = self.shared.writer.send_replace(None) else { return };
         drop(queue);
-        if tokio::time::timeout(PATIENCE, ended).await.is_err() {
+        if tokio::time::timeout(TIMEOUT, ended).await.is_err() {
             tracing::error!("the audit log's disk does not answer; what is not written yet is lost");
         }
     }

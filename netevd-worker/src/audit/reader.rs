@@ -7,9 +7,9 @@ use std::io::{self, BufRead, BufReader, Read, Take};
 use std::path::Path;
 
 /// A file that is longer is not read. At 100 MB/s this one takes three minutes.
-const FILE_MOST: u64 = 16 << 30;
+const FILE_MAX: u64 = 16 << 30;
 /// A line that is longer is where reading ends: a hole in a file costs no disk and has no line break.
-const LINE_MOST: usize = 1 << 20;
+const LINE_MAX: usize = 1 << 20;
 
 /// Lines of a file, up to the length that it had when it was opened.
 #[derive(Debug)]
@@ -27,9 +27,9 @@ impl Reader {
     pub fn open(path: &Path) -> io::Result<Self> {
         let file = checked::open(path)?;
         let length = file.metadata()?.len();
-        if length > FILE_MOST {
+        if length > FILE_MAX {
             return Err(io::Error::other(format!(
-                "it has {length} bytes, and no more than {FILE_MOST} are read: a log of one day is not that long"
+                "it has {length} bytes, and no more than {FILE_MAX} are read: a log of one day is not that long"
             )));
         }
         Ok(Self { inner: BufReader::with_capacity(64 * 1024, file.take(length)), line: 0 })
@@ -46,9 +46,9 @@ impl Read for Reader {
 
 impl BufRead for Reader {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.line > LINE_MOST {
+        if self.line > LINE_MAX {
             return Err(io::Error::other(format!(
-                "a line has more than {LINE_MOST} bytes, which no record has; what follows is not read"
+                "a line has more than {LINE_MAX} bytes, which no record has; what follows is not read"
             )));
         }
         self.inner.fill_buf()
@@ -73,7 +73,7 @@ mod tests {
     fn a_hole_and_an_endless_file_end_soon() {
         let path = std::env::temp_dir().join(format!("netevd-audit-hole-{}", std::process::id()));
         let file = File::create(&path).expect("writable");
-        for (length, part) in [(FILE_MOST, "which no record has"), (FILE_MOST + 1, "are read")] {
+        for (length, part) in [(FILE_MAX, "which no record has"), (FILE_MAX + 1, "are read")] {
             // A hole: it takes no space.
             file.set_len(length).expect("a file system with holes");
             let report = verify([("hole".to_owned(), Reader::open(&path))], &[]);

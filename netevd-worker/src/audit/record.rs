@@ -8,9 +8,9 @@ use sha2::{Digest as _, Sha256};
 use std::fmt;
 
 /// Longest actor or resource in bytes; a path has at most 4,095.
-const TEXT_MOST: usize = 4_096;
+const TEXT_MAX: usize = 4_096;
 /// Longest `details` in bytes; what is longer is replaced by its length.
-const DETAILS_MOST: usize = 16 * 1024;
+const DETAILS_MAX: usize = 16 * 1024;
 
 /// A line's hash.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -86,8 +86,8 @@ pub(super) fn line(entry: Entry, head: Head) -> (Vec<u8>, Head) {
 }
 
 fn shortened(mut text: String) -> String {
-    if text.len() > TEXT_MOST {
-        text.truncate(text.floor_char_boundary(TEXT_MOST));
+    if text.len() > TEXT_MAX {
+        text.truncate(text.floor_char_boundary(TEXT_MAX));
         text.push('…');
     }
     text
@@ -95,7 +95,7 @@ fn shortened(mut text: String) -> String {
 
 fn bounded(details: Map<String, Value>) -> Map<String, Value> {
     let length = serde_json::to_vec(&details).map_or(0, |text| text.len());
-    if length <= DETAILS_MOST {
+    if length <= DETAILS_MAX {
         return details;
     }
     let kept = ["event_id", "event_type", "interface", "exit_code", "status"];

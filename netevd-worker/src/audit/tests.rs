@@ -26,9 +26,9 @@ fn set_day(day: u64) {
 }
 
 /// A directory of its own that goes with it.
-struct Place(PathBuf);
+struct TestDirectory(PathBuf);
 
-impl Place {
+impl TestDirectory {
     fn new(name: &str) -> Self {
         Self::below(&std::env::temp_dir(), name)
     }
@@ -74,7 +74,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for TestDirectory {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
@@ -94,13 +94,13 @@ fn whole(report: &Report) {
 
 #[test]
 fn a_log_goes_on_over_starts_and_days_and_loses_old_files() {
-    let place = Place::new("days");
+    let place = TestDirectory::new("days");
     for start in 0..3 {
         let (mut thread, ..) = place.thread();
         thread.begin();
         for day in 0..2 {
             set_day(FIRST + start * 40 + day);
-            thread.tend();
+            thread.maintain();
             thread.keep(entry(day));
         }
     }
@@ -144,13 +144,13 @@ fn a_log_goes_on_over_starts_and_days_and_loses_old_files() {
 
 #[test]
 fn nothing_is_overwritten() {
-    let place = Place::new("taken");
+    let place = TestDirectory::new("taken");
     let (mut thread, _, shared) = place.thread();
     thread.begin();
     let taken = place.0.join("audit.log.2026-03-01");
     fs::write(&taken, "precious").expect("written");
     set_day(FIRST + 1);
-    thread.tend();
+    thread.maintain();
     assert!(shared.problem.borrow().as_ref().is_some_and(|text| text.contains("nothing is overwritten")));
     assert_eq!(fs::read_to_string(&taken).expect("there"), "precious");
     assert!(
@@ -162,7 +162,7 @@ fn nothing_is_overwritten() {
     shared.problem.send_replace(None);
     set_day(FIRST + 2);
     thread.retry_now();
-    thread.tend();
+    thread.maintain();
     thread.keep(entry(1));
     assert!(place.0.join("audit.log.2026-03-02").exists());
     whole(&place.verify(&[]));
@@ -170,13 +170,13 @@ fn nothing_is_overwritten() {
 
 #[test]
 fn a_file_that_is_renamed_removed_or_shortened_costs_no_link_of_the_chain() {
-    let place = Place::new("moved");
+    let place = TestDirectory::new("moved");
     let (mut thread, ..) = place.thread();
     thread.begin();
     thread.keep(entry(1));
     let aside = place.0.join("aside");
     fs::rename(place.log(), &aside).expect("renamed");
-    thread.tend();
+    thread.maintain();
     thread.keep(entry(2));
     let files = [aside.clone(), place.log()];
     let read = |files: &[PathBuf]| {
@@ -187,7 +187,7 @@ fn a_file_that_is_renamed_removed_or_shortened_costs_no_link_of_the_chain() {
     let copy = place.0.join("copy");
     fs::copy(place.log(), &copy).expect("copied");
     fs::OpenOptions::new().write(true).truncate(true).open(place.log()).expect("truncated");
-    thread.tend();
+    thread.maintain();
     thread.keep(entry(3));
     let report = read(&[aside, copy, place.log()]);
     whole(&report);
@@ -198,7 +198,7 @@ fn a_file_that_is_renamed_removed_or_shortened_costs_no_link_of_the_chain() {
 #[test]
 fn a_line_that_a_crash_cut_off_stays_and_is_told() {
     for cut in [1, 40] {
-        let place = Place::new(&format!("torn{cut}"));
+        let place = TestDirectory::new(&format!("torn{cut}"));
         let (mut thread, ..) = place.thread();
         thread.begin();
         thread.keep(entry(1));
@@ -221,7 +221,7 @@ fn a_line_that_a_crash_cut_off_stays_and_is_told() {
 
 #[test]
 fn a_directory_that_is_not_there_yet_is_told_and_what_is_missing_is_counted() {
-    let place = Place::new("absent");
+    let place = TestDirectory::new("absent");
     fs::remove_dir(&place.0).expect("removed");
     let (mut thread, metrics, shared) = place.thread();
     thread.begin();
@@ -245,7 +245,7 @@ fn a_directory_that_is_not_there_yet_is_told_and_what_is_missing_is_counted() {
 
 #[test]
 fn links_pipes_and_files_of_another_daemon_are_left_alone() {
-    let place = Place::new("strange");
+    let place = TestDirectory::new("strange");
     let refused = |expected: &str| {
         let (mut thread, _, shared) = place.thread();
         thread.begin();
@@ -266,7 +266,7 @@ fn links_pipes_and_files_of_another_daemon_are_left_alone() {
 
 #[test]
 fn a_full_queue_costs_records_and_never_time() {
-    let place = Place::in_memory("queue");
+    let place = TestDirectory::in_memory("queue");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let audit = Audit::new(Metrics::default().handle());
     audit.record(|| panic!("made while it is off"));
@@ -293,21 +293,21 @@ fn a_full_queue_costs_records_and_never_time() {
 /// A full queue has no room for the wake-up of a file that was moved.
 #[test]
 fn a_moved_file_is_let_go_without_a_wake_up() {
-    let place = Place::new("woken");
+    let place = TestDirectory::new("woken");
     let (mut thread, _metrics, shared) = place.thread();
     thread.begin();
     assert!(thread.patience() > Duration::ZERO);
     fs::rename(place.log(), place.0.join("moved")).expect("moved");
     shared.reopen.store(true, Ordering::SeqCst);
     assert_eq!(thread.patience(), Duration::ZERO);
-    thread.tend();
+    thread.maintain();
     assert!(thread.patience() > Duration::ZERO);
     assert!(place.log().exists(), "another file is there without a record");
 }
 
 #[test]
 fn another_configuration_takes_effect_behind_what_is_queued() {
-    let place = Place::in_memory("again");
+    let place = TestDirectory::in_memory("again");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let audit = Audit::new(Metrics::default().handle());
     let mut settings = Settings { enabled: true, path: place.log(), retention_days: 1 };

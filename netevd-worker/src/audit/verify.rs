@@ -7,9 +7,9 @@ use std::io::{self, BufRead};
 use std::mem;
 
 /// Longer than any record; of a longer line only the hash counts.
-const LINE_MOST: usize = 64 * 1024;
+const LINE_MAX: usize = 64 * 1024;
 /// Findings that are kept; further ones are counted.
-const FINDINGS_MOST: usize = 100;
+const FINDINGS_MAX: usize = 100;
 /// The record that says of the line before that a crash has cut it off.
 pub(super) const TORN: &str = "audit-torn";
 
@@ -100,7 +100,7 @@ impl Check {
                 let part = chunk.get(..end.unwrap_or(chunk.len())).unwrap_or_default();
                 sha2::Digest::update(&mut hash, part);
                 length += u64::try_from(part.len()).unwrap_or(u64::MAX);
-                if text.len() <= LINE_MOST {
+                if text.len() <= LINE_MAX {
                     text.extend_from_slice(part);
                 }
                 let taken = part.len() + usize::from(end.is_some());
@@ -123,7 +123,7 @@ impl Check {
         for (wanted, found) in &mut self.wanted {
             *found |= wanted.eq_ignore_ascii_case(&hash.to_string());
         }
-        let parsed = if text.len() > LINE_MOST {
+        let parsed = if text.len() > LINE_MAX {
             Err("it is longer than any record".to_owned())
         } else {
             serde_json::from_slice::<Record>(text).map_err(|error| error.to_string())
@@ -177,7 +177,7 @@ impl Check {
     fn explain(&mut self, note: Option<&Record>) {
         let Some(mut finding) = self.unexplained.take() else { return };
         match note {
-            Some(note) if self.report.remarks.len() < FINDINGS_MOST => {
+            Some(note) if self.report.remarks.len() < FINDINGS_MAX => {
                 finding.text = format!("cut off by a crash, as record {} says", note.id);
                 self.report.remarks.push(finding);
             }
@@ -213,7 +213,7 @@ impl Check {
     }
 
     fn keep(&mut self, finding: Finding) {
-        if self.report.faults.len() < FINDINGS_MOST {
+        if self.report.faults.len() < FINDINGS_MAX {
             self.report.faults.push(finding);
         } else {
             self.report.more_faults += 1;

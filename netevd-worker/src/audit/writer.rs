@@ -18,7 +18,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// How much longer it is left alone while nothing is to be written.
 const IDLE_RETRY: Duration = Duration::from_secs(9);
 /// The head goes to the journal so often, if it moved.
-const TELL_HEAD: Duration = Duration::from_secs(3_600);
+const PUBLISH_HEAD: Duration = Duration::from_secs(3_600);
 /// Deep enough for serde_json and a path; the default is eight times as much.
 const STACK: usize = 256 * 1024;
 
@@ -60,7 +60,7 @@ pub(super) struct Thread {
     /// What failed last; told once until it changes.
     failure: Option<String>,
     retry_at: Option<Instant>,
-    head_told: Head,
+    head_published: Head,
     head_at: Instant,
 }
 
@@ -75,7 +75,7 @@ impl Thread {
             missing: 0,
             failure: None,
             retry_at: None,
-            head_told: Head::default(),
+            head_published: Head::default(),
             head_at: Instant::now(),
         }
     }
@@ -88,7 +88,7 @@ impl Thread {
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => break,
             };
-            self.tend();
+            self.maintain();
             let mut next = message;
             // What waits is written in one go; what comes meanwhile has the next look before it.
             for _ in 0..QUEUE {
@@ -102,7 +102,7 @@ impl Thread {
             if let Some(Message::Entry(entry)) = next {
                 self.keep(*entry);
             }
-            self.tell_missing();
+            self.record_missing();
         }
         self.end();
     }
@@ -113,7 +113,7 @@ impl Thread {
             let entries = self.log.retain(self.settings.retention_days, (self.clock)());
             self.note_all(entries);
             self.note(Entry::own("audit-start", self.log.path(), (self.clock)()));
-            self.tell_head();
+            self.publish_head_at();
         }
     }
 
@@ -126,9 +126,9 @@ impl Thread {
         let now = Instant::now();
         let day = self.log.rotates_at().duration_since((self.clock)()).unwrap_or_default();
         // A clock that is set meanwhile is noticed within an hour.
-        let mut wait = day.clamp(RETRY, TELL_HEAD * 24);
-        if self.log.head() != self.head_told {
-            wait = wait.min((self.head_at + TELL_HEAD).saturating_duration_since(now));
+        let mut wait = day.clamp(RETRY, PUBLISH_HEAD * 24);
+        if self.log.head() != self.head_published {
+            wait = wait.min((self.head_at + PUBLISH_HEAD).saturating_duration_since(now));
         }
         if let Some(at) = self.retry_at {
             wait = wait.min((at + IDLE_RETRY).saturating_duration_since(now));
@@ -143,10 +143,10 @@ impl Thread {
     }
 
     /// Looks at the file, the day and the head.
-    pub(super) fn tend(&mut self) {
+    pub(super) fn maintain(&mut self) {
         self.shared.reopen.store(false, Ordering::SeqCst);
         let now = (self.clock)();
-        if let Some(note) = self.log.look(now) {
+        if let Some(note) = self.log.check(now) {
             self.note(note);
         }
         if self.ready() {
@@ -157,13 +157,13 @@ impl Thread {
                     if self.ready() {
                         self.note_all(entries);
                     }
-                    self.told_head();
+                    self.publish_head();
                 }
                 Err(error) => self.failed(error),
             }
         }
-        if self.log.head() != self.head_told && self.head_at.elapsed() >= TELL_HEAD {
-            self.tell_head();
+        if self.log.head() != self.head_published && self.head_at.elapsed() >= PUBLISH_HEAD {
+            self.publish_head_at();
         }
         // Nothing waits for another try: what failed was a rotation.
         if self.missing == 0 && self.log.is_open() {
@@ -174,7 +174,7 @@ impl Thread {
     /// Writes one record, or counts it as missing.
     pub(super) fn keep(&mut self, entry: Entry) {
         let pause = self.retry_at.is_some_and(|at| at > Instant::now());
-        if pause || !self.ready() || !self.tell_missing() {
+        if pause || !self.ready() || !self.record_missing() {
             self.missing += 1;
             self.shared.metrics.audit_lost(1);
             return;
@@ -186,7 +186,7 @@ impl Thread {
     }
 
     /// Says what is missing; false when that cannot be said yet.
-    pub(super) fn tell_missing(&mut self) -> bool {
+    pub(super) fn record_missing(&mut self) -> bool {
         let dropped = self.shared.dropped.load(Ordering::Relaxed);
         if self.missing + dropped == 0 {
             return true;
@@ -199,12 +199,12 @@ impl Thread {
             .with("records", self.missing + dropped)
             .with("queue_full", dropped)
             .with("disk", self.missing);
-        let told = self.note(entry);
-        if told {
+        let recorded = self.note(entry);
+        if recorded {
             self.missing = 0;
             self.shared.dropped.fetch_sub(dropped, Ordering::Relaxed);
         }
-        told
+        recorded
     }
 
     /// Opens the file if it is not open; true when it is.
@@ -264,13 +264,13 @@ impl Thread {
         }
     }
 
-    fn tell_head(&mut self) {
+    fn publish_head_at(&mut self) {
         tracing::info!("audit: head {}", self.log.head());
-        self.told_head();
+        self.publish_head();
     }
 
-    fn told_head(&mut self) {
-        self.head_told = self.log.head();
+    fn publish_head(&mut self) {
+        self.head_published = self.log.head();
         self.head_at = Instant::now();
     }
 
@@ -278,11 +278,11 @@ impl Thread {
     fn end(&mut self) {
         self.retry_at = None;
         if self.ready()
-            && self.tell_missing()
+            && self.record_missing()
             && self.note(Entry::own("audit-stop", self.log.path(), (self.clock)()))
         {
             self.log.sync();
-            self.tell_head();
+            self.publish_head_at();
         }
     }
 }

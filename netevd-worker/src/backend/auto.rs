@@ -23,7 +23,7 @@ pub(super) async fn run(outbox: mpsc::Sender<Report>, lease_files: Vec<String>) 
     let mut chosen = first(&lease_files).await;
     if chosen == Backend::Kernel {
         let there_is_none = "no network manager is there: the kernel's view alone counts, until one appears";
-        for report in [Report::Chosen(chosen), Report::Away(there_is_none.to_owned())] {
+        for report in [Report::Chosen(chosen), Report::Absent(there_is_none.to_owned())] {
             if outbox.send(report).await.is_err() {
                 return;
             }

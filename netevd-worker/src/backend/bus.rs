@@ -6,14 +6,14 @@
 //! no proxies, no object server, no thread.
 //!
 //! Nothing that a stranger on the bus sends is kept: no descriptor is taken ([`socket`]), and messages that
-//! nobody waits for are dropped while they are read ([`sieve`]).
+//! nobody waits for are dropped while they are read ([`message_filter`]).
 //!
 //! A lost bus is never an end: [`Bus::connect`] waits with back-off and tries again.
 
 mod backoff;
 mod calls;
+mod message_filter;
 mod owner;
-mod sieve;
 mod signals;
 mod socket;
 mod tally;
@@ -26,10 +26,10 @@ pub use signals::{BusEvent, Signals};
 pub use tally::count_in;
 pub use throttle::Throttle;
 
+use message_filter::SenderCheck;
 use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, UnixAddr, connect as connect_to, socket as new_socket,
 };
-use sieve::Door;
 use socket::BusSocket;
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -120,9 +120,9 @@ pub struct Bus {
     backoff: Backoff,
     lost: bool,
     /// Losses that were told: those of a bus that goes and comes are one line a minute.
-    told: Throttle,
+    log_throttle: Throttle,
     /// The loss was told, so its end is too.
-    is_told: bool,
+    is_logged: bool,
 }
 
 impl Bus {
@@ -133,8 +133,8 @@ impl Bus {
             address: None,
             backoff: Backoff::default(),
             lost: false,
-            told: Throttle::default(),
-            is_told: false,
+            log_throttle: Throttle::default(),
+            is_logged: false,
         }
     }
 
@@ -155,7 +155,7 @@ impl Bus {
             Ok(both) => {
                 self.backoff.connected();
                 self.lost = false;
-                if std::mem::take(&mut self.is_told) {
+                if std::mem::take(&mut self.is_logged) {
                     tracing::info!("connected to the system bus again, for {}", self.service.name);
                 }
                 Ok(both)
@@ -187,8 +187,8 @@ impl Bus {
         if std::mem::replace(&mut self.lost, true) {
             return;
         }
-        let Some(more) = self.told.permit(Instant::now()) else { return };
-        self.is_told = true;
+        let Some(more) = self.log_throttle.permit(Instant::now()) else { return };
+        self.is_logged = true;
         match error {
             BusLost::Service(text) => {
                 tracing::warn!(more, "{name}: {text}; it is tried again until it answers")
@@ -202,7 +202,7 @@ impl Bus {
 ///
 /// # Errors
 /// The address, and why not.
-pub fn look() -> Result<(), String> {
+pub fn probe() -> Result<(), String> {
     let address = std::env::var("DBUS_SYSTEM_BUS_ADDRESS").unwrap_or_else(|_| STANDARD.to_owned());
     // Only what can be tried without waiting; other places are taken to work.
     let Some(path) = address.strip_prefix("unix:path=") else { return Ok(()) };
@@ -219,14 +219,14 @@ pub fn look() -> Result<(), String> {
 /// come its service's signals; without one answers alone.
 async fn connect(
     address: Option<&str>,
-    door: Option<Arc<Door>>,
+    sender_check: Option<Arc<SenderCheck>>,
     queue: NonZeroUsize,
 ) -> Result<zbus::Connection, BusLost> {
     let variable = std::env::var("DBUS_SYSTEM_BUS_ADDRESS").ok().filter(|text| !text.is_empty());
     let address = address.or(variable.as_deref()).unwrap_or(STANDARD);
     let connecting = async {
         let lost = |error: &dyn fmt::Display| BusLost::Connect(error.to_string());
-        let socket = BusSocket::connect(address, door).await.map_err(|error| lost(&error))?;
+        let socket = BusSocket::connect(address, sender_check).await.map_err(|error| lost(&error))?;
         Builder::socket(socket).max_queued(queue).build().await.map_err(|error| lost(&error))
     };
     tokio::time::timeout(LIMIT, connecting).await.unwrap_or(Err(BusLost::TimedOut))

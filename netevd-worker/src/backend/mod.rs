@@ -2,7 +2,7 @@
 //! manager says into [`Report`]s and knows nothing of routing or scripts.
 //!
 //! A backend is a task of its own. It never ends: a manager that is absent, or goes away, is told
-//! once ([`Report::Away`]) and waited for with back-off.
+//! once ([`Report::Absent`]) and waited for with back-off.
 
 mod auto;
 pub mod bus;
@@ -12,7 +12,7 @@ pub mod networkmanager;
 mod report;
 mod source;
 
-pub use report::{HostReport, LinkReport, ManagerFacts, Report, Word};
+pub use report::{HostReport, LinkReport, ManagerFacts, Report, StateName};
 pub use source::Source;
 
 /// Reports that may wait between a backend and the loop. A backend that finds this full waits; it

@@ -29,12 +29,12 @@ pub enum Report {
     Synced,
     /// The manager is not there (any more); the reason is for people. The kernel's view counts
     /// until the next [`Report::Synced`].
-    Away(String),
+    Absent(String),
 }
 
 /// A word of a manager's own list, and the event that reaching it is, if it is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Word {
+pub struct StateName {
     /// `STATE`, as the manager spells it, in lower case with dashes.
     pub name: &'static str,
     /// Which directory runs; NetworkManager's `unknown`, for example, has none.
@@ -48,9 +48,9 @@ pub struct LinkReport {
     pub ifindex: Ifindex,
     /// How far packets get: networkd's OperationalState. Other managers have none, and the
     /// kernel's view is told.
-    pub operational: Option<Word>,
+    pub operational: Option<StateName>,
     /// How far setting up got: networkd's AdministrativeState, NetworkManager's device state.
-    pub administrative: Option<Word>,
+    pub administrative: Option<StateName>,
     /// Why, where the manager says so: NetworkManager's reason.
     pub reason: Option<&'static str>,
     /// Everything else that is known of the link by now.

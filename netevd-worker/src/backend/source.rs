@@ -33,7 +33,7 @@ impl Source {
             // A task of ours that ends has panicked, which was said.
             None => {
                 self.task = None;
-                Report::Away("its task in netevd-worker has failed; restart netevd".to_owned())
+                Report::Absent("its task in netevd-worker has failed; restart netevd".to_owned())
             }
         }
     }

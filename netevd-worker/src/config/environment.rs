@@ -1,10 +1,10 @@
 //! `NETEVD_<SECTION>_<KEY>` and `RUST_LOG` over what the files say.
 
 use super::Config;
-use super::check::children;
 use super::keys::{KEYS, Key};
 use super::legacy::{RENAMED, split};
 use super::problem::{Fault, Origin, Problem, Severity, Span, nearest};
+use super::validator::children;
 use super::yaml::{Node, Value};
 use std::collections::BTreeMap;
 

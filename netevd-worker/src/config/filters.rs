@@ -7,7 +7,7 @@ use super::set::backend;
 use super::units::{as_list, events};
 use super::value::{choice, patterns};
 use super::yaml::{Entry, Node, Value};
-use crate::filter::{self, Action, Condition, Filter, Filters, Otherwise};
+use crate::filter::{self, Action, Condition, DefaultAction, Filter, Filters};
 use protocol::{Family, InterfaceName};
 use std::sync::Arc;
 
@@ -34,7 +34,8 @@ const MATCHES: [(&str, Match); 7] = [
     ("backend", Match::Backend),
     ("condition", Match::Condition),
 ];
-const DEFAULTS: [(&str, Otherwise); 2] = [("execute", Otherwise::Execute), ("ignore", Otherwise::Ignore)];
+const DEFAULTS: [(&str, DefaultAction); 2] =
+    [("execute", DefaultAction::Execute), ("ignore", DefaultAction::Ignore)];
 const FAMILIES: [(&str, Family); 2] = [("ipv4", Family::V4), ("ipv6", Family::V6)];
 
 #[derive(Clone, Copy, PartialEq)]
@@ -57,7 +58,7 @@ enum Match {
 /// An entry of the list.
 enum Item {
     Filter(Filter),
-    Default(Otherwise),
+    Default(DefaultAction),
 }
 
 /// Reads the list; every entry that is good.
@@ -89,7 +90,7 @@ pub(super) fn read(node: &Node, faults: &mut Vec<Fault>) -> Filters {
                 let message = "`default` is what holds where no filter decides";
                 faults.push(Fault::error(item.span, message, "put it behind the last filter"));
             }
-            Some(Item::Default(default)) => filters.otherwise = default,
+            Some(Item::Default(default)) => filters.default_action = default,
             Some(Item::Filter(filter)) => {
                 if filter.catches_all() {
                     catches_all.get_or_insert(item.span);

@@ -1,8 +1,8 @@
 //! The older flat `network:` section, and keys under an older name: accepted with a warning that shows today's
 //! spelling.
 
-use super::check::{Walk, find};
 use super::problem::{Fault, Span, nearest};
+use super::validator::{Validator, find};
 use super::value::boolean;
 use super::yaml::{Node, Value};
 
@@ -14,14 +14,14 @@ pub(super) const RENAMED: [(&str, &str, &str); 1] =
     [("routing.limits.local_networks", "routing.limits.copies", "network:routing.limits.copies")];
 
 /// Reads a key under its older path. False where this is none.
-pub(super) fn renamed(walk: &mut Walk<'_>, path: &str, span: Span, node: &Node) -> bool {
+pub(super) fn renamed(validator: &mut Validator<'_>, path: &str, span: Span, node: &Node) -> bool {
     let Some((old, today, mark)) = RENAMED.iter().find(|(old, ..)| *old == path) else { return false };
     let Some(key) = find(today) else { return false };
-    if !is_set_anew(walk, old, today, span) {
-        walk.places.insert(mark, format!("{}:{}:{}", walk.file, span.line, span.column));
-        (key.set)(walk.config, node, &mut walk.faults);
+    if !is_set_anew(validator, old, today, span) {
+        validator.places.insert(mark, format!("{}:{}:{}", validator.file, span.line, span.column));
+        (key.set)(validator.config, node, &mut validator.faults);
         let leaf = today.rsplit('.').next().unwrap_or(today);
-        walk.faults.push(Fault::warning(
+        validator.faults.push(Fault::warning(
             span,
             format!("`{old}` is the old spelling of `{today}`"),
             format!("write `{leaf}`"),
@@ -50,24 +50,28 @@ pub(super) fn names() -> impl Iterator<Item = (&'static str, bool)> {
 }
 
 /// Reads the section.
-pub(super) fn section(walk: &mut Walk<'_>, span: Span, node: &Node) {
+pub(super) fn section(validator: &mut Validator<'_>, span: Span, node: &Node) {
     let entries = match &node.value {
         Value::Map(entries) => entries.as_slice(),
         _ if node.is_null() => &[],
         _ => {
             let message = format!("expected a mapping for `{SECTION}`, found {}", node.found());
-            return walk.faults.push(Fault::error(node.span, message, "such as `links: \"eth0 eth1\"`"));
+            return validator.faults.push(Fault::error(node.span, message, "such as `links: \"eth0 eth1\"`"));
         }
     };
     if entries.is_empty() {
-        walk.faults.push(Fault::warning(span, "`network` is the old spelling", "leave it out: it is empty"));
+        validator.faults.push(Fault::warning(
+            span,
+            "`network` is the old spelling",
+            "leave it out: it is empty",
+        ));
     }
     for entry in entries {
         let name = entry.key.as_str();
         if let Some((_, path, mark)) = LISTS.iter().find(|(old, ..)| *old == name) {
-            list(walk, name, path, mark, entry.span, &entry.node);
+            list(validator, name, path, mark, entry.span, &entry.node);
         } else if let Some(known) = SWITCHES.iter().find(|(old, ..)| *old == name) {
-            switch(walk, known, entry.span, &entry.node);
+            switch(validator, known, entry.span, &entry.node);
         } else {
             let known = LISTS.iter().chain(&SWITCHES).map(|(old, ..)| *old);
             let help = match nearest(name, known.clone()) {
@@ -75,55 +79,66 @@ pub(super) fn section(walk: &mut Walk<'_>, span: Span, node: &Node) {
                 None => format!("there is: {}", known.collect::<Vec<_>>().join(", ")),
             };
             let message = format!("unknown key `{name}` in `{SECTION}`");
-            walk.faults.push(Fault::error(entry.span, message, help));
+            validator.faults.push(Fault::error(entry.span, message, help));
         }
     }
 }
 
-fn list(walk: &mut Walk<'_>, name: &str, path: &'static str, mark: &'static str, span: Span, node: &Node) {
+fn list(
+    validator: &mut Validator<'_>,
+    name: &str,
+    path: &'static str,
+    mark: &'static str,
+    span: Span,
+    node: &Node,
+) {
     let list = split(node);
-    if is_set_anew(walk, name, path, span) {
+    if is_set_anew(validator, name, path, span) {
         return;
     }
-    walk.places.insert(mark, format!("{}:{}:{}", walk.file, span.line, span.column));
+    validator.places.insert(mark, format!("{}:{}:{}", validator.file, span.line, span.column));
     let Some(key) = find(path) else { return };
-    (key.set)(walk.config, &list, &mut walk.faults);
+    (key.set)(validator.config, &list, &mut validator.faults);
     let (section, leaf) = path.split_once('.').unwrap_or((path, ""));
     let words = match &list.value {
         Value::List(items) => items.iter().map(word).collect::<Vec<_>>().join(", "),
         _ => String::new(),
     };
     let message = format!("`{SECTION}.{name}` is the old spelling");
-    walk.faults.push(Fault::warning(span, message, format!("write `{section}: {{ {leaf}: [{words}] }}`")));
+    validator.faults.push(Fault::warning(
+        span,
+        message,
+        format!("write `{section}: {{ {leaf}: [{words}] }}`"),
+    ));
 }
 
 fn switch(
-    walk: &mut Walk<'_>,
+    validator: &mut Validator<'_>,
     (name, path, mark): &(&str, &'static str, &'static str),
     span: Span,
     node: &Node,
 ) {
-    if is_set_anew(walk, name, path, span) {
+    if is_set_anew(validator, name, path, span) {
         return;
     }
-    walk.places.insert(mark, format!("{}:{}:{}", walk.file, span.line, span.column));
+    validator.places.insert(mark, format!("{}:{}:{}", validator.file, span.line, span.column));
     let Some(key) = find(path) else { return };
-    (key.set)(walk.config, node, &mut walk.faults);
+    (key.set)(validator.config, node, &mut validator.faults);
     if let Ok(value) = boolean(node) {
         let today = path.split('.').rev().fold(value.to_string(), |inner, part| match inner.as_str() {
             "true" | "false" => format!("{part}: {inner}"),
             _ => format!("{part}: {{ {inner} }}"),
         });
         let message = format!("`{SECTION}.{name}` is the old spelling");
-        walk.faults.push(Fault::warning(span, message, format!("write `{today}`")));
+        validator.faults.push(Fault::warning(span, message, format!("write `{today}`")));
     }
 }
 
 /// Reports a key whose new spelling stands beside the old one.
-fn is_set_anew(walk: &mut Walk<'_>, name: &str, path: &str, span: Span) -> bool {
-    let Some(other) = walk.places.get(path) else { return false };
+fn is_set_anew(validator: &mut Validator<'_>, name: &str, path: &str, span: Span) -> bool {
+    let Some(other) = validator.places.get(path) else { return false };
     let message = format!("`{name}` is the old spelling of `{path}`, which is set at {other}");
-    walk.faults.push(Fault::error(span, message, format!("keep `{path}` alone")));
+    validator.faults.push(Fault::error(span, message, format!("keep `{path}` alone")));
     true
 }
 

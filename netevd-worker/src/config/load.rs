@@ -3,8 +3,8 @@
 //! `FILE`, then `FILE.d/*.yaml` in bytewise order of their names. A later file wins: mappings
 //! (sections, `limits`, `gateways` by interface) merge, scalars and lists are replaced.
 
-use super::check::{Places, apply};
 use super::problem::Problem;
+use super::validator::{KeyPositions, apply};
 use super::yaml::TEXT_MAX;
 use super::{Config, Fault, Origin, environment, unlisted};
 use std::collections::BTreeMap;
@@ -78,7 +78,7 @@ pub fn load(source: &Source, environment: &BTreeMap<String, String>) -> Result<L
 /// Texts to values: the part without any reading.
 pub fn compile(texts: &[(PathBuf, String)], problems: &mut Vec<Problem>) -> Config {
     let mut config = Config::default();
-    let mut places = Places::new();
+    let mut places = KeyPositions::new();
     for (path, text) in texts {
         let faults = apply(&mut config, text, &path.display().to_string(), &mut places);
         let origin = Origin::File(path.clone());

@@ -1,8 +1,7 @@
 //! The configuration as checked values. Reading and checking live in the other files here:
-//! text ([`yaml`]) to nodes, nodes to values ([`check`] with the table of [`mod@keys`]), files and
+//! text ([`yaml`]) to nodes, nodes to values ([`validator`] with the table of [`mod@keys`]), files and
 //! environment together ([`mod@load`]). Only `load` reads anything.
 
-mod check;
 mod environment;
 mod filters;
 mod inside;
@@ -19,6 +18,7 @@ mod set;
 mod unit_links;
 mod units;
 mod unlisted;
+mod validator;
 mod value;
 mod watching;
 mod yaml;

@@ -86,7 +86,7 @@ fn every_key_is_set() {
                     && filter.events == [EventKind::Routable]
                     && filter.interface.matches("wg0")
                     && filter.condition.as_ref().is_some_and(|condition| condition.to_string() == "mtu > 1")
-                    && c.filters.otherwise == crate::filter::Otherwise::Execute
+                    && c.filters.default_action == crate::filter::DefaultAction::Execute
             },
         ),
         ("backends: {systemd_networkd: {emit_json: false}}", |c| !c.backends.emit_json),

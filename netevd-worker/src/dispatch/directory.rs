@@ -3,7 +3,7 @@
 //! Names are remembered for as long as their directory is unchanged, so that an event costs a
 //! look at each directory and not its reading. What a name stands for is judged at every run.
 
-use super::far::Far;
+use super::remote_fs::RemoteFs;
 use super::trust::Verdict;
 use crate::event::EventKind;
 use std::collections::{BTreeMap, HashMap};
@@ -62,7 +62,7 @@ pub(super) struct Directories {
     roots: ScriptRoots,
     /// At most one for each root and kind of event.
     seen: HashMap<PathBuf, Seen>,
-    pub(super) far: Far,
+    pub(super) remote_fs: RemoteFs,
 }
 
 struct Seen {
@@ -77,7 +77,7 @@ type Mark = (u64, u64, i64, i64);
 
 impl Directories {
     pub(super) fn new(roots: ScriptRoots) -> Self {
-        Self { roots, seen: HashMap::new(), far: Far::new(list_far) }
+        Self { roots, seen: HashMap::new(), remote_fs: RemoteFs::new(list_remote) }
     }
 
     /// Where they are.
@@ -112,13 +112,13 @@ impl Directories {
     }
 
     /// A directory of this kind that lies on a file system that may not answer.
-    pub(super) fn far_directory(&mut self, kind: EventKind) -> Option<PathBuf> {
-        self.roots.directories(kind).find(|directory| self.far.point(directory).is_some())
+    pub(super) fn remote_directory(&mut self, kind: EventKind) -> Option<PathBuf> {
+        self.roots.directories(kind).find(|directory| self.remote_fs.point(directory).is_some())
     }
 
     fn runnable(&mut self, directory: &Path) -> io::Result<&[OsString]> {
         let before = self.seen.get(directory).map_or(&[][..], |seen| &seen.names);
-        if let Some(names) = self.far.names(directory, before) {
+        if let Some(names) = self.remote_fs.names(directory, before) {
             let names = names.map_err(|(kind, text)| io::Error::new(kind, text))?;
             self.seen.insert(directory.to_owned(), Seen { mark: None, names });
             return Ok(self.seen.get(directory).map_or(&[], |seen| &seen.names));
@@ -139,7 +139,7 @@ impl Directories {
 }
 
 /// For a thread that may wait.
-fn list_far(directory: &Path) -> Result<Vec<OsString>, (io::ErrorKind, String)> {
+fn list_remote(directory: &Path) -> Result<Vec<OsString>, (io::ErrorKind, String)> {
     let names = names(directory).map_err(|error| (error.kind(), error.to_string()))?;
     Ok(names.filter(|name| skip_reason(name).is_none()).collect())
 }

@@ -48,7 +48,7 @@
 use super::environment::{address_action, destination};
 use super::lease;
 use super::networkd::Json;
-use super::occasion::{Occasion, Values};
+use super::script_context::{ScriptContext, Values};
 use super::validate::Checked;
 use crate::api::document::GatewayChangeDocument;
 use crate::config::Backend;
@@ -172,10 +172,10 @@ struct Mtu {
 
 /// Builds the document, one line with a final newline, so that `read` of a shell takes it whole.
 pub(super) fn build<'a>(
-    occasion: &Occasion<'a>,
+    context: &ScriptContext<'a>,
     values: &'a Values<'a>,
 ) -> Result<Vec<u8>, serde_json::Error> {
-    let Occasion { event, link, backend, skipped, truncated, .. } = *occasion;
+    let ScriptContext { event, link, backend, skipped, truncated, .. } = *context;
     let (mut address, mut routes, mut mtu) = (None, None, None);
     let (mut gateway, mut reason, mut connectivity) = (None, None, None);
     match &event.detail {

@@ -3,14 +3,15 @@
 use super::*;
 use crate::dispatch::tests::support::{address, event, link};
 use crate::event::{Action, Event, EventKind, GatewayChange};
-use crate::state::Exit;
+use crate::state::DefaultNextHop;
 use protocol::Family;
 use serde_json::{Value, json};
 
 fn document(event: &Event, link: Option<&LinkFacts>, truncated: bool) -> Value {
-    let occasion = Occasion { event, link, backend: Backend::Kernel, emit_json: true, skipped: 2, truncated };
+    let context =
+        ScriptContext { event, link, backend: Backend::Kernel, emit_json: true, skipped: 2, truncated };
     let then = crate::dispatch::moment::of(event, link);
-    let bytes = build(&occasion, &Values::new(&occasion, then.as_deref())).expect("serialises");
+    let bytes = build(&context, &Values::new(&context, then.as_deref())).expect("serialises");
     assert_eq!(bytes.iter().position(|b| *b == b'\n'), Some(bytes.len() - 1), "one line");
     serde_json::from_slice(&bytes).expect("is JSON")
 }
@@ -64,8 +65,9 @@ fn each_detail_has_its_own_part() {
     assert_eq!(document(&mtu, Some(&link(2)), false)["mtu"], json!({"old": 1500, "new": 9000}));
 
     let mut gateway = event(1, EventKind::Gateway, 2);
-    let old = "192.0.2.1".parse().ok().map(Exit::Via);
-    gateway.detail = Detail::Gateway(GatewayChange { family: Family::V4, old, new: Some(Exit::OnLink) });
+    let old = "192.0.2.1".parse().ok().map(DefaultNextHop::Via);
+    gateway.detail =
+        Detail::Gateway(GatewayChange { family: Family::V4, old, new: Some(DefaultNextHop::OnLink) });
     assert_eq!(
         document(&gateway, Some(&link(2)), false)["gateway"],
         json!({"action": "changed", "family": "ipv4", "old": "192.0.2.1", "new": null})

@@ -3,14 +3,15 @@
 use super::name_queue::Due;
 use super::output::Labels;
 use super::run::{self, Ended, Limit};
-use super::stdin::{Feed, Rest};
+use super::stdin::{Feed, RemainingInput};
 use super::{
-    Begun, Completion, Dispatcher, Input, Note, Occasion, Runner, Verdict, judge, record, remote, text,
+    Begun, Completion, Dispatcher, EventOutcome, Input, Runner, ScriptContext, Verdict, judge, record,
+    remote, text,
 };
 use crate::config::Backend;
 use crate::event::{Event, EventId, EventKind, LinkId};
 use crate::facts::{Facts, LinkFacts};
-use crate::filter::Runs;
+use crate::filter::ScriptSelection;
 use std::collections::{HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -56,12 +57,12 @@ impl Active {
     }
 
     /// The event, and the last values of a link that is gone.
-    pub(super) fn unrun(&self) -> (Event, Option<Arc<LinkFacts>>) {
+    pub(super) fn unfinished(&self) -> (Event, Option<Arc<LinkFacts>>) {
         (self.due.event.clone(), self.due.last.clone())
     }
 
-    fn occasion(&self, backend: Backend, emit_json: bool) -> Occasion<'_> {
-        Occasion {
+    fn context(&self, backend: Backend, emit_json: bool) -> ScriptContext<'_> {
+        ScriptContext {
             event: &self.due.event,
             link: self.values.as_deref(),
             backend,
@@ -73,7 +74,7 @@ impl Active {
 }
 
 /// Hands the document over as far as it fits; a failure costs the script its document alone.
-pub(super) fn feed_or_tell(feed: Feed, document: Rc<[u8]>, labels: &Labels) -> Option<Rest> {
+pub(super) fn feed_or_log(feed: Feed, document: Rc<[u8]>, labels: &Labels) -> Option<RemainingInput> {
     feed.begin(document).unwrap_or_else(|error| {
         tracing::warn!(script = labels.script, event_id = labels.id.0, "its document is cut off: {error}");
         None
@@ -81,10 +82,10 @@ pub(super) fn feed_or_tell(feed: Feed, document: Rc<[u8]>, labels: &Labels) -> O
 }
 
 /// By its file name; a name that is no text is no filter's.
-fn permits(runs: &Runs, path: &Path) -> bool {
+fn permits(selection: &ScriptSelection, path: &Path) -> bool {
     match path.file_name().and_then(|name| name.to_str()) {
-        Some(name) => runs.permits(name),
-        None => *runs == Runs::All,
+        Some(name) => selection.permits(name),
+        None => *selection == ScriptSelection::All,
     }
 }
 
@@ -93,10 +94,10 @@ impl Dispatcher {
         let (kind, link) = (due.event.kind, due.event.link);
         let (event, skipped) = (due.event.id, due.skipped);
         self.counts.skipped += skipped;
-        self.notes.push(Note::Begun { event, skipped });
-        let runs = self.judge_due(&mut due, facts).unwrap_or(Runs::All);
-        if runs == Runs::Nothing {
-            self.notes.push(Note::Over(event));
+        self.outcomes.push(EventOutcome::Begun { event, skipped });
+        let selection = self.judge_due(&mut due, facts).unwrap_or(ScriptSelection::All);
+        if selection == ScriptSelection::Nothing {
+            self.outcomes.push(EventOutcome::Over(event));
             return self.queues.finished(link);
         }
         if self.lists_begun {
@@ -111,7 +112,7 @@ impl Dispatcher {
                 self.verdicts.note(path, verdict);
             }
             let is_empty = listing.scripts.is_empty();
-            listing.scripts.retain(|path| permits(&runs, path));
+            listing.scripts.retain(|path| permits(&selection, path));
             if !listing.scripts.is_empty() {
                 self.active.insert(
                     link,
@@ -130,18 +131,18 @@ impl Dispatcher {
                 empty.insert(kind);
             }
         }
-        self.notes.push(Note::Over(event));
+        self.outcomes.push(EventOutcome::Over(event));
         self.queues.finished(link);
     }
 
     /// Starts the next script of a link's event that may run; without one the event is over.
     pub(super) fn next_script(&mut self, link: LinkId, facts: &dyn Facts) {
         while let Some(path) = self.active.get_mut(&link).and_then(|active| active.scripts.pop_front()) {
-            if let Some(point) = self.directories.far.point(&path) {
+            if let Some(point) = self.directories.remote_fs.point(&path) {
                 if self.dry_run {
-                    self.tell(link, path, facts);
+                    self.log_dry_run(link, path, facts);
                 } else if let Some(input) = self.input(link, facts) {
-                    self.start_far(link, path, &point, &input);
+                    self.start_on_remote_fs(link, path, &point, &input);
                     return;
                 }
                 continue;
@@ -149,7 +150,7 @@ impl Dispatcher {
             let verdict = judge(&path, self.owner, &self.identity);
             self.verdicts.note(&path, &verdict);
             match verdict {
-                Verdict::Runs if self.dry_run => self.tell(link, path, facts),
+                Verdict::Runs if self.dry_run => self.log_dry_run(link, path, facts),
                 Verdict::Runs => {
                     if let Some(input) = self.input(link, facts) {
                         self.start(link, path, &input);
@@ -165,20 +166,20 @@ impl Dispatcher {
 
     fn over(&mut self, link: LinkId) {
         if let Some(active) = self.active.remove(&link) {
-            self.notes.push(Note::Over(active.event()));
+            self.outcomes.push(EventOutcome::Over(active.event()));
         }
         self.queues.finished(link);
     }
 
     /// What a dry run does in place of starting a script.
-    fn tell(&mut self, link: LinkId, script: PathBuf, facts: &dyn Facts) {
+    fn log_dry_run(&mut self, link: LinkId, script: PathBuf, facts: &dyn Facts) {
         let Some(active) = self.active.get(&link) else { return };
         let event = &active.due.event;
         let values = active.due.last.clone().or_else(|| facts.link(link));
         let name = values.as_ref().map(|values| values.name.as_str()).unwrap_or_default();
         let shown = text::shown(&script);
         tracing::info!(link = name, event = %event.kind, event_id = event.id.0, script = shown, "dry run: would run");
-        self.notes.push(Note::WouldRun { event: event.id, script });
+        self.outcomes.push(EventOutcome::WouldRun { event: event.id, script });
     }
 
     /// The environment of a link's event, made once.
@@ -197,7 +198,7 @@ impl Dispatcher {
                 "nothing is known of the event's link; LINK is empty"
             );
         }
-        let input = Rc::new(active.occasion(self.backend, self.emit_json).input());
+        let input = Rc::new(active.context(self.backend, self.emit_json).input());
         if !input.rejected.is_empty() {
             self.counts.rejected_values += u64::try_from(input.rejected.len()).unwrap_or(u64::MAX);
             let fields = input.rejected.join(" ");
@@ -217,7 +218,7 @@ impl Dispatcher {
         if let Some(document) = &active.document {
             return Rc::clone(document);
         }
-        let document = active.occasion(self.backend, self.emit_json).document().unwrap_or_else(|error| {
+        let document = active.context(self.backend, self.emit_json).document().unwrap_or_else(|error| {
             let id = active.due.event.id.0;
             tracing::error!(event_id = id, "the event's document cannot be written: {error}");
             Vec::new()
@@ -241,7 +242,7 @@ impl Dispatcher {
             script: path,
         };
         let (event, at) = (run.labels.id, run.started);
-        self.notes.push(Note::Started { event, script: run.script.clone(), at });
+        self.outcomes.push(EventOutcome::Started { event, script: run.script.clone(), at });
         Some(run)
     }
 
@@ -257,7 +258,7 @@ impl Dispatcher {
             Ok((Ok(child), command, feed)) => {
                 // Our copy of the script's end: while it is open nobody learns that the script's is not.
                 drop(command);
-                let rest = feed_or_tell(feed, self.document(link), &run.labels);
+                let rest = feed_or_log(feed, self.document(link), &run.labels);
                 self.processes.spawn_local(async move {
                     let ended =
                         run::attend(child, run.clock, Rc::clone(&run.labels), run.limit, stop, rest).await;
@@ -269,7 +270,7 @@ impl Dispatcher {
                 self.processes.spawn_local(async move {
                     let ended = match run::spawn_busy(command, &run.script).await {
                         Ok(child) => {
-                            let rest = feed_or_tell(feed, document, &run.labels);
+                            let rest = feed_or_log(feed, document, &run.labels);
                             run::attend(child, Instant::now(), Rc::clone(&run.labels), run.limit, stop, rest)
                                 .await
                         }
@@ -286,7 +287,7 @@ impl Dispatcher {
     fn start_by(&mut self, runner: Rc<Runner>, run: Run, input: &Input, stop: Stop) {
         match remote::prepare(&run.script, run.kind, input) {
             Ok((prepared, feed)) => {
-                let rest = feed_or_tell(feed, self.document(run.link), &run.labels);
+                let rest = feed_or_log(feed, self.document(run.link), &run.labels);
                 self.processes.spawn_local(async move {
                     let whose = (run.script.as_path(), Rc::clone(&run.labels), run.limit);
                     let ended = remote::run(runner, prepared, whose, stop, rest).await;

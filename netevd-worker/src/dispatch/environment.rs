@@ -34,13 +34,13 @@
 use super::lease::CheckedLeases;
 use super::moment::is_administrative;
 use super::networkd::{self, Json};
-use super::occasion::{Occasion, Values};
+use super::script_context::{ScriptContext, Values};
 use super::validate::Checked;
 use crate::config::Backend;
 use crate::event::{Action, Detail, Event, EventKind, GatewayChange, RouteChange};
 use crate::facts::{Address, LinkFacts, address_flag};
 use crate::names;
-use crate::state::Exit;
+use crate::state::DefaultNextHop;
 use protocol::Family;
 
 /// Bytes of one list.
@@ -52,8 +52,8 @@ const LISTS_MAX: usize = 448 * 1024;
 const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Builds the variables in the order above.
-pub(super) fn build(occasion: &Occasion<'_>, values: &Values<'_>) -> Vec<(&'static str, String)> {
-    let Occasion { event, backend, emit_json, skipped, .. } = *occasion;
+pub(super) fn build(context: &ScriptContext<'_>, values: &Values<'_>) -> Vec<(&'static str, String)> {
+    let ScriptContext { event, backend, emit_json, skipped, .. } = *context;
     let (link, checked) = (values.then, &values.checked);
     let mut lists = Lists { left: LISTS_MAX, is_cut: false };
     let usable: Vec<&Address> =
@@ -153,7 +153,7 @@ pub(super) fn build(occasion: &Occasion<'_>, values: &Values<'_>) -> Vec<(&'stat
     {
         set.push(("ESSID", networkd::essid(link).to_owned()));
     }
-    if let Some(current) = occasion.link {
+    if let Some(current) = context.link {
         set.extend(current_variables(current, &values.current, &mut lists));
     }
     if lists.is_cut {
@@ -282,7 +282,9 @@ fn route_variables(change: &RouteChange) -> [(&'static str, String); 7] {
 }
 
 fn gateway_variables(change: &GatewayChange) -> [(&'static str, String); 4] {
-    let text = |way: Option<Exit>| way.and_then(Exit::gateway).map(|ip| ip.to_string()).unwrap_or_default();
+    let text = |way: Option<DefaultNextHop>| {
+        way.and_then(DefaultNextHop::gateway).map(|ip| ip.to_string()).unwrap_or_default()
+    };
     [
         ("ACTION", change.action().name().to_owned()),
         ("FAMILY", names::family(change.family == Family::V4).to_owned()),

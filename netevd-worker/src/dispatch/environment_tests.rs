@@ -18,9 +18,9 @@ fn variables_under(
     event: &Event,
     link: Option<&LinkFacts>,
 ) -> BTreeMap<&'static str, String> {
-    let occasion = Occasion { event, link, backend, emit_json: true, skipped: 3, truncated: false };
+    let context = ScriptContext { event, link, backend, emit_json: true, skipped: 3, truncated: false };
     let then = crate::dispatch::moment::of(event, link);
-    let set = build(&occasion, &Values::new(&occasion, then.as_deref()));
+    let set = build(&context, &Values::new(&context, then.as_deref()));
     let map: BTreeMap<_, _> = set.iter().cloned().collect();
     assert_eq!(map.len(), set.len(), "no variable twice");
     map
@@ -168,13 +168,13 @@ fn an_address_event_tells_its_address() {
 
 #[test]
 fn a_gateway_event_tells_the_gateway_of_its_family() {
-    let via = |text: &str| text.parse().ok().map(Exit::Via);
+    let via = |text: &str| text.parse().ok().map(DefaultNextHop::Via);
     for (family, old, new, expected) in [
         (Family::V4, None, via("192.0.2.9"), ["added", "ipv4", "192.0.2.9", ""]),
         (Family::V6, via("fe80::1"), via("fe80::2"), ["changed", "ipv6", "fe80::2", "fe80::1"]),
         (Family::V6, via("fe80::1"), None, ["removed", "ipv6", "", "fe80::1"]),
-        (Family::V4, None, Some(Exit::OnLink), ["added", "ipv4", "", ""]),
-        (Family::V4, Some(Exit::OnLink), None, ["removed", "ipv4", "", ""]),
+        (Family::V4, None, Some(DefaultNextHop::OnLink), ["added", "ipv4", "", ""]),
+        (Family::V4, Some(DefaultNextHop::OnLink), None, ["removed", "ipv4", "", ""]),
         (Family::V4, via("192.0.2.9"), via("192.0.2.9"), ["changed", "ipv4", "192.0.2.9", "192.0.2.9"]),
     ] {
         let mut event = event(10, EventKind::Gateway, 2);

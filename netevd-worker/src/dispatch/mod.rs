@@ -9,15 +9,15 @@
 //! capability; scripts have what the daemon has, which is nothing, or what the runner's user has.
 
 mod batch;
-mod climb;
+mod coalesce;
 mod directory;
+mod directory_watch;
 mod document;
 mod engine;
 mod environment;
-mod eyes;
-mod far;
+mod event_outcome;
+mod filter_stage;
 mod group;
-mod held;
 mod identity;
 mod lease;
 mod linger;
@@ -25,62 +25,62 @@ mod moment;
 mod mounts;
 mod name_queue;
 mod networkd;
-mod note;
-mod occasion;
 mod output;
+mod path_walk;
 mod process;
 mod queue;
 mod record;
 mod remote;
+mod remote_fs;
 mod run;
-mod sieve;
-mod start_far;
+mod script_context;
+mod start_on_remote_fs;
 mod startable;
 mod stdin;
 mod survey;
 mod text;
 mod trial;
 mod trust;
-mod unrun;
+mod unfinished;
 mod validate;
-mod way;
+mod waiting_links;
 
 use directory::Directories;
 pub use directory::ScriptRoots;
+pub use directory_watch::DirectoryWatch;
 pub use document::SCHEMA;
-pub use eyes::Eyes;
-pub(crate) use far::on_thread;
+pub use event_outcome::EventOutcome;
 pub use identity::Identity;
-pub use note::Note;
-pub use occasion::{Input, Occasion};
 pub use record::{Completion, Counts};
 pub use remote::{Runner, SOCKET};
+pub(crate) use remote_fs::on_thread;
 pub use run::{Outcome, command, why_not_started};
+pub use script_context::{Input, ScriptContext};
 pub use stdin::Feed;
-pub use survey::{Entry, Stray, Survey, survey};
+pub use survey::{Entry, Survey, UnknownDirectory, survey};
 pub use text::printable;
-pub use trial::{Told, Trial};
+pub use trial::{OutputSink, Trial};
 pub use trust::{TrustedOwner, Verdict, judge};
-pub use unrun::{Stopped, Unrun};
+pub use unfinished::{Stopped, UnfinishedEvent};
 pub use validate::is_host_name;
 
 use crate::config::{Backend, Scripts};
 use crate::event::{Event, EventId, EventKind, LinkId};
 use crate::facts::{Facts, LinkFacts};
-use crate::filter::Runs;
+use crate::filter::ScriptSelection;
 use engine::{Active, Report};
-use held::Held;
+use filter_stage::FilterStage;
 use linger::Lingering;
 use protocol::InterfaceName;
 use queue::{Full, Queues, Turn};
 use record::Verdicts;
-use sieve::Sieve;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use waiting_links::WaitingLinks;
 
 /// Between two log lines about full queues.
 const FULL_PAUSE: Duration = Duration::from_secs(60);
@@ -112,10 +112,10 @@ pub struct Dispatcher {
     /// Whether events are listed in `begun`.
     lists_begun: bool,
     begun: Vec<Begun>,
-    notes: Vec<Note>,
+    outcomes: Vec<EventOutcome>,
     /// Scripts are judged and told, and not started.
     dry_run: bool,
-    sieve: Sieve,
+    filter_stage: FilterStage,
     queues: Queues,
     /// Events whose scripts run, one a link.
     active: HashMap<LinkId, Active>,
@@ -125,13 +125,13 @@ pub struct Dispatcher {
     lingering: Lingering,
     stop: watch::Sender<Option<Duration>>,
     verdicts: Verdicts,
-    full_told: Option<Instant>,
-    held: Held,
+    full_logged: Option<Instant>,
+    waiting_links: WaitingLinks,
     counts: Counts,
 }
 
 impl Dispatcher {
-    /// Nothing runs before [`Dispatcher::pump`]. `backend` is what scripts see as `BACKEND`.
+    /// Nothing runs before [`Dispatcher::start_due`]. `backend` is what scripts see as `BACKEND`.
     pub fn new(roots: ScriptRoots, settings: Scripts, trust: TrustedOwner, backend: Backend) -> Self {
         Self {
             directories: Directories::new(roots),
@@ -144,9 +144,9 @@ impl Dispatcher {
             emit_json: false,
             lists_begun: false,
             begun: Vec::new(),
-            notes: Vec::new(),
+            outcomes: Vec::new(),
             dry_run: false,
-            sieve: Sieve::default(),
+            filter_stage: FilterStage::default(),
             queues: Queues::default(),
             active: HashMap::new(),
             processes: JoinSet::new(),
@@ -154,8 +154,8 @@ impl Dispatcher {
             lingering: Lingering::default(),
             stop: watch::Sender::new(None),
             verdicts: Verdicts::default(),
-            full_told: None,
-            held: Held::default(),
+            full_logged: None,
+            waiting_links: WaitingLinks::default(),
             counts: Counts::default(),
         }
     }
@@ -166,39 +166,40 @@ impl Dispatcher {
         if self.stop.borrow().is_some() {
             return;
         }
-        if event.kind != EventKind::Routes || self.sieve.filters.is_empty() {
+        if event.kind != EventKind::Routes || self.filter_stage.filters.is_empty() {
             self.end_ignored();
             return self.push(event, None, facts);
         }
-        let before = self.notes.len();
+        let before = self.outcomes.len();
         let id = event.id;
-        let parts = self.sift(event, facts);
+        let parts = self.apply_filters(event, facts);
         if parts.is_empty() {
             return;
         }
         self.end_ignored();
         let count = parts.len();
-        for (event, runs) in parts {
-            self.push(event, runs, facts);
+        for (event, selection) in parts {
+            self.push(event, selection, facts);
         }
         // What is in a run of its own, if only in part, does not stand in another event's.
-        let joined = |note: &Note| matches!(note, Note::Coalesced { event, .. } if *event == id);
-        if self.notes[before..].iter().filter(|note| joined(note)).count() < count {
-            let new = self.notes.split_off(before);
-            self.notes.extend(new.into_iter().filter(|note| !joined(note)));
+        let joined =
+            |note: &EventOutcome| matches!(note, EventOutcome::Coalesced { event, .. } if *event == id);
+        if self.outcomes[before..].iter().filter(|note| joined(note)).count() < count {
+            let new = self.outcomes.split_off(before);
+            self.outcomes.extend(new.into_iter().filter(|note| !joined(note)));
         }
     }
 
     /// `runs` is what filters said of changes of routes.
-    fn push(&mut self, event: Event, runs: Option<Runs>, facts: &dyn Facts) {
+    fn push(&mut self, event: Event, selection: Option<ScriptSelection>, facts: &dyn Facts) {
         let (id, link) = (event.id, event.link);
-        let pushed = self.queues.push(event, runs, || facts.name(link));
-        self.notes.append(&mut self.queues.notes);
+        let pushed = self.queues.push(event, selection, || facts.name(link));
+        self.outcomes.append(&mut self.queues.outcomes);
         if let Err(Full { link, pending }) = pushed {
-            self.notes.push(Note::Lost(id));
+            self.outcomes.push(EventOutcome::Lost(id));
             self.counts.refused_events += 1;
-            if self.full_told.is_none_or(|told| told.elapsed() >= FULL_PAUSE) {
-                self.full_told = Some(Instant::now());
+            if self.full_logged.is_none_or(|at| at.elapsed() >= FULL_PAUSE) {
+                self.full_logged = Some(Instant::now());
                 tracing::error!(
                     link = self.name_of(link),
                     pending,
@@ -223,33 +224,33 @@ impl Dispatcher {
     /// Starts what may start. Call after [`Dispatcher::submit`] and after each completion.
     ///
     /// Within a `LocalSet` only: tokio panics elsewhere.
-    pub fn pump(&mut self, facts: &dyn Facts) {
-        self.sieve.forget();
+    pub fn start_due(&mut self, facts: &dyn Facts) {
+        self.filter_stage.forget();
         // Directories that were found empty a moment ago are not read again for each event.
         let mut empty = HashSet::new();
         while self.stop.borrow().is_none() {
             if self.processes.len() >= self.settings.max_parallel.get() {
                 break;
             }
-            self.held.end(self.settings.max_parallel);
+            self.waiting_links.end(self.settings.max_parallel);
             match self.queues.next() {
                 Some(Turn::Event(due)) => self.begin(due, &mut empty, facts),
                 Some(Turn::Script(link)) => self.next_script(link, facts),
                 None => break,
             }
         }
-        self.held.note(self.queues.ready(), Instant::now());
+        self.waiting_links.note(self.queues.ready(), Instant::now());
         self.queues.forget_idle();
     }
 
     /// What keeps scripts waiting, and what to do about it.
     pub fn problems(&self) -> impl Iterator<Item = String> {
-        let held = self.held.problem(self.settings.max_parallel, Instant::now());
-        held.into_iter().chain(self.directories.far.problem())
+        let waiting_links = self.waiting_links.problem(self.settings.max_parallel, Instant::now());
+        waiting_links.into_iter().chain(self.directories.remote_fs.problem())
     }
 
     /// The next run that has ended; pending forever when nothing runs. Cancel-safe. Call
-    /// [`Dispatcher::pump`] afterwards.
+    /// [`Dispatcher::start_due`] afterwards.
     pub async fn completed(&mut self) -> Completion {
         loop {
             if let Some(completion) = self.unstarted.pop_front() {
@@ -265,7 +266,7 @@ impl Dispatcher {
     }
 
     /// The link is gone: its queued events use `last`, and its queue goes with the last of them.
-    /// Submit the event of the removal before the next [`Dispatcher::pump`].
+    /// Submit the event of the removal before the next [`Dispatcher::start_due`].
     pub fn link_gone(&mut self, link: LinkId, last: Arc<LinkFacts>) {
         self.queues.link_gone(link, last);
     }
@@ -276,12 +277,12 @@ impl Dispatcher {
     }
 
     /// Notices when that may have changed.
-    pub fn watch(&mut self, kind: EventKind) -> std::io::Result<Eyes> {
+    pub fn watch(&mut self, kind: EventKind) -> std::io::Result<DirectoryWatch> {
         // inotify(7) does not see what other machines change, and adding a watch would wait for them.
-        if let Some(directory) = self.directories.far_directory(kind) {
+        if let Some(directory) = self.directories.remote_directory(kind) {
             return Err(std::io::Error::other(format!("{} is not on this machine", directory.display())));
         }
-        Eyes::new(self.directories.roots(), kind)
+        DirectoryWatch::new(self.directories.roots(), kind)
     }
 
     /// From now on scripts are started by this runner, and judged for its user.
@@ -313,19 +314,19 @@ impl Dispatcher {
         self.lists_begun = lists;
     }
 
-    /// The events whose turn came since the last call. Take them after each [`Dispatcher::pump`].
+    /// The events whose turn came since the last call. Take them after each [`Dispatcher::start_due`].
     pub fn begun(&mut self) -> Vec<Begun> {
         std::mem::take(&mut self.begun)
     }
 
     /// What became of events since the last call, in order. Take them after each
-    /// [`Dispatcher::submit`] and [`Dispatcher::pump`]: they are kept until then.
-    pub fn notes(&mut self) -> Vec<Note> {
-        std::mem::take(&mut self.notes)
+    /// [`Dispatcher::submit`] and [`Dispatcher::start_due`]: they are kept until then.
+    pub fn outcomes(&mut self) -> Vec<EventOutcome> {
+        std::mem::take(&mut self.outcomes)
     }
 
     /// From now on scripts are judged and told, and not started.
-    pub fn only_tell(&mut self) {
+    pub fn set_dry_run(&mut self) {
         self.dry_run = true;
     }
 
@@ -358,7 +359,7 @@ impl Dispatcher {
     /// TERM to every script's group, KILL after `grace`; returns when the last one has ended, with the runs
     /// that ended so and the events that did not run. Nothing is taken or started afterwards.
     pub async fn shutdown(&mut self, grace: Duration) -> Stopped {
-        let unrun = self.unrun();
+        let unfinished = self.unfinished();
         self.queues.clear();
         self.stop.send_replace(Some(grace));
         let mut completions: Vec<Completion> = self.unstarted.drain(..).collect();
@@ -368,15 +369,15 @@ impl Dispatcher {
             let completion = self.conclude(report);
             // It has no more scripts, and this one was not cut off.
             let is_over = !self.active.contains_key(&completion.link);
-            if is_over && !unrun::is_cut_off(&completion.outcome) {
+            if is_over && !unfinished::is_cut_off(&completion.outcome) {
                 over.push(completion.event);
             }
             completions.push(completion);
         }
         self.active.clear();
         self.lingering.close();
-        let unrun = unrun::without(unrun, &over);
-        Stopped { completions, unrun }
+        let unfinished = unfinished::without(unfinished, &over);
+        Stopped { completions, unfinished }
     }
 }
 

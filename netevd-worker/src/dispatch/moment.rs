@@ -1,7 +1,7 @@
 //! The link's values as of the event: what scripts are given as the event's own, whenever they run.
 
 use crate::backend::ManagerFacts;
-use crate::event::{Class, Event, Then, Track};
+use crate::event::{Class, Event, EventValues, Track};
 use crate::facts::LinkFacts;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use std::sync::Arc;
 /// what the event does not keep is taken from there.
 pub(super) fn of<'a>(event: &'a Event, present: Option<&'a LinkFacts>) -> Option<Cow<'a, LinkFacts>> {
     let mut values = match &event.then {
-        Then::Whole(values) => described(values, present),
-        Then::Brief(brief) => {
+        EventValues::Whole(values) => described(values, present),
+        EventValues::Brief(brief) => {
             let (dns, domains) = match &brief.manager {
                 Some(manager) => (manager.dns.clone(), manager.domains.clone()),
                 None => brief.leases.resolver(),
@@ -25,7 +25,7 @@ pub(super) fn of<'a>(event: &'a Event, present: Option<&'a LinkFacts>) -> Option
                 ..present?.clone()
             })
         }
-        Then::Present => Cow::Borrowed(present?),
+        EventValues::Present => Cow::Borrowed(present?),
     };
     if is_administrative(event) {
         if values.administrative != Some(event.state) {

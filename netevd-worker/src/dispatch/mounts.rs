@@ -14,7 +14,7 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Component, Path, PathBuf};
 
 /// Types of file systems whose files come from elsewhere; every `fuse.*` is one too.
-const FAR: [&str; 19] = [
+const REMOTE_TYPES: [&str; 19] = [
     "nfs",
     "nfs4",
     "cifs",
@@ -43,13 +43,13 @@ const LINKS_MAX: usize = 40;
 pub(super) struct Mounts {
     /// `None` where /proc does not have it: then every file system is taken for one that answers.
     table: Option<File>,
-    far: Vec<(PathBuf, String)>,
+    remote_fs: Vec<(PathBuf, String)>,
 }
 
 impl Mounts {
     /// Reads the table.
     pub(super) fn new() -> Self {
-        let mut mounts = Self { table: File::open("/proc/self/mountinfo").ok(), far: Vec::new() };
+        let mut mounts = Self { table: File::open("/proc/self/mountinfo").ok(), remote_fs: Vec::new() };
         mounts.read();
         mounts
     }
@@ -57,15 +57,15 @@ impl Mounts {
     /// One that there is.
     #[cfg(test)]
     pub(super) fn of(point: &str, kind: &str) -> Self {
-        Self { table: None, far: vec![(point.into(), kind.to_owned())] }
+        Self { table: None, remote_fs: vec![(point.into(), kind.to_owned())] }
     }
 
     /// The mount point and the type of the file system that may keep a look at this path waiting.
-    pub(super) fn far(&mut self, path: &Path) -> Option<(PathBuf, String)> {
+    pub(super) fn remote_fs(&mut self, path: &Path) -> Option<(PathBuf, String)> {
         if self.has_changed() {
             self.read();
         }
-        if self.far.is_empty() {
+        if self.remote_fs.is_empty() {
             return None;
         }
         let mut left: Vec<OsString> = names(path);
@@ -77,7 +77,7 @@ impl Mounts {
                 continue;
             }
             at.push(name);
-            if let Some(found) = self.far.iter().find(|(point, _)| *point == at) {
+            if let Some(found) = self.remote_fs.iter().find(|(point, _)| *point == at) {
                 return Some(found.clone());
             }
             if let Ok(target) = std::fs::read_link(&at) {
@@ -107,7 +107,7 @@ impl Mounts {
         let Some(table) = &mut self.table else { return };
         let mut text = Vec::new();
         if table.rewind().and_then(|()| table.read_to_end(&mut text)).is_ok() {
-            self.far = far_mounts(&text);
+            self.remote_fs = remote_mounts(&text);
         }
     }
 }
@@ -124,7 +124,7 @@ fn names(path: &Path) -> Vec<OsString> {
 
 /// `36 35 98:0 /root /point rw,noatime master:1 - type source options`. Of several mounts on one point
 /// the last one counts.
-fn far_mounts(table: &[u8]) -> Vec<(PathBuf, String)> {
+fn remote_mounts(table: &[u8]) -> Vec<(PathBuf, String)> {
     let mut all: Vec<(PathBuf, String)> = Vec::new();
     for line in table.split(|byte| *byte == b'\n') {
         let words: Vec<&[u8]> = line.split(|byte| *byte == b' ').collect();
@@ -135,7 +135,7 @@ fn far_mounts(table: &[u8]) -> Vec<(PathBuf, String)> {
         all.push((point, String::from_utf8_lossy(kind).into_owned()));
     }
     all.retain(|(point, kind)| {
-        point != Path::new("/") && (FAR.contains(&kind.as_str()) || kind.starts_with("fuse."))
+        point != Path::new("/") && (REMOTE_TYPES.contains(&kind.as_str()) || kind.starts_with("fuse."))
     });
     all
 }
@@ -176,7 +176,7 @@ mod tests {
             broken\n";
         let expected = [("/usr/local", "nfs4"), ("/mnt/two words", "fuse.sshfs")];
         let expected: Vec<_> = expected.map(|(point, kind)| (point.into(), kind.to_owned())).into();
-        assert_eq!(far_mounts(table), expected);
+        assert_eq!(remote_mounts(table), expected);
     }
 
     #[test]
@@ -187,7 +187,7 @@ mod tests {
         symlink("near/../far", base.join("relative")).expect("writable");
         symlink("loop", base.join("loop")).expect("writable");
         let point = base.join("far");
-        let mut mounts = Mounts { table: None, far: vec![(point.clone(), "nfs".to_owned())] };
+        let mut mounts = Mounts { table: None, remote_fs: vec![(point.clone(), "nfs".to_owned())] };
         for (path, is_far) in [
             ("far", true),
             ("far/netevd/routable.d", true),
@@ -197,7 +197,7 @@ mod tests {
             ("farther", false),
             ("loop/x", false),
         ] {
-            let found = mounts.far(&base.join(path)).map(|(point, _)| point);
+            let found = mounts.remote_fs(&base.join(path)).map(|(point, _)| point);
             assert_eq!(found, is_far.then(|| point.clone()), "{path}");
         }
         std::fs::remove_dir_all(&base).expect("there");

@@ -6,11 +6,11 @@
 //! what was asked for the older one. Only events of the same incarnation coalesce.
 
 use super::batch::Batch;
-use super::climb::supersedes;
-use super::note::Note;
+use super::coalesce::supersedes;
+use super::event_outcome::EventOutcome;
 use crate::event::{Class, Detail, Event, LinkId};
 use crate::facts::LinkFacts;
-use crate::filter::Runs;
+use crate::filter::ScriptSelection;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ pub(super) struct Due {
     /// Route changes are missing from the batch.
     pub(super) truncated: bool,
     /// Of changes of routes: what filters said.
-    pub(super) runs: Option<Runs>,
+    pub(super) selection: Option<ScriptSelection>,
     /// The last values of a link that is gone.
     pub(super) last: Option<Arc<LinkFacts>>,
 }
@@ -34,7 +34,7 @@ pub(super) struct Pending {
     pub(super) skipped: u64,
     batch: Option<Batch>,
     /// What filters said of the batch.
-    runs: Option<Runs>,
+    selection: Option<ScriptSelection>,
 }
 
 /// What waits under one name, and the incarnation whose event is out.
@@ -75,33 +75,34 @@ impl NameQueue {
     pub(super) fn absorb(
         &mut self,
         mut event: Event,
-        runs: Option<Runs>,
+        selection: Option<ScriptSelection>,
         has_room: bool,
-        notes: &mut Vec<Note>,
+        outcomes: &mut Vec<EventOutcome>,
     ) -> bool {
         match event.kind.class() {
-            Class::State => self.push_state(event, has_room, notes),
+            Class::State => self.push_state(event, has_room, outcomes),
             Class::Value => {
                 let is_older = |p: &&mut Pending| is_same_value(&p.event, &event);
                 if let Some(older) = self.pending.iter_mut().find(is_older) {
                     keep_oldest_value(&mut event, &older.event);
-                    notes.push(Note::Coalesced { event: older.event.id, into: event.id });
+                    outcomes.push(EventOutcome::Coalesced { event: older.event.id, into: event.id });
                     older.event = event;
                     older.skipped += 1;
                     return true;
                 }
-                self.insert(Pending { event, skipped: 0, batch: None, runs: None }, has_room)
+                self.insert(Pending { event, skipped: 0, batch: None, selection: None }, has_room)
             }
-            Class::Batch => self.push_routes(event, runs, has_room, notes),
+            Class::Batch => self.push_routes(event, selection, has_room, outcomes),
             Class::Edge => {
-                let taken = self.insert(Pending { event, skipped: 0, batch: None, runs: None }, has_room);
+                let taken =
+                    self.insert(Pending { event, skipped: 0, batch: None, selection: None }, has_room);
                 self.edges += usize::from(taken);
                 taken
             }
         }
     }
 
-    fn push_state(&mut self, mut event: Event, has_room: bool, notes: &mut Vec<Note>) -> bool {
+    fn push_state(&mut self, mut event: Event, has_room: bool, outcomes: &mut Vec<EventOutcome>) -> bool {
         let before = self.pending.len();
         let mut oldest_lease = None;
         let mut skipped = 0;
@@ -110,7 +111,7 @@ impl NameQueue {
             let stays = !is_state || !supersedes(&event, &older.event);
             if !stays {
                 skipped += older.skipped + 1;
-                notes.push(Note::Coalesced { event: older.event.id, into: event.id });
+                outcomes.push(EventOutcome::Coalesced { event: older.event.id, into: event.id });
             }
             if let (false, Detail::Lease { old }) = (stays, &older.event.detail) {
                 oldest_lease.get_or_insert_with(|| old.clone());
@@ -122,33 +123,35 @@ impl NameQueue {
             *old = oldest;
         }
         let has_room = has_room || self.pending.len() < before;
-        self.insert(Pending { event, skipped, batch: None, runs: None }, has_room)
+        self.insert(Pending { event, skipped, batch: None, selection: None }, has_room)
     }
 
     fn push_routes(
         &mut self,
         mut event: Event,
-        runs: Option<Runs>,
+        selection: Option<ScriptSelection>,
         has_room: bool,
-        notes: &mut Vec<Note>,
+        outcomes: &mut Vec<EventOutcome>,
     ) -> bool {
         let Detail::Routes(changes) = std::mem::replace(&mut event.detail, Detail::None) else {
-            return self.insert(Pending { event, skipped: 0, batch: None, runs: None }, has_room);
+            return self.insert(Pending { event, skipped: 0, batch: None, selection: None }, has_room);
         };
         let older = self.pending.iter_mut().find(|p| {
-            (p.event.link, p.event.kind) == (event.link, event.kind) && p.batch.is_some() && p.runs == runs
+            (p.event.link, p.event.kind) == (event.link, event.kind)
+                && p.batch.is_some()
+                && p.selection == selection
         });
         if let Some(Pending { event: older, skipped, batch: Some(batch), .. }) = older {
             // The batch keeps the number and time of its first event, and the newest state.
             older.state = event.state;
             older.startup &= event.startup;
             *skipped += changes.into_iter().map(|change| batch.push(change)).sum::<u64>();
-            notes.push(Note::Coalesced { event: event.id, into: older.id });
+            outcomes.push(EventOutcome::Coalesced { event: event.id, into: older.id });
             return true;
         }
         let mut batch = Batch::default();
         let skipped = changes.into_iter().map(|change| batch.push(change)).sum();
-        self.insert(Pending { event, skipped, batch: Some(batch), runs }, has_room)
+        self.insert(Pending { event, skipped, batch: Some(batch), selection }, has_room)
     }
 
     /// Last, but before those of a newer incarnation: a dump tells links by their index, so the end of
@@ -170,7 +173,7 @@ impl Pending {
             truncated = batch.is_truncated();
             self.event.detail = Detail::Routes(batch.into_changes());
         }
-        Due { event: self.event, skipped: self.skipped, truncated, runs: self.runs, last }
+        Due { event: self.event, skipped: self.skipped, truncated, selection: self.selection, last }
     }
 }
 

@@ -87,7 +87,7 @@ impl Output {
                 tokio::time::sleep(BRAKE).await;
             }
         }
-        self.log.tell_dropped();
+        self.log.log_dropped();
     }
 
     /// Reads what is there now, without waiting.
@@ -102,7 +102,7 @@ impl Output {
                 }
             }
         }
-        log.tell_dropped();
+        log.log_dropped();
     }
 }
 
@@ -143,7 +143,7 @@ impl Log {
         self.write(&printable(&String::from_utf8_lossy(line)), is_error);
     }
 
-    fn tell_dropped(&mut self) {
+    fn log_dropped(&mut self) {
         if self.dropped > 0 {
             self.write(&format!("... {} more lines dropped", self.dropped), true);
             self.dropped = 0;

@@ -4,11 +4,11 @@
 //! idle goes before those that have had a turn since. What is left out is counted into the event that
 //! stands for it (`SKIPPED`). Everything is bounded: [`EDGES_PER_NAME`], [`EDGES_MAX`], [`EVENTS_MAX`].
 
+use super::event_outcome::EventOutcome;
 use super::name_queue::{Due, NameQueue};
-use super::note::Note;
 use crate::event::{Class, Event, LinkId};
 use crate::facts::LinkFacts;
-use crate::filter::Runs;
+use crate::filter::ScriptSelection;
 use protocol::InterfaceName;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -71,7 +71,7 @@ pub(super) struct Queues {
     gone: Vec<LinkId>,
     pending: usize,
     /// What coalesced; whoever pushes takes them.
-    pub(super) notes: Vec<Note>,
+    pub(super) outcomes: Vec<EventOutcome>,
 }
 
 impl Queues {
@@ -80,7 +80,7 @@ impl Queues {
     pub(super) fn push(
         &mut self,
         event: Event,
-        runs: Option<Runs>,
+        selection: Option<ScriptSelection>,
         name: impl FnOnce() -> Option<InterfaceName>,
     ) -> Result<(), Full> {
         let link = event.link;
@@ -95,7 +95,7 @@ impl Queues {
         let was_idle = queue.is_idle();
         let before = queue.pending.len();
         let has_room = self.pending < bound && !(is_edge && queue.edges >= EDGES_PER_NAME);
-        if !queue.absorb(event, runs, has_room, &mut self.notes) {
+        if !queue.absorb(event, selection, has_room, &mut self.outcomes) {
             self.forget_if_idle(link);
             return Err(Full { link, pending: before });
         }
@@ -185,7 +185,7 @@ impl Queues {
     /// Drops everything that waits and returns how many events that were.
     pub(super) fn clear(&mut self) -> usize {
         let dropped = self.pending;
-        *self = Self { notes: std::mem::take(&mut self.notes), ..Self::default() };
+        *self = Self { outcomes: std::mem::take(&mut self.outcomes), ..Self::default() };
         dropped
     }
 

@@ -1,8 +1,8 @@
 //! Coalescing, turns and bounds, case by case and for any order of events.
 
 use super::*;
-use crate::event::{Action, Detail, EventId, EventKind, GatewayChange, RouteChange, Then, Track};
-use crate::state::Exit;
+use crate::event::{Action, Detail, EventId, EventKind, EventValues, GatewayChange, RouteChange, Track};
+use crate::state::DefaultNextHop;
 use proptest::prelude::*;
 use protocol::Family;
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ fn event(id: u64, kind: EventKind, link: u64) -> Event {
         startup: false,
         time: UNIX_EPOCH,
         detail: Detail::None,
-        then: Then::Present,
+        then: EventValues::Present,
     }
 }
 
@@ -151,7 +151,7 @@ fn a_started_event_is_not_superseded() {
 
 #[test]
 fn each_family_has_a_gateway_of_its_own() {
-    let via = |n: u8| Some(Exit::Via(std::net::Ipv4Addr::new(192, 0, 2, n).into()));
+    let via = |n: u8| Some(DefaultNextHop::Via(std::net::Ipv4Addr::new(192, 0, 2, n).into()));
     let mut queues = Queues::default();
     for (id, family, old, new) in [
         (1, Family::V4, None, via(1)),
@@ -539,6 +539,6 @@ fn who_stands_for_whom_is_told() {
     }
     queues.push(routes(5, [1]), None, unnamed).expect("room");
     queues.push(routes(6, [2]), None, unnamed).expect("room");
-    let coalesced = |event, into| Note::Coalesced { event: EventId(event), into: EventId(into) };
-    assert_eq!(queues.notes, [coalesced(1, 2), coalesced(3, 4), coalesced(6, 5)]);
+    let coalesced = |event, into| EventOutcome::Coalesced { event: EventId(event), into: EventId(into) };
+    assert_eq!(queues.outcomes, [coalesced(1, 2), coalesced(3, 4), coalesced(6, 5)]);
 }

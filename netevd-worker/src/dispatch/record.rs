@@ -85,7 +85,7 @@ pub(super) fn log(labels: &Labels, outcome: &Outcome, duration: Duration, limit:
 /// Verdicts that were told already; a script that stays refused is one line, not one an event.
 #[derive(Debug, Default)]
 pub(super) struct Verdicts {
-    told: HashMap<PathBuf, Verdict>,
+    reported: HashMap<PathBuf, Verdict>,
 }
 
 /// Paths remembered; beyond it all are forgotten and told once more.
@@ -95,18 +95,18 @@ impl Verdicts {
     /// Takes note of a script's verdict, and logs it when it is a refusal that is new.
     pub(super) fn note(&mut self, path: &Path, verdict: &Verdict) {
         if !matches!(verdict, Verdict::Refused { .. }) {
-            if self.told.remove(path).is_some() {
+            if self.reported.remove(path).is_some() {
                 tracing::info!(script = shown(path), "no longer refused: {verdict}");
             }
             return;
         }
-        if self.told.get(path) == Some(verdict) {
+        if self.reported.get(path) == Some(verdict) {
             return;
         }
         tracing::warn!(script = shown(path), "{verdict}");
-        if self.told.len() >= VERDICTS_MAX {
-            self.told.clear();
+        if self.reported.len() >= VERDICTS_MAX {
+            self.reported.clear();
         }
-        self.told.insert(path.to_owned(), verdict.clone());
+        self.reported.insert(path.to_owned(), verdict.clone());
     }
 }

@@ -7,7 +7,7 @@
 use super::output::{Labels, Output};
 use super::process::Process;
 use super::run::{self, Ended, Limit};
-use super::stdin::{self, Feed, Rest};
+use super::stdin::{self, Feed, RemainingInput};
 use super::{Identity, Input};
 use crate::accounts;
 use crate::event::EventKind;
@@ -36,17 +36,17 @@ use tokio::time::timeout;
 /// Where systemd's runner is found.
 pub const SOCKET: &str = "/run/netevd-priv/scripts.sock";
 /// For a runner that has to be started first. It answers within a millisecond otherwise.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The runner, reached when the first script is due.
 pub struct Runner {
-    place: Place,
+    place: RunnerChannel,
     /// As whom scripts run, or why they cannot.
     identity: Result<Identity, String>,
     link: Mutex<Option<AsyncFd<OwnedFd>>>,
 }
 
-enum Place {
+enum RunnerChannel {
     /// The launcher's socket pair, until it is taken.
     Given(RefCell<Option<OwnedFd>>),
     /// systemd's socket.
@@ -56,15 +56,15 @@ enum Place {
 impl Runner {
     /// The one that the launcher has started as this user (a name or number), without other groups.
     pub fn given(channel: OwnedFd, user: &str) -> Self {
-        Self::new(Place::Given(RefCell::new(Some(channel))), identity(user, false))
+        Self::new(RunnerChannel::Given(RefCell::new(Some(channel))), identity(user, false))
     }
 
     /// The one behind a socket of systemd, with the user's groups.
     pub fn at(path: &Path, user: &str) -> Self {
-        Self::new(Place::Socket(path.to_owned()), identity(user, true))
+        Self::new(RunnerChannel::Socket(path.to_owned()), identity(user, true))
     }
 
-    fn new(place: Place, identity: Result<Identity, String>) -> Self {
+    fn new(place: RunnerChannel, identity: Result<Identity, String>) -> Self {
         if let Err(why) = &identity {
             tracing::error!("no script will run: {why}");
         }
@@ -113,8 +113,8 @@ impl Runner {
 
     async fn connect(&self, uid: u32) -> Result<AsyncFd<OwnedFd>, String> {
         let channel = match &self.place {
-            Place::Given(channel) => channel.borrow_mut().take().ok_or("the runner has gone")?,
-            Place::Socket(path) => of_systemd(path).map_err(|why| {
+            RunnerChannel::Given(channel) => channel.borrow_mut().take().ok_or("the runner has gone")?,
+            RunnerChannel::Socket(path) => of_systemd(path).map_err(|why| {
                 format!("{}: {why}; systemctl enable --now netevd-scripts.socket", path.display())
             })?,
         };
@@ -183,7 +183,7 @@ async fn hand_over(channel: &AsyncFd<OwnedFd>, numbers: &[RawFd]) -> Result<(), 
             }
         }
     };
-    timeout(PATIENCE, send).await.unwrap_or(Err(Errno::ETIMEDOUT))
+    timeout(TIMEOUT, send).await.unwrap_or(Err(Errno::ETIMEDOUT))
 }
 
 /// One frame; 0 at the end.
@@ -197,7 +197,7 @@ async fn receive(socket: &AsyncFd<OwnedFd>, frame: &mut [u8]) -> io::Result<usiz
             }
         }
     };
-    timeout(PATIENCE, receive).await.unwrap_or(Err(io::ErrorKind::TimedOut.into()))
+    timeout(TIMEOUT, receive).await.unwrap_or(Err(io::ErrorKind::TimedOut.into()))
 }
 
 async fn report(control: &AsyncFd<OwnedFd>) -> Option<Report> {
@@ -291,7 +291,7 @@ pub(super) async fn run(
     prepared: Prepared,
     (path, labels, limit): (&Path, Rc<Labels>, Limit),
     stop: watch::Receiver<Option<Duration>>,
-    rest: Option<Rest>,
+    rest: Option<RemainingInput>,
 ) -> Ended {
     let started = tokio::select! {
         biased;
@@ -309,7 +309,7 @@ pub(super) async fn run(
     match opened {
         Ok((started, output)) => {
             let begun = Instant::now();
-            run::see_through(Process::Runner(started), begun, output, limit, stop, rest).await
+            run::wait_for_end(Process::Runner(started), begun, output, limit, stop, rest).await
         }
         Err(why) => {
             let cause = match why {

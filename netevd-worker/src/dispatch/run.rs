@@ -12,7 +12,7 @@ use super::group;
 use super::output::{Labels, Output};
 use super::process::Process;
 use super::startable;
-use super::stdin::{self, Feed, Rest};
+use super::stdin::{self, Feed, RemainingInput};
 use super::text::{printable, quoted, shown};
 use crate::clock::RunningTime;
 use crate::event::EventKind;
@@ -39,7 +39,7 @@ pub(super) struct Limit {
 }
 
 /// After KILL; only a process that sleeps uninterruptibly in the kernel takes longer.
-const BURIAL: Duration = Duration::from_secs(1);
+const KILL_TIMEOUT: Duration = Duration::from_secs(1);
 /// A script that its editor is still writing (ETXTBSY) is tried again so often, so far apart.
 pub(super) const BUSY_TRIES: u32 = 10;
 pub(super) const BUSY_PAUSE: Duration = Duration::from_millis(20);
@@ -141,14 +141,14 @@ pub(super) async fn attend(
     labels: Rc<Labels>,
     limit: Limit,
     stop: watch::Receiver<Option<Duration>>,
-    rest: Option<Rest>,
+    rest: Option<RemainingInput>,
 ) -> Ended {
     let (out, err) = (child.stdout.take().map(OwnedFd::from), child.stderr.take().map(OwnedFd::from));
     let opened = sys::pidfd_open(child.id())
         .and_then(sys::watch_readable)
         .and_then(|exit| Ok((exit, Output::new(out, err, labels)?)));
     match opened {
-        Ok((exit, output)) => see_through(Process::Own(child, exit), begun, output, limit, stop, rest).await,
+        Ok((exit, output)) => wait_for_end(Process::Own(child, exit), begun, output, limit, stop, rest).await,
         Err(error) => {
             group::signal(child.id(), Signal::SIGKILL);
             let _ = child.wait();
@@ -160,39 +160,39 @@ pub(super) async fn attend(
 }
 
 /// Sees a process to its end: by itself, by `limit`, or by `stop`, which carries the grace.
-pub(super) async fn see_through(
+pub(super) async fn wait_for_end(
     process: Process,
     begun: Instant,
     mut output: Output,
     limit: Limit,
     stop: watch::Receiver<Option<Duration>>,
-    rest: Option<Rest>,
+    rest: Option<RemainingInput>,
 ) -> Ended {
     let mut time = RunningTime::since(begun, limit.timeout);
-    let fate = tokio::select! {
+    let run_end = tokio::select! {
         biased;
-        () = process.exited() => Fate::Own,
-        grace = stopped(stop) => Fate::Stopped(grace),
-        () = time.reaches(limit.timeout) => Fate::TimedOut,
-        () = follow_for_ever(&mut output) => Fate::Own,
-        () = feed_for_ever(rest) => Fate::Own,
+        () = process.exited() => RunEnd::Own,
+        grace = stopped(stop) => RunEnd::Stopped(grace),
+        () = time.reaches(limit.timeout) => RunEnd::TimedOut,
+        () = follow_output(&mut output) => RunEnd::Own,
+        () = feed_until_closed(rest) => RunEnd::Own,
     };
-    match fate {
-        Fate::Own => {}
-        Fate::Stopped(grace) => end_group(&process, &mut output, grace).await,
-        Fate::TimedOut => end_group(&process, &mut output, limit.grace).await,
+    match run_end {
+        RunEnd::Own => {}
+        RunEnd::Stopped(grace) => end_group(&process, &mut output, grace).await,
+        RunEnd::TimedOut => end_group(&process, &mut output, limit.grace).await,
     }
     let status = reap(process).await;
     output.drain();
-    let outcome = match (fate, status) {
-        (Fate::TimedOut, _) | (_, None) => Outcome::TimedOut,
+    let outcome = match (run_end, status) {
+        (RunEnd::TimedOut, _) | (_, None) => Outcome::TimedOut,
         (_, Some(status)) => outcome(status),
     };
     Ended { outcome, output: output.is_open().then_some(output), paused: time.paused(), at: Instant::now() }
 }
 
 #[derive(Clone, Copy)]
-enum Fate {
+enum RunEnd {
     Own,
     Stopped(Duration),
     TimedOut,
@@ -216,12 +216,12 @@ pub(super) async fn stopped(mut stop: watch::Receiver<Option<Duration>>) -> Dura
     }
 }
 
-async fn follow_for_ever(output: &mut Output) {
+async fn follow_output(output: &mut Output) {
     output.follow().await;
     std::future::pending().await
 }
 
-async fn feed_for_ever(rest: Option<Rest>) {
+async fn feed_until_closed(rest: Option<RemainingInput>) {
     if let Some(rest) = rest {
         rest.finish().await;
     }
@@ -242,14 +242,14 @@ async fn end_group(process: &Process, output: &mut Output, grace: Duration) {
     tokio::select! {
         () = gone => {}
         () = time.reaches(grace) => {}
-        () = follow_for_ever(output) => {}
+        () = follow_output(output) => {}
     }
     process.kill();
 }
 
 /// The exit status; `None` when even KILL has not ended the process. Then it is reaped later.
 async fn reap(process: Process) -> Option<ExitStatus> {
-    if timeout(BURIAL, process.exited()).await.is_ok() {
+    if timeout(KILL_TIMEOUT, process.exited()).await.is_ok() {
         return process.reap();
     }
     tracing::error!(

@@ -24,7 +24,7 @@ pub struct Feed {
 
 /// What did not fit.
 #[derive(Debug)]
-pub(super) struct Rest {
+pub(super) struct RemainingInput {
     pipe: Sender,
     document: Rc<[u8]>,
     written: usize,
@@ -40,7 +40,7 @@ pub(super) fn open() -> io::Result<(OwnedFd, Feed)> {
 
 impl Feed {
     /// Hands the document over as far as it fits; `None` when that is all of it.
-    pub(super) fn begin(self, document: Rc<[u8]>) -> io::Result<Option<Rest>> {
+    pub(super) fn begin(self, document: Rc<[u8]>) -> io::Result<Option<RemainingInput>> {
         if document.len() > CAPACITY
             && let Ok(size) = i32::try_from(document.len())
         {
@@ -53,7 +53,11 @@ impl Feed {
                 Ok(count) => written += count,
                 Err(Errno::EINTR) => {}
                 Err(Errno::EAGAIN) => {
-                    return Ok(Some(Rest { pipe: Sender::from_owned_fd(self.pipe)?, document, written }));
+                    return Ok(Some(RemainingInput {
+                        pipe: Sender::from_owned_fd(self.pipe)?,
+                        document,
+                        written,
+                    }));
                 }
                 // The script has closed its standard input, or exited: as it likes.
                 Err(Errno::EPIPE) => return Ok(None),
@@ -73,7 +77,7 @@ impl Feed {
     }
 }
 
-impl Rest {
+impl RemainingInput {
     /// Hands over what is left, as the script reads.
     pub(super) async fn finish(mut self) {
         while let Some(left) = self.document.get(self.written..).filter(|left| !left.is_empty()) {

@@ -22,7 +22,7 @@ pub struct Entry {
 
 /// A directory beneath a root that belongs to no event.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stray {
+pub struct UnknownDirectory {
     /// Where it is.
     pub path: PathBuf,
     /// The directory name that was probably meant.
@@ -35,7 +35,7 @@ pub struct Survey {
     /// By event in the order of the documentation, then in the order of running.
     pub entries: Vec<Entry>,
     /// Directories whose scripts would never run.
-    pub strays: Vec<Stray>,
+    pub strays: Vec<UnknownDirectory>,
 }
 
 /// Directories beneath a root that hold something else than scripts.
@@ -82,16 +82,16 @@ fn entries(roots: &ScriptRoots, kind: EventKind, owner: TrustedOwner, identity: 
     found.into_iter().map(|(_, entry)| entry).collect()
 }
 
-fn strays(root: &Path) -> Vec<Stray> {
+fn strays(root: &Path) -> Vec<UnknownDirectory> {
     let Ok(names) = names(root) else { return Vec::new() };
-    let mut strays: Vec<Stray> = names
+    let mut strays: Vec<UnknownDirectory> = names
         .map(|name| (root.join(&name), name))
         .filter(|(path, name)| {
             let name = name.to_string_lossy();
             let is_known = EventKind::ALL.iter().any(|kind| kind.directory() == name);
             !is_known && !OTHERS.contains(&&*name) && !name.starts_with('.') && path.is_dir()
         })
-        .map(|(path, name)| Stray { path, nearest: nearest(&name.to_string_lossy()) })
+        .map(|(path, name)| UnknownDirectory { path, nearest: nearest(&name.to_string_lossy()) })
         .collect();
     strays.sort_by(|a, b| a.path.cmp(&b.path));
     strays

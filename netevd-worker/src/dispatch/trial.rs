@@ -5,7 +5,7 @@ use super::Input;
 use super::process::Process;
 use super::remote::{self, Runner};
 use super::run::Outcome;
-use super::stdin::{Feed, Rest};
+use super::stdin::{Feed, RemainingInput};
 use crate::clock::RunningTime;
 use crate::event::EventKind;
 use crate::sys;
@@ -23,14 +23,14 @@ use tokio::time::timeout;
 /// Between TERM and KILL, as the worker gives it.
 const GRACE: Duration = Duration::from_secs(5);
 /// After KILL.
-const BURIAL: Duration = Duration::from_secs(1);
+const KILL_TIMEOUT: Duration = Duration::from_secs(1);
 /// What is read at once.
 const PIECE: usize = 16 * 1024;
 /// Reads behind the exit: more than both pipes hold. Only a child that goes on writing is cut off here.
 const LAST_READS: usize = 256;
 
 /// Takes a piece of what a script prints; `true` for its standard error.
-pub type Told<'a> = &'a mut dyn FnMut(bool, &[u8]);
+pub type OutputSink<'a> = &'a mut dyn FnMut(bool, &[u8]);
 
 /// What to run, and for how long.
 #[derive(Debug)]
@@ -49,13 +49,13 @@ pub struct Trial<'a> {
 
 impl Trial<'_> {
     /// By a runner; ends early when `stop` does.
-    pub async fn by(&self, runner: &Runner, stop: impl Future<Output = ()>, told: Told<'_>) -> Outcome {
+    pub async fn by(&self, runner: &Runner, stop: impl Future<Output = ()>, sink: OutputSink<'_>) -> Outcome {
         let (prepared, feed) = match remote::prepare(self.path, self.kind, self.input) {
             Ok(prepared) => prepared,
             Err(error) => return Outcome::NotStarted(error.to_string()),
         };
         match remote::started(runner, prepared, self.path).await {
-            Ok((run, pipes)) => self.attend(Process::Runner(run), pipes, feed, stop, told).await,
+            Ok((run, pipes)) => self.attend(Process::Runner(run), pipes, feed, stop, sink).await,
             Err(why) => Outcome::NotStarted(why),
         }
     }
@@ -66,13 +66,13 @@ impl Trial<'_> {
         mut child: Child,
         feed: Feed,
         stop: impl Future<Output = ()>,
-        told: Told<'_>,
+        sink: OutputSink<'_>,
     ) -> Outcome {
         let pipes = (child.stdout.take().map(OwnedFd::from), child.stderr.take().map(OwnedFd::from));
         let exit = sys::pidfd_open(child.id()).and_then(sys::watch_readable);
         match (pipes, exit) {
             ((Some(out), Some(err)), Ok(exit)) => {
-                self.attend(Process::Own(child, exit), [out, err], feed, stop, told).await
+                self.attend(Process::Own(child, exit), [out, err], feed, stop, sink).await
             }
             (_, answer) => {
                 super::group::signal(child.id(), nix::sys::signal::Signal::SIGKILL);
@@ -88,7 +88,7 @@ impl Trial<'_> {
         pipes: [OwnedFd; 2],
         feed: Feed,
         stop: impl Future<Output = ()>,
-        told: Told<'_>,
+        sink: OutputSink<'_>,
     ) -> Outcome {
         let [out, err] = pipes.map(Receiver::from_owned_fd);
         let rest = feed.begin(Rc::clone(&self.document));
@@ -104,22 +104,22 @@ impl Trial<'_> {
             () = process.exited() => {}
             () = stop => stopped = true,
             () = time.reaches(self.timeout) => timed_out = true,
-            () = pipes.follow(&mut *told) => {}
+            () = pipes.follow(&mut *sink) => {}
             () = fed(rest) => {}
         }
         if timed_out || stopped {
             process.terminate();
             tokio::select! {
                 _ = timeout(GRACE, process.exited()) => {}
-                () = pipes.follow(&mut *told) => {}
+                () = pipes.follow(&mut *sink) => {}
             }
             process.kill();
         }
-        let status = match timeout(BURIAL, process.exited()).await {
+        let status = match timeout(KILL_TIMEOUT, process.exited()).await {
             Ok(()) => process.reap(),
             Err(_) => None,
         };
-        pipes.rest(&mut *told);
+        pipes.rest(&mut *sink);
         match status {
             Some(status) if !timed_out => match status.code() {
                 Some(code) => Outcome::Exited(code),
@@ -130,7 +130,7 @@ impl Trial<'_> {
     }
 }
 
-async fn fed(rest: Option<Rest>) {
+async fn fed(rest: Option<RemainingInput>) {
     if let Some(rest) = rest {
         rest.finish().await;
     }
@@ -144,26 +144,26 @@ struct Pipes {
 
 impl Pipes {
     /// Hands over what comes, for as long as it is asked to.
-    async fn follow(&mut self, told: &mut dyn FnMut(bool, &[u8])) {
+    async fn follow(&mut self, sink: &mut dyn FnMut(bool, &[u8])) {
         loop {
             let [out, err] = &self.open;
             tokio::select! {
                 () = readable(out.as_ref()) => {}
                 () = readable(err.as_ref()) => {}
             }
-            self.read(told);
+            self.read(sink);
         }
     }
 
     /// What is there behind the end, read past the runtime: of a script that ended at once it does not know yet
     /// that there is anything to read.
-    fn rest(self, told: &mut dyn FnMut(bool, &[u8])) {
+    fn rest(self, sink: &mut dyn FnMut(bool, &[u8])) {
         let mut buffer = [0; PIECE];
         let mut files = self.open.map(|pipe| Some(File::from(pipe?.into_nonblocking_fd().ok()?)));
         for _ in 0..LAST_READS {
             for (file, is_error) in files.iter_mut().zip([false, true]) {
                 match file.as_mut().map(|file| file.read(&mut buffer)) {
-                    Some(Ok(length @ 1..)) => told(is_error, buffer.get(..length).unwrap_or_default()),
+                    Some(Ok(length @ 1..)) => sink(is_error, buffer.get(..length).unwrap_or_default()),
                     Some(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
                     _ => *file = None,
                 }
@@ -172,14 +172,14 @@ impl Pipes {
     }
 
     /// Reads each once.
-    fn read(&mut self, told: &mut dyn FnMut(bool, &[u8])) {
+    fn read(&mut self, sink: &mut dyn FnMut(bool, &[u8])) {
         let mut buffer = [0; PIECE];
         for (pipe, is_error) in self.open.iter_mut().zip([false, true]) {
             let Some(open) = pipe else { continue };
             match open.try_read(&mut buffer) {
                 Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
                 Ok(0) | Err(_) => *pipe = None,
-                Ok(length) => told(is_error, buffer.get(..length).unwrap_or_default()),
+                Ok(length) => sink(is_error, buffer.get(..length).unwrap_or_default()),
             }
         }
     }

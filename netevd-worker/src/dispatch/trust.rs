@@ -10,8 +10,8 @@
 //! refused: nobody in there can tell who that is.
 
 use super::identity::Identity;
+use super::path_walk::{PathWalk, names_of, plain_names};
 use super::text::{printable, quoted, shown};
-use super::way::{Way, names_of, plain_names};
 use nix::fcntl::readlinkat;
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
 use std::fmt;
@@ -94,8 +94,8 @@ fn walk(path: &Path, owner: TrustedOwner, identity: &Identity) -> Result<Verdict
     if left.is_empty() {
         return Err(refused(path, "is a directory", format!("ls -ld {}", quoted(path))));
     }
-    let mut way = Way::root().map_err(|e| missing(Path::new("/"), e))?;
-    judge.directory(&way.at, way.last(), false)?;
+    let mut walk = PathWalk::root().map_err(|e| missing(Path::new("/"), e))?;
+    judge.directory(&walk.at, walk.last(), false)?;
     let mut links = 0;
     // Names of a link's target, which may lead through a directory like /nix/store.
     let mut of_target = 0_usize;
@@ -103,19 +103,19 @@ fn walk(path: &Path, owner: TrustedOwner, identity: &Identity) -> Result<Verdict
         let in_target = of_target > 0;
         of_target = of_target.saturating_sub(1);
         if name == ".." {
-            way.leave();
+            walk.leave();
             continue;
         }
         let is_last = left.is_empty();
-        let found = way.look(&name)?;
-        let at = way.at.join(&name);
+        let found = walk.open_next(&name)?;
+        let at = walk.at.join(&name);
         let state = fstat(&found).map_err(|e| missing(&at, e))?;
         if kind(&state) != SFlag::S_IFLNK {
             if is_last {
                 return judge.file(&at, &found);
             }
             judge.directory(&at, &found, in_target)?;
-            way.enter(at, found);
+            walk.enter(at, found);
             continue;
         }
         judge.owner_of(&at, &state)?;
@@ -129,7 +129,7 @@ fn walk(path: &Path, owner: TrustedOwner, identity: &Identity) -> Result<Verdict
             return Err(refused(&at, &found, format!("namei -l {}", quoted(path))));
         }
         if target.is_absolute() {
-            way = Way::root().map_err(|e| missing(Path::new("/"), e))?;
+            walk = PathWalk::root().map_err(|e| missing(Path::new("/"), e))?;
         }
         let names = names_of(&target);
         of_target += names.len();

@@ -5,17 +5,17 @@ use crate::dispatch::tests::support::{owner, place};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
-struct Place(PathBuf);
+struct TestDirectory(PathBuf);
 
-impl Drop for Place {
+impl Drop for TestDirectory {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
 }
 
-impl Place {
+impl TestDirectory {
     fn new(name: &str) -> Option<Self> {
-        let place = Place(place(name)?);
+        let place = TestDirectory(place(name)?);
         fs::create_dir(place.0.join("routable.d")).expect("writable");
         fs::write(place.script(), "#!/bin/sh\n").expect("writable");
         place.mode("routable.d/10-a", 0o755);
@@ -45,7 +45,7 @@ fn refusal(verdict: Verdict) -> (PathBuf, String, String) {
 
 #[test]
 fn modes_that_let_others_write_are_refused_at_every_component() {
-    let Some(place) = Place::new("modes") else { return };
+    let Some(place) = TestDirectory::new("modes") else { return };
     assert_eq!(place.judged(), Verdict::Runs);
     let directory = place.0.join("routable.d");
     for (path, mode, component, who) in [
@@ -68,7 +68,7 @@ fn modes_that_let_others_write_are_refused_at_every_component() {
 
 #[test]
 fn what_is_not_an_ordinary_program_is_refused() {
-    let Some(place) = Place::new("ordinary") else { return };
+    let Some(place) = TestDirectory::new("ordinary") else { return };
     for (mode, what, cure) in [
         (0o4755, "is setuid or setgid (mode 4755)", "chmod u-s,g-s "),
         (0o2755, "is setuid or setgid (mode 2755)", "chmod u-s,g-s "),
@@ -91,7 +91,7 @@ fn what_is_not_an_ordinary_program_is_refused() {
 
 #[test]
 fn a_link_is_followed_where_its_whole_target_is_trusted_and_dev_null_masks() {
-    let Some(place) = Place::new("links") else { return };
+    let Some(place) = TestDirectory::new("links") else { return };
     let script = place.script();
     fs::create_dir_all(place.0.join("store/inner")).expect("writable");
     let target = place.0.join("store/inner/a");
@@ -134,7 +134,7 @@ fn a_link_is_followed_where_its_whole_target_is_trusted_and_dev_null_masks() {
 
 #[test]
 fn owners_other_than_root_and_ours_are_refused() {
-    let Some(place) = Place::new("owners") else { return };
+    let Some(place) = TestDirectory::new("owners") else { return };
     if nix::unistd::geteuid().is_root() {
         for (path, component) in
             [("routable.d/10-a", place.script()), ("routable.d", place.0.join("routable.d"))]
@@ -160,7 +160,7 @@ fn owners_other_than_root_and_ours_are_refused() {
 
 #[test]
 fn it_is_judged_for_the_one_who_would_run_it() {
-    let Some(place) = Place::new("identity") else { return };
+    let Some(place) = TestDirectory::new("identity") else { return };
     let stranger = Identity { uid: 4_711, gids: vec![4_711] };
     let judged = || judge(&place.script(), owner(), &stranger);
     assert_eq!(judged(), Verdict::Runs);
@@ -193,7 +193,7 @@ fn paths_that_are_not_plain_are_refused() {
 
 #[test]
 fn one_line_names_component_finding_and_cure() {
-    let Some(place) = Place::new("line") else { return };
+    let Some(place) = TestDirectory::new("line") else { return };
     place.mode("routable.d", 0o775);
     let line = place.judged().to_string();
     let directory = place.0.join("routable.d");

@@ -1,5 +1,5 @@
 //! Filters: which events run something, and which of their scripts. Pure: an event and its link's
-//! values in, a [`Ruling`] out.
+//! values in, a [`FilterVerdict`] out.
 //!
 //! The first filter that matches and executes or ignores decides; one that logs says so and the
 //! next are asked. Where none decides, the default does. Reading them is the configuration's part.
@@ -26,12 +26,12 @@ pub struct Filters {
     /// The entries, but for `default`.
     pub list: Vec<Filter>,
     /// What holds where none decides.
-    pub otherwise: Otherwise,
+    pub default_action: DefaultAction,
 }
 
 /// What holds where no filter decides.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Otherwise {
+pub enum DefaultAction {
     /// No word of it: everything runs.
     #[default]
     Unsaid,
@@ -80,9 +80,9 @@ impl Action {
 
 /// What was decided about an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ruling {
+pub struct FilterVerdict {
     /// What runs.
-    pub runs: Runs,
+    pub selection: ScriptSelection,
     /// The filters that had a say, by their place in the list from 1.
     pub filters: Vec<u32>,
     /// Of those the ones that log.
@@ -91,7 +91,7 @@ pub struct Ruling {
 
 /// What runs for an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Runs {
+pub enum ScriptSelection {
     /// Scripts and units.
     All,
     /// Units, and of the scripts those with these file names.
@@ -100,13 +100,13 @@ pub enum Runs {
     Nothing,
 }
 
-impl Runs {
+impl ScriptSelection {
     /// Whether a script of this file name may run.
     pub fn permits(&self, file_name: &str) -> bool {
         match self {
-            Runs::All => true,
-            Runs::Only(names) => names.iter().any(|name| name == file_name),
-            Runs::Nothing => false,
+            ScriptSelection::All => true,
+            ScriptSelection::Only(names) => names.iter().any(|name| name == file_name),
+            ScriptSelection::Nothing => false,
         }
     }
 }
@@ -114,37 +114,38 @@ impl Runs {
 impl Filters {
     /// Whether everything runs, without a question.
     pub fn is_empty(&self) -> bool {
-        self.list.is_empty() && self.otherwise != Otherwise::Ignore
+        self.list.is_empty() && self.default_action != DefaultAction::Ignore
     }
 
     /// Asks one after the other.
-    pub fn judge(&self, subject: &Subject<'_>) -> Ruling {
-        let mut ruling = Ruling { runs: Runs::All, filters: Vec::new(), logs: Vec::new() };
+    pub fn judge(&self, subject: &Subject<'_>) -> FilterVerdict {
+        let mut verdict =
+            FilterVerdict { selection: ScriptSelection::All, filters: Vec::new(), logs: Vec::new() };
         for (number, filter) in (1..).zip(&self.list) {
             if !filter.matches(subject) {
                 continue;
             }
-            ruling.filters.push(number);
+            verdict.filters.push(number);
             match (filter.action, &filter.scripts) {
-                (Action::Log, _) => ruling.logs.push(number),
+                (Action::Log, _) => verdict.logs.push(number),
                 (Action::Ignore, _) => {
-                    ruling.runs = Runs::Nothing;
-                    return ruling;
+                    verdict.selection = ScriptSelection::Nothing;
+                    return verdict;
                 }
-                (Action::Execute, None) => return ruling,
+                (Action::Execute, None) => return verdict,
                 (Action::Execute, Some(names)) => {
-                    ruling.runs = Runs::Only(Arc::clone(names));
-                    return ruling;
+                    verdict.selection = ScriptSelection::Only(Arc::clone(names));
+                    return verdict;
                 }
             }
         }
-        if self.otherwise != Otherwise::Unsaid {
-            ruling.filters.push(u32::try_from(self.list.len() + 1).unwrap_or(u32::MAX));
+        if self.default_action != DefaultAction::Unsaid {
+            verdict.filters.push(u32::try_from(self.list.len() + 1).unwrap_or(u32::MAX));
         }
-        if self.otherwise == Otherwise::Ignore {
-            ruling.runs = Runs::Nothing;
+        if self.default_action == DefaultAction::Ignore {
+            verdict.selection = ScriptSelection::Nothing;
         }
-        ruling
+        verdict
     }
 }
 

@@ -2,11 +2,11 @@
 
 use super::*;
 use crate::event::{
-    Action as Change, Detail, Event, EventId, GatewayChange, LinkId, RouteChange, Then, Track,
+    Action as Change, Detail, Event, EventId, EventValues, GatewayChange, LinkId, RouteChange, Track,
 };
 use crate::facts::LinkFacts;
 use crate::fixtures::{address, index};
-use crate::state::Exit;
+use crate::state::DefaultNextHop;
 use proptest::prelude::*;
 use protocol::{Family, InterfaceName};
 use std::time::SystemTime;
@@ -51,7 +51,7 @@ impl World {
             EventKind::Gateway => Detail::Gateway(GatewayChange {
                 family: Family::of(self.address.parse().expect("an address")),
                 old: None,
-                new: Some(Exit::OnLink),
+                new: Some(DefaultNextHop::OnLink),
             }),
             _ => Detail::None,
         };
@@ -65,7 +65,7 @@ impl World {
             startup: self.startup,
             time: SystemTime::UNIX_EPOCH,
             detail,
-            then: Then::Present,
+            then: EventValues::Present,
         }
     }
 
@@ -513,26 +513,34 @@ fn filter(action: Action) -> Filter {
 #[test]
 fn the_first_decides_and_who_logs_goes_on() {
     let world = routable();
-    let judge = |list: Vec<Filter>, otherwise| {
-        let ruling = world.ask(|subject| Filters { list, otherwise }.judge(subject));
-        (ruling.runs, ruling.filters, ruling.logs)
+    let judge = |list: Vec<Filter>, default_action| {
+        let verdict = world.ask(|subject| Filters { list, default_action }.judge(subject));
+        (verdict.selection, verdict.filters, verdict.logs)
     };
     let on =
         |name: &str, action| Filter { interface: PatternList::new([name]).expect("good"), ..filter(action) };
-    assert_eq!(judge(vec![], Otherwise::Unsaid), (Runs::All, vec![], vec![]));
-    assert_eq!(judge(vec![], Otherwise::Ignore), (Runs::Nothing, vec![1], vec![]));
-    assert_eq!(judge(vec![filter(Action::Log)], Otherwise::Execute), (Runs::All, vec![1, 2], vec![1]));
+    assert_eq!(judge(vec![], DefaultAction::Unsaid), (ScriptSelection::All, vec![], vec![]));
+    assert_eq!(judge(vec![], DefaultAction::Ignore), (ScriptSelection::Nothing, vec![1], vec![]));
+    assert_eq!(
+        judge(vec![filter(Action::Log)], DefaultAction::Execute),
+        (ScriptSelection::All, vec![1, 2], vec![1])
+    );
     let list = vec![
         filter(Action::Log),
         on("eth*", Action::Ignore),
         on("wg*", Action::Execute),
         filter(Action::Ignore),
     ];
-    assert_eq!(judge(list.clone(), Otherwise::Unsaid), (Runs::All, vec![1, 3], vec![1]));
-    assert_eq!(judge(vec![on("!wg*", Action::Execute)], Otherwise::Ignore), (Runs::Nothing, vec![2], vec![]));
+    assert_eq!(judge(list.clone(), DefaultAction::Unsaid), (ScriptSelection::All, vec![1, 3], vec![1]));
+    assert_eq!(
+        judge(vec![on("!wg*", Action::Execute)], DefaultAction::Ignore),
+        (ScriptSelection::Nothing, vec![2], vec![])
+    );
     let only = Filter { scripts: Some(vec!["10-vpn.sh".to_owned()].into()), ..on("wg0", Action::Execute) };
-    let (runs, ..) = judge([vec![only], list].concat(), Otherwise::Unsaid);
-    assert!(runs.permits("10-vpn.sh") && !runs.permits("20-other") && !runs.permits("10-vpn.sh~"));
+    let (selection, ..) = judge([vec![only], list].concat(), DefaultAction::Unsaid);
+    assert!(
+        selection.permits("10-vpn.sh") && !selection.permits("20-other") && !selection.permits("10-vpn.sh~")
+    );
 }
 
 #[test]

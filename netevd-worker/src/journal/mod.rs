@@ -13,16 +13,16 @@ mod scripts;
 #[cfg(test)]
 mod tests;
 
-use crate::api::ask::{
-    Change, ChangeKind, EventPage, EventQuery, Followed, Place, STREAM_BEHIND, ScriptRuns, Since,
-};
 use crate::api::document::{EventDocument, LastEvent};
+use crate::api::request::{
+    Change, ChangeKind, EventPage, EventQuery, Followed, STREAM_BEHIND, ScriptRuns, Since, StreamPosition,
+};
 use crate::config::Backend;
-use crate::dispatch::{Completion, Note};
+use crate::dispatch::{Completion, EventOutcome};
 use crate::event::{Event, EventId, EventKind};
 use crate::timestamp::rfc3339;
 use protocol::InterfaceName;
-use record::{Fate, Record};
+use record::{EventStatus, Record};
 use scripts::Scripts;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ pub struct Journal {
     instance: u64,
     /// By rising number.
     ring: VecDeque<Record>,
-    heard: u64,
+    received: u64,
     revision: u64,
     /// Events that changed and have no number of the change yet, oldest change first.
     dirty: VecDeque<EventId>,
@@ -55,7 +55,7 @@ impl Journal {
         Self {
             instance: u64::try_from(since.as_micros()).unwrap_or_default(),
             ring: VecDeque::new(),
-            heard: 0,
+            received: 0,
             revision: 0,
             dirty: VecDeque::new(),
             readers: None,
@@ -70,13 +70,13 @@ impl Journal {
     }
 
     /// Events so far, also those that are forgotten or stand in another one.
-    pub fn heard(&self) -> u64 {
-        self.heard
+    pub fn received(&self) -> u64 {
+        self.received
     }
 
     /// Takes a new event in.
-    pub fn hear(&mut self, event: &Event, link: Option<InterfaceName>, backend: Backend) {
-        self.heard += 1;
+    pub fn record_event(&mut self, event: &Event, link: Option<InterfaceName>, backend: Backend) {
+        self.received += 1;
         if self.ring.len() >= EVENTS {
             self.ring.pop_front();
         }
@@ -85,47 +85,47 @@ impl Journal {
     }
 
     /// Takes note of what became of an event; one that is forgotten stays so.
-    pub fn note(&mut self, note: &Note) {
+    pub fn note(&mut self, note: &EventOutcome) {
         if let Some(event) = self.noted(note) {
             self.touch(event);
         }
     }
 
     /// The event that changed by it, if it is still there.
-    fn noted(&mut self, note: &Note) -> Option<EventId> {
+    fn noted(&mut self, note: &EventOutcome) -> Option<EventId> {
         Some(match note {
-            Note::Coalesced { event, into } => {
+            EventOutcome::Coalesced { event, into } => {
                 if self.join_routes(*event, *into) {
                     *into
                 } else {
-                    self.find(*event)?.fate = Fate::Coalesced(*into);
+                    self.find(*event)?.status = EventStatus::Coalesced(*into);
                     *event
                 }
             }
-            Note::Lost(event) => {
-                self.find(*event)?.fate = Fate::Lost;
+            EventOutcome::Lost(event) => {
+                self.find(*event)?.status = EventStatus::Lost;
                 *event
             }
-            Note::Judged { event, filters, is_ignored } => {
+            EventOutcome::Judged { event, filters, is_ignored } => {
                 self.find(*event)?.judged(filters, *is_ignored);
                 *event
             }
-            Note::Begun { event, skipped } => {
+            EventOutcome::Begun { event, skipped } => {
                 let record = self.find(*event)?;
                 record.skipped = *skipped;
-                record.fate = Fate::Running;
+                record.status = EventStatus::Running;
                 *event
             }
-            Note::Started { event, script, at } => {
+            EventOutcome::Started { event, script, at } => {
                 self.scripts.started(script, *at);
                 self.find(*event)?.started(script, *at);
                 *event
             }
-            Note::WouldRun { event, script } => {
+            EventOutcome::WouldRun { event, script } => {
                 self.find(*event)?.would_run(script);
                 *event
             }
-            Note::Over(event) => {
+            EventOutcome::Over(event) => {
                 self.find(*event)?.over();
                 *event
             }
@@ -210,7 +210,7 @@ impl Journal {
     }
 
     /// What changed after a place, and everything from now on.
-    pub fn follow(&mut self, after: Option<Place>) -> Followed {
+    pub fn follow(&mut self, after: Option<StreamPosition>) -> Followed {
         self.publish();
         let readers = self.readers.get_or_insert_with(|| broadcast::Sender::new(STREAM_BEHIND));
         let changes = readers.subscribe();
@@ -247,7 +247,7 @@ impl Journal {
     }
 
     fn change(&self, record: &Record) -> Change {
-        let place = Place { instance: self.instance, revision: record.revision };
+        let place = StreamPosition { instance: self.instance, revision: record.revision };
         // The types have nothing that could fail.
         let json = serde_json::to_string(&record.document()).unwrap_or_default();
         Change { kind: ChangeKind::Event, place, json: Arc::from(json) }
@@ -260,7 +260,7 @@ impl Journal {
 
     /// Tells the readers how the host is as a whole.
     pub fn publish_state(&mut self, json: &str) {
-        let place = Place { instance: self.instance, revision: self.revision };
+        let place = StreamPosition { instance: self.instance, revision: self.revision };
         let change = Change { kind: ChangeKind::State, place, json: Arc::from(json) };
         self.state = Some(change.clone());
         if let Some(readers) = &self.readers {

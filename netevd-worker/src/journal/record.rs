@@ -21,7 +21,7 @@ pub(super) const RUNS: usize = 256;
 
 /// What became of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum EventStatus {
     Waiting,
     Running,
     Done,
@@ -42,7 +42,7 @@ pub(super) struct Record {
     pub(super) revision: u64,
     /// It changed since that revision.
     pub(super) is_dirty: bool,
-    pub(super) fate: Fate,
+    pub(super) status: EventStatus,
     pub(super) skipped: u64,
     state: &'static str,
     old_state: Option<&'static str>,
@@ -97,7 +97,7 @@ impl Record {
             link,
             revision: 0,
             is_dirty: true,
-            fate: Fate::Waiting,
+            status: EventStatus::Waiting,
             skipped: 0,
             state: event.state,
             old_state: event.old_state,
@@ -125,7 +125,7 @@ impl Record {
     pub(super) fn judged(&mut self, filters: &[u32], is_ignored: bool) {
         self.add_filters(filters);
         if is_ignored {
-            self.fate = Fate::Ignored;
+            self.status = EventStatus::Ignored;
         }
     }
 
@@ -157,16 +157,16 @@ impl Record {
     }
 
     pub(super) fn over(&mut self) {
-        if self.fate == Fate::Ignored {
+        if self.status == EventStatus::Ignored {
             return;
         }
         let ran = !self.runs.is_empty() || !self.units.is_empty();
-        self.fate = if ran { Fate::Done } else { Fate::Nothing };
+        self.status = if ran { EventStatus::Done } else { EventStatus::Nothing };
     }
 
     pub(super) fn unit(&mut self, unit: &str, verb: &'static str, result: &'static str, error: Option<&str>) {
-        if self.fate == Fate::Nothing {
-            self.fate = Fate::Done;
+        if self.status == EventStatus::Nothing {
+            self.status = EventStatus::Done;
         }
         let (result, error) = (result.to_owned(), error.map(str::to_owned));
         let is_full = self.units.len() >= RUNS;
@@ -183,14 +183,14 @@ impl Record {
     }
 
     pub(super) fn document(&self) -> EventDocument {
-        let action = match self.fate {
-            Fate::Waiting => "waiting",
-            Fate::Running => "running",
-            Fate::Done => "done",
-            Fate::Nothing => "none",
-            Fate::Coalesced(_) => "coalesced",
-            Fate::Lost => "lost",
-            Fate::Ignored => "ignored",
+        let action = match self.status {
+            EventStatus::Waiting => "waiting",
+            EventStatus::Running => "running",
+            EventStatus::Done => "done",
+            EventStatus::Nothing => "none",
+            EventStatus::Coalesced(_) => "coalesced",
+            EventStatus::Lost => "lost",
+            EventStatus::Ignored => "ignored",
         };
         EventDocument {
             id: self.id.0,
@@ -211,8 +211,8 @@ impl Record {
             startup: self.startup,
             backend: self.backend.name().to_owned(),
             skipped: self.skipped,
-            coalesced_into: match self.fate {
-                Fate::Coalesced(EventId(id)) => Some(id),
+            coalesced_into: match self.status {
+                EventStatus::Coalesced(EventId(id)) => Some(id),
                 _ => None,
             },
             filters: self.filters.clone(),

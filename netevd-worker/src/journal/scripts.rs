@@ -1,8 +1,8 @@
 //! What is known of each script's runs, bounded.
 
 use super::record::script_run;
-use crate::api::ask::ScriptRuns;
 use crate::api::document::ScriptRun;
+use crate::api::request::ScriptRuns;
 use crate::dispatch::{Completion, Outcome};
 use crate::timestamp::rfc3339;
 use std::collections::BTreeMap;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::dispatch::Outcome;
-use crate::event::{Action, Detail, LinkId, RouteChange, Then, Track};
+use crate::event::{Action, Detail, EventValues, LinkId, RouteChange, Track};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ fn event(id: u64, kind: EventKind) -> Event {
         startup: false,
         time: UNIX_EPOCH + Duration::from_secs(id),
         detail: Detail::None,
-        then: Then::Present,
+        then: EventValues::Present,
     }
 }
 
@@ -42,15 +42,15 @@ fn eth0() -> Option<InterfaceName> {
 fn journal(events: impl IntoIterator<Item = Event>) -> Journal {
     let mut journal = Journal::new(UNIX_EPOCH + Duration::from_secs(9));
     for event in events {
-        journal.hear(&event, eth0(), Backend::Kernel);
+        journal.record_event(&event, eth0(), Backend::Kernel);
     }
     journal
 }
 
 fn run(journal: &mut Journal, id: u64, outcome: Outcome) {
     let (event, script) = (EventId(id), PathBuf::from("/etc/netevd/routable.d/10-x"));
-    journal.note(&Note::Begun { event, skipped: 2 });
-    journal.note(&Note::Started { event, script: script.clone(), at: UNIX_EPOCH });
+    journal.note(&EventOutcome::Begun { event, skipped: 2 });
+    journal.note(&EventOutcome::Started { event, script: script.clone(), at: UNIX_EPOCH });
     assert_eq!(journal.running(event).as_deref(), Some("/etc/netevd/routable.d/10-x"));
     journal.ended(&Completion {
         rejected: Vec::new(),
@@ -62,7 +62,7 @@ fn run(journal: &mut Journal, id: u64, outcome: Outcome) {
         duration: Duration::from_millis(1_500),
         started: UNIX_EPOCH,
     });
-    journal.note(&Note::Over(event));
+    journal.note(&EventOutcome::Over(event));
 }
 
 fn ids(page: &EventPage) -> Vec<u64> {
@@ -74,8 +74,8 @@ fn an_event_has_what_ran_for_it() {
     let mut journal = journal([event(1, EventKind::Routable), event(2, EventKind::Mtu)]);
     assert_eq!(journal.event(EventId(1)).expect("there").action, "waiting");
     run(&mut journal, 1, Outcome::Exited(3));
-    journal.note(&Note::Begun { event: EventId(2), skipped: 0 });
-    journal.note(&Note::Over(EventId(2)));
+    journal.note(&EventOutcome::Begun { event: EventId(2), skipped: 0 });
+    journal.note(&EventOutcome::Over(EventId(2)));
     let document = journal.event(EventId(1)).expect("there");
     assert_eq!((document.action.as_str(), document.details.skipped), ("done", 2));
     let ran = document.scripts.first().expect("one run");
@@ -91,7 +91,7 @@ fn the_ring_is_bounded_and_counts_on() {
     let journal = journal((1..=many).map(|id| event(id, EventKind::Mtu)));
     let page = journal.page(&EventQuery { limit: EVENTS * 2, ..EventQuery::default() });
     assert_eq!((page.events.len(), page.events[0].id, page.has_more), (EVENTS, 6, false));
-    assert_eq!(journal.heard(), many);
+    assert_eq!(journal.received(), many);
     assert_eq!(journal.event(EventId(5)), None);
 }
 
@@ -118,24 +118,24 @@ fn pages_from_either_end() {
 fn routes_of_one_run_are_one_event() {
     let mut journal = journal([route(1)]);
     for id in 2..=40 {
-        journal.hear(&route(id), eth0(), Backend::Kernel);
-        journal.note(&Note::Coalesced { event: EventId(id), into: EventId(1) });
+        journal.record_event(&route(id), eth0(), Backend::Kernel);
+        journal.note(&EventOutcome::Coalesced { event: EventId(id), into: EventId(1) });
     }
     let page = journal.page(&EventQuery { limit: 9, ..EventQuery::default() });
     assert_eq!(ids(&page), [1]);
     let details = &page.events[0].details;
     assert_eq!((details.route_changes, details.routes.len()), (Some(40), 16));
-    assert_eq!(journal.heard(), 40);
-    assert_eq!(journal.follow(Some(Place { instance: 0, revision: 0 })).missed.len(), 1);
+    assert_eq!(journal.received(), 40);
+    assert_eq!(journal.follow(Some(StreamPosition { instance: 0, revision: 0 })).missed.len(), 1);
 }
 
 #[test]
 fn a_state_that_another_stands_for_says_so() {
     let mut journal = journal([event(1, EventKind::Carrier), event(2, EventKind::NoCarrier)]);
-    journal.note(&Note::Coalesced { event: EventId(1), into: EventId(2) });
+    journal.note(&EventOutcome::Coalesced { event: EventId(1), into: EventId(2) });
     let document = journal.event(EventId(1)).expect("there");
     assert_eq!((document.action.as_str(), document.details.coalesced_into), ("coalesced", Some(2)));
-    journal.note(&Note::Lost(EventId(2)));
+    journal.note(&EventOutcome::Lost(EventId(2)));
     assert_eq!(journal.event(EventId(2)).expect("there").action, "lost");
 }
 
@@ -151,13 +151,13 @@ fn a_stream_goes_on_where_it_was_left() {
         told.json.contains("\"done\"") && first.changes.try_recv().is_err(),
         "as it is at the end of the turn"
     );
-    let place: Place = told.place.to_string().parse().expect("its own form");
+    let place: StreamPosition = told.place.to_string().parse().expect("its own form");
     assert_eq!(place, told.place);
-    journal.hear(&event(3, EventKind::Mtu), eth0(), Backend::Kernel);
+    journal.record_event(&event(3, EventKind::Mtu), eth0(), Backend::Kernel);
     let again = journal.follow(Some(place));
     assert_eq!(again.missed.len(), 1);
     assert!(again.missed[0].json.contains("\"id\":3"));
-    let other = journal.follow(Some(Place { instance: 7, revision: 900 }));
+    let other = journal.follow(Some(StreamPosition { instance: 7, revision: 900 }));
     assert_eq!(other.missed.len(), 3, "another life of the worker: from the beginning");
     let places: Vec<u64> = other.missed.iter().map(|change| change.place.revision).collect();
     assert!(places.is_sorted());
@@ -187,7 +187,7 @@ fn the_host_as_a_whole_is_told_to_who_reads_and_again_to_who_fell_behind() {
 #[test]
 fn units_are_told_with_their_answer() {
     let mut journal = journal([event(1, EventKind::Routable)]);
-    journal.note(&Note::Over(EventId(1)));
+    journal.note(&EventOutcome::Over(EventId(1)));
     journal.unit(EventId(1), "a.service", "start", "asked", None);
     journal.unit(EventId(1), "a.service", "start", "failure", Some("not found"));
     let document = journal.event(EventId(1)).expect("there");
@@ -199,11 +199,14 @@ fn units_are_told_with_their_answer() {
 #[test]
 fn what_filters_said_is_part_of_the_event() {
     let mut journal = Journal::new(UNIX_EPOCH);
-    let judged = |event, filters, is_ignored| Note::Judged { event: EventId(event), filters, is_ignored };
-    journal.hear(&event(1, EventKind::Mtu), eth0(), Backend::Kernel);
-    for note in
-        [Note::Begun { event: EventId(1), skipped: 2 }, judged(1, vec![1, 3], true), Note::Over(EventId(1))]
-    {
+    let judged =
+        |event, filters, is_ignored| EventOutcome::Judged { event: EventId(event), filters, is_ignored };
+    journal.record_event(&event(1, EventKind::Mtu), eth0(), Backend::Kernel);
+    for note in [
+        EventOutcome::Begun { event: EventId(1), skipped: 2 },
+        judged(1, vec![1, 3], true),
+        EventOutcome::Over(EventId(1)),
+    ] {
         journal.note(&note);
     }
     let document = journal.event(EventId(1)).expect("there");
@@ -213,12 +216,12 @@ fn what_filters_said_is_part_of_the_event() {
     );
     // A row of ignored changes of routes is one event.
     for id in 2..=4 {
-        journal.hear(&route(id), eth0(), Backend::Kernel);
+        journal.record_event(&route(id), eth0(), Backend::Kernel);
         journal.note(&judged(id, vec![2], true));
         let note = if id == 2 {
-            Note::Over(EventId(2))
+            EventOutcome::Over(EventId(2))
         } else {
-            Note::Coalesced { event: EventId(id), into: EventId(2) }
+            EventOutcome::Coalesced { event: EventId(id), into: EventId(2) }
         };
         journal.note(&note);
     }

@@ -4,9 +4,9 @@
 //!
 //! It looks into a datagram only where that is one whole message about a route; all others pass.
 
-use super::elsewhere::{AF_INET, RTA_DST, RTA_OIF};
 use super::interest::{DEFAULT, DEFAULT_LIKE, LOCAL, MAIN, RouteInterest, WIDE, place};
 use super::route::COPYABLE_PROTOCOLS;
+use super::unused_routes::{AF_INET, RTA_DST, RTA_OIF};
 use Block::{
     Copied, Drop, Ignored, Ipv4, Ipv4Link, Ipv6Link, Main, Next, Ours, Pass, Read, Rest, Single, Unreplaced,
 };
@@ -197,7 +197,7 @@ fn value_of(attribute: u16) -> [Step; 6] {
 
 /// What is in a net that is copied passes.
 fn inside(interest: RouteInterest) -> Vec<Step> {
-    let nets = interest.elsewhere.nets();
+    let nets = interest.unused_routes.nets();
     let is_in = |(net, mask)| [step(LOAD_STORED, 0), step(AND, mask), Step(IF_EQUAL, net, Pass, Next)];
     let all = value_of(RTA_DST).into_iter().chain([step(STORE, 0)]).chain(nets.flat_map(is_in));
     all.chain([Step(IF_AT_LEAST, 0, Ipv4Link, Ipv4Link)]).collect()
@@ -207,7 +207,7 @@ fn inside(interest: RouteInterest) -> Vec<Step> {
 fn through(interest: RouteInterest, family: Family) -> Vec<Step> {
     // A number of the host's byte order.
     let is_through = |link: u32| Step(IF_EQUAL, u32::from_be_bytes(link.to_ne_bytes()), Drop, Next);
-    let links = interest.elsewhere.links(family).map(is_through);
+    let links = interest.unused_routes.links(family).map(is_through);
     value_of(RTA_OIF).into_iter().chain(links).chain([step(RETURN, u32::MAX)]).collect()
 }
 

@@ -5,7 +5,7 @@ use super::*;
 use crate::config::Protocols;
 use crate::fixtures::index;
 use crate::kernel::raw::Messages;
-use crate::kernel::{Elsewhere, KernelMessage, parse};
+use crate::kernel::{KernelMessage, UnusedRoutes, parse};
 use proptest::prelude::*;
 use protocol::Prefix;
 use std::collections::BTreeSet;
@@ -71,7 +71,7 @@ fn find(packet: &[u8], from: u32, kind: u32) -> u32 {
     0
 }
 
-fn elsewhere() -> impl Strategy<Value = Elsewhere> {
+fn unused_routes() -> impl Strategy<Value = UnusedRoutes> {
     let links =
         |most| prop::collection::btree_set(prop::sample::select(vec![2_u32, 3, 0x0200_0000]), 0..most);
     let nets = vec!["10.0.0.0/8", "10.64.0.0/16", "172.17.0.0/16", "10.64.1.0/24"];
@@ -79,19 +79,19 @@ fn elsewhere() -> impl Strategy<Value = Elsewhere> {
     (links(3), links(3), nets).prop_map(|(ipv4, ipv6, nets)| {
         let indexes = |links: BTreeSet<u32>| links.into_iter().map(index).collect();
         let nets = nets.into_iter().map(|net| net.parse().expect("a prefix")).collect();
-        let some = Elsewhere::default().with(Family::V4, &indexes(ipv4), &nets);
+        let some = UnusedRoutes::default().with(Family::V4, &indexes(ipv4), &nets);
         some.with(Family::V6, &indexes(ipv6), &BTreeSet::new())
     })
 }
 
 fn interests() -> impl Strategy<Value = RouteInterest> {
     let ignored = prop::collection::vec(prop::sample::select(vec![0_u8, 1, 4, 16, 17, 186]), 0..3);
-    (any::<bool>(), any::<bool>(), any::<bool>(), elsewhere(), ignored).prop_map(
-        |(reported, private, main, elsewhere, ignored)| RouteInterest {
+    (any::<bool>(), any::<bool>(), any::<bool>(), unused_routes(), ignored).prop_map(
+        |(reported, private, main, unused_routes, ignored)| RouteInterest {
             reported,
             private,
             main,
-            elsewhere,
+            unused_routes,
             ignored: protocols(&ignored),
         },
     )
@@ -163,9 +163,10 @@ fn nothing_jumps_out_of_the_program() {
     assert_eq!(ignored.iter().count(), crate::config::IGNORED_MAX);
     let links: BTreeSet<_> = (1..=8).map(index).collect();
     let net = |n: u8| Prefix::containing(IpAddr::from([10, n, 0, 0]), 16).expect("a prefix");
-    let elsewhere = Elsewhere::default().with(Family::V4, &links, &(0..16).map(net).collect());
-    let elsewhere = elsewhere.with(Family::V6, &links, &BTreeSet::new());
-    let program = program(RouteInterest { reported: true, private: true, main: true, elsewhere, ignored });
+    let unused_routes = UnusedRoutes::default().with(Family::V4, &links, &(0..16).map(net).collect());
+    let unused_routes = unused_routes.with(Family::V6, &links, &BTreeSet::new());
+    let program =
+        program(RouteInterest { reported: true, private: true, main: true, unused_routes, ignored });
     assert!(program.len() > 190, "every part is there: {}", program.len());
     for (at, step) in program.iter().enumerate().filter(|(_, step)| u32::from(step.code) & 7 == libc::BPF_JMP)
     {
@@ -177,15 +178,15 @@ fn nothing_jumps_out_of_the_program() {
 }
 
 fn quiet() -> RouteInterest {
-    let (elsewhere, ignored) = (Elsewhere::default(), Protocols::default());
-    RouteInterest { reported: false, private: false, main: false, elsewhere, ignored }
+    let (unused_routes, ignored) = (UnusedRoutes::default(), Protocols::default());
+    RouteInterest { reported: false, private: false, main: false, unused_routes, ignored }
 }
 
 #[test]
 fn a_full_table_through_another_uplink_wakes_nobody() {
     let nets = BTreeSet::from(["172.17.0.0/16".parse().expect("a prefix")]);
-    let elsewhere = Elsewhere::default().with(Family::V4, &BTreeSet::from([index(2)]), &nets);
-    let interest = RouteInterest { private: true, main: true, elsewhere, ..quiet() };
+    let unused_routes = UnusedRoutes::default().with(Family::V4, &BTreeSet::from([index(2)]), &nets);
+    let interest = RouteInterest { private: true, main: true, unused_routes, ..quiet() };
     let route = |destination: [u8; 4], protocol, length, link: u8| {
         let attributes = [[8, 0, 1, 0], destination, [8, 0, 4, 0], u32::from(link).to_ne_bytes()].concat();
         message(24, 0x600, [2, length, 0, 0, 254, protocol, 0, 1], &attributes)

@@ -4,9 +4,9 @@
 //! What is passed over would change nothing: neither what is remembered of routes nor what follows
 //! for routing or scripts.
 
-use super::elsewhere::Elsewhere;
 use super::raw::Raw;
 use super::route::COPYABLE_PROTOCOLS;
+use super::unused_routes::UnusedRoutes;
 use crate::config::Protocols;
 use netlink_packet_core::NLM_F_REPLACE;
 use nix::libc::{RTM_DELROUTE, RTM_NEWROUTE};
@@ -43,7 +43,7 @@ pub struct RouteInterest {
     /// That anything of main changed: all of it is copied, and read when it is needed.
     pub main: bool,
     /// Not of these routes.
-    pub elsewhere: Elsewhere,
+    pub unused_routes: UnusedRoutes,
     /// `routing.ignore_protocols`. Whether such a route replaced another one that is copied, the next look at
     /// the whole table shows.
     pub ignored: Protocols,
@@ -84,7 +84,8 @@ impl RouteInterest {
         let byte = |at: u32| usize::try_from(at).ok().and_then(|at| message.payload.get(at)).copied();
         let Some(protocol) = byte(place::PROTOCOL) else { return false };
         let is_long = byte(place::DESTINATION_LENGTH) > Some(WIDE);
-        let is_of_none = is_long && (self.ignored.contains(protocol) || self.elsewhere.has(message.payload));
+        let is_of_none =
+            is_long && (self.ignored.contains(protocol) || self.unused_routes.has(message.payload));
         self.main && byte(place::TABLE) == Some(MAIN) && protocol != PROTOCOL && !is_of_none
     }
 }

@@ -3,7 +3,6 @@
 //! Knows neither state nor routing nor scripts. Reading needs no privilege (rtnetlink(7)).
 
 mod dump;
-mod elsewhere;
 mod exchange;
 mod extra;
 mod filter;
@@ -17,10 +16,10 @@ mod route;
 mod rule;
 mod seen_route;
 mod seen_rule;
+mod unused_routes;
 mod view;
 
 pub use dump::{Dump, Dumper, ManagedDump};
-pub use elsewhere::Elsewhere;
 pub use exchange::DumpError;
 pub use extra::{LinkExtra, Statistics};
 pub use full_route::{Attributes, FullRoute, HopAttributes, Spec, SpecHop};
@@ -34,4 +33,5 @@ pub use route::{
 pub use rule::Rule;
 pub use seen_route::{SeenHop, SeenMetric, SeenRoute};
 pub use seen_rule::{SeenRule, host_or_prefix, range};
-pub use view::{Question, RouteWish, View};
+pub use unused_routes::UnusedRoutes;
+pub use view::{Question, RouteSelection, View};

@@ -36,7 +36,7 @@ pub struct Question {
 
 /// Which routes the kernel is to tell of; it need not obey but for the family.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct RouteWish {
+pub struct RouteSelection {
     /// Of this table alone.
     pub table: Option<TableId>,
     /// With this protocol number alone.
@@ -55,14 +55,14 @@ impl View {
     pub async fn routes(
         &mut self,
         family: Family,
-        wish: RouteWish,
+        selection: RouteSelection,
         mut each: impl FnMut(SeenRoute),
     ) -> Result<bool, DumpError> {
         let mut request = RouteMessage::default();
         request.header.address_family = address_family(family);
-        request.header.protocol = wish.protocol.unwrap_or_default().into();
-        request.attributes.extend(wish.table.map(|table| RouteAttribute::Table(table.0)));
-        request.attributes.extend(wish.oif.map(RouteAttribute::Oif));
+        request.header.protocol = selection.protocol.unwrap_or_default().into();
+        request.attributes.extend(selection.table.map(|table| RouteAttribute::Table(table.0)));
+        request.attributes.extend(selection.oif.map(RouteAttribute::Oif));
         self.exchange
             .dump("routes", RouteNetlinkMessage::GetRoute(request), |message| {
                 if message.kind == RTM_NEWROUTE {

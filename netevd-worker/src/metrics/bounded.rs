@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Values of a label; one more is "other".
-const MOST: usize = 1_024;
+const MAX: usize = 1_024;
 /// What stands for all the rest.
 const OTHER: &str = "other";
 /// How long the series of an interface that is gone can still be scraped.
@@ -33,7 +33,7 @@ impl Bounded {
     /// The label's value for an interface.
     pub(super) fn name(&mut self, name: &str) -> Cow<'static, str> {
         if !self.known.contains_key(name) {
-            if self.known.len() >= MOST {
+            if self.known.len() >= MAX {
                 return Cow::Borrowed(OTHER);
             }
             self.known.insert(name.to_owned(), Used::default());
@@ -88,7 +88,7 @@ impl Scripts {
     pub(super) fn name(&mut self, path: &Path) -> Cow<'static, str> {
         let name = path.to_string_lossy().into_owned();
         if !self.known.contains(&name) {
-            if self.known.len() >= MOST {
+            if self.known.len() >= MAX {
                 return Cow::Borrowed(OTHER);
             }
             self.known.insert(name.clone());

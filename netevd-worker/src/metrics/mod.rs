@@ -143,7 +143,7 @@ impl Metrics {
     }
 
     /// Drops the series of interfaces that are gone for long. Call it now and then; at a scrape will do.
-    pub fn tend(&mut self, now: Instant) {
+    pub fn maintain(&mut self, now: Instant) {
         let families = &self.handle.families;
         for (name, used) in self.interfaces.expired(now) {
             for (kind, backend) in used.events {

@@ -44,9 +44,9 @@ fn an_interface_that_is_gone_loses_its_series_after_five_minutes() {
     }
     // It comes back.
     metrics.state_changed("eth1", "routable");
-    metrics.tend(start + Duration::from_secs(299));
+    metrics.maintain(start + Duration::from_secs(299));
     assert!(text(&metrics).contains("eth0"));
-    metrics.tend(start + Duration::from_secs(300));
+    metrics.maintain(start + Duration::from_secs(300));
     let text = text(&metrics);
     assert!(!text.contains("eth0"), "{text}");
     assert_eq!(text.matches("interface=\"eth1\"").count(), 3, "{text}");

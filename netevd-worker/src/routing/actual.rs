@@ -16,7 +16,7 @@ pub struct Actual {
     /// Rules by whose traffic they are about.
     pub rules: BTreeMap<Subject, StandingRules>,
     /// Objects that no single request can name (another table base): a synchronisation removes them.
-    pub strays: usize,
+    pub leftover: usize,
 }
 
 /// The rules of one address or mark.
@@ -50,7 +50,7 @@ impl Actual {
         let mut actual = Self::default();
         for rule in snapshot.rules.iter().filter(|rule| rule.is_ours()) {
             let Some((subject, own)) = OwnRule::of(rule) else {
-                actual.strays += 1;
+                actual.leftover += 1;
                 continue;
             };
             let standing = actual.rules.entry(subject).or_default();
@@ -59,10 +59,10 @@ impl Actual {
         }
         // Nobody's interface: no request names them.
         let ownerless = actual.rules.extract_if(.., |_, standing| standing.owners.is_empty());
-        actual.strays += ownerless.map(|(_, standing)| standing.rules.len()).sum::<usize>();
+        actual.leftover += ownerless.map(|(_, standing)| standing.rules.len()).sum::<usize>();
         for route in &snapshot.ours {
             let Some(ifindex) = route.table.interface(policy.table_base) else {
-                actual.strays += 1;
+                actual.leftover += 1;
                 continue;
             };
             let key = TableKey { ifindex, family: route.family() };

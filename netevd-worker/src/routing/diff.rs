@@ -30,7 +30,7 @@ pub fn changes(plan: &Plan, actual: &Actual, policy: &Policy) -> Vec<Step> {
     }
     rules_down(plan, actual, &mut steps);
     for (key, standing) in &actual.tables {
-        if plan.held.contains(key) || plan.conflicts.contains_key(key) && is_in_use(plan, actual, *key) {
+        if plan.in_grace.contains(key) || plan.conflicts.contains_key(key) && is_in_use(plan, actual, *key) {
             continue;
         }
         let planned = plan.tables.get(key).filter(|_| !plan.conflicts.contains_key(key));
@@ -120,7 +120,7 @@ fn rules_down(plan: &Plan, actual: &Actual, steps: &mut Vec<Step>) {
         for ifindex in &standing.owners {
             let key = TableKey { ifindex: *ifindex, family: subject.family() };
             let is_planned = plan.tables.get(&key).is_some_and(|table| table.rules.contains_key(subject));
-            if !is_planned && !plan.held.contains(&key) {
+            if !is_planned && !plan.in_grace.contains(&key) {
                 stale.entry(key).or_default().push(*subject);
             }
         }

@@ -30,7 +30,7 @@ pub enum Origin {
 
 /// A default of a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Exit {
+pub(super) struct ChosenDefault {
     /// In the helper's words.
     pub(super) next_hop: NextHop,
     /// The routes.
@@ -43,42 +43,42 @@ pub(super) struct Exit {
 
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum DefaultChoice {
     /// No source has one; why, where somebody ought to know.
     None(Option<String>),
     /// There is one that cannot be copied: nothing is installed.
     Blocked(String),
     /// This one.
-    Exit(Exit),
+    Chosen(ChosenDefault),
 }
 
-impl Way {
+impl DefaultChoice {
     pub(super) fn is_some(&self) -> bool {
-        matches!(self, Way::Exit(_))
+        matches!(self, DefaultChoice::Chosen(_))
     }
 }
 
 /// The default of a link that is up.
-pub(super) fn way(world: &World<'_>, link: &LinkState, family: Family) -> Way {
+pub(super) fn choose_default(world: &World<'_>, link: &LinkState, family: Family) -> DefaultChoice {
     if !link.is_up() {
-        return Way::None(None);
+        return DefaultChoice::None(None);
     }
     let (named, useless) = named(world, link, family);
     if let Some(gateway) = named {
         return by_gateway(world, link, gateway, Origin::Policy);
     }
-    let mut way = unnamed(world, link, family);
+    let mut choice = unnamed(world, link, family);
     let why = |effect: &str| useless.map(|gateway| fault(world, link, gateway, effect));
-    match &mut way {
-        Way::None(fault) => *fault = why(&listed::effect(family, world.policy)),
-        Way::Exit(exit) => exit.passed_over = why("the next source's is used"),
-        Way::Blocked(_) => {}
+    match &mut choice {
+        DefaultChoice::None(fault) => *fault = why(&listed::effect(family, world.policy)),
+        DefaultChoice::Chosen(chosen) => chosen.passed_over = why("the next source's is used"),
+        DefaultChoice::Blocked(_) => {}
     }
-    way
+    choice
 }
 
 /// The default of a link for which the policy has no gateway of use.
-fn unnamed(world: &World<'_>, link: &LinkState, family: Family) -> Way {
+fn unnamed(world: &World<'_>, link: &LinkState, family: Family) -> DefaultChoice {
     let tables = [(TableId::MAIN, Origin::Main)].into_iter();
     for (table, origin) in tables.chain(world.led(link, family).map(|table| (table, Origin::Table(table)))) {
         let defaults: Vec<&FullRoute> = world.defaults(table, family, link.ifindex).collect();
@@ -88,7 +88,7 @@ fn unnamed(world: &World<'_>, link: &LinkState, family: Family) -> Way {
             is_default && route.opaque && route.spec.hops.is_empty()
         });
         if let Some(opaque) = hidden.or_else(|| defaults.iter().copied().find(|route| route.opaque)) {
-            return Way::Blocked(format!(
+            return DefaultChoice::Blocked(format!(
                 "{} {family}: its default route ({}) is of a kind that cannot be copied (an eBPF encapsulation, or a \
                  nexthop object without next hops), so nothing is installed for {family}; replace that route, or set \
                  routing.gateways: {{ {}: [ADDRESS] }}",
@@ -97,12 +97,12 @@ fn unnamed(world: &World<'_>, link: &LinkState, family: Family) -> Way {
         }
         if !defaults.is_empty() {
             let copies = defaults.iter().map(|route| route.spec.through(|hop| hop.oif == link.ifindex));
-            return exit(NextHop::Table(table), copies.collect(), origin);
+            return chosen_default(NextHop::Table(table), copies.collect(), origin);
         }
     }
     if let Some(gateway) = link.believed_gateway(family) {
         let is_known = match world.policy.gateway_check {
-            GatewayCheck::Known => world.held(link.ifindex, gateway).is_some(),
+            GatewayCheck::Known => world.known_gateway(link.ifindex, gateway).is_some(),
             GatewayCheck::OnLink => is_on_link(world, link, gateway),
         };
         if is_known && !world.is_own(gateway) {
@@ -116,20 +116,20 @@ fn unnamed(world: &World<'_>, link: &LinkState, family: Family) -> Way {
         let scope = if family == Family::V4 { LINK_SCOPE } else { 0 };
         let hops = vec![SpecHop::new(link.ifindex, None)];
         let default = Spec { scope, hops, ..Spec::plain(Prefix::everything(family), UNICAST, 0) };
-        return exit(NextHop::PointToPoint, vec![default], Origin::PointToPoint);
+        return chosen_default(NextHop::PointToPoint, vec![default], Origin::PointToPoint);
     }
-    Way::None(None)
+    DefaultChoice::None(None)
 }
 
-fn exit(next_hop: NextHop, defaults: Vec<Spec>, origin: Origin) -> Way {
-    Way::Exit(Exit { next_hop, defaults, origin, passed_over: None })
+fn chosen_default(next_hop: NextHop, defaults: Vec<Spec>, origin: Origin) -> DefaultChoice {
+    DefaultChoice::Chosen(ChosenDefault { next_hop, defaults, origin, passed_over: None })
 }
 
-fn by_gateway(world: &World<'_>, link: &LinkState, gateway: IpAddr, origin: Origin) -> Way {
-    let onlink = world.held(link.ifindex, gateway) == Some(true);
+fn by_gateway(world: &World<'_>, link: &LinkState, gateway: IpAddr, origin: Origin) -> DefaultChoice {
+    let onlink = world.known_gateway(link.ifindex, gateway) == Some(true);
     let hops = vec![SpecHop { onlink, ..SpecHop::new(link.ifindex, Some(gateway)) }];
     let default = Spec { hops, ..Spec::plain(Prefix::everything(Family::of(gateway)), UNICAST, 0) };
-    exit(NextHop::Gateway(gateway), vec![default], origin)
+    chosen_default(NextHop::Gateway(gateway), vec![default], origin)
 }
 
 /// The policy's first gateway that is on-link, or the first of those that are of no use.
@@ -143,7 +143,7 @@ fn named(world: &World<'_>, link: &LinkState, family: Family) -> (Option<IpAddr>
             GatewayName::First => first_host(world, link, family),
         };
         let Some(gateway) = gateway else { continue };
-        let is_onlink = || world.held(link.ifindex, gateway) == Some(true);
+        let is_onlink = || world.known_gateway(link.ifindex, gateway) == Some(true);
         if !world.is_own(gateway) && (is_on_link(world, link, gateway) || is_onlink()) {
             return (Some(gateway), None);
         }

@@ -12,7 +12,7 @@ const NAMED: usize = 3;
 
 /// What a rule does with a packet that it matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Deed {
+enum RuleEffect {
     /// It looks up a table that has a route for nearly everything.
     Decides(TableId),
     /// It throws the packet away.
@@ -27,7 +27,7 @@ pub(super) fn interference(rules: &[Rule], plan: &Plan, policy: &Policy) -> Vec<
     let mut found = Vec::new();
     for rule in rules.iter().filter(|rule| rule.priority < ours) {
         let Some(seen) = rule.foreign.as_deref() else { continue };
-        let Some(deed) = deed(seen, plan, policy) else { continue };
+        let Some(effect) = effect(seen, plan, policy) else { continue };
         let of_family = plan.tables.iter().filter(|(key, _)| key.family == rule.family);
         let taken: Vec<(TableKey, &str)> = of_family
             .filter(|(_, table)| table.addresses.iter().any(|address| matches(seen, *address)))
@@ -39,27 +39,27 @@ pub(super) fn interference(rules: &[Rule], plan: &Plan, policy: &Policy) -> Vec<
         let names: Vec<&str> = taken.iter().map(|(_, name)| *name).collect();
         found.push(Refused {
             keys: taken.iter().map(|(key, _)| *key).collect(),
-            text: text(seen, deed, &names, free_priority(seen, rules)),
+            text: text(seen, effect, &names, free_priority(seen, rules)),
         });
     }
     found
 }
 
-fn deed(rule: &SeenRule, plan: &Plan, policy: &Policy) -> Option<Deed> {
+fn effect(rule: &SeenRule, plan: &Plan, policy: &Policy) -> Option<RuleEffect> {
     // What is asked for beside addresses and marks is a choice among traffic, not all of an address.
     if rule.has_other_selectors() || rule.suppress_group.is_some() {
         return None;
     }
     match (rule.action, rule.table, rule.goto) {
-        ("blackhole" | "unreachable" | "prohibit", ..) => Some(Deed::Discards),
+        ("blackhole" | "unreachable" | "prohibit", ..) => Some(RuleEffect::Discards),
         (_, _, Some(target)) if !rule.unresolved && Priority(target) > policy.priorities().from => {
-            Some(Deed::Skips(target))
+            Some(RuleEffect::Skips(target))
         }
         (_, Some(table), _) => {
             let table = TableId(table);
             let longest = plan.leading.get(&(rule.family, table))?;
             let counts = rule.suppress_length.is_none_or(|length| u32::from(*longest) > length);
-            counts.then_some(Deed::Decides(table))
+            counts.then_some(RuleEffect::Decides(table))
         }
         _ => None,
     }
@@ -89,15 +89,15 @@ fn free_priority(rule: &SeenRule, rules: &[Rule]) -> Option<u32> {
     hundred.or_else(|| (1..=highest).rev().take(1_000).find(is_free))
 }
 
-fn text(rule: &SeenRule, deed: Deed, links: &[&str], free: Option<u32>) -> String {
+fn text(rule: &SeenRule, effect: RuleEffect, links: &[&str], free: Option<u32>) -> String {
     let (family, option) = match rule.family {
         Family::V4 => ("ipv4", ""),
         Family::V6 => ("ipv6", "-6 "),
     };
-    let deed = match deed {
-        Deed::Decides(table) => format!("it sends what comes from there by table {table}"),
-        Deed::Discards => "it discards what comes from there".to_owned(),
-        Deed::Skips(target) => format!("it goes on at {target}, behind netevd's"),
+    let effect = match effect {
+        RuleEffect::Decides(table) => format!("it sends what comes from there by table {table}"),
+        RuleEffect::Discards => "it discards what comes from there".to_owned(),
+        RuleEffect::Skips(target) => format!("it goes on at {target}, behind netevd's"),
     };
     let named = links.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
     let links = match links.len().saturating_sub(NAMED) {
@@ -110,7 +110,7 @@ fn text(rule: &SeenRule, deed: Deed, links: &[&str], free: Option<u32>) -> Strin
         None => "delete it, or give it a higher priority".to_owned(),
     };
     format!(
-        "{links} {family}: rule {priority} ({rule}) of another program decides before netevd's: {deed}. Remedy: \
+        "{links} {family}: rule {priority} ({rule}) of another program decides before netevd's: {effect}. Remedy: \
          {remedy} (ip {option}rule del priority {priority} {rule})"
     )
 }

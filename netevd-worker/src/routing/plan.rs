@@ -1,15 +1,15 @@
 //! `desired`: the rules and routes that should stand in the kernel. Pure.
 
 use super::copies::{ByPrefix, Copied, Copies, by_prefix, copies, split};
-use super::gateway::{Exit, Origin, Way, way};
+use super::gateway::{ChosenDefault, DefaultChoice, Origin, choose_default};
 use super::listed::{self, is_listed};
 use super::notes;
+use super::rp_filter;
 use super::rules::{OwnRule, Shape, Subject};
 use super::snapshot::Snapshot;
-use super::strict;
 use super::world::World;
 use crate::config::{Planning, SpecificRoutes};
-use crate::kernel::{Elsewhere, Spec, UNREACHABLE, link_flag};
+use crate::kernel::{Spec, UNREACHABLE, UnusedRoutes, link_flag};
 use crate::state::LinkState;
 use protocol::kernel::FALLBACK_METRIC;
 use protocol::{Fallback, Family, Ifindex, NextHop, Policy, Prefix, TableId, Through};
@@ -56,13 +56,13 @@ pub struct Plan {
     /// By interface and family.
     pub tables: BTreeMap<TableKey, PlannedTable>,
     /// Tables to leave as they are for a moment; see [`crate::routing::Recent`].
-    pub held: BTreeSet<TableKey>,
+    pub in_grace: BTreeSet<TableKey>,
     /// Tables that another program uses as well, and what it has there: nothing is added or replaced.
     pub conflicts: BTreeMap<TableKey, String>,
     /// Links with a default now.
     pub uplinks: BTreeSet<TableKey>,
     /// Routes of main that matter to none of the tables.
-    pub elsewhere: Elsewhere,
+    pub unused_routes: UnusedRoutes,
     /// Tables with routes of other programs that decide for nearly everything (a default or its halves), each
     /// with the length of the longest of these.
     pub leading: BTreeMap<(Family, TableId), u8>,
@@ -81,7 +81,7 @@ pub struct Note {
 
 /// What was a moment ago and still counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Memory {
+pub struct PlanHistory {
     /// Links that had a default.
     pub uplinks: BTreeSet<TableKey>,
     /// Tables that main decides before, because it has too many routes.
@@ -135,7 +135,7 @@ impl Plan {
 /// What should stand in the kernel. With `fallback: main` a family of an interface is planned
 /// only when it is whole (link up, gateway known); with `unreachable` its rules stay for as long
 /// as the address does.
-pub fn desired(snapshot: &Snapshot, policy: &Policy, planning: &Planning, memory: &Memory) -> Plan {
+pub fn desired(snapshot: &Snapshot, policy: &Policy, planning: &Planning, history: &PlanHistory) -> Plan {
     let world = World::new(snapshot, policy, planning);
     let mut plan = Plan {
         notes: listed::misplaced(&snapshot.links, policy)
@@ -147,15 +147,17 @@ pub fn desired(snapshot: &Snapshot, policy: &Policy, planning: &Planning, memory
     };
     let families = [Family::V4, Family::V6];
     let keys = || world.managed().flat_map(|link| families.map(|family| (link, family)));
-    let ways: BTreeMap<TableKey, Way> = keys()
-        .map(|(link, family)| (TableKey { ifindex: link.ifindex, family }, way(&world, link, family)))
+    let choices: BTreeMap<TableKey, DefaultChoice> = keys()
+        .map(|(link, family)| {
+            (TableKey { ifindex: link.ifindex, family }, choose_default(&world, link, family))
+        })
         .collect();
     for family in families {
-        let uplinks = world.uplinks(family, &ways, &BTreeSet::new());
+        let uplinks = world.uplinks(family, &choices, &BTreeSet::new());
         plan.uplinks.extend(uplinks.iter().map(|ifindex| TableKey { ifindex: *ifindex, family }));
-        let uplinks = world.uplinks(family, &ways, &memory.uplinks);
+        let uplinks = world.uplinks(family, &choices, &history.uplinks);
         let main = by_prefix(&world, family);
-        let neighbours = strict::filtered(&world, &uplinks);
+        let neighbours = rp_filter::filtered(&world, &uplinks);
         let shape = |key: TableKey, through| Shape {
             table: TableId::for_interface(policy.table_base, key.ifindex),
             local_is_behind: world.local_is_behind(family),
@@ -166,16 +168,16 @@ pub fn desired(snapshot: &Snapshot, policy: &Policy, planning: &Planning, memory
             if let Some(conflict) = notes::conflict(snapshot, key, policy) {
                 plan.conflicts.insert(key, conflict);
             }
-            let Some(way) = ways.get(&key) else { continue };
+            let Some(choice) = choices.get(&key) else { continue };
             let addresses = addresses(&world, link, family, &mut plan.notes);
-            let Some(mut table) = table(&world, link, family, way, addresses, &mut plan.notes) else {
+            let Some(mut table) = table(&world, link, family, choice, addresses, &mut plan.notes) else {
                 continue;
             };
             let copies = copies(&world, &main, link, &uplinks);
-            let is_first = memory.main_first.contains(&key);
+            let is_first = history.main_first.contains(&key);
             fill(&mut table, copies, &world, link, key, &main, &uplinks, is_first, &mut plan.notes);
             if family == Family::V4 {
-                plan.notes.extend(strict::notes(&world, link, &table, &neighbours));
+                plan.notes.extend(rp_filter::notes(&world, link, &table, &neighbours));
             }
             let shape = shape(key, table.through);
             let names = listed::names_of(link);
@@ -184,20 +186,20 @@ pub fn desired(snapshot: &Snapshot, policy: &Policy, planning: &Planning, memory
             table.rules = subjects.map(|subject| (subject, subject.rules(shape, policy))).collect();
             plan.tables.insert(key, table);
         }
-        plan.elsewhere = elsewhere(&world, plan.elsewhere, &plan.tables, family, &uplinks);
+        plan.unused_routes = unused_routes(&world, plan.unused_routes, &plan.tables, family, &uplinks);
     }
     plan
 }
 
 /// Adds what leaves through links that are uplinks to each table, and no net of another link's that a table copies
 /// is around it. A point-to-point link's routes are copied even so.
-fn elsewhere(
+fn unused_routes(
     world: &World<'_>,
-    before: Elsewhere,
+    before: UnusedRoutes,
     tables: &BTreeMap<TableKey, PlannedTable>,
     family: Family,
     uplinks: &BTreeSet<Ifindex>,
-) -> Elsewhere {
+) -> UnusedRoutes {
     let managed: BTreeSet<Ifindex> = world.managed().map(|link| link.ifindex).collect();
     let is_other = |link: &Ifindex| !managed.contains(link) && !world.is_point_to_point(*link);
     let links = uplinks.iter().copied().filter(is_other).collect();
@@ -263,7 +265,7 @@ fn table(
     world: &World<'_>,
     link: &LinkState,
     family: Family,
-    way: &Way,
+    choice: &DefaultChoice,
     addresses: BTreeSet<IpAddr>,
     notes: &mut Vec<Note>,
 ) -> Option<PlannedTable> {
@@ -273,12 +275,12 @@ fn table(
         return None;
     }
     let keeps_rules = policy.fallback == Fallback::Unreachable;
-    let exit = match way {
-        Way::Blocked(text) => {
+    let chosen = match choice {
+        DefaultChoice::Blocked(text) => {
             notes.push(note(text));
             return None;
         }
-        Way::None(fault) => {
+        DefaultChoice::None(fault) => {
             let missing = fault.as_ref().map(note);
             notes.extend(missing.or_else(|| listed::without_gateway(link, family, policy)));
             if !keeps_rules {
@@ -286,9 +288,9 @@ fn table(
             }
             None
         }
-        Way::Exit(exit) => {
-            notes.extend(exit.passed_over.as_ref().map(note));
-            Some(exit)
+        DefaultChoice::Chosen(chosen) => {
+            notes.extend(chosen.passed_over.as_ref().map(note));
+            Some(chosen)
         }
     };
     let deviceless = world.main(family).map(|route| &route.spec).filter(|spec| {
@@ -296,7 +298,7 @@ fn table(
     });
     // main keeps apart what differs in the preferred source, which a copy does not have.
     let mut defaults: Vec<Spec> = Vec::new();
-    for spec in exit.iter().flat_map(|exit| &exit.defaults).chain(deviceless) {
+    for spec in chosen.iter().flat_map(|chosen| &chosen.defaults).chain(deviceless) {
         if !defaults.contains(spec) {
             defaults.push(spec.clone());
         }
@@ -308,8 +310,8 @@ fn table(
     Some(PlannedTable {
         name: link.name.to_string(),
         fallback: keeps_rules,
-        next_hop: exit.map_or(NextHop::Nothing, |exit: &Exit| exit.next_hop),
-        origin: exit.map(|exit| exit.origin),
+        next_hop: chosen.map_or(NextHop::Nothing, |chosen: &ChosenDefault| chosen.next_hop),
+        origin: chosen.map(|chosen| chosen.origin),
         defaults,
         addresses,
         ..PlannedTable::default()

@@ -3,8 +3,8 @@
 //! something of ours, those of others only after a change, and everything once a minute.
 
 use super::reconciler::Order;
+use super::rp_filter::Filters;
 use super::snapshot::{Collector, Foreign, Snapshot};
-use super::strict::Filters;
 use crate::config::Planning;
 use crate::kernel::{DumpError, Dumper, Rule};
 use crate::state::LinkState;
@@ -39,7 +39,7 @@ pub(super) enum Change {
 
 impl Change {
     pub(super) fn of(order: &Order) -> Self {
-        match (order.fresh, order.urgent) {
+        match (order.replan, order.urgent) {
             (_, true) => Change::Urgent,
             (true, false) => Change::Copies,
             (false, false) => Change::None,

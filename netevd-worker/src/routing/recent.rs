@@ -5,7 +5,7 @@
 //! So a table whose gateway alone is gone is left as it is for a moment, and its link stays an uplink
 //! to others. Pure over the clock.
 
-use super::plan::Memory;
+use super::plan::PlanHistory;
 use crate::routing::{Plan, TableKey, is_managed};
 use crate::state::LinkState;
 use protocol::{Policy, Through};
@@ -14,7 +14,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 /// How long a table waits for its gateway.
-pub const HOLD: Duration = Duration::from_secs(2);
+pub const GATEWAY_GRACE_PERIOD: Duration = Duration::from_secs(2);
 
 /// What was, and since when it is no longer.
 #[derive(Debug, Default)]
@@ -30,9 +30,9 @@ pub struct Recent {
 
 impl Recent {
     /// What the next plan is to know.
-    pub fn memory(&self, now: Instant) -> Memory {
+    pub fn history(&self, now: Instant) -> PlanHistory {
         let still = self.uplinks.iter().filter(|(_, until)| until.is_none_or(|until| now < until));
-        Memory { uplinks: still.map(|(key, _)| *key).collect(), main_first: self.main_first.clone() }
+        PlanHistory { uplinks: still.map(|(key, _)| *key).collect(), main_first: self.main_first.clone() }
     }
 
     /// Takes the tables out of `plan` that are to be left alone; says when to plan again.
@@ -46,27 +46,27 @@ impl Recent {
         let has_default = |key: &TableKey| plan.tables.get(key).is_some_and(|table| table.has_default());
         let missing: Vec<TableKey> = self.planned.keys().filter(|key| !has_default(key)).copied().collect();
         for key in missing {
-            let until = *self.until.entry(key).or_insert(now + HOLD);
+            let until = *self.until.entry(key).or_insert(now + GATEWAY_GRACE_PERIOD);
             let is_whole = self
                 .planned
                 .get(&key)
                 .is_some_and(|addresses| only_the_gateway_is_gone(key, addresses, links, policy));
             if is_whole && now < until && !plan.conflicts.contains_key(&key) {
                 plan.tables.remove(&key);
-                plan.held.insert(key);
+                plan.in_grace.insert(key);
             } else {
                 self.planned.remove(&key);
             }
         }
         let with_default = plan.tables.iter().filter(|(_, table)| table.has_default());
         self.planned.extend(with_default.map(|(key, table)| (*key, table.addresses.clone())));
-        self.until.retain(|key, _| plan.held.contains(key));
-        self.main_first.retain(|key| plan.held.contains(key));
+        self.until.retain(|key, _| plan.in_grace.contains(key));
+        self.main_first.retain(|key| plan.in_grace.contains(key));
         let main_first = plan.tables.iter().filter(|(_, table)| table.through == Through::MainFirst);
         self.main_first.extend(main_first.map(|(key, _)| *key));
         self.uplinks.retain(|key, until| {
             if !plan.uplinks.contains(key) {
-                until.get_or_insert(now + HOLD);
+                until.get_or_insert(now + GATEWAY_GRACE_PERIOD);
             }
             until.is_none_or(|until| now < until)
         });

@@ -27,7 +27,7 @@ pub struct Order {
     /// What the planner needs beside the policy.
     pub planning: Planning,
     /// See [`Reconciler::pass`].
-    pub fresh: bool,
+    pub replan: bool,
     /// More changed than what routing daemons change all the time: read at once what takes long.
     pub urgent: bool,
     /// The report lists what was done.
@@ -99,7 +99,7 @@ pub(super) fn plan(
     recent: &mut Recent,
 ) -> (Plan, Option<Instant>) {
     let now = Instant::now();
-    let mut plan = desired(snapshot, policy, planning, &recent.memory(now));
+    let mut plan = desired(snapshot, policy, planning, &recent.history(now));
     let again = recent.consider(&mut plan, &snapshot.links, policy, now);
     (plan, again)
 }
@@ -129,14 +129,14 @@ impl Reconciler {
     ///
     /// `lists`: the report lists what was done.
     pub async fn pass(&mut self, order: &Order) -> Result<PassReport, PassError> {
-        let Order { links, planning, fresh, lists, .. } = order;
-        if *fresh {
+        let Order { links, planning, replan, lists, .. } = order;
+        if *replan {
             self.refused.clear();
         }
         let change = Change::of(order);
         let read = self.reader.read(Arc::clone(links), &self.policy, planning, change).await;
         let (snapshot, again) = read.map_err(PassError::Dump)?;
-        let (plan, held) = plan(&snapshot, &self.policy, planning, &mut self.recent);
+        let (plan, grace_end) = plan(&snapshot, &self.policy, planning, &mut self.recent);
         let actual = Actual::new(&snapshot, &self.policy);
         let wiped = self.wiped(&actual, &plan);
         let mut wanted = plan.clone();
@@ -166,7 +166,7 @@ impl Reconciler {
         refused.extend(explain(&plan, &outcome));
         refused.extend(interference(&snapshot.rules, &plan, &self.policy));
         let done = done::list(&outcome.steps, &plan, &actual, &self.policy);
-        let again = again.into_iter().chain(held).min();
+        let again = again.into_iter().chain(grace_end).min();
         let plan = Arc::new(plan.without_copies());
         let read = snapshot.rules.len() + snapshot.foreign.main.len() + snapshot.ours.len();
         Ok(PassReport { changed: outcome.changed, refused, wiped, done, plan, again, read })
@@ -175,9 +175,9 @@ impl Reconciler {
     /// The first time everything is named, so that what an earlier policy left goes as well. Not while a table is
     /// to stay as it is: what is not named would go.
     async fn reach(&mut self, wanted: &Plan, actual: &Actual, lists: bool) -> Result<Outcome, HelperError> {
-        let is_due = !self.synchronised || actual.strays > 0;
+        let is_due = !self.synchronised || actual.leftover > 0;
         let context = Context { plan: wanted, before: actual, policy: &self.policy, lists };
-        if !is_due || !wanted.conflicts.is_empty() || !wanted.held.is_empty() {
+        if !is_due || !wanted.conflicts.is_empty() || !wanted.in_grace.is_empty() {
             return carry_out(&mut self.helper, changes(wanted, actual, &self.policy), context).await;
         }
         self.helper.call(&Request::SyncBegin).await?;
@@ -198,7 +198,7 @@ impl Reconciler {
     /// What stood at the end of the last pass, is to stand and does not. What is not to stand any more, as the rules
     /// of an address that went, the helper may have withdrawn by itself.
     fn wiped(&self, actual: &Actual, plan: &Plan) -> usize {
-        let stays = |key: &TableKey| plan.held.contains(key) || plan.conflicts.contains_key(key);
+        let stays = |key: &TableKey| plan.in_grace.contains(key) || plan.conflicts.contains_key(key);
         let rules = self.left.rules.iter().flat_map(|(key, subjects)| {
             let wanted = plan.tables.get(key).map(|table| &table.rules);
             subjects.iter().map(move |(subject, rules)| {
@@ -217,7 +217,7 @@ impl Reconciler {
 
     fn remember(&mut self, plan: &Plan) {
         // What is left alone keeps what it had.
-        let stays = |key: &TableKey| plan.held.contains(key) || plan.conflicts.contains_key(key);
+        let stays = |key: &TableKey| plan.in_grace.contains(key) || plan.conflicts.contains_key(key);
         self.left.rules.retain(|key, _| stays(key));
         self.left.fallbacks.retain(stays);
         for (key, table) in plan.tables.iter().filter(|(key, _)| !stays(key)) {
@@ -247,7 +247,7 @@ fn set_aside(plan: &mut Plan, keys: &BTreeSet<TableKey>, actual: &Actual) {
     for key in keys {
         plan.tables.remove(key);
         if actual.is_looked_up(*key) {
-            plan.held.insert(*key);
+            plan.in_grace.insert(*key);
         }
     }
 }

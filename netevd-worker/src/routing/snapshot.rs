@@ -1,6 +1,6 @@
 //! What the planner works on: links as the state knows them, and what the kernel has at the time of the pass.
 
-use super::strict::Filters;
+use super::rp_filter::Filters;
 use crate::config::Planning;
 use crate::kernel::{FullRoute, Rule, Spec};
 use crate::state::LinkState;

@@ -11,7 +11,7 @@ const AT_ONCE: u32 = 3;
 /// may be back before the next is gone.
 const BURST: Duration = Duration::from_millis(500);
 /// The longest wait before a repair.
-const LONGEST: Duration = Duration::from_secs(60);
+const MAX_LENGTH: Duration = Duration::from_secs(60);
 
 /// Counts wipes.
 #[derive(Debug, Default)]
@@ -20,7 +20,7 @@ pub struct WipeWatch {
     /// When the wipe that was counted last began.
     began: Option<Instant>,
     last: Option<Instant>,
-    hold_until: Option<Instant>,
+    backoff_until: Option<Instant>,
 }
 
 /// What follows from a wipe.
@@ -51,14 +51,14 @@ impl WipeWatch {
             return WipeVerdict::Repaired;
         }
         // 1, 2, 4 … 60 seconds: a fight that nobody wins must not cost a processor.
-        let wait = Duration::from_secs(1 << (self.count - AT_ONCE).min(6)).min(LONGEST);
-        self.hold_until = now.checked_add(wait);
+        let wait = Duration::from_secs(1 << (self.count - AT_ONCE).min(6)).min(MAX_LENGTH);
+        self.backoff_until = now.checked_add(wait);
         if self.count == AT_ONCE { WipeVerdict::Warn } else { WipeVerdict::BackOff(wait) }
     }
 
     /// Until when a deletion of ours that comes alone is left as it is; `None`: repair now.
-    pub fn hold_until(&self, now: Instant) -> Option<Instant> {
-        self.hold_until.filter(|until| *until > now)
+    pub fn backoff_until(&self, now: Instant) -> Option<Instant> {
+        self.backoff_until.filter(|until| *until > now)
     }
 }
 
@@ -73,14 +73,14 @@ mod tests {
         let mut watch = WipeWatch::default();
         assert_eq!(watch.wiped(at(0)), WipeVerdict::Repaired);
         assert_eq!(watch.wiped(at(1)), WipeVerdict::Repaired);
-        assert_eq!(watch.hold_until(at(1)), None);
+        assert_eq!(watch.backoff_until(at(1)), None);
         assert_eq!(watch.wiped(at(2)), WipeVerdict::Warn);
-        assert_eq!(watch.hold_until(at(2)), Some(at(3)));
+        assert_eq!(watch.backoff_until(at(2)), Some(at(3)));
         assert_eq!(watch.wiped(at(3)), WipeVerdict::BackOff(Duration::from_secs(2)));
         for second in 4..44 {
             watch.wiped(at(second));
         }
-        assert_eq!(watch.wiped(at(45)), WipeVerdict::BackOff(LONGEST));
+        assert_eq!(watch.wiped(at(45)), WipeVerdict::BackOff(MAX_LENGTH));
         assert_eq!(watch.wiped(at(106)), WipeVerdict::Repaired);
     }
 
@@ -92,7 +92,7 @@ mod tests {
         for millis in 0..400 {
             assert_eq!(watch.wiped(at(millis)), WipeVerdict::Repaired);
         }
-        assert_eq!(watch.hold_until(at(400)), None);
+        assert_eq!(watch.backoff_until(at(400)), None);
         // Who goes on and on is noticed all the same.
         let verdicts: Vec<_> = (400..1_100).map(|millis| watch.wiped(at(millis))).collect();
         assert!(verdicts.contains(&WipeVerdict::Warn));

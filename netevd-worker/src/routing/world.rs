@@ -1,6 +1,6 @@
 //! A snapshot in the planner's words: links under routing, rules that lead, uplinks. Pure.
 
-use super::gateway::Way;
+use super::gateway::DefaultChoice;
 use super::snapshot::Snapshot;
 use super::{TableKey, is_managed};
 use crate::config::Planning;
@@ -94,7 +94,7 @@ impl<'a> World<'a> {
     }
 
     /// A living way of main's or of another table's through this link by this gateway is on-link by its own word.
-    pub(super) fn held(&self, link: Ifindex, gateway: IpAddr) -> Option<bool> {
+    pub(super) fn known_gateway(&self, link: Ifindex, gateway: IpAddr) -> Option<bool> {
         let foreign = &self.snapshot.foreign;
         let hops = foreign.main.iter().chain(&foreign.wide).flat_map(|route| &route.spec.hops);
         let same = hops.filter(|hop| hop.oif == link && hop.gateway == Some(gateway));
@@ -105,7 +105,7 @@ impl<'a> World<'a> {
     pub(super) fn uplinks(
         &self,
         family: Family,
-        ways: &BTreeMap<TableKey, Way>,
+        choices: &BTreeMap<TableKey, DefaultChoice>,
         recent: &BTreeSet<TableKey>,
     ) -> BTreeSet<Ifindex> {
         let mut uplinks: BTreeSet<Ifindex> = BTreeSet::new();
@@ -120,7 +120,7 @@ impl<'a> World<'a> {
             uplinks.extend(route.spec.hops.iter().map(|hop| hop.oif).filter(is_led));
         }
         let of_family = |key: &&TableKey| key.family == family;
-        let with_gateway = ways.iter().filter(|(_, way)| way.is_some()).map(|(key, _)| key);
+        let with_gateway = choices.iter().filter(|(_, choice)| choice.is_some()).map(|(key, _)| key);
         uplinks.extend(with_gateway.chain(recent).filter(of_family).map(|key| key.ifindex));
         uplinks
     }

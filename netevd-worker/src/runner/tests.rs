@@ -7,7 +7,7 @@ use std::io::{IoSlice, Read as _, Write as _};
 use std::thread::JoinHandle;
 
 /// A runner on a thread of its own, and the worker's end of its channel.
-struct Bench {
+struct Fixture {
     channel: OwnedFd,
     runner: JoinHandle<Result<(), Fault>>,
 }
@@ -16,14 +16,14 @@ fn pair(kind: SockType) -> (OwnedFd, OwnedFd) {
     socketpair(AddressFamily::Unix, kind, None, SockFlag::SOCK_CLOEXEC).expect("a pair")
 }
 
-fn bench() -> Bench {
+fn fixture() -> Fixture {
     let (channel, its) = pair(SockType::SeqPacket);
     let runner = std::thread::spawn(|| Runner::greet(its).and_then(Runner::serve));
     let mut frame = [0; 64];
     let length = recv(channel.as_raw_fd(), &mut frame, MsgFlags::empty()).expect("a frame");
     let uid = nix::unistd::geteuid().as_raw();
     assert_eq!(Hello::decode(&frame[..length]), Some(Hello { uid }));
-    Bench { channel, runner }
+    Fixture { channel, runner }
 }
 
 fn file(bytes: &[u8]) -> OwnedFd {
@@ -37,7 +37,7 @@ fn shell(script: &str) -> Vec<u8> {
     Program { words, environment: vec![(b"PATH".to_vec(), b"/usr/bin:/bin".to_vec())] }.encode()
 }
 
-impl Bench {
+impl Fixture {
     fn send(&self, frame: &[u8], given: &[&OwnedFd]) {
         let numbers: Vec<RawFd> = given.iter().map(|descriptor| descriptor.as_raw_fd()).collect();
         let rights = [ControlMessage::ScmRights(&numbers)];
@@ -95,56 +95,56 @@ fn line(out: OwnedFd) -> (String, File) {
 
 #[test]
 fn a_program_is_started_and_its_end_is_told() {
-    let bench = bench();
-    let (out, control) = bench.start(&shell("echo $$ $(ps -o pgid= -p $$) $(env | wc -l); exit 7"));
+    let fixture = fixture();
+    let (out, control) = fixture.start(&shell("echo $$ $(ps -o pgid= -p $$) $(env | wc -l); exit 7"));
     let process = started(&control);
     // PATH, PWD, and what sh itself sets for its children.
     let text = all(out);
     assert!(text.starts_with(&format!("{process} {process} ")), "{text}");
     assert_eq!(report(&control), Some(Report::Ended(7 << 8)));
     for (script, status) in [("kill -KILL $$", 9), ("kill -34 $$", 34)] {
-        let (_out, control) = bench.start(&shell(script));
+        let (_out, control) = fixture.start(&shell(script));
         started(&control);
         assert_eq!(report(&control), Some(Report::Ended(status)), "{script}");
     }
-    drop(bench.channel);
-    assert!(bench.runner.join().expect("no panic").is_ok());
+    drop(fixture.channel);
+    assert!(fixture.runner.join().expect("no panic").is_ok());
 }
 
 #[test]
 fn what_cannot_be_started_is_told() {
-    let bench = bench();
+    let fixture = fixture();
     let of = |path: &str| Program { words: vec![path.as_bytes().to_vec()], environment: Vec::new() }.encode();
     for (path, errno) in
         [("/nonexistent", Errno::ENOENT), ("/etc/passwd", Errno::EACCES), ("/", Errno::EACCES)]
     {
-        let (_out, control) = bench.start(&of(path));
+        let (_out, control) = fixture.start(&of(path));
         assert_eq!(report(&control), Some(Report::NotStarted(errno as i32)), "{path}");
     }
-    let (_out, control) = bench.start(&shell("exit 0"));
+    let (_out, control) = fixture.start(&shell("exit 0"));
     started(&control);
     assert_eq!(report(&control), Some(Report::Ended(0)), "and it goes on");
 }
 
 #[test]
 fn what_is_waited_for_no_longer_is_not_started() {
-    let bench = bench();
+    let fixture = fixture();
     let (out, its_out) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).expect("a pipe");
     let (control, its) = pair(SockType::SeqPacket);
     drop(control);
     let null: OwnedFd = File::open("/dev/null").expect("there").into();
-    bench.send(&START, &[&file(&shell("echo RAN")), &null, &its_out, &its_out, &its]);
+    fixture.send(&START, &[&file(&shell("echo RAN")), &null, &its_out, &its_out, &its]);
     drop((its_out, its));
     assert_eq!(all(out), "");
-    let (_out, control) = bench.start(&shell("exit 0"));
+    let (_out, control) = fixture.start(&shell("exit 0"));
     started(&control);
 }
 
 #[test]
 fn orders_go_to_the_whole_group() {
-    let bench = bench();
+    let fixture = fixture();
     let (out, control) =
-        bench.start(&shell("(trap 'echo child; exit' TERM; echo up; while :; do sleep 0.05; done) & wait"));
+        fixture.start(&shell("(trap 'echo child; exit' TERM; echo up; while :; do sleep 0.05; done) & wait"));
     let process = started(&control);
     let (first, mut rest) = line(out);
     assert_eq!(first, "up");
@@ -156,7 +156,7 @@ fn orders_go_to_the_whole_group() {
     rest.read_to_string(&mut text).expect("nobody is left that could write");
     assert!(text.ends_with("child\n"), "{text}");
     drop(control);
-    let (out, control) = bench.start(&shell("trap '' TERM; (trap '' TERM; echo up; sleep 1000) & wait"));
+    let (out, control) = fixture.start(&shell("trap '' TERM; (trap '' TERM; echo up; sleep 1000) & wait"));
     started(&control);
     let (_up, mut rest) = line(out);
     send(control.as_raw_fd(), &Order::Terminate.encode(), MsgFlags::empty()).expect("sent");
@@ -168,23 +168,23 @@ fn orders_go_to_the_whole_group() {
 
 #[test]
 fn what_the_worker_lets_go_of_is_killed_and_what_it_left_behind_is_not() {
-    let bench = bench();
-    let (out, control) = bench.start(&shell("echo up; sleep 1000"));
+    let fixture = fixture();
+    let (out, control) = fixture.start(&shell("echo up; sleep 1000"));
     started(&control);
     let (_up, mut rest) = line(out);
     drop(control);
     rest.read_to_end(&mut Vec::new()).expect("its socket was closed");
     // A background child of a script that has ended lives on, and so it does without the worker.
-    let (out, control) = bench.start(&shell("(sleep 0.3; echo alive) & echo up"));
+    let (out, control) = fixture.start(&shell("(sleep 0.3; echo alive) & echo up"));
     started(&control);
     assert_eq!(report(&control), Some(Report::Ended(0)));
     drop(control);
     let left = out;
-    let (out, control) = bench.start(&shell("echo up; sleep 1000"));
+    let (out, control) = fixture.start(&shell("echo up; sleep 1000"));
     started(&control);
     let (_up, mut rest) = line(out);
-    drop(bench.channel);
-    assert!(bench.runner.join().expect("no panic").is_ok());
+    drop(fixture.channel);
+    assert!(fixture.runner.join().expect("no panic").is_ok());
     rest.read_to_end(&mut Vec::new()).expect("the worker has gone");
     assert_eq!(all(left), "up\nalive\n");
 }
@@ -213,18 +213,18 @@ fn garbage_ends_it() {
         ("no socket", b"start", vec![program(), null(), null(), null(), pair(SockType::Stream).0]),
     ];
     for (what, frame, given) in requests {
-        let bench = bench();
-        bench.send(frame, &given.iter().collect::<Vec<_>>());
-        let found = bench.violation();
+        let fixture = fixture();
+        fixture.send(frame, &given.iter().collect::<Vec<_>>());
+        let found = fixture.violation();
         assert!(found.contains(what), "{what}: {found}");
     }
     for order in [&b"t"[..], b"TT", b"KILL", b"\0"] {
-        let bench = bench();
-        let (out, control) = bench.start(&shell("echo up; sleep 1000"));
+        let fixture = fixture();
+        let (out, control) = fixture.start(&shell("echo up; sleep 1000"));
         started(&control);
         let (_up, mut rest) = line(out);
         send(control.as_raw_fd(), order, MsgFlags::empty()).expect("sent");
-        assert_eq!(bench.violation(), "no order");
+        assert_eq!(fixture.violation(), "no order");
         rest.read_to_end(&mut Vec::new()).expect("and with it what it had started");
     }
 }
@@ -233,19 +233,19 @@ const PROGRAM_TOO_LONG: usize = frame::PROGRAM_MAX + 1;
 
 #[test]
 fn so_many_and_no_more() {
-    let bench = bench();
+    let fixture = fixture();
     let mut held: Vec<(OwnedFd, OwnedFd)> = Vec::new();
     for _ in 0..JOBS_MAX {
-        let (out, control) = bench.start(&shell("exec sleep 1000"));
+        let (out, control) = fixture.start(&shell("exec sleep 1000"));
         started(&control);
         held.push((out, control));
     }
-    let (_out, control) = bench.start(&shell("exit 0"));
+    let (_out, control) = fixture.start(&shell("exit 0"));
     assert_eq!(report(&control), Some(Report::NotStarted(Errno::EAGAIN as i32)));
     drop(held.pop());
     // As soon as it is reaped there is room.
     loop {
-        let (_out, control) = bench.start(&shell("exit 0"));
+        let (_out, control) = fixture.start(&shell("exit 0"));
         match report(&control) {
             Some(Report::Started(_)) => break,
             other => assert_eq!(other, Some(Report::NotStarted(Errno::EAGAIN as i32))),

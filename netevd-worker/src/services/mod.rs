@@ -6,14 +6,14 @@
 //! for a link or the host counts, is kept until its service takes it, and an older one that was
 //! not begun has no outcome. Units are events: each demand is made, in the order of its unit (`unit_jobs`).
 
+mod desired_setting;
 mod failure;
 mod hostnamed;
-mod lane;
-mod level;
 mod resolved;
+mod service_queue;
 mod systemd;
 mod unit_jobs;
-mod unit_lane;
+mod unit_queue;
 
 pub use crate::config::Verb;
 use crate::event::EventId;
@@ -25,7 +25,7 @@ use tokio::sync::mpsc;
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Demand {
+pub enum ServiceRequest {
     /// systemd-resolved: these name servers and domains for this link. `None` leaves that part
     /// alone (it is not configured to be passed on).
     Resolve {
@@ -69,14 +69,14 @@ pub enum Demand {
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// What was to be done.
-    pub demand: Demand,
+    pub request: ServiceRequest,
     /// Done, perhaps with a remark for people (a static host name wins); or why not, and what to do
     /// about it.
     pub result: Result<Option<String>, String>,
 }
 
 /// Demands that may wait for one service.
-const DEMANDS: usize = 256;
+const REQUESTS: usize = 256;
 /// How long the end of the worker waits for systemd to take what is asked for.
 const FINISH: Duration = Duration::from_secs(2);
 /// Outcomes that may wait to be taken; beyond that the services wait.
@@ -85,25 +85,25 @@ const OUTCOMES: usize = 64;
 /// The lanes. They end with this value, and what is under way is not waited for.
 #[derive(Debug)]
 pub struct Services {
-    resolved: Option<mpsc::Sender<Demand>>,
-    hostnamed: Option<mpsc::Sender<Demand>>,
-    systemd: Option<unit_lane::Started>,
+    resolved: Option<mpsc::Sender<ServiceRequest>>,
+    hostnamed: Option<mpsc::Sender<ServiceRequest>>,
+    systemd: Option<unit_queue::Started>,
     outbox: mpsc::Sender<Outcome>,
     outcomes: mpsc::Receiver<Outcome>,
 }
 
 /// A demand that was not taken: its service has answered none of the last 256.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Full(pub Demand);
+pub struct Full(pub ServiceRequest);
 
 impl fmt::Display for Full {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let service = match self.0 {
-            Demand::Resolve { .. } | Demand::Revert { .. } => resolved::NAME,
-            Demand::HostName { .. } => hostnamed::NAME,
-            Demand::Unit { .. } => systemd::NAME,
+            ServiceRequest::Resolve { .. } | ServiceRequest::Revert { .. } => resolved::NAME,
+            ServiceRequest::HostName { .. } => hostnamed::NAME,
+            ServiceRequest::Unit { .. } => systemd::NAME,
         };
-        write!(f, "{service} has {DEMANDS} demands to answer; this one is dropped")
+        write!(f, "{service} has {REQUESTS} demands to answer; this one is dropped")
     }
 }
 
@@ -120,18 +120,20 @@ impl Services {
     ///
     /// # Errors
     /// When too many wait for the same service.
-    pub fn submit(&mut self, demand: Demand) -> Result<(), Full> {
+    pub fn submit(&mut self, request: ServiceRequest) -> Result<(), Full> {
         let outbox = &self.outbox;
-        let lane: &mpsc::Sender<Demand> = match &demand {
-            Demand::Resolve { .. } | Demand::Revert { .. } => {
-                self.resolved.get_or_insert_with(|| lane::set(resolved::bus(), true, outbox.clone()))
+        let queue: &mpsc::Sender<ServiceRequest> = match &request {
+            ServiceRequest::Resolve { .. } | ServiceRequest::Revert { .. } => {
+                self.resolved.get_or_insert_with(|| service_queue::set(resolved::bus(), true, outbox.clone()))
             }
-            Demand::HostName { .. } => {
-                self.hostnamed.get_or_insert_with(|| lane::set(hostnamed::bus(), false, outbox.clone()))
+            ServiceRequest::HostName { .. } => self
+                .hostnamed
+                .get_or_insert_with(|| service_queue::set(hostnamed::bus(), false, outbox.clone())),
+            ServiceRequest::Unit { .. } => {
+                &self.systemd.get_or_insert_with(|| unit_queue::start(outbox.clone())).0
             }
-            Demand::Unit { .. } => &self.systemd.get_or_insert_with(|| unit_lane::start(outbox.clone())).0,
         };
-        lane.try_send(demand).map_err(|refused| Full(refused.into_inner()))
+        queue.try_send(request).map_err(|refused| Full(refused.into_inner()))
     }
 
     /// Makes the demands for units that are not made yet; nobody does after the worker's end. What became of them.

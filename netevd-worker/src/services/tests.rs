@@ -1,8 +1,8 @@
 //! A lane against a real bus, on which a stand-in for resolved comes, goes, and keeps silent as the
 //! test needs it.
 
-use super::lane;
-use super::{Demand, Outcome};
+use super::service_queue;
+use super::{Outcome, ServiceRequest};
 use crate::backend::bus::private::PrivateBus;
 use crate::backend::bus::{Bus, Service};
 use crate::fixtures::index;
@@ -21,20 +21,20 @@ fn run<F: Future>(test: F) -> F::Output {
 }
 
 /// A lane to the stand-in, which runs as whoever runs the tests.
-fn lane(bus: &PrivateBus) -> (mpsc::Sender<Demand>, mpsc::Receiver<Outcome>) {
+fn queue(bus: &PrivateBus) -> (mpsc::Sender<ServiceRequest>, mpsc::Receiver<Outcome>) {
     let user = User::from_uid(getuid()).expect("read").expect("this user has a name");
     let service = Service { name: NAME, user: Some(user.name.leak()), signals: &[] };
     let (outbox, outcomes) = mpsc::channel(16);
-    (lane::set(Bus::at(service, &bus.address()), true, outbox), outcomes)
+    (service_queue::set(Bus::at(service, &bus.address()), true, outbox), outcomes)
 }
 
 fn link() -> InterfaceName {
     InterfaceName::new("eth0").expect("a name")
 }
 
-fn dns(address: &str) -> Demand {
+fn dns(address: &str) -> ServiceRequest {
     let dns = Some(vec![address.parse().expect("an address")]);
-    Demand::Resolve { ifindex: index(7), link: link(), dns, domains: None }
+    ServiceRequest::Resolve { ifindex: index(7), link: link(), dns, domains: None }
 }
 
 /// The next call, and the link and the last octet of the first server in it.
@@ -67,7 +67,7 @@ async fn answer(service: &Connection, call: &Message) {
 fn a_late_service_gets_the_newest_demand_and_a_new_one_everything_again() {
     run(async {
         let bus = PrivateBus::start();
-        let (demands, mut outcomes) = lane(&bus);
+        let (demands, mut outcomes) = queue(&bus);
         demands.send(dns("192.0.2.1")).await.expect("there");
         let outcome = outcomes.recv().await.expect("one");
         let text = outcome.result.expect_err("nobody is there");
@@ -80,20 +80,20 @@ fn a_late_service_gets_the_newest_demand_and_a_new_one_everything_again() {
         assert_eq!(text, "SetLinkDNS 7 [192, 0, 2, 2]");
         answer(&service, &call).await;
         let outcome = outcomes.recv().await.expect("one");
-        assert_eq!((outcome.demand, outcome.result), (dns("192.0.2.2"), Ok(None)));
+        assert_eq!((outcome.request, outcome.result), (dns("192.0.2.2"), Ok(None)));
 
         drop((service, stream));
         let (service, mut stream) = bus.service(NAME).await;
         let (call, text) = asked(&mut stream).await;
         assert_eq!(text, "SetLinkDNS 7 [192, 0, 2, 2]");
         answer(&service, &call).await;
-        let demand = Demand::Revert { ifindex: index(8), link: link() };
-        demands.send(demand.clone()).await.expect("there");
+        let request = ServiceRequest::Revert { ifindex: index(8), link: link() };
+        demands.send(request.clone()).await.expect("there");
         let (call, text) = asked(&mut stream).await;
         assert_eq!(text, "RevertLink");
         answer(&service, &call).await;
         let outcome = outcomes.recv().await.expect("one");
-        assert_eq!(outcome.demand, demand, "what is repeated is no news: {:?}", outcome.result);
+        assert_eq!(outcome.request, request, "what is repeated is no news: {:?}", outcome.result);
     });
 }
 
@@ -102,7 +102,7 @@ fn demands_are_taken_while_a_service_is_silent() {
     run(async {
         let bus = PrivateBus::start();
         let (service, mut stream) = bus.service(NAME).await;
-        let (demands, mut outcomes) = lane(&bus);
+        let (demands, mut outcomes) = queue(&bus);
         demands.send(dns("192.0.2.1")).await.expect("there");
         let (first, _) = asked(&mut stream).await;
         for last in 2..=200 {
@@ -119,7 +119,7 @@ fn demands_are_taken_while_a_service_is_silent() {
             texts.push(text);
         }
         assert!(texts.len() < 100, "most are superseded: {}", texts.len());
-        assert_eq!(outcomes.recv().await.expect("one").demand, dns("192.0.2.1"));
+        assert_eq!(outcomes.recv().await.expect("one").request, dns("192.0.2.1"));
     });
 }
 
@@ -128,7 +128,7 @@ fn a_lost_bus_is_told_and_found_again() {
     run(async {
         let mut bus = PrivateBus::start();
         let (service, mut stream) = bus.service(NAME).await;
-        let (demands, mut outcomes) = lane(&bus);
+        let (demands, mut outcomes) = queue(&bus);
         demands.send(dns("192.0.2.1")).await.expect("there");
         let (call, _) = asked(&mut stream).await;
         answer(&service, &call).await;

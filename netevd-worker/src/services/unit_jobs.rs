@@ -7,7 +7,7 @@
 //!
 //! Decisions alone: who calls systemd says which jobs there are.
 
-use super::Demand;
+use super::ServiceRequest;
 use crate::config::Verb;
 use std::collections::{HashMap, HashSet};
 
@@ -26,7 +26,7 @@ pub(super) struct UnitJobs {
 struct Unit {
     job: u32,
     /// Each verb once, oldest first.
-    waiting: Vec<Demand>,
+    waiting: Vec<ServiceRequest>,
 }
 
 impl Default for UnitJobs {
@@ -36,40 +36,42 @@ impl Default for UnitJobs {
 }
 
 /// Unit and verb, of a demand for a unit.
-fn parts(demand: &Demand) -> Option<(&str, Verb)> {
-    match demand {
-        Demand::Unit { unit, verb, .. } => Some((unit, *verb)),
-        Demand::Resolve { .. } | Demand::Revert { .. } | Demand::HostName { .. } => None,
+fn parts(request: &ServiceRequest) -> Option<(&str, Verb)> {
+    match request {
+        ServiceRequest::Unit { unit, verb, .. } => Some((unit, *verb)),
+        ServiceRequest::Resolve { .. } | ServiceRequest::Revert { .. } | ServiceRequest::HostName { .. } => {
+            None
+        }
     }
 }
 
 impl UnitJobs {
     /// Whether this demand waits, if the job before it still exists.
-    pub(super) fn holds(&self, demand: &Demand) -> bool {
-        parts(demand).is_some_and(|(unit, verb)| {
+    pub(super) fn holds(&self, request: &ServiceRequest) -> bool {
+        parts(request).is_some_and(|(unit, verb)| {
             matches!(verb, Verb::Start | Verb::Reload) && self.units.contains_key(unit)
         })
     }
 
     /// Lets a demand wait. Returns the one that it stands for as well.
-    pub(super) fn wait(&mut self, demand: Demand) -> Option<Demand> {
-        let (unit, verb) = parts(&demand)?;
+    pub(super) fn wait(&mut self, request: ServiceRequest) -> Option<ServiceRequest> {
+        let (unit, verb) = parts(&request)?;
         let unit = self.units.get_mut(unit)?;
         let same = unit.waiting.iter().position(|older| parts(older).is_some_and(|(_, older)| older == verb));
         let older = same.map(|place| unit.waiting.remove(place));
-        unit.waiting.push(demand);
+        unit.waiting.push(request);
         older
     }
 
     /// A demand that does not wait is about to be made. Returns what it makes pointless.
-    pub(super) fn supersede(&mut self, demand: &Demand) -> Vec<Demand> {
-        let known = parts(demand).and_then(|(unit, _)| self.units.get_mut(unit));
+    pub(super) fn supersede(&mut self, request: &ServiceRequest) -> Vec<ServiceRequest> {
+        let known = parts(request).and_then(|(unit, _)| self.units.get_mut(unit));
         known.map(|unit| std::mem::take(&mut unit.waiting)).unwrap_or_default()
     }
 
     /// This job was made for it.
-    pub(super) fn made(&mut self, demand: &Demand, job: u32) {
-        if let Some((unit, _)) = parts(demand) {
+    pub(super) fn made(&mut self, request: &ServiceRequest, job: u32) {
+        if let Some((unit, _)) = parts(request) {
             let known = self.units.entry(unit.to_owned()).or_insert(Unit { job, waiting: Vec::new() });
             known.job = job;
         }
@@ -86,7 +88,7 @@ impl UnitJobs {
     }
 
     /// Forgets the jobs that are over. Returns what waited for them.
-    pub(super) fn keep(&mut self, jobs: &HashSet<u32>) -> Vec<Demand> {
+    pub(super) fn keep(&mut self, jobs: &HashSet<u32>) -> Vec<ServiceRequest> {
         let mut due = Vec::new();
         self.units.retain(|_, unit| {
             let stays = jobs.contains(&unit.job);
@@ -96,9 +98,11 @@ impl UnitJobs {
             stays
         });
         self.room = MANY.max(2 * self.units.len());
-        due.sort_by_key(|demand| match demand {
-            Demand::Unit { event, .. } => Some(event.0),
-            Demand::Resolve { .. } | Demand::Revert { .. } | Demand::HostName { .. } => None,
+        due.sort_by_key(|request| match request {
+            ServiceRequest::Unit { event, .. } => Some(event.0),
+            ServiceRequest::Resolve { .. }
+            | ServiceRequest::Revert { .. }
+            | ServiceRequest::HostName { .. } => None,
         });
         due
     }
@@ -109,18 +113,18 @@ mod tests {
     use super::*;
     use crate::event::EventId;
 
-    fn demand(verb: Verb, unit: &str, event: u64) -> Demand {
-        Demand::Unit { verb, unit: unit.to_owned(), event: EventId(event), link: "wg0".to_owned() }
+    fn request(verb: Verb, unit: &str, event: u64) -> ServiceRequest {
+        ServiceRequest::Unit { verb, unit: unit.to_owned(), event: EventId(event), link: "wg0".to_owned() }
     }
 
     #[test]
     fn a_start_waits_for_the_end_of_the_stop_before_it() {
         let mut jobs = UnitJobs::default();
-        let (stop, start) = (demand(Verb::Stop, "a", 1), demand(Verb::Start, "a", 2));
+        let (stop, start) = (request(Verb::Stop, "a", 1), request(Verb::Start, "a", 2));
         assert!(!jobs.holds(&stop) && !jobs.holds(&start));
         jobs.made(&stop, 7);
-        assert!(jobs.holds(&start) && jobs.holds(&demand(Verb::Reload, "a", 2)));
-        assert!(!jobs.holds(&demand(Verb::Start, "b", 2)), "another unit");
+        assert!(jobs.holds(&start) && jobs.holds(&request(Verb::Reload, "a", 2)));
+        assert!(!jobs.holds(&request(Verb::Start, "b", 2)), "another unit");
         assert_eq!(jobs.wait(start.clone()), None);
         assert_eq!(jobs.keep(&HashSet::from([7, 8])), []);
         assert!(jobs.has_waiting());
@@ -131,19 +135,19 @@ mod tests {
     #[test]
     fn a_stop_ends_what_runs_and_what_waits() {
         let mut jobs = UnitJobs::default();
-        jobs.made(&demand(Verb::Start, "a", 1), 7);
-        let (older, newer) = (demand(Verb::Start, "a", 2), demand(Verb::Start, "a", 3));
+        jobs.made(&request(Verb::Start, "a", 1), 7);
+        let (older, newer) = (request(Verb::Start, "a", 2), request(Verb::Start, "a", 3));
         assert_eq!(jobs.wait(older.clone()), None);
         assert_eq!(jobs.wait(newer.clone()), Some(older), "one start of those that wait is enough");
         for verb in [Verb::Stop, Verb::Restart] {
-            assert!(!jobs.holds(&demand(verb, "a", 4)));
+            assert!(!jobs.holds(&request(verb, "a", 4)));
         }
-        let stop = demand(Verb::Stop, "a", 4);
+        let stop = request(Verb::Stop, "a", 4);
         assert_eq!(jobs.supersede(&stop), [newer]);
         jobs.made(&stop, 8);
-        assert!(jobs.holds(&demand(Verb::Start, "a", 5)), "behind the stop");
+        assert!(jobs.holds(&request(Verb::Start, "a", 5)), "behind the stop");
         assert_eq!(jobs.keep(&HashSet::from([7])), []);
-        assert!(!jobs.holds(&demand(Verb::Start, "a", 5)));
+        assert!(!jobs.holds(&request(Verb::Start, "a", 5)));
     }
 
     #[test]
@@ -153,7 +157,7 @@ mod tests {
             if jobs.is_full() {
                 jobs.keep(&HashSet::from([number.saturating_sub(1)]));
             }
-            jobs.made(&demand(Verb::Stop, &format!("unit-{number}"), 1), number);
+            jobs.made(&request(Verb::Stop, &format!("unit-{number}"), 1), number);
             assert!(jobs.units.len() <= MANY);
         }
     }

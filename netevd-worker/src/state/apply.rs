@@ -1,13 +1,13 @@
 //! How messages change the state.
 
-use super::gateway::WaysOut;
+use super::gateway::DefaultNextHops;
 use super::link::{Known, LinkState};
-use super::managed::{LeaseNews, Told};
+use super::managed::{LastReported, LeaseReport};
 use super::routes::{Inserted, is_reported};
 use super::waits::Wait;
 use super::{Changes, GONE_MAX, Interest, State};
 use crate::config::Backend;
-use crate::event::{Action, Detail, EventKind, LinkId, RouteChange, Then};
+use crate::event::{Action, Detail, EventKind, EventValues, LinkId, RouteChange};
 use crate::facts::{Address, address_flag};
 use crate::kernel::{KernelMessage, Link, Route};
 use protocol::{Family, Ifindex, TableId};
@@ -19,12 +19,12 @@ impl State {
     pub fn apply(&mut self, message: KernelMessage, interest: &Interest<'_>, changes: &mut Changes) {
         match self.absorb(message, interest, changes) {
             Touched::Nothing => return,
-            Touched::Link(ifindex) => self.look(ifindex, changes),
-            Touched::Links(links) => links.into_iter().for_each(|ifindex| self.look(ifindex, changes)),
-            Touched::All => self.look_at_all(changes),
+            Touched::Link(ifindex) => self.evaluate(ifindex, changes),
+            Touched::Links(links) => links.into_iter().for_each(|ifindex| self.evaluate(ifindex, changes)),
+            Touched::All => self.evaluate_all(changes),
             Touched::Host => {}
         }
-        self.look_at_host(changes);
+        self.evaluate_host(changes);
     }
 
     /// Other links are monitored now: the new ones are introduced, the dropped ones fall silent.
@@ -35,18 +35,18 @@ impl State {
             let monitored = (interest.monitors)(link.name.as_str());
             if monitored != link.monitored {
                 link.monitored = monitored;
-                (link.stage, link.leads, link.gateway_lost) = (None, false, false);
-                self.stages_moved = true;
-                link.told = Told::default();
-                link.gateways = WaysOut::default();
+                (link.phase, link.leads, link.gateway_lost) = (None, false, false);
+                self.phases_changed = true;
+                link.last_reported = LastReported::default();
+                link.gateways = DefaultNextHops::default();
                 for known in &mut link.addresses {
                     known.announced = false;
                 }
                 self.introduce(ifindex, changes);
-                self.look(ifindex, changes);
+                self.evaluate(ifindex, changes);
             }
         }
-        self.look_at_host(changes);
+        self.evaluate_host(changes);
     }
 
     pub(super) fn absorb(
@@ -56,13 +56,13 @@ impl State {
         changes: &mut Changes,
     ) -> Touched {
         match message {
-            KernelMessage::Link(link) => self.link_told(&link, interest, changes),
+            KernelMessage::Link(link) => self.link_message(&link, interest, changes),
             KernelMessage::LinkGone(ifindex) => self.link_gone(ifindex, interest, changes),
-            KernelMessage::Address(ifindex, address) => self.address_told(ifindex, address, changes),
+            KernelMessage::Address(ifindex, address) => self.address_message(ifindex, address, changes),
             KernelMessage::AddressGone(ifindex, address) => {
                 self.address_gone(ifindex, &address, interest, changes)
             }
-            KernelMessage::Route(route, replaced) => self.route_told(&route, replaced, interest, changes),
+            KernelMessage::Route(route, replaced) => self.route_message(&route, replaced, interest, changes),
             KernelMessage::RouteGone(route) => self.route_gone(&route, interest, changes),
             // What we add ourselves is no reason to look again.
             KernelMessage::Rule(rule) => {
@@ -77,78 +77,78 @@ impl State {
         }
     }
 
-    fn link_told(&mut self, told: &Link, interest: &Interest<'_>, changes: &mut Changes) -> Touched {
+    fn link_message(&mut self, reported: &Link, interest: &Interest<'_>, changes: &mut Changes) -> Touched {
         // IPv4 routes go without a word when a link goes down, so every link message counts.
         changes.routing = true;
         let renamed = self
             .links
-            .get(&told.ifindex)
-            .is_some_and(|link| told.name.as_ref().is_some_and(|name| *name != link.name));
+            .get(&reported.ifindex)
+            .is_some_and(|link| reported.name.as_ref().is_some_and(|name| *name != link.name));
         if renamed {
-            self.rename(told, interest, changes);
-            return Touched::Link(told.ifindex);
+            self.rename(reported, interest, changes);
+            return Touched::Link(reported.ifindex);
         }
-        let Some(link) = self.links.get_mut(&told.ifindex) else {
+        let Some(link) = self.links.get_mut(&reported.ifindex) else {
             let id = self.new_link_id();
-            let monitored = told.name.as_ref().is_some_and(|name| (interest.monitors)(name.as_str()));
-            if let Some(mut link) = LinkState::new(id, told, monitored) {
-                self.gone.retain(|(ifindex, ..)| *ifindex != told.ifindex);
-                link.managed = self.strangers.remove(&told.ifindex).unwrap_or_default();
+            let monitored = reported.name.as_ref().is_some_and(|name| (interest.monitors)(name.as_str()));
+            if let Some(mut link) = LinkState::new(id, reported, monitored) {
+                self.gone.retain(|(ifindex, ..)| *ifindex != reported.ifindex);
+                link.managed = self.unknown_links.remove(&reported.ifindex).unwrap_or_default();
                 link.leases = self.leases.get(&link.name).cloned().unwrap_or_default();
                 link.name_gateways(self.policy.as_ref());
                 let is_awaited = monitored && link.managed.operational.is_none();
                 if is_awaited && self.manager == Some(Backend::Networkd) && !self.startup {
-                    self.waits.begin(told.ifindex, Wait::FirstWord);
+                    self.waits.begin(reported.ifindex, Wait::FirstWord);
                 }
                 self.put_link(link);
                 changes.links = true;
-                self.introduce(told.ifindex, changes);
+                self.introduce(reported.ifindex, changes);
             }
-            return Touched::Link(told.ifindex);
+            return Touched::Link(reported.ifindex);
         };
         let was_up = link.is_up();
-        link.take(told);
+        link.take(reported);
         link.name_gateways(self.policy.as_ref());
         let went_down = was_up && !link.is_up();
         let (id, monitored, old) = (link.id, link.monitored, link.mtu);
         let state = link.state_name(&self.routes);
-        let new = told.mtu.unwrap_or(old);
+        let new = reported.mtu.unwrap_or(old);
         link.mtu = new;
         if monitored && new != old {
             let event = self.event(id, EventKind::Mtu, state, Detail::Mtu { old, new });
             changes.events.push(event);
         }
         if went_down {
-            let gone = self.routes.forget_link(told.ifindex, Some(Family::V4));
+            let gone = self.routes.forget_link(reported.ifindex, Some(Family::V4));
             self.report_gone(&gone, interest, changes);
-            changes.doubt = true;
+            changes.needs_resync = true;
         }
-        Touched::Link(told.ifindex)
+        Touched::Link(reported.ifindex)
     }
 
     /// A new name is a new incarnation: scripts know links by name, and a name may have left or
     /// entered the monitored set. Addresses move along.
-    fn rename(&mut self, told: &Link, interest: &Interest<'_>, changes: &mut Changes) {
-        let Some(old) = self.take_link(told.ifindex) else { return };
+    fn rename(&mut self, reported: &Link, interest: &Interest<'_>, changes: &mut Changes) {
+        let Some(old) = self.take_link(reported.ifindex) else { return };
         changes.links = true;
-        self.say_removed(&old, changes);
+        self.emit_removed(&old, changes);
         let id = self.new_link_id();
-        let Some(name) = told.name.clone() else { return };
+        let Some(name) = reported.name.clone() else { return };
         let monitored = (interest.monitors)(name.as_str());
         let mut link =
-            LinkState { id, name, monitored, stage: None, gateway_lost: false, leads: false, ..old };
-        link.gateways = WaysOut::default();
-        link.told = Told::default();
+            LinkState { id, name, monitored, phase: None, gateway_lost: false, leads: false, ..old };
+        link.gateways = DefaultNextHops::default();
+        link.last_reported = LastReported::default();
         link.leases = self.leases.get(&link.name).cloned().unwrap_or_default();
-        link.lease_news = LeaseNews::None;
-        link.take(told);
+        link.lease_report = LeaseReport::None;
+        link.take(reported);
         link.name_gateways(self.policy.as_ref());
-        link.mtu = told.mtu.unwrap_or(link.mtu);
+        link.mtu = reported.mtu.unwrap_or(link.mtu);
         for known in &mut link.addresses {
             known.announced = false;
         }
         self.put_link(link);
-        self.introduce(told.ifindex, changes);
+        self.introduce(reported.ifindex, changes);
     }
 
     /// `link-added`, and the addresses that it already has.
@@ -163,12 +163,12 @@ impl State {
         }
     }
 
-    fn say_removed(&mut self, link: &LinkState, changes: &mut Changes) {
+    fn emit_removed(&mut self, link: &LinkState, changes: &mut Changes) {
         let last = Arc::new(link.facts(&self.routes));
         if link.monitored {
-            self.say_gateways_lost(link, &last, changes);
+            self.emit_gateways_lost(link, &last, changes);
             let mut event = self.event(link.id, EventKind::LinkRemoved, last.state, Detail::None);
-            event.then = Then::Whole(Arc::clone(&last));
+            event.then = EventValues::Whole(Arc::clone(&last));
             changes.events.push(event);
         }
         changes.gone.push((link.id, Arc::clone(&last)));
@@ -182,16 +182,16 @@ impl State {
         changes.routing = true;
         let routes = self.routes.forget_link(ifindex, None);
         self.report_gone(&routes, interest, changes);
-        self.strangers.remove(&ifindex);
+        self.unknown_links.remove(&ifindex);
         self.waits.end(ifindex);
         if let Some(link) = self.take_link(ifindex) {
             changes.links = true;
-            self.say_removed(&link, changes);
+            self.emit_removed(&link, changes);
         }
         Touched::Host
     }
 
-    fn address_told(&mut self, ifindex: Ifindex, mut address: Address, changes: &mut Changes) -> Touched {
+    fn address_message(&mut self, ifindex: Ifindex, mut address: Address, changes: &mut Changes) -> Touched {
         let Some(link) = self.links.get_mut(&ifindex) else { return Touched::Nothing };
         // The kernel gives every IPv4 address a label; only one that was chosen says something.
         address.label = address.label.filter(|label| label != link.name.as_str());
@@ -255,11 +255,11 @@ impl State {
             routes.extend(self.routes.forget_link(ifindex, Some(Family::V4)));
         }
         self.report_gone(&routes, interest, changes);
-        changes.doubt |= address.ip.is_ipv4();
+        changes.needs_resync |= address.ip.is_ipv4();
         Touched::Link(ifindex)
     }
 
-    fn route_told(
+    fn route_message(
         &mut self,
         route: &Route,
         replaced: bool,
@@ -276,7 +276,7 @@ impl State {
             Inserted::New => Action::Added,
             Inserted::Replaced => Action::Changed,
             Inserted::Ambiguous => {
-                changes.doubt = true;
+                changes.needs_resync = true;
                 Action::Changed
             }
         };

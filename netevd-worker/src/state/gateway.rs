@@ -2,9 +2,9 @@
 //! kernel's default route; and the event that tells of its changes.
 
 use super::link::LinkState;
-use super::routes::{Exit, Routes};
+use super::routes::{DefaultNextHop, Routes};
 use super::{Changes, State};
-use crate::event::{Detail, EventKind, GatewayChange, Then};
+use crate::event::{Detail, EventKind, EventValues, GatewayChange};
 use crate::facts::{Address, LinkFacts};
 use crate::kernel::{Hop, link_flag};
 use protocol::{Family, GatewayName, Ifindex, Policy};
@@ -13,23 +13,23 @@ use std::sync::Arc;
 
 /// How a link reaches everything else, by family.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct WaysOut {
+pub struct DefaultNextHops {
     /// IPv4
-    pub v4: Option<Exit>,
+    pub v4: Option<DefaultNextHop>,
     /// IPv6
-    pub v6: Option<Exit>,
+    pub v6: Option<DefaultNextHop>,
 }
 
-impl WaysOut {
+impl DefaultNextHops {
     /// Of this family.
-    pub fn of(&self, family: Family) -> Option<Exit> {
+    pub fn of(&self, family: Family) -> Option<DefaultNextHop> {
         match family {
             Family::V4 => self.v4,
             Family::V6 => self.v6,
         }
     }
 
-    pub(super) fn of_mut(&mut self, family: Family) -> &mut Option<Exit> {
+    pub(super) fn of_mut(&mut self, family: Family) -> &mut Option<DefaultNextHop> {
         match family {
             Family::V4 => &mut self.v4,
             Family::V6 => &mut self.v6,
@@ -37,7 +37,7 @@ impl WaysOut {
     }
 
     /// What becomes of each family on the way to `new`.
-    fn changes(self, new: WaysOut) -> impl Iterator<Item = GatewayChange> {
+    fn changes(self, new: DefaultNextHops) -> impl Iterator<Item = GatewayChange> {
         let change = move |family| GatewayChange { family, old: self.of(family), new: new.of(family) };
         [Family::V4, Family::V6].into_iter().map(change).filter(|change| change.old != change.new)
     }
@@ -45,14 +45,14 @@ impl WaysOut {
 
 impl LinkState {
     /// How it reaches everything else.
-    pub fn ways_out(&self, routes: &Routes) -> WaysOut {
-        let mut ways = routes.ways_out(self.ifindex);
+    pub fn default_next_hops(&self, routes: &Routes) -> DefaultNextHops {
+        let mut next_hops = routes.default_next_hops(self.ifindex);
         for family in [Family::V4, Family::V6] {
             if let Some(gateway) = self.named_gateway(family, routes) {
-                *ways.of_mut(family) = Some(Exit::Via(gateway));
+                *next_hops.of_mut(family) = Some(DefaultNextHop::Via(gateway));
             }
         }
-        ways
+        next_hops
     }
 
     /// The first of the administrator's gateways that the link reaches without another. It counts only where
@@ -94,7 +94,7 @@ impl LinkState {
 
 impl State {
     /// From now on this policy says which gateways count; `None` where no helper follows it.
-    pub fn follow_policy(&mut self, policy: Option<&Policy>, changes: &mut Changes) {
+    pub fn apply_policy(&mut self, policy: Option<&Policy>, changes: &mut Changes) {
         self.policy = policy.cloned();
         let indices: Vec<Ifindex> = self.links.keys().copied().collect();
         for ifindex in indices {
@@ -103,36 +103,41 @@ impl State {
             link.name_gateways(self.policy.as_ref());
             // The first look is at everything.
             if before != link.named_gateways && !self.startup {
-                self.look(ifindex, changes);
-                self.look_at_host(changes);
+                self.evaluate(ifindex, changes);
+                self.evaluate_host(changes);
             }
         }
     }
 
     /// `gateway`, for each family whose gateway is another than scripts were told.
-    pub(super) fn tell_gateways(&mut self, ifindex: Ifindex, ways: WaysOut, changes: &mut Changes) {
+    pub(super) fn emit_gateways(
+        &mut self,
+        ifindex: Ifindex,
+        next_hops: DefaultNextHops,
+        changes: &mut Changes,
+    ) {
         let Some(link) = self.links.get_mut(&ifindex) else { return };
-        let (id, told) = (link.id, std::mem::replace(&mut link.gateways, ways));
-        if told == ways {
+        let (id, reported) = (link.id, std::mem::replace(&mut link.gateways, next_hops));
+        if reported == next_hops {
             return;
         }
         let state = link.state_name(&self.routes);
-        for change in told.changes(ways) {
+        for change in reported.changes(next_hops) {
             let event = self.event(id, EventKind::Gateway, state, Detail::Gateway(change));
             changes.events.push(event);
         }
     }
 
     /// The gateways of a link that is gone went with it.
-    pub(super) fn say_gateways_lost(
+    pub(super) fn emit_gateways_lost(
         &mut self,
         link: &LinkState,
         last: &Arc<LinkFacts>,
         changes: &mut Changes,
     ) {
-        for change in link.gateways.changes(WaysOut::default()) {
+        for change in link.gateways.changes(DefaultNextHops::default()) {
             let mut event = self.event(link.id, EventKind::Gateway, last.state, Detail::Gateway(change));
-            event.then = Then::Whole(Arc::clone(last));
+            event.then = EventValues::Whole(Arc::clone(last));
             changes.events.push(event);
         }
     }

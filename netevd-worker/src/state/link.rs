@@ -4,10 +4,10 @@ use crate::backend::dhclient::{Lease, LinkLeases};
 use crate::event::{Brief, LinkId};
 use crate::facts::{Address, LinkFacts, address_flag};
 use crate::kernel::{Link, LinkExtra, link_flag};
-use crate::state::climb::{self, Signs, Stage};
-use crate::state::gateway::WaysOut;
-use crate::state::managed::{LeaseNews, Managed, Told};
-use crate::state::routes::{Exit, Routes};
+use crate::state::gateway::DefaultNextHops;
+use crate::state::link_phase::{self, LinkPhase, PhaseInputs};
+use crate::state::managed::{LastReported, LeaseReport, Managed};
+use crate::state::routes::{DefaultNextHop, Routes};
 use protocol::{Family, GatewayName, Ifindex, InterfaceName};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ pub struct LinkState {
     pub addresses: Vec<Known>,
     /// Where the state machine stands; `None` before its first look, and for links that are not
     /// monitored.
-    pub stage: Option<Stage>,
+    pub phase: Option<LinkPhase>,
     /// A default route was there, and the link has kept its global address since.
     pub gateway_lost: bool,
     /// It is `routable` by a default route, which a point-to-point link need not have.
@@ -54,17 +54,17 @@ pub struct LinkState {
     /// The administrator's gateways for it, where policy routing uses them.
     pub named_gateways: Box<[GatewayName]>,
     /// Its gateways, as scripts were told of them last.
-    pub gateways: WaysOut,
+    pub gateways: DefaultNextHops,
     /// Events of this link run scripts.
     pub monitored: bool,
     /// What its manager says.
     pub managed: Managed,
     /// What scripts were told last.
-    pub told: Told,
+    pub last_reported: LastReported,
     /// dhclient's leases.
     pub leases: LinkLeases,
     /// A lease that scripts have not heard of yet, or heard of before the kernel had it.
-    pub lease_news: LeaseNews,
+    pub lease_report: LeaseReport,
     /// What else the kernel said.
     pub extra: Option<Arc<LinkExtra>>,
 }
@@ -83,16 +83,16 @@ impl LinkState {
             operstate: "unknown",
             controller: 0,
             addresses: Vec::new(),
-            stage: None,
+            phase: None,
             gateway_lost: false,
             leads: false,
             named_gateways: Box::default(),
-            gateways: WaysOut::default(),
+            gateways: DefaultNextHops::default(),
             monitored,
             managed: Managed::default(),
-            told: Told::default(),
+            last_reported: LastReported::default(),
             leases: LinkLeases::default(),
-            lease_news: LeaseNews::None,
+            lease_report: LeaseReport::None,
             extra: None,
         };
         state.take(link);
@@ -144,16 +144,16 @@ impl LinkState {
     }
 
     /// What the state machine looks at, of a link with these ways out.
-    pub(super) fn signs(&self, ways: WaysOut) -> Signs {
+    pub(super) fn phase_inputs(&self, next_hops: DefaultNextHops) -> PhaseInputs {
         let pending = address_flag::TENTATIVE | address_flag::DADFAILED;
         let usable = || self.addresses.iter().map(|known| &known.address).filter(|a| a.flags & pending == 0);
         let has_global = |family| usable().any(|a| a.is_global() && Family::of(a.ip) == family);
         let (v4, v6) = (has_global(Family::V4), has_global(Family::V6));
-        Signs {
+        PhaseInputs {
             carrier: self.is_up() && self.flags & link_flag::LOWER_UP != 0,
             link_local: usable().any(|address| !address.is_global()),
             global: v4 || v6,
-            leads: (v4 && ways.v4.is_some()) || (v6 && ways.v6.is_some()),
+            leads: (v4 && next_hops.v4.is_some()) || (v6 && next_hops.v6.is_some()),
             point_to_point: self.flags & link_flag::POINTOPOINT != 0,
         }
     }
@@ -161,9 +161,9 @@ impl LinkState {
     /// `STATE`: what the manager says of how far packets get, else where the machine stands or
     /// would at its first look.
     pub fn state_name(&self, routes: &Routes) -> &'static str {
-        let first = || climb::next(false, self.signs(self.ways_out(routes)));
-        let stage = || self.stage.unwrap_or_else(first).name();
-        self.managed.operational.map_or_else(stage, |word| word.name)
+        let first = || link_phase::next(false, self.phase_inputs(self.default_next_hops(routes)));
+        let phase = || self.phase.unwrap_or_else(first).name();
+        self.managed.operational.map_or_else(phase, |word| word.name)
     }
 
     /// What every event of the link keeps.
@@ -184,7 +184,7 @@ impl LinkState {
         let of_manager = self.managed.facts.as_deref().map(|facts| &facts.leases);
         let mut leases =
             of_manager.filter(|leases| **leases != LinkLeases::default()).unwrap_or(&self.leases).clone();
-        if self.lease_news == LeaseNews::Overdue {
+        if self.lease_report == LeaseReport::Overdue {
             leases.v4 = None;
         }
         leases
@@ -194,9 +194,9 @@ impl LinkState {
     pub fn facts(&self, routes: &Routes) -> LinkFacts {
         let mut addresses: Vec<Address> = self.addresses.iter().map(|known| known.address.clone()).collect();
         addresses.sort_by_key(preference);
-        let ways = self.ways_out(routes);
-        let gateway = |family| match ways.of(family) {
-            Some(Exit::Via(gateway)) => Some(gateway),
+        let next_hops = self.default_next_hops(routes);
+        let gateway = |family| match next_hops.of(family) {
+            Some(DefaultNextHop::Via(gateway)) => Some(gateway),
             _ => self.believed_gateway(family),
         };
         let leases = self.present_leases();

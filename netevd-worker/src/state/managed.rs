@@ -2,7 +2,7 @@
 //! of it. Pure values.
 
 use crate::backend::dhclient::{Lease, LinkLeases};
-use crate::backend::{LinkReport, ManagerFacts, Word};
+use crate::backend::{LinkReport, ManagerFacts, StateName};
 use crate::event::EventKind;
 use crate::facts::{LinkFacts, Resolver};
 use std::borrow::Cow;
@@ -13,9 +13,9 @@ use std::sync::Arc;
 #[derive(Clone, Debug, Default)]
 pub struct Managed {
     /// How far packets get; while it is known the kernel's view tells no states.
-    pub operational: Option<Word>,
+    pub operational: Option<StateName>,
     /// How far setting up got.
-    pub administrative: Option<Word>,
+    pub administrative: Option<StateName>,
     /// Why the administrative state was reached.
     pub reason: Option<&'static str>,
     /// Everything else.
@@ -62,14 +62,14 @@ impl Managed {
 
 /// What was reported to scripts last: the states on each track, name servers, leases.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Told {
+pub struct LastReported {
     pub(super) operational: Option<Cow<'static, str>>,
     pub(super) administrative: Option<Cow<'static, str>>,
     pub(super) resolver: Resolver,
     pub(super) leases: LinkLeases,
 }
 
-impl Told {
+impl LastReported {
     pub(super) fn save(&self) -> (Option<String>, Option<String>) {
         let text = |name: &Option<Cow<'static, str>>| name.as_deref().map(str::to_owned);
         (text(&self.operational), text(&self.administrative))
@@ -85,11 +85,11 @@ impl Told {
 }
 
 /// What `manager.d` was told in a manager's words: state and connectivity.
-pub(super) type HostTold = (Cow<'static, str>, Option<Cow<'static, str>>);
+pub(super) type HostLastReported = (Cow<'static, str>, Option<Cow<'static, str>>);
 
 /// The name of a state as `OLD_STATE` can tell it: of a remembered text only what is a state.
-pub(super) fn old_name(told: Option<Cow<'static, str>>) -> Option<&'static str> {
-    match told? {
+pub(super) fn old_name(reported: Option<Cow<'static, str>>) -> Option<&'static str> {
+    match reported? {
         Cow::Borrowed(name) => Some(name),
         Cow::Owned(name) => EventKind::from_name(&name).map(EventKind::name),
     }
@@ -99,7 +99,7 @@ pub(super) fn old_name(told: Option<Cow<'static, str>>) -> Option<&'static str> 
 /// first and writes its file then, within milliseconds; unless it has written less than 15 s ago,
 /// when it leaves that for the next renewal (`MIN_LEASE_WRITE` of ISC dhclient).
 #[derive(Clone, Debug, Default, PartialEq)]
-pub enum LeaseNews {
+pub enum LeaseReport {
     /// Nothing to tell.
     #[default]
     None,
@@ -108,7 +108,7 @@ pub enum LeaseNews {
     /// It waited long enough.
     Overdue,
     /// Scripts have not heard of it; the kernel may not have its address yet.
-    Fresh {
+    New {
         /// What the link had before.
         old: Box<LinkLeases>,
     },
@@ -119,7 +119,7 @@ pub enum LeaseNews {
 
 impl LinkLeases {
     /// A lease of some family is there that `old` has not in this form.
-    pub(super) fn is_news_after(&self, old: &LinkLeases) -> bool {
+    pub(super) fn is_newer_than(&self, old: &LinkLeases) -> bool {
         (self.v4.is_some() && self.v4 != old.v4) || (self.v6.is_some() && self.v6 != old.v6)
     }
 

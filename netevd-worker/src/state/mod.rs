@@ -2,10 +2,10 @@
 //! Pure: messages in, events and marks out. One owner, no lock.
 
 mod apply;
-mod climb;
+mod evaluate;
 mod gateway;
 mod link;
-mod look;
+mod link_phase;
 mod managed;
 mod newer;
 mod reports;
@@ -18,7 +18,7 @@ mod saved_detail;
 mod saved_values;
 #[cfg(test)]
 mod tests;
-mod unrun;
+mod unfinished;
 mod values;
 #[cfg(test)]
 mod values_tests;
@@ -28,21 +28,21 @@ mod waits_tests;
 
 #[cfg(test)]
 pub(crate) use apply::is_in_private_table;
-pub use climb::{Signs, Stage};
-pub use gateway::WaysOut;
+pub use gateway::DefaultNextHops;
 pub use link::{Known, LinkState};
-use managed::HostTold;
-pub use managed::{LeaseNews, Managed, Told};
+pub use link_phase::{LinkPhase, PhaseInputs};
+use managed::HostLastReported;
+pub use managed::{LastReported, LeaseReport, Managed};
 pub use newer::Newer;
 pub use reports::LeaseWait;
-pub use routes::{Exit, Routes, is_reported};
+pub use routes::{DefaultNextHop, Routes, is_reported};
 pub use saved::{SavedError, SavedState};
 
 use crate::backend::HostReport;
 use crate::backend::dhclient::LinkLeases;
 use crate::config::{Backend, Protocols};
-use crate::dispatch::Unrun;
-use crate::event::{Class, Detail, Event, EventId, EventKind, LinkId, Then, Track};
+use crate::dispatch::UnfinishedEvent;
+use crate::event::{Class, Detail, Event, EventId, EventKind, EventValues, LinkId, Track};
 use crate::facts::{Facts, LinkFacts};
 use protocol::{Ifindex, InterfaceName, Policy};
 use std::collections::{BTreeMap, VecDeque};
@@ -79,7 +79,7 @@ pub struct Changes {
     /// A link came, went or changed its name.
     pub links: bool,
     /// The kernel may have changed more than it said: dump again soon.
-    pub doubt: bool,
+    pub needs_resync: bool,
 }
 
 /// The state.
@@ -91,15 +91,15 @@ pub struct State {
     routes: Routes,
     online: Option<bool>,
     /// Some link may have reached or left `routable` since the host was looked at.
-    stages_moved: bool,
+    phases_changed: bool,
     /// What the manager says of links that the kernel has not told of yet.
-    strangers: BTreeMap<Ifindex, Managed>,
+    unknown_links: BTreeMap<Ifindex, Managed>,
     /// The last links that went: a manager may still speak of them.
     gone: VecDeque<(Ifindex, LinkId, Arc<LinkFacts>)>,
     /// The host in the manager's words, while it is there.
     host_report: Option<HostReport>,
     /// What `manager.d` was told last in a manager's words.
-    host_told: Option<HostTold>,
+    host_last_reported: Option<HostLastReported>,
     /// Every interface's leases, as told last.
     leases: BTreeMap<InterfaceName, LinkLeases>,
     /// Whose words count, while it is there.
@@ -125,7 +125,7 @@ pub struct State {
     /// Events are those of the first look.
     startup: bool,
     /// Of before a restart.
-    unrun: Vec<Unrun>,
+    unfinished: Vec<UnfinishedEvent>,
 }
 
 impl Default for State {
@@ -135,11 +135,11 @@ impl Default for State {
             ids: BTreeMap::new(),
             routes: Routes::default(),
             online: None,
-            stages_moved: true,
-            strangers: BTreeMap::new(),
+            phases_changed: true,
+            unknown_links: BTreeMap::new(),
             gone: VecDeque::new(),
             host_report: None,
-            host_told: None,
+            host_last_reported: None,
             leases: BTreeMap::new(),
             manager: None,
             backend: Backend::Kernel,
@@ -155,7 +155,7 @@ impl Default for State {
             next_link: 1,
             next_event: 1,
             startup: true,
-            unrun: Vec::new(),
+            unfinished: Vec::new(),
         }
     }
 }
@@ -229,12 +229,12 @@ impl State {
     }
 
     /// What an event of this kind keeps of its link.
-    fn keep(&self, link: LinkId, kind: EventKind) -> Then {
-        let Some(state) = self.link_of(link) else { return Then::Present };
+    fn keep(&self, link: LinkId, kind: EventKind) -> EventValues {
+        let Some(state) = self.link_of(link) else { return EventValues::Present };
         match kind.class() {
-            Class::State | Class::Value => self.link(link).map_or(Then::Present, Then::Whole),
-            Class::Edge => Then::Brief(Box::new(state.brief())),
-            Class::Batch => Then::Present,
+            Class::State | Class::Value => self.link(link).map_or(EventValues::Present, EventValues::Whole),
+            Class::Edge => EventValues::Brief(Box::new(state.brief())),
+            Class::Batch => EventValues::Present,
         }
     }
 
@@ -246,7 +246,7 @@ impl State {
     fn take_link(&mut self, ifindex: Ifindex) -> Option<LinkState> {
         let link = self.links.remove(&ifindex)?;
         self.ids.remove(&link.id);
-        self.stages_moved = true;
+        self.phases_changed = true;
         Some(link)
     }
 

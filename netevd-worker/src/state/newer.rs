@@ -28,7 +28,7 @@ pub(super) struct Subjects {
     routes: BTreeSet<RouteKey>,
     /// An address was told of a link that was not known by then: a message before was lost, and so is
     /// this one. The dump is asked, which may be older.
-    pub(super) doubt: bool,
+    pub(super) needs_resync: bool,
 }
 
 impl Subjects {
@@ -63,7 +63,7 @@ impl Subjects {
                 }
                 KernelMessage::Address(ifindex, address) | KernelMessage::AddressGone(ifindex, address) => {
                     if unknown.contains(ifindex) {
-                        all.doubt = true;
+                        all.needs_resync = true;
                     } else {
                         all.addresses.insert((*ifindex, identity(address)));
                     }

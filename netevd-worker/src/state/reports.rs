@@ -1,11 +1,11 @@
 //! How a manager's reports change the state.
 
-use super::managed::{LeaseNews, old_name};
+use super::managed::{LeaseReport, old_name};
 use super::waits::{Wait, has_connection, is_end, may_be_overtaken};
-use super::{Changes, LinkState, Stage, State};
+use super::{Changes, LinkPhase, LinkState, State};
 use crate::backend::dhclient::LinkLeases;
-use crate::backend::{HostReport, LinkReport, Report, Word};
-use crate::event::{Detail, Event, EventKind, LinkId, Then, Track};
+use crate::backend::{HostReport, LinkReport, Report, StateName};
+use crate::event::{Detail, Event, EventKind, EventValues, LinkId, Track};
 use crate::facts::LinkFacts;
 use protocol::{Ifindex, InterfaceName};
 use std::borrow::Cow;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 /// Reports about links that the kernel has not told of yet; beyond, they are dropped: the manager
 /// tells again when it is asked.
-const STRANGERS_MAX: usize = 16_384;
+const UNKNOWN_LINKS_MAX: usize = 16_384;
 
 /// What a link's `routable` waits for under dhclient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,12 +34,12 @@ impl State {
             Report::Link(report) => self.link_reported(report, changes),
             Report::Host(host) => self.host_reported(host, changes),
             Report::LeasesPending => self.leases_pending = true,
-            Report::Leases(leases) => self.leases_told(leases, changes),
+            Report::Leases(leases) => self.leases_reported(leases, changes),
             Report::Chosen(_) => {}
             Report::Synced => self.manager = Some(self.backend),
-            Report::Away(_) => {
+            Report::Absent(_) => {
                 self.manager = None;
-                self.strangers.clear();
+                self.unknown_links.clear();
                 self.host_report = None;
                 for link in self.links.values_mut() {
                     link.managed.forget_states();
@@ -58,8 +58,8 @@ impl State {
                 known.map(|k| (k.gateway, k.gateway6)) != Some((facts.gateway, facts.gateway6))
             });
             link.managed.take(&report);
-            self.heard(&report, changes);
-            self.look(ifindex, changes);
+            self.receive(&report, changes);
+            self.evaluate(ifindex, changes);
         } else if let Some((_, id, last)) = self.gone.iter().rev().find(|(gone, ..)| *gone == ifindex) {
             // What a manager says of a link after its end is told if it is about the end, and if the name is
             // not another link's by now: a script would take that one down.
@@ -70,19 +70,19 @@ impl State {
                 let event = Event {
                     track: Track::Administrative,
                     old_state: last.administrative,
-                    then: Then::Whole(last.clone()),
+                    then: EventValues::Whole(last.clone()),
                     ..self.event(id, EventKind::Linger, word.name, Detail::None)
                 };
                 changes.events.push(event);
                 changes.gone.push((id, last));
             }
-        } else if self.strangers.len() < STRANGERS_MAX || self.strangers.contains_key(&ifindex) {
-            self.strangers.entry(ifindex).or_default().take(&report);
+        } else if self.unknown_links.len() < UNKNOWN_LINKS_MAX || self.unknown_links.contains_key(&ifindex) {
+            self.unknown_links.entry(ifindex).or_default().take(&report);
         }
     }
 
     /// What a manager's word means to a wait for it.
-    fn heard(&mut self, report: &LinkReport, changes: &mut Changes) {
+    fn receive(&mut self, report: &LinkReport, changes: &mut Changes) {
         let ifindex = report.ifindex;
         let wait = self.waits.of(ifindex);
         let Some(link) = self.links.get_mut(&ifindex) else { return };
@@ -94,7 +94,7 @@ impl State {
             }
         }
         let Some(word) = report.administrative else { return };
-        let had_connection = link.told.administrative.as_deref().is_some_and(has_connection);
+        let had_connection = link.last_reported.administrative.as_deref().is_some_and(has_connection);
         if !may_be_overtaken(word.name) {
             link.managed.parting = None;
         }
@@ -104,7 +104,7 @@ impl State {
             self.waits.end(ifindex);
         } else if wait == Some(Wait::Cause) {
             // Its own change first, then what the kernel made of it.
-            self.tell_words(ifindex, changes);
+            self.emit_manager_states(ifindex, changes);
             if !may_be_overtaken(word.name) {
                 self.waits.end(ifindex);
             }
@@ -113,12 +113,12 @@ impl State {
 
     fn host_reported(&mut self, host: HostReport, changes: &mut Changes) {
         self.host_report = Some(host);
-        let told = (Cow::Borrowed(host.state), host.connectivity.map(Cow::Borrowed));
-        if self.host_told.as_ref() == Some(&told) {
+        let reported = (Cow::Borrowed(host.state), host.connectivity.map(Cow::Borrowed));
+        if self.host_last_reported.as_ref() == Some(&reported) {
             return;
         }
         // A state that was never told is news; so is a known one under another connectivity.
-        let before = match self.host_told.replace(told) {
+        let before = match self.host_last_reported.replace(reported) {
             Some((Cow::Borrowed(name), _)) => Some(name),
             // Of a remembered text it is not known whether it is a state.
             Some((Cow::Owned(_), _)) | None => None,
@@ -129,7 +129,7 @@ impl State {
         changes.events.push(event);
     }
 
-    fn leases_told(&mut self, leases: BTreeMap<InterfaceName, LinkLeases>, changes: &mut Changes) {
+    fn leases_reported(&mut self, leases: BTreeMap<InterfaceName, LinkLeases>, changes: &mut Changes) {
         self.leases_pending = false;
         self.leases_known = true;
         self.leases = leases;
@@ -139,21 +139,21 @@ impl State {
             let Some(link) = self.links.get_mut(&ifindex) else { continue };
             let new = self.leases.get(&link.name).cloned().unwrap_or_default();
             let old = std::mem::replace(&mut link.leases, new);
-            if link.leases.is_news_after(&old) {
+            if link.leases.is_newer_than(&old) {
                 // Of several changes before scripts hear of it the first one's past counts.
-                let old = match std::mem::take(&mut link.lease_news) {
-                    LeaseNews::Fresh { old } => old,
-                    LeaseNews::None | LeaseNews::Expected | LeaseNews::Overdue | LeaseNews::Ahead => {
+                let old = match std::mem::take(&mut link.lease_report) {
+                    LeaseReport::New { old } => old,
+                    LeaseReport::None | LeaseReport::Expected | LeaseReport::Overdue | LeaseReport::Ahead => {
                         Box::new(old)
                     }
                 };
-                link.lease_news = LeaseNews::Fresh { old };
+                link.lease_report = LeaseReport::New { old };
             } else if link.leases == LinkLeases::default() {
-                link.lease_news = LeaseNews::None;
+                link.lease_report = LeaseReport::None;
             }
-            self.look(ifindex, changes);
+            self.evaluate(ifindex, changes);
         }
-        self.look_at_host(changes);
+        self.evaluate_host(changes);
     }
 
     /// Whether files of leases tell anything: under dhclient.
@@ -163,11 +163,11 @@ impl State {
 
     /// What `routable` of some link waits for; the longer wait where there are both.
     pub fn lease_wait(&self) -> Option<LeaseWait> {
-        let of = |link: &LinkState| match link.lease_news {
-            LeaseNews::Expected => Some(LeaseWait::ForFile),
-            LeaseNews::Fresh { .. } if link.checks_lease() => Some(LeaseWait::ForDuplicateCheck),
-            LeaseNews::Fresh { .. } => Some(LeaseWait::ForKernel),
-            LeaseNews::None | LeaseNews::Overdue | LeaseNews::Ahead => None,
+        let of = |link: &LinkState| match link.lease_report {
+            LeaseReport::Expected => Some(LeaseWait::ForFile),
+            LeaseReport::New { .. } if link.checks_lease() => Some(LeaseWait::ForDuplicateCheck),
+            LeaseReport::New { .. } => Some(LeaseWait::ForKernel),
+            LeaseReport::None | LeaseReport::Overdue | LeaseReport::Ahead => None,
         };
         self.links.values().filter(|link| link.monitored).filter_map(of).max()
     }
@@ -177,29 +177,30 @@ impl State {
     pub fn release_leases(&mut self, changes: &mut Changes) {
         let indices: Vec<Ifindex> = self.links.keys().copied().collect();
         for ifindex in indices {
-            let expected = self.links.get_mut(&ifindex).filter(|link| link.lease_news == LeaseNews::Expected);
+            let expected =
+                self.links.get_mut(&ifindex).filter(|link| link.lease_report == LeaseReport::Expected);
             if let Some(link) = expected {
-                link.lease_news = LeaseNews::Overdue;
-                self.look(ifindex, changes);
+                link.lease_report = LeaseReport::Overdue;
+                self.evaluate(ifindex, changes);
             }
-            self.tell_lease(ifindex, true, changes);
-            self.tell_values(ifindex, changes);
+            self.emit_lease(ifindex, true, changes);
+            self.emit_values(ifindex, changes);
         }
-        self.look_at_host(changes);
+        self.evaluate_host(changes);
     }
 
     /// `routable` for a new lease: when the kernel has what the lease says, or at once.
-    pub(super) fn tell_lease(&mut self, ifindex: Ifindex, at_once: bool, changes: &mut Changes) {
+    pub(super) fn emit_lease(&mut self, ifindex: Ifindex, at_once: bool, changes: &mut Changes) {
         let Some(link) = self.links.get_mut(&ifindex).filter(|link| link.monitored) else { return };
-        let is_routable = link.stage == Some(Stage::Routable);
+        let is_routable = link.phase == Some(LinkPhase::Routable);
         let has = |ip| link.addresses.iter().any(|known| known.address.ip == ip);
         let has_all = link.leases.addresses().all(has) && !link.checks_lease();
         let stands = has_all && (is_routable || link.leases.have_no_router());
-        if !(stands || at_once) || !matches!(link.lease_news, LeaseNews::Fresh { .. }) {
+        if !(stands || at_once) || !matches!(link.lease_report, LeaseReport::New { .. }) {
             return;
         }
-        let ahead = if is_routable { LeaseNews::None } else { LeaseNews::Ahead };
-        let LeaseNews::Fresh { old } = std::mem::replace(&mut link.lease_news, ahead) else { return };
+        let ahead = if is_routable { LeaseReport::None } else { LeaseReport::Ahead };
+        let LeaseReport::New { old } = std::mem::replace(&mut link.lease_report, ahead) else { return };
         let (id, state) = (link.id, link.state_name(&self.routes));
         let name = EventKind::Routable.name();
         let mut event = self.event(id, EventKind::Routable, name, Detail::Lease { old });
@@ -208,16 +209,18 @@ impl State {
     }
 
     /// The manager's words against what scripts were told.
-    pub(super) fn tell_words(&mut self, ifindex: Ifindex, changes: &mut Changes) {
+    pub(super) fn emit_manager_states(&mut self, ifindex: Ifindex, changes: &mut Changes) {
         for track in [Track::Administrative, Track::Operational] {
             let Some(link) = self.links.get_mut(&ifindex).filter(|link| link.monitored) else { return };
-            let (word, told) = match track {
-                Track::Operational => (link.managed.operational, &mut link.told.operational),
-                Track::Administrative => (link.managed.administrative, &mut link.told.administrative),
+            let (word, reported) = match track {
+                Track::Operational => (link.managed.operational, &mut link.last_reported.operational),
+                Track::Administrative => {
+                    (link.managed.administrative, &mut link.last_reported.administrative)
+                }
             };
-            let Some(Word { name, event: kind }) = word else { continue };
+            let Some(StateName { name, event: kind }) = word else { continue };
             let wait = self.waits.of(ifindex);
-            if told.as_deref() == Some(name) {
+            if reported.as_deref() == Some(name) {
                 if track == Track::Operational && wait == Some(Wait::Agreement) {
                     self.waits.end(ifindex);
                 }
@@ -230,7 +233,7 @@ impl State {
             if wait == Some(waits_for) {
                 continue;
             }
-            let before = told.replace(Cow::Borrowed(name));
+            let before = reported.replace(Cow::Borrowed(name));
             let Some(kind) = kind else { continue };
             // A device that never had a connection, or lost it long ago, ends nothing.
             if kind == EventKind::Disconnected && !before.as_deref().is_some_and(has_connection) {
@@ -249,7 +252,7 @@ impl State {
             let mut event = self.event(id, kind, name, detail);
             (event.track, event.old_state) = (track, old_name(before));
             if let Some(parting) = parting {
-                event.then = Then::Whole(Arc::new(parting));
+                event.then = EventValues::Whole(Arc::new(parting));
             }
             changes.events.push(event);
         }

@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 const UP: u32 = link_flag::UP | link_flag::LOWER_UP;
 
-fn word(name: &'static str) -> Word {
-    Word { name, event: EventKind::from_name(name) }
+fn word(name: &'static str) -> StateName {
+    StateName { name, event: EventKind::from_name(name) }
 }
 
 fn networkd(operational: &'static str, administrative: &'static str) -> Report {
@@ -51,7 +51,7 @@ fn leases(of_eth0: Option<LinkLeases>) -> Report {
 
 /// `track:state`, or the name of an event that is no state. Gateways, which the kernel tells, have a test of
 /// their own.
-fn told(changes: &Changes) -> Vec<String> {
+fn reported(changes: &Changes) -> Vec<String> {
     let shown = |event: &Event| match event.kind.class() {
         crate::event::Class::State if event.track == Track::Administrative => {
             format!("set-up {}", event.kind)
@@ -61,14 +61,14 @@ fn told(changes: &Changes) -> Vec<String> {
     changes.events.iter().filter(|event| event.kind != EventKind::Gateway).map(shown).collect()
 }
 
-struct Bench(State);
+struct Fixture(State);
 
-impl Bench {
+impl Fixture {
     /// With eth0, number 2, up and without an address.
     fn new() -> Self {
-        let mut bench = Self(State::default());
-        bench.dump(UP);
-        bench
+        let mut fixture = Self(State::default());
+        fixture.dump(UP);
+        fixture
     }
 
     fn dump(&mut self, flags: u32) -> Changes {
@@ -83,7 +83,7 @@ impl Bench {
         let mut changes = Changes::default();
         let interest = Interest { monitors: &|_| true, routes: false };
         self.0.apply(message, &interest, &mut changes);
-        told(&changes)
+        reported(&changes)
     }
 
     fn up(&mut self, flags: u32) -> Vec<String> {
@@ -104,14 +104,14 @@ impl Bench {
         changes
     }
 
-    fn hear(&mut self, report: Report) -> Vec<String> {
-        told(&self.report(report))
+    fn receive(&mut self, report: Report) -> Vec<String> {
+        reported(&self.report(report))
     }
 
     fn release(&mut self) -> Vec<String> {
         let mut changes = Changes::default();
         self.0.release_leases(&mut changes);
-        told(&changes)
+        reported(&changes)
     }
 }
 
@@ -119,203 +119,210 @@ const NOTHING: [&str; 0] = [];
 
 #[test]
 fn networkd_s_words_decide_and_are_told_once() {
-    let mut bench = Bench::new();
-    let first = bench.report(networkd("carrier", "configuring"));
+    let mut fixture = Fixture::new();
+    let first = fixture.report(networkd("carrier", "configuring"));
     // The kernel's view has told the carrier.
-    assert_eq!(told(&first), ["set-up configuring"]);
-    assert_eq!(bench.has("192.0.2.2"), ["address-added"]);
-    assert_eq!(bench.hear(networkd("degraded", "configuring")), ["degraded"]);
-    assert_eq!(bench.hear(networkd("degraded", "configuring")), NOTHING);
-    assert_eq!(bench.leads(), ["manager"], "the host is routable, by the kernel's view");
-    let both = bench.report(networkd("routable", "configured"));
-    assert_eq!(told(&both), ["set-up configured", "routable"]);
+    assert_eq!(reported(&first), ["set-up configuring"]);
+    assert_eq!(fixture.has("192.0.2.2"), ["address-added"]);
+    assert_eq!(fixture.receive(networkd("degraded", "configuring")), ["degraded"]);
+    assert_eq!(fixture.receive(networkd("degraded", "configuring")), NOTHING);
+    assert_eq!(fixture.leads(), ["manager"], "the host is routable, by the kernel's view");
+    let both = fixture.report(networkd("routable", "configured"));
+    assert_eq!(reported(&both), ["set-up configured", "routable"]);
     assert_eq!(both.events[1].old_state, Some("degraded"));
-    assert_eq!(bench.up(link_flag::UP), ["manager"], "networkd will say it");
-    assert_eq!(bench.hear(networkd("no-carrier", "configured")), ["no-carrier"]);
-    let facts = bench.0.link(bench.0.links().next().expect("eth0").id).expect("facts");
+    assert_eq!(fixture.up(link_flag::UP), ["manager"], "networkd will say it");
+    assert_eq!(fixture.receive(networkd("no-carrier", "configured")), ["no-carrier"]);
+    let facts = fixture.0.link(fixture.0.links().next().expect("eth0").id).expect("facts");
     assert_eq!((facts.state, facts.administrative), ("no-carrier", Some("configured")));
 }
 
 #[test]
 fn words_without_a_directory_are_remembered_and_not_told() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     // NetworkManager's state 0.
-    assert_eq!(bench.hear(device("unknown")), NOTHING);
-    let next = bench.report(device("unmanaged"));
-    assert_eq!(told(&next), ["set-up unmanaged"]);
+    assert_eq!(fixture.receive(device("unknown")), NOTHING);
+    let next = fixture.report(device("unmanaged"));
+    assert_eq!(reported(&next), ["set-up unmanaged"]);
     assert_eq!(next.events[0].old_state, Some("unknown"));
 }
 
 #[test]
 fn while_the_manager_is_away_the_kernel_tells_what_changes() {
-    let mut bench = Bench::new();
-    bench.hear(networkd("routable", "configured"));
-    assert_eq!(bench.hear(Report::Away("stopped".into())), NOTHING, "its end changes no link");
-    assert_eq!(bench.has("192.0.2.2"), ["address-added", "configured"]);
-    assert_eq!(bench.up(link_flag::UP), ["no-carrier"]);
-    assert_eq!(bench.hear(networkd("no-carrier", "configured")), NOTHING, "nothing new");
-    bench.hear(Report::Away("stopped".into()));
-    assert_eq!(bench.hear(networkd("routable", "configured")), ["routable"], "the final state is not missed");
+    let mut fixture = Fixture::new();
+    fixture.receive(networkd("routable", "configured"));
+    assert_eq!(fixture.receive(Report::Absent("stopped".into())), NOTHING, "its end changes no link");
+    assert_eq!(fixture.has("192.0.2.2"), ["address-added", "configured"]);
+    assert_eq!(fixture.up(link_flag::UP), ["no-carrier"]);
+    assert_eq!(fixture.receive(networkd("no-carrier", "configured")), NOTHING, "nothing new");
+    fixture.receive(Report::Absent("stopped".into()));
+    assert_eq!(
+        fixture.receive(networkd("routable", "configured")),
+        ["routable"],
+        "the final state is not missed"
+    );
 }
 
 #[test]
 fn what_a_manager_says_before_the_kernel_counts_when_the_link_comes() {
     let mut state = State::default();
     state.await_dump();
-    let mut bench = Bench(state);
-    assert_eq!(bench.hear(networkd("routable", "configured")), NOTHING);
-    let first = bench.dump(UP);
-    assert_eq!(told(&first), ["link-added", "set-up configured", "routable", "manager"]);
+    let mut fixture = Fixture(state);
+    assert_eq!(fixture.receive(networkd("routable", "configured")), NOTHING);
+    let first = fixture.dump(UP);
+    assert_eq!(reported(&first), ["link-added", "set-up configured", "routable", "manager"]);
     assert!(first.events.iter().all(|event| event.startup));
     assert_eq!(first.events[0].state, "routable");
 }
 
 #[test]
 fn a_link_s_end_is_told_with_its_last_values() {
-    let mut bench = Bench::new();
-    bench.hear(networkd("routable", "configured"));
-    let id = bench.0.links().next().expect("eth0").id;
-    assert_eq!(bench.kernel(KernelMessage::LinkGone(index(2))), ["link-removed"]);
-    assert_eq!(bench.hear(networkd("no-carrier", "configured")), NOTHING, "late, and of no use");
-    let end = bench.report(networkd("missing", "linger"));
-    assert_eq!(told(&end), ["set-up linger"]);
+    let mut fixture = Fixture::new();
+    fixture.receive(networkd("routable", "configured"));
+    let id = fixture.0.links().next().expect("eth0").id;
+    assert_eq!(fixture.kernel(KernelMessage::LinkGone(index(2))), ["link-removed"]);
+    assert_eq!(fixture.receive(networkd("no-carrier", "configured")), NOTHING, "late, and of no use");
+    let end = fixture.report(networkd("missing", "linger"));
+    assert_eq!(reported(&end), ["set-up linger"]);
     assert_eq!((end.events[0].link, end.gone.len()), (id, 1));
     assert_eq!(end.gone[0].1.name.as_str(), "eth0");
     // The number is used again: nothing of the old link's sticks to the new one.
-    assert_eq!(bench.kernel(KernelMessage::Link(link(2, "eth9", 0))), ["link-added", "no-carrier"]);
+    assert_eq!(fixture.kernel(KernelMessage::Link(link(2, "eth9", 0))), ["link-added", "no-carrier"]);
 }
 
 #[test]
 fn device_states_stand_beside_the_kernel_s() {
-    let mut bench = Bench::new();
-    assert_eq!(bench.hear(device("prepare")), ["set-up prepare"]);
-    assert_eq!(bench.has("192.0.2.2"), ["address-added", "configured"]);
-    let activated = bench.report(device("activated"));
-    assert_eq!(told(&activated), ["set-up activated"]);
+    let mut fixture = Fixture::new();
+    assert_eq!(fixture.receive(device("prepare")), ["set-up prepare"]);
+    assert_eq!(fixture.has("192.0.2.2"), ["address-added", "configured"]);
+    let activated = fixture.report(device("activated"));
+    assert_eq!(reported(&activated), ["set-up activated"]);
     assert_eq!(activated.events[0].detail, Detail::Device { reason: "none" });
     assert_eq!(activated.events[0].old_state, Some("prepare"));
-    assert_eq!(bench.up(link_flag::UP), ["no-carrier"]);
+    assert_eq!(fixture.up(link_flag::UP), ["no-carrier"]);
 }
 
 #[test]
 fn the_host_in_the_manager_s_words() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     let host = |state, connectivity| Report::Host(HostReport { state, connectivity });
-    assert_eq!(bench.hear(host("connecting", Some("none"))), ["manager"]);
-    assert_eq!(bench.hear(host("connecting", Some("none"))), NOTHING);
-    let online = bench.report(host("connected-global", Some("full")));
+    assert_eq!(fixture.receive(host("connecting", Some("none"))), ["manager"]);
+    assert_eq!(fixture.receive(host("connecting", Some("none"))), NOTHING);
+    let online = fixture.report(host("connected-global", Some("full")));
     assert_eq!(online.events[0].old_state, Some("connecting"));
     assert_eq!(online.events[0].detail, Detail::Host { connectivity: "full" });
-    assert_eq!(bench.hear(host("connected-global", Some("portal"))), ["manager"]);
-    assert_eq!(bench.0.host(), "connected-global");
-    bench.has("192.0.2.2");
-    assert_eq!(bench.leads(), ["routable"], "the kernel's view of the host is silent");
-    bench.hear(Report::Away("stopped".into()));
-    assert_eq!(bench.0.host(), "online");
+    assert_eq!(fixture.receive(host("connected-global", Some("portal"))), ["manager"]);
+    assert_eq!(fixture.0.host(), "connected-global");
+    fixture.has("192.0.2.2");
+    assert_eq!(fixture.leads(), ["routable"], "the kernel's view of the host is silent");
+    fixture.receive(Report::Absent("stopped".into()));
+    assert_eq!(fixture.0.host(), "online");
 }
 
 #[test]
 fn a_lease_is_told_once_when_the_kernel_has_it() {
-    let mut bench = Bench::new();
-    bench.hear(leases(None));
-    assert_eq!(bench.hear(Report::LeasesPending), NOTHING);
+    let mut fixture = Fixture::new();
+    fixture.receive(leases(None));
+    assert_eq!(fixture.receive(Report::LeasesPending), NOTHING);
     // The client is faster than its file settles.
-    assert_eq!(bench.has("192.0.2.2"), ["address-added", "configured"]);
-    assert_eq!(bench.leads(), NOTHING);
-    let gained = bench.report(leases(Some(lease("192.0.2.2", &["192.0.2.1"]))));
-    assert_eq!(told(&gained), ["routable", "manager"]);
+    assert_eq!(fixture.has("192.0.2.2"), ["address-added", "configured"]);
+    assert_eq!(fixture.leads(), NOTHING);
+    let gained = fixture.report(leases(Some(lease("192.0.2.2", &["192.0.2.1"]))));
+    assert_eq!(reported(&gained), ["routable", "manager"]);
     assert_eq!(gained.events[0].detail, Detail::Lease { old: Box::default() });
     // A renewal without change.
-    bench.hear(Report::LeasesPending);
-    assert_eq!(bench.hear(leases(Some(lease("192.0.2.2", &["192.0.2.1"])))), NOTHING);
+    fixture.receive(Report::LeasesPending);
+    assert_eq!(fixture.receive(leases(Some(lease("192.0.2.2", &["192.0.2.1"])))), NOTHING);
     // The carrier goes and comes, the lease stays: a state like any other.
-    assert_eq!(bench.up(link_flag::UP), ["no-carrier", "manager"]);
-    assert!(bench.up(UP).contains(&"routable".to_owned()));
+    assert_eq!(fixture.up(link_flag::UP), ["no-carrier", "manager"]);
+    assert!(fixture.up(UP).contains(&"routable".to_owned()));
 }
 
 #[test]
 fn a_lease_waits_for_the_kernel_for_a_moment_only() {
-    let mut bench = Bench::new();
-    bench.hear(leases(None));
-    assert_eq!(bench.hear(leases(Some(lease("192.0.2.2", &["192.0.2.1"])))), NOTHING);
-    assert_eq!(bench.0.lease_wait(), Some(LeaseWait::ForKernel));
-    assert_eq!(bench.has("192.0.2.2"), ["address-added", "configured"], "the route is missing");
-    assert_eq!(bench.release(), ["routable"]);
-    assert_eq!(bench.0.lease_wait(), None);
-    assert_eq!(bench.leads(), ["manager"], "routable was told");
-    assert_eq!(bench.up(link_flag::UP), ["no-carrier", "manager"]);
+    let mut fixture = Fixture::new();
+    fixture.receive(leases(None));
+    assert_eq!(fixture.receive(leases(Some(lease("192.0.2.2", &["192.0.2.1"])))), NOTHING);
+    assert_eq!(fixture.0.lease_wait(), Some(LeaseWait::ForKernel));
+    assert_eq!(fixture.has("192.0.2.2"), ["address-added", "configured"], "the route is missing");
+    assert_eq!(fixture.release(), ["routable"]);
+    assert_eq!(fixture.0.lease_wait(), None);
+    assert_eq!(fixture.leads(), ["manager"], "routable was told");
+    assert_eq!(fixture.up(link_flag::UP), ["no-carrier", "manager"]);
     // Without a router the address is all there is to wait for.
-    let mut bench = Bench::new();
-    bench.hear(leases(Some(lease("192.0.2.2", &[]))));
-    assert_eq!(bench.has("192.0.2.2"), ["address-added", "configured", "routable"]);
+    let mut fixture = Fixture::new();
+    fixture.receive(leases(Some(lease("192.0.2.2", &[]))));
+    assert_eq!(fixture.has("192.0.2.2"), ["address-added", "configured", "routable"]);
 }
 
 #[test]
 fn a_leased_address_waits_for_the_file_that_names_it() {
-    let mut bench = Bench::new();
-    bench.0.expect_leases(true);
+    let mut fixture = Fixture::new();
+    fixture.0.expect_leases(true);
     let leased = |ip| crate::facts::Address { valid_lifetime: 120, ..address(ip, 0) };
-    let has = |bench: &mut Bench, ip| bench.kernel(KernelMessage::Address(index(2), leased(ip)));
-    assert_eq!(has(&mut bench, "192.0.2.2"), ["address-added", "configured"]);
-    assert_eq!(bench.leads(), NOTHING);
-    assert_eq!(bench.0.lease_wait(), Some(LeaseWait::ForFile));
-    assert_eq!(bench.hear(leases(Some(lease("192.0.2.2", &["192.0.2.1"])))), ["routable", "manager"]);
-    assert_eq!(bench.0.lease_wait(), None);
+    let has = |fixture: &mut Fixture, ip| fixture.kernel(KernelMessage::Address(index(2), leased(ip)));
+    assert_eq!(has(&mut fixture, "192.0.2.2"), ["address-added", "configured"]);
+    assert_eq!(fixture.leads(), NOTHING);
+    assert_eq!(fixture.0.lease_wait(), Some(LeaseWait::ForFile));
+    assert_eq!(fixture.receive(leases(Some(lease("192.0.2.2", &["192.0.2.1"])))), ["routable", "manager"]);
+    assert_eq!(fixture.0.lease_wait(), None);
     // Another address by the same client.
-    assert_eq!(bench.kernel(KernelMessage::AddressGone(index(2), leased("192.0.2.2")))[0], "address-removed");
-    assert_eq!(has(&mut bench, "192.0.2.3"), ["address-added", "configured"]);
-    assert_eq!(bench.leads(), NOTHING);
-    let changed = bench.report(leases(Some(lease("192.0.2.3", &["192.0.2.1"]))));
-    assert_eq!(told(&changed), ["routable", "manager"]);
+    assert_eq!(
+        fixture.kernel(KernelMessage::AddressGone(index(2), leased("192.0.2.2")))[0],
+        "address-removed"
+    );
+    assert_eq!(has(&mut fixture, "192.0.2.3"), ["address-added", "configured"]);
+    assert_eq!(fixture.leads(), NOTHING);
+    let changed = fixture.report(leases(Some(lease("192.0.2.3", &["192.0.2.1"]))));
+    assert_eq!(reported(&changed), ["routable", "manager"]);
     assert!(
         matches!(&changed.events[0].detail, Detail::Lease { old } if **old == lease("192.0.2.2", &["192.0.2.1"]))
     );
     // A file that is not written: the state is told without it, and the lease when it comes.
-    bench.kernel(KernelMessage::AddressGone(index(2), leased("192.0.2.3")));
-    has(&mut bench, "192.0.2.4");
-    assert_eq!(bench.leads(), NOTHING);
-    assert_eq!(bench.release(), ["routable", "manager"]);
-    let id = bench.0.links().next().expect("eth0").id;
-    assert_eq!(bench.0.link(id).expect("facts").leases.v4, None, "not the one of another address");
-    assert_eq!(bench.hear(leases(Some(lease("192.0.2.4", &["192.0.2.1"])))), ["routable"]);
+    fixture.kernel(KernelMessage::AddressGone(index(2), leased("192.0.2.3")));
+    has(&mut fixture, "192.0.2.4");
+    assert_eq!(fixture.leads(), NOTHING);
+    assert_eq!(fixture.release(), ["routable", "manager"]);
+    let id = fixture.0.links().next().expect("eth0").id;
+    assert_eq!(fixture.0.link(id).expect("facts").leases.v4, None, "not the one of another address");
+    assert_eq!(fixture.receive(leases(Some(lease("192.0.2.4", &["192.0.2.1"])))), ["routable"]);
     // An address without an end is nobody's lease.
-    let mut bench = Bench::new();
-    bench.0.expect_leases(true);
-    bench.has("192.0.2.2");
-    assert_eq!(bench.leads(), ["routable", "manager"]);
+    let mut fixture = Fixture::new();
+    fixture.0.expect_leases(true);
+    fixture.has("192.0.2.2");
+    assert_eq!(fixture.leads(), ["routable", "manager"]);
 }
 
 #[test]
 fn an_ipv6_lease_waits_for_the_check_for_duplicates() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     let v6 = LinkLeases { v4: None, v6: lease("2001:db8::2", &[]).v4 };
     let tentative = address("2001:db8::2", crate::facts::address_flag::TENTATIVE);
-    assert_eq!(bench.kernel(KernelMessage::Address(index(2), tentative)), NOTHING);
-    assert_eq!(bench.hear(leases(Some(v6))), NOTHING);
-    assert_eq!(bench.0.lease_wait(), Some(LeaseWait::ForDuplicateCheck));
-    assert_eq!(bench.has("2001:db8::2"), ["address-added", "configured", "routable"]);
-    assert_eq!(bench.0.lease_wait(), None);
+    assert_eq!(fixture.kernel(KernelMessage::Address(index(2), tentative)), NOTHING);
+    assert_eq!(fixture.receive(leases(Some(v6))), NOTHING);
+    assert_eq!(fixture.0.lease_wait(), Some(LeaseWait::ForDuplicateCheck));
+    assert_eq!(fixture.has("2001:db8::2"), ["address-added", "configured", "routable"]);
+    assert_eq!(fixture.0.lease_wait(), None);
 }
 
 #[test]
 fn a_link_that_comes_again_has_the_lease_of_its_name() {
-    let mut bench = Bench::new();
-    bench.hear(leases(Some(lease("192.0.2.2", &[]))));
+    let mut fixture = Fixture::new();
+    fixture.receive(leases(Some(lease("192.0.2.2", &[]))));
     let mut change = |message| {
         let mut changes = Changes::default();
         let interest = Interest { monitors: &|_| true, routes: false };
-        bench.0.apply(message, &interest, &mut changes);
+        fixture.0.apply(message, &interest, &mut changes);
         changes.links
     };
     assert!(!change(KernelMessage::Link(link(2, "eth0", 0))), "a change of a known link is none of them");
     assert!(change(KernelMessage::LinkGone(index(2))));
     assert!(change(KernelMessage::Link(link(7, "eth0", 0))));
-    assert_eq!(bench.0.links().next().expect("eth0").leases, lease("192.0.2.2", &[]));
+    assert_eq!(fixture.0.links().next().expect("eth0").leases, lease("192.0.2.2", &[]));
 }
 
 #[test]
 fn a_lease_s_gateway_is_that_of_its_classless_routes() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     let ip = |text: &str| text.parse().expect("an address");
     let of = |routes: Vec<(std::net::IpAddr, u8, std::net::IpAddr)>| {
         let lease = lease("192.0.2.2", &["192.0.2.1"]).v4.expect("one");
@@ -326,41 +333,41 @@ fn a_lease_s_gateway_is_that_of_its_classless_routes() {
         (vec![(ip("0.0.0.0"), 0, ip("192.0.2.9"))], Some("192.0.2.9")),
         (vec![(ip("10.0.0.0"), 8, ip("192.0.2.9"))], None),
     ] {
-        bench.hear(leases(Some(of(routes))));
-        let link = bench.0.links().next().expect("eth0");
+        fixture.receive(leases(Some(of(routes))));
+        let link = fixture.0.links().next().expect("eth0");
         assert_eq!(link.believed_gateway(protocol::Family::V4), gateway.map(ip));
     }
 }
 
 #[test]
 fn a_changed_lease_tells_old_and_new() {
-    let mut bench = Bench::new();
-    bench.hear(leases(Some(lease("192.0.2.2", &["192.0.2.1"]))));
-    bench.has("192.0.2.2");
-    assert_eq!(bench.leads(), ["routable", "manager"]);
-    bench.has("192.0.2.3");
-    let changed = bench.report(leases(Some(lease("192.0.2.3", &["192.0.2.1"]))));
-    assert_eq!(told(&changed), ["routable"]);
+    let mut fixture = Fixture::new();
+    fixture.receive(leases(Some(lease("192.0.2.2", &["192.0.2.1"]))));
+    fixture.has("192.0.2.2");
+    assert_eq!(fixture.leads(), ["routable", "manager"]);
+    fixture.has("192.0.2.3");
+    let changed = fixture.report(leases(Some(lease("192.0.2.3", &["192.0.2.1"]))));
+    assert_eq!(reported(&changed), ["routable"]);
     let Detail::Lease { old } = &changed.events[0].detail else { panic!("no lease") };
     assert_eq!(**old, lease("192.0.2.2", &["192.0.2.1"]));
     assert_eq!(changed.events[0].old_state, Some("routable"));
-    assert_eq!(bench.hear(leases(None)), NOTHING, "an end is no lease");
-    let facts = bench.0.link(bench.0.links().next().expect("eth0").id).expect("facts");
+    assert_eq!(fixture.receive(leases(None)), NOTHING, "an end is no lease");
+    let facts = fixture.0.link(fixture.0.links().next().expect("eth0").id).expect("facts");
     assert_eq!((facts.leases.clone(), facts.dns.len()), (LinkLeases::default(), 0));
 }
 
 #[test]
 fn a_restart_tells_what_changed_meanwhile() {
-    let mut bench = Bench::new();
-    bench.hear(leases(Some(lease("192.0.2.2", &[]))));
-    bench.hear(networkd("routable", "configured"));
-    let text = serde_json::to_vec(&bench.0.save("here", &[])).expect("serialises");
+    let mut fixture = Fixture::new();
+    fixture.receive(leases(Some(lease("192.0.2.2", &[]))));
+    fixture.receive(networkd("routable", "configured"));
+    let text = serde_json::to_vec(&fixture.0.save("here", &[])).expect("serialises");
     let again = |report: Report, of_lease: LinkLeases| {
-        let mut bench = Bench(State::restore(SavedState::parse(&text, "here").expect("good")));
-        bench.0.await_dump();
-        bench.hear(leases(Some(of_lease)));
-        bench.hear(report);
-        told(&bench.dump(UP))
+        let mut fixture = Fixture(State::restore(SavedState::parse(&text, "here").expect("good")));
+        fixture.0.await_dump();
+        fixture.receive(leases(Some(of_lease)));
+        fixture.receive(report);
+        reported(&fixture.dump(UP))
     };
     assert_eq!(again(networkd("routable", "configured"), lease("192.0.2.2", &[])), NOTHING);
     assert_eq!(again(networkd("degraded", "configured"), lease("192.0.2.2", &[])), ["degraded"]);
@@ -368,7 +375,7 @@ fn a_restart_tells_what_changed_meanwhile() {
 
 #[test]
 fn a_manager_s_values_reach_scripts_and_routing() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     let facts = ManagerFacts {
         dns: vec!["192.0.2.53".parse().expect("good")],
         gateway: "192.0.2.1".parse().ok(),
@@ -377,9 +384,9 @@ fn a_manager_s_values_reach_scripts_and_routing() {
     let report = |facts: &ManagerFacts| {
         Report::Link(LinkReport { facts: Some(Arc::new(facts.clone())), ..LinkReport::new(index(2)) })
     };
-    assert!(bench.report(report(&facts)).routing);
-    assert!(!bench.report(report(&facts)).routing, "nothing new");
-    let link = bench.0.links().next().expect("eth0");
-    let told = bench.0.link(link.id).expect("facts");
-    assert_eq!((told.dns.len(), told.gateway), (1, facts.gateway));
+    assert!(fixture.report(report(&facts)).routing);
+    assert!(!fixture.report(report(&facts)).routing, "nothing new");
+    let link = fixture.0.links().next().expect("eth0");
+    let reported = fixture.0.link(link.id).expect("facts");
+    assert_eq!((reported.dns.len(), reported.gateway), (1, facts.gateway));
 }

@@ -51,11 +51,11 @@ impl State {
         }
         let settled: Vec<Ifindex> = self.links.keys().copied().filter(|i| !subjects.has_link(*i)).collect();
         for ifindex in settled {
-            self.look(ifindex, changes);
+            self.evaluate(ifindex, changes);
         }
-        self.look_at_host(changes);
+        self.evaluate_host(changes);
         // The dump has answered what was in doubt before it; what the messages put in doubt is for the next.
-        changes.doubt = subjects.doubt;
+        changes.needs_resync = subjects.needs_resync;
         for message in newer.messages {
             self.apply(message, &routes_of_messages, changes);
         }
@@ -63,8 +63,8 @@ impl State {
             self.absorb(address, interest, changes);
         }
         self.awaits_dump = false;
-        self.look_at_all(changes);
-        self.look_at_host(changes);
+        self.evaluate_all(changes);
+        self.evaluate_host(changes);
         self.startup = false;
         changes.routing = true;
     }

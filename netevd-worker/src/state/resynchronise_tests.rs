@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 const UP: u32 = link_flag::UP | link_flag::LOWER_UP;
 
-fn told(n: u32, name: &str) -> KernelMessage {
+fn reported(n: u32, name: &str) -> KernelMessage {
     KernelMessage::Link(link(n, name, UP))
 }
 
@@ -47,9 +47,9 @@ impl Teller {
         let mut changes = Changes::default();
         let newer = Newer { messages, routes: true };
         self.state.resynchronise(dump, newer, &interest(), &mut changes);
-        let doubt = changes.doubt;
+        let needs_resync = changes.needs_resync;
         self.take(changes);
-        doubt
+        needs_resync
     }
 
     fn take(&mut self, changes: Changes) {
@@ -101,41 +101,41 @@ fn the_last_message_about_an_object_has_the_say_and_the_dump_about_the_others() 
             "a whole life",
             vec![],
             Dump::default(),
-            vec![told(2, "eth0"), LinkGone(index(2))],
+            vec![reported(2, "eth0"), LinkGone(index(2))],
             &[added, "link-removed eth0 "],
         ),
         (
             "an end",
-            vec![told(2, "eth0")],
+            vec![reported(2, "eth0")],
             Dump::default(),
             vec![LinkGone(index(2))],
             &[added, "link-removed eth0 "],
         ),
         (
             "an end that was not read",
-            vec![told(2, "eth0")],
+            vec![reported(2, "eth0")],
             eth0(),
             vec![LinkGone(index(2))],
             &[added, "link-removed eth0 "],
         ),
         (
             "an end that was lost",
-            vec![told(2, "eth0")],
+            vec![reported(2, "eth0")],
             Dump::default(),
             vec![],
             &[added, "link-removed eth0 "],
         ),
-        ("a beginning that was not read", vec![], Dump::default(), vec![told(2, "eth0")], &[added]),
+        ("a beginning that was not read", vec![], Dump::default(), vec![reported(2, "eth0")], &[added]),
         (
             "a new name",
             vec![],
             eth0(),
-            vec![told(2, "new0"), told(2, "eth0")],
+            vec![reported(2, "new0"), reported(2, "eth0")],
             &["link-added new0 ", "link-removed new0 ", added],
         ),
         (
             "a short address",
-            vec![told(2, "eth0")],
+            vec![reported(2, "eth0")],
             eth0(),
             vec![has(2, "192.0.2.2"), lost(2, "192.0.2.2")],
             &[added, "address-added eth0 192.0.2.2", "address-removed eth0 192.0.2.2"],
@@ -144,26 +144,26 @@ fn the_last_message_about_an_object_has_the_say_and_the_dump_about_the_others() 
             "an address that was there before its link is told",
             vec![],
             with_address(),
-            vec![told(2, "eth0")],
+            vec![reported(2, "eth0")],
             &[added, "address-added eth0 192.0.2.2"],
         ),
         (
             "an address of a life before",
             vec![],
             with_address(),
-            vec![LinkGone(index(2)), told(2, "eth0")],
+            vec![LinkGone(index(2)), reported(2, "eth0")],
             &[added],
         ),
         (
             "a route that went",
-            vec![told(2, "eth0")],
+            vec![reported(2, "eth0")],
             with_route(),
             vec![RouteGone(route("10.0.0.0/8", 2, "192.0.2.1"))],
             &[added],
         ),
         (
             "a route that came",
-            vec![told(2, "eth0")],
+            vec![reported(2, "eth0")],
             eth0(),
             vec![leads("10.0.0.0/8", "192.0.2.1")],
             &[added],
@@ -189,7 +189,7 @@ fn what_the_messages_put_in_doubt_is_for_the_next_dump() {
     assert!(!teller.resynchronise(Dump { links: vec![link(2, "eth0", 0)], ..Dump::default() }, vec![]));
     // Of a link that is not known yet.
     let mut teller = Teller::default();
-    assert!(teller.resynchronise(dump(), vec![has(2, "192.0.2.2"), told(2, "eth0")]));
+    assert!(teller.resynchronise(dump(), vec![has(2, "192.0.2.2"), reported(2, "eth0")]));
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn a_first_look_with_messages_tells_every_link_once() {
         addresses: vec![(index(2), address("192.0.2.2", 0))],
         routes: vec![route("0.0.0.0/0", 2, "192.0.2.1")],
     };
-    teller.resynchronise(dump, vec![told(2, "eth0"), leads("10.0.0.0/8", "192.0.2.1")]);
+    teller.resynchronise(dump, vec![reported(2, "eth0"), leads("10.0.0.0/8", "192.0.2.1")]);
     let names: Vec<&str> = teller.events.iter().map(|event| event.kind.name()).collect();
     let expected = [
         "link-added",
@@ -382,23 +382,23 @@ proptest! {
     fn a_dump_makes_up_for_a_loss(
         acts in prop::collection::vec(act(), 0..60),
         at in any::<[Index; 5]>(),
-        heard: Index,
+        receive: Index,
     ) {
         let moments = history(&acts);
         let [begun, links, addresses, routes, there] = cuts(&at, moments.len());
         let mut teller = Teller::default();
         teller.state.remember_all_routes(true);
-        let heard = heard.index(begun + 1);
-        if heard > 0 {
+        let receive = receive.index(begun + 1);
+        if receive > 0 {
             teller.resynchronise(Dump::default(), vec![]);
-            said(&moments[..heard]).into_iter().for_each(|message| teller.apply(message));
+            said(&moments[..receive]).into_iter().for_each(|message| teller.apply(message));
         }
         let waited = said(&moments[begun + 1..=there]);
         let is_clean = waited.is_empty();
         let dump = Kernel::dump([links, addresses, routes].map(|at| &moments[at].1));
-        let doubt = teller.resynchronise(dump, waited);
+        let needs_resync = teller.resynchronise(dump, waited);
         if is_clean {
-            prop_assert!(!doubt);
+            prop_assert!(!needs_resync);
         } else {
             teller.resynchronise(Kernel::dump([&moments[there].1; 3]), vec![]);
         }

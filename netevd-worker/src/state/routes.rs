@@ -1,9 +1,9 @@
 //! The routes that the worker remembers: defaults of every foreign table, main's local networks,
 //! and, while something wants route events, all others (so that a lost message can be told).
 
-use super::gateway::WaysOut;
+use super::gateway::DefaultNextHops;
 use crate::config::Protocols;
-use crate::kernel::{Elsewhere, Hop, Route, RouteInterest, RouteKey};
+use crate::kernel::{Hop, Route, RouteInterest, RouteKey, UnusedRoutes};
 use protocol::{Family, Ifindex, TableId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -12,19 +12,19 @@ use std::net::IpAddr;
 
 /// How a link reaches everything else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Exit {
+pub enum DefaultNextHop {
     /// By this gateway.
     Via(IpAddr),
     /// Straight out: a default route without a gateway.
     OnLink,
 }
 
-impl Exit {
+impl DefaultNextHop {
     /// The gateway's address; none straight out.
     pub fn gateway(self) -> Option<IpAddr> {
         match self {
-            Exit::Via(gateway) => Some(gateway),
-            Exit::OnLink => None,
+            DefaultNextHop::Via(gateway) => Some(gateway),
+            DefaultNextHop::OnLink => None,
         }
     }
 }
@@ -75,7 +75,7 @@ impl Routes {
     }
 
     /// [`Routes::keeps`] as a function of its own, for a dump that runs beside the state.
-    pub fn keeper(&self) -> (RouteInterest, impl Fn(&Route) -> bool + Send + Sync + 'static) {
+    pub fn route_filter(&self) -> (RouteInterest, impl Fn(&Route) -> bool + Send + Sync + 'static) {
         let everything = self.everything;
         let keeps = move |route: &Route| is_needed(route) || (everything && is_reported(route));
         (
@@ -83,7 +83,7 @@ impl Routes {
                 reported: everything,
                 private: false,
                 main: false,
-                elsewhere: Elsewhere::default(),
+                unused_routes: UnusedRoutes::default(),
                 ignored: self.ignored,
             },
             keeps,
@@ -207,19 +207,19 @@ impl Routes {
     }
 
     /// The lowest-metric default route of a family through this link, in any table but local.
-    pub fn exit(&self, ifindex: Ifindex, family: Family) -> Option<Exit> {
+    pub fn exit(&self, ifindex: Ifindex, family: Family) -> Option<DefaultNextHop> {
         let by_link = |hop: &&Hop| hop.oif == Some(ifindex) && !hop.foreign_gateway;
         let plain = self.defaults.values().flatten().filter(|r| r.is_default_candidate());
         let defaults = plain.filter(|r| r.family() == family);
         let exits = defaults.filter_map(|r| Some((r.metric, r.table, r.hops.iter().find(by_link)?)));
         let (_, _, hop) =
             exits.min_by_key(|(metric, table, hop)| (*metric, *table != TableId::MAIN, hop.gateway))?;
-        Some(hop.gateway.map_or(Exit::OnLink, Exit::Via))
+        Some(hop.gateway.map_or(DefaultNextHop::OnLink, DefaultNextHop::Via))
     }
 
     /// What the kernel has of ways out through this link: of each family the default route of the lowest metric in
     /// any table but local, whatever its source; one for all sources comes first.
-    pub fn ways_out(&self, ifindex: Ifindex) -> WaysOut {
+    pub fn default_next_hops(&self, ifindex: Ifindex) -> DefaultNextHops {
         let mut best = [None, None];
         for route in self.defaults.values().flatten() {
             let Some(hop) = route.hops.iter().find(|hop| hop.oif == Some(ifindex)) else { continue };
@@ -229,8 +229,9 @@ impl Routes {
                 *place = Some(rank);
             }
         }
-        let [v4, v6] = best.map(|way| way.map(|(.., gateway)| gateway.map_or(Exit::OnLink, Exit::Via)));
-        WaysOut { v4, v6 }
+        let [v4, v6] = best
+            .map(|way| way.map(|(.., gateway)| gateway.map_or(DefaultNextHop::OnLink, DefaultNextHop::Via)));
+        DefaultNextHops { v4, v6 }
     }
 }
 
@@ -270,12 +271,12 @@ mod tests {
         routes.insert(&route("0.0.0.0/0", 2, Some("192.0.2.1"), 100), false);
         routes.insert(&route("0.0.0.0/0", 3, Some("198.51.100.1"), 50), false);
         routes.insert(&route("0.0.0.0/0", 2, Some("192.0.2.254"), 50), false);
-        let via = |text: &str| Some(Exit::Via(text.parse().expect("an address")));
+        let via = |text: &str| Some(DefaultNextHop::Via(text.parse().expect("an address")));
         assert_eq!(routes.exit(link(2), Family::V4), via("192.0.2.254"));
         assert_eq!(routes.exit(link(3), Family::V4), via("198.51.100.1"));
         assert_eq!(routes.exit(link(2), Family::V6), None);
         routes.insert(&route("0.0.0.0/0", 4, None, 0), false);
-        assert_eq!(routes.exit(link(4), Family::V4), Some(Exit::OnLink));
+        assert_eq!(routes.exit(link(4), Family::V4), Some(DefaultNextHop::OnLink));
     }
 
     #[test]
@@ -306,7 +307,7 @@ mod tests {
         #[test]
         fn what_is_missing_is_what_the_dump_lacks(
             known in prop::collection::vec((0u8..6, 0u32..2, 2u32..4), 0..20),
-            told in prop::collection::vec((0u8..6, 0u32..2, 2u32..4), 0..20),
+            reported in prop::collection::vec((0u8..6, 0u32..2, 2u32..4), 0..20),
         ) {
             let make = |&(net, metric, oif): &(u8, u32, u32)| match net {
                 0 => route("0.0.0.0/0", oif, Some("192.0.2.1"), metric),
@@ -316,7 +317,7 @@ mod tests {
             for of in &known {
                 routes.insert(&make(of), false);
             }
-            let dump: Vec<Route> = told.iter().map(make).collect();
+            let dump: Vec<Route> = reported.iter().map(make).collect();
             let expected: Vec<&Route> = routes.iter().filter(|route| !dump.contains(route)).collect();
             let missing = routes.missing_from(&dump);
             prop_assert_eq!(missing.iter().collect::<Vec<_>>(), expected);

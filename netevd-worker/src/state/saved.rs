@@ -6,14 +6,14 @@
 //! same network namespace.
 
 use super::State;
-use super::climb::Stage;
-use super::gateway::WaysOut;
+use super::gateway::DefaultNextHops;
 use super::link::{Known, LinkState};
-use super::managed::{HostTold, LeaseNews, Managed, Told};
-use super::routes::Exit;
-use super::unrun::{self, Restorer, SavedEvent};
+use super::link_phase::LinkPhase;
+use super::managed::{HostLastReported, LastReported, LeaseReport, Managed};
+use super::routes::DefaultNextHop;
+use super::unfinished::{self, Restorer, SavedEvent};
 use crate::backend::dhclient::{Lease, LinkLeases};
-use crate::dispatch::Unrun;
+use crate::dispatch::UnfinishedEvent;
 use crate::facts::{Address, Resolver, address_flag};
 use protocol::{Ifindex, InterfaceName};
 use serde::{Deserialize, Serialize};
@@ -32,11 +32,12 @@ pub struct SavedState {
     place: String,
     online: bool,
     /// What `manager.d` was told last, where a manager said it: state and connectivity.
-    host: Option<HostTold>,
+    host: Option<HostLastReported>,
     links: Vec<SavedLink>,
     /// What was asked for and has not run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    unrun: Vec<SavedEvent>,
+    #[serde(rename = "unrun")]
+    unfinished: Vec<SavedEvent>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,22 +46,26 @@ struct SavedLink {
     ifindex: u32,
     name: String,
     mtu: u32,
-    stage: String,
+    #[serde(rename = "stage")]
+    phase: String,
     gateway_lost: bool,
     /// What scripts were told last of its gateways, IPv4 and IPv6; a file of 0.1.0 has none.
     #[serde(default)]
-    gateways: (Option<Exit>, Option<Exit>),
+    gateways: (Option<DefaultNextHop>, Option<DefaultNextHop>),
     /// It was routable by a default route; in a file of 0.1.0 every routable link was.
     #[serde(default)]
     leads: Option<bool>,
     /// What scripts were told last of a manager's two states.
-    told: (Option<String>, Option<String>),
+    #[serde(rename = "told")]
+    last_reported: (Option<String>, Option<String>),
     leases: (Option<Lease>, Option<Lease>),
     /// The leases and name servers that were reported last; a file of 0.1.0 has none.
     #[serde(default)]
-    told_leases: (Option<Lease>, Option<Lease>),
+    #[serde(rename = "told_leases")]
+    reported_leases: (Option<Lease>, Option<Lease>),
     #[serde(default)]
-    told_resolver: Resolver,
+    #[serde(rename = "told_resolver")]
+    reported_resolver: Resolver,
     addresses: Vec<SavedAddress>,
 }
 
@@ -84,35 +89,36 @@ pub enum SavedError {
     /// Of another version of netevd.
     Version(u32),
     /// Of another boot or network namespace.
-    Elsewhere,
+    UnusedRoutes,
 }
 
 impl State {
     /// What is to be saved, for this boot and namespace, with the events that have not run.
-    pub fn save(&self, place: &str, unrun: &[Unrun]) -> SavedState {
+    pub fn save(&self, place: &str, unfinished: &[UnfinishedEvent]) -> SavedState {
         let links = self.links.values().filter(|link| link.monitored);
         SavedState {
             version: VERSION,
             place: place.to_owned(),
             online: self.online.unwrap_or_default(),
-            host: self.host_told.clone(),
+            host: self.host_last_reported.clone(),
             links: links.filter_map(saved_link).collect(),
-            unrun: unrun::save(self, unrun),
+            unfinished: unfinished::save(self, unfinished),
         }
     }
 
     /// A state that remembers `saved`, to be followed by a resynchronisation; what it finds
     /// changed since gives events.
     pub fn restore(saved: SavedState) -> State {
-        let mut state = State { online: Some(saved.online), host_told: saved.host, ..State::default() };
-        let restorer = Restorer::new(&mut state, saved.unrun);
+        let mut state =
+            State { online: Some(saved.online), host_last_reported: saved.host, ..State::default() };
+        let restorer = Restorer::new(&mut state, saved.unfinished);
         for link in saved.links {
             let id = state.new_link_id();
             if let Some(link) = link.restore(id) {
                 state.put_link(link);
             }
         }
-        state.unrun = restorer.restore(&mut state);
+        state.unfinished = restorer.restore(&mut state);
         state
     }
 }
@@ -124,7 +130,7 @@ impl SavedState {
         if saved.version != VERSION {
             return Err(SavedError::Version(saved.version));
         }
-        if saved.place != place { Err(SavedError::Elsewhere) } else { Ok(saved) }
+        if saved.place != place { Err(SavedError::UnusedRoutes) } else { Ok(saved) }
     }
 }
 
@@ -134,14 +140,17 @@ fn saved_link(link: &LinkState) -> Option<SavedLink> {
         ifindex: link.ifindex.get(),
         name: link.name.to_string(),
         mtu: link.mtu,
-        stage: link.stage?.name().to_owned(),
+        phase: link.phase?.name().to_owned(),
         gateway_lost: link.gateway_lost,
         gateways: (link.gateways.v4, link.gateways.v6),
         leads: Some(link.leads),
-        told: link.told.save(),
+        last_reported: link.last_reported.save(),
         leases: (link.leases.v4.as_deref().cloned(), link.leases.v6.as_deref().cloned()),
-        told_leases: (link.told.leases.v4.as_deref().cloned(), link.told.leases.v6.as_deref().cloned()),
-        told_resolver: link.told.resolver.clone(),
+        reported_leases: (
+            link.last_reported.leases.v4.as_deref().cloned(),
+            link.last_reported.leases.v6.as_deref().cloned(),
+        ),
+        reported_resolver: link.last_reported.resolver.clone(),
         addresses: announced.map(SavedAddress::of).collect(),
     })
 }
@@ -176,7 +185,7 @@ impl SavedLink {
     fn restore(self, id: crate::event::LinkId) -> Option<LinkState> {
         let addresses =
             self.addresses.into_iter().map(|saved| Known { announced: true, address: saved.address() });
-        let stage = Stage::from_name(&self.stage)?;
+        let phase = LinkPhase::from_name(&self.phase)?;
         Some(LinkState {
             id,
             ifindex: Ifindex::try_from(self.ifindex).ok()?,
@@ -188,23 +197,23 @@ impl SavedLink {
             operstate: "unknown",
             controller: 0,
             addresses: addresses.collect(),
-            stage: Some(stage),
+            phase: Some(phase),
             gateway_lost: self.gateway_lost,
-            leads: self.leads.unwrap_or(stage == Stage::Routable),
+            leads: self.leads.unwrap_or(phase == LinkPhase::Routable),
             named_gateways: Box::default(),
-            gateways: WaysOut { v4: self.gateways.0, v6: self.gateways.1 },
+            gateways: DefaultNextHops { v4: self.gateways.0, v6: self.gateways.1 },
             monitored: true,
             managed: Managed::default(),
-            told: Told {
+            last_reported: LastReported {
                 leases: LinkLeases {
-                    v4: self.told_leases.0.map(Arc::new),
-                    v6: self.told_leases.1.map(Arc::new),
+                    v4: self.reported_leases.0.map(Arc::new),
+                    v6: self.reported_leases.1.map(Arc::new),
                 },
-                resolver: self.told_resolver,
-                ..Told::restore(self.told)
+                resolver: self.reported_resolver,
+                ..LastReported::restore(self.last_reported)
             },
             leases: LinkLeases { v4: self.leases.0.map(Arc::new), v6: self.leases.1.map(Arc::new) },
-            lease_news: LeaseNews::None,
+            lease_report: LeaseReport::None,
             extra: None,
         })
     }
@@ -215,7 +224,7 @@ impl fmt::Display for SavedError {
         match self {
             SavedError::Malformed(error) => write!(f, "not a saved state: {error}"),
             SavedError::Version(version) => write!(f, "of format {version}, this is {VERSION}"),
-            SavedError::Elsewhere => f.write_str("of another boot or network namespace"),
+            SavedError::UnusedRoutes => f.write_str("of another boot or network namespace"),
         }
     }
 }

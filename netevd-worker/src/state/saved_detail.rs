@@ -1,6 +1,6 @@
 //! What is particular to an event, and words of managers, as the saved state has them.
 
-use super::routes::Exit;
+use super::routes::DefaultNextHop;
 use super::saved::SavedAddress;
 use crate::backend::dhclient::{Lease, LinkLeases};
 use crate::event::{Action, Detail, EventKind, GatewayChange, RouteChange};
@@ -25,7 +25,7 @@ pub(super) enum SavedDetail {
     Lease(Box<[Option<Lease>; 2]>),
     Dns(Box<Resolver>),
     /// IPv6 or IPv4, before, after.
-    Gateway(bool, Option<Exit>, Option<Exit>),
+    Gateway(bool, Option<DefaultNextHop>, Option<DefaultNextHop>),
     Host(String),
 }
 
@@ -164,7 +164,11 @@ mod tests {
             Detail::Dns {
                 old: Box::new(Resolver { ntp: vec!["ntp.example".to_owned()], ..Resolver::default() }),
             },
-            Detail::Gateway(GatewayChange { family: Family::V6, old: None, new: Some(Exit::OnLink) }),
+            Detail::Gateway(GatewayChange {
+                family: Family::V6,
+                old: None,
+                new: Some(DefaultNextHop::OnLink),
+            }),
         ] {
             let text = serde_json::to_string(&SavedDetail::of(&detail)).expect("written");
             let read: SavedDetail = serde_json::from_str(&text).expect("read");

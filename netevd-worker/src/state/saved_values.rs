@@ -5,7 +5,7 @@ use super::saved::SavedAddress;
 use super::saved_detail::word;
 use crate::backend::ManagerFacts;
 use crate::backend::dhclient::{Lease, LinkLeases};
-use crate::event::{Brief, Then};
+use crate::event::{Brief, EventValues};
 use crate::facts::LinkFacts;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -46,13 +46,13 @@ struct SavedWhole {
 }
 
 impl SavedValues {
-    pub(super) fn of(then: &Then) -> Option<Self> {
+    pub(super) fn of(then: &EventValues) -> Option<Self> {
         match then {
-            Then::Present => None,
-            Then::Brief(brief) => {
+            EventValues::Present => None,
+            EventValues::Brief(brief) => {
                 Some(Self::new(brief.administrative, brief.manager.as_deref(), &brief.leases, None))
             }
-            Then::Whole(link) => {
+            EventValues::Whole(link) => {
                 let whole = SavedWhole {
                     state: link.state.to_owned(),
                     mtu: link.mtu,
@@ -90,7 +90,7 @@ impl SavedValues {
     }
 
     /// The values again, of a link whose other values are these; `None` when a word means nothing here.
-    pub(super) fn restore(&self, base: &LinkFacts) -> Option<Then> {
+    pub(super) fn restore(&self, base: &LinkFacts) -> Option<EventValues> {
         let administrative = match &self.administrative {
             Some(name) => Some(word(name)?),
             None => None,
@@ -109,9 +109,9 @@ impl SavedValues {
         let leases =
             LinkLeases { v4: self.leases.0.clone().map(Arc::new), v6: self.leases.1.clone().map(Arc::new) };
         let Some(whole) = &self.whole else {
-            return Some(Then::Brief(Box::new(Brief { administrative, manager, leases })));
+            return Some(EventValues::Brief(Box::new(Brief { administrative, manager, leases })));
         };
-        Some(Then::Whole(Arc::new(LinkFacts {
+        Some(EventValues::Whole(Arc::new(LinkFacts {
             state: word(&whole.state)?,
             administrative,
             mtu: whole.mtu,
@@ -130,9 +130,9 @@ impl SavedValues {
 
 #[cfg(test)]
 mod tests {
-    use crate::backend::{LinkReport, ManagerFacts, Report, Word};
-    use crate::dispatch::Unrun;
-    use crate::event::{EventKind, Then};
+    use crate::backend::{LinkReport, ManagerFacts, Report, StateName};
+    use crate::dispatch::UnfinishedEvent;
+    use crate::event::{EventKind, EventValues};
     use crate::fixtures::{address, index, link};
     use crate::kernel::{KernelMessage, link_flag};
     use crate::state::{Changes, Interest, SavedState, State};
@@ -151,23 +151,24 @@ mod tests {
             ..ManagerFacts::default()
         };
         let activated = LinkReport {
-            administrative: Some(Word { name: "activated", event: Some(EventKind::Activated) }),
+            administrative: Some(StateName { name: "activated", event: Some(EventKind::Activated) }),
             facts: Some(facts.into()),
             ..LinkReport::new(index(2))
         };
         state.report(Report::Link(activated), &mut changes);
         state.apply(KernelMessage::AddressGone(index(2), address("192.0.2.2", 0)), &interest, &mut changes);
-        let unrun: Vec<Unrun> =
-            changes.events.iter().map(|event| Unrun { event: event.clone(), last: None }).collect();
-        let text = serde_json::to_vec(&state.save("here", &unrun)).expect("written");
+        let unfinished: Vec<UnfinishedEvent> =
+            changes.events.iter().map(|event| UnfinishedEvent { event: event.clone(), last: None }).collect();
+        let text = serde_json::to_vec(&state.save("here", &unfinished)).expect("written");
         let mut restored = State::restore(SavedState::parse(&text, "here").expect("read"));
-        let back = restored.take_unrun();
-        let of = |kind: EventKind| back.iter().find(|unrun| unrun.event.kind == kind).expect("there");
-        let Then::Whole(then) = &of(EventKind::Activated).event.then else { panic!("{back:?}") };
+        let back = restored.take_unfinished();
+        let of =
+            |kind: EventKind| back.iter().find(|unfinished| unfinished.event.kind == kind).expect("there");
+        let EventValues::Whole(then) = &of(EventKind::Activated).event.then else { panic!("{back:?}") };
         let connection = then.manager.as_ref().and_then(|manager| manager.connection_id.as_deref());
         assert_eq!((connection, then.administrative), (Some("old one"), Some("activated")));
         assert_eq!((then.addresses.len(), then.dns.len(), then.name.as_str()), (1, 1, "eth0"));
-        let Then::Brief(then) = &of(EventKind::AddressRemoved).event.then else { panic!("{back:?}") };
+        let EventValues::Brief(then) = &of(EventKind::AddressRemoved).event.then else { panic!("{back:?}") };
         assert_eq!(then.manager.as_ref().and_then(|manager| manager.device_type), Some("ethernet"));
     }
 }

@@ -32,16 +32,16 @@ fn lease(ip: &str, dns: &str) -> LinkLeases {
     LinkLeases { v4: Some(Arc::new(lease)), v6: None }
 }
 
-struct Bench(State);
+struct Fixture(State);
 
-impl Bench {
+impl Fixture {
     /// With eth0, number 2, under this backend.
     fn under(backend: Backend, flags: u32) -> Self {
         let mut state = State::default();
         state.under(backend);
-        let mut bench = Self(state);
-        bench.dump(flags);
-        bench
+        let mut fixture = Self(state);
+        fixture.dump(flags);
+        fixture
     }
 
     fn dump(&mut self, flags: u32) -> Vec<Event> {
@@ -100,20 +100,20 @@ const NOTHING: [&str; 0] = [];
 #[test]
 fn a_manager_s_name_servers() {
     for backend in [Backend::Networkd, Backend::NetworkManager] {
-        let mut bench = Bench::under(backend, UP);
+        let mut fixture = Fixture::under(backend, UP);
         let facts = |server: &str| ManagerFacts {
             dns: vec![server.parse().expect("an address")],
             domains: vec!["a.example".to_owned()],
             ntp: vec!["ntp.example".to_owned()],
             ..ManagerFacts::default()
         };
-        assert_eq!(shown(&bench.facts(facts("192.0.2.53"))), ["dns was"]);
-        assert_eq!(shown(&bench.facts(facts("192.0.2.53"))), NOTHING);
-        assert_eq!(shown(&bench.facts(facts("192.0.2.54"))), ["dns was 192.0.2.53 a.example ntp.example"]);
+        assert_eq!(shown(&fixture.facts(facts("192.0.2.53"))), ["dns was"]);
+        assert_eq!(shown(&fixture.facts(facts("192.0.2.53"))), NOTHING);
+        assert_eq!(shown(&fixture.facts(facts("192.0.2.54"))), ["dns was 192.0.2.53 a.example ntp.example"]);
         // What is not known has not changed; what went is told.
-        assert_eq!(shown(&bench.says(Report::Away("gone".to_owned()))), NOTHING);
+        assert_eq!(shown(&fixture.says(Report::Absent("gone".to_owned()))), NOTHING);
         assert_eq!(
-            shown(&bench.facts(ManagerFacts::default())),
+            shown(&fixture.facts(ManagerFacts::default())),
             ["dns was 192.0.2.54 a.example ntp.example"]
         );
     }
@@ -121,58 +121,58 @@ fn a_manager_s_name_servers() {
 
 #[test]
 fn a_manager_s_lease_is_told_with_its_address_and_its_end() {
-    let mut bench = Bench::under(Backend::NetworkManager, UP);
+    let mut fixture = Fixture::under(Backend::NetworkManager, UP);
     let facts = |leases: Option<LinkLeases>| ManagerFacts {
         leases: leases.unwrap_or_default(),
         ..Default::default()
     };
-    assert_eq!(shown(&bench.facts(facts(Some(lease("192.0.2.7", "192.0.2.53"))))), NOTHING);
-    assert_eq!(shown(&bench.address("192.0.2.7", 0)), ["lease was"]);
+    assert_eq!(shown(&fixture.facts(facts(Some(lease("192.0.2.7", "192.0.2.53"))))), NOTHING);
+    assert_eq!(shown(&fixture.address("192.0.2.7", 0)), ["lease was"]);
     // Renewed with another server, then given back.
-    assert_eq!(shown(&bench.facts(facts(Some(lease("192.0.2.7", "192.0.2.54"))))), ["lease was 192.0.2.7"]);
-    assert_eq!(shown(&bench.facts(facts(None))), ["lease was 192.0.2.7"]);
+    assert_eq!(shown(&fixture.facts(facts(Some(lease("192.0.2.7", "192.0.2.54"))))), ["lease was 192.0.2.7"]);
+    assert_eq!(shown(&fixture.facts(facts(None))), ["lease was 192.0.2.7"]);
 }
 
 #[test]
 fn dhclient_s_lease_and_its_end() {
-    let mut bench = Bench::under(Backend::Dhclient, UP);
-    bench.leases(None);
-    bench.address("192.0.2.7", 0);
-    let told = bench.leases(Some(lease("192.0.2.7", "192.0.2.53")));
+    let mut fixture = Fixture::under(Backend::Dhclient, UP);
+    fixture.leases(None);
+    fixture.address("192.0.2.7", 0);
+    let reported = fixture.leases(Some(lease("192.0.2.7", "192.0.2.53")));
     // The kernel has no route yet: the lease waits with `routable`.
-    assert_eq!(shown(&told), NOTHING);
+    assert_eq!(shown(&reported), NOTHING);
     let mut changes = Changes::default();
-    bench.0.release_leases(&mut changes);
+    fixture.0.release_leases(&mut changes);
     assert_eq!(shown(&changes.events), ["lease was", "dns was"]);
-    let told = bench.leases(None);
-    assert_eq!(shown(&told), ["lease was 192.0.2.7", "dns was 192.0.2.53 lease.example 192.0.2.123"]);
+    let reported = fixture.leases(None);
+    assert_eq!(shown(&reported), ["lease was 192.0.2.7", "dns was 192.0.2.53 lease.example 192.0.2.123"]);
 }
 
 #[test]
 fn a_lease_of_the_last_boot_is_none_of_a_link_that_is_down() {
-    let mut bench = Bench::under(Backend::Dhclient, 0);
-    assert_eq!(shown(&bench.leases(Some(lease("192.0.2.7", "192.0.2.53")))), NOTHING);
-    let facts = |bench: &Bench| {
-        let id = bench.0.links().next().expect("eth0").id;
-        bench.0.link(id).expect("its values")
+    let mut fixture = Fixture::under(Backend::Dhclient, 0);
+    assert_eq!(shown(&fixture.leases(Some(lease("192.0.2.7", "192.0.2.53")))), NOTHING);
+    let facts = |fixture: &Fixture| {
+        let id = fixture.0.links().next().expect("eth0").id;
+        fixture.0.link(id).expect("its values")
     };
-    assert_eq!((facts(&bench).gateway, facts(&bench).dns.len()), (None, 0));
-    bench.kernel(KernelMessage::Link(link(2, "eth0", UP)));
-    assert_eq!(facts(&bench).gateway, "192.0.2.1".parse().ok(), "up, the file's word counts");
+    assert_eq!((facts(&fixture).gateway, facts(&fixture).dns.len()), (None, 0));
+    fixture.kernel(KernelMessage::Link(link(2, "eth0", UP)));
+    assert_eq!(facts(&fixture).gateway, "192.0.2.1".parse().ok(), "up, the file's word counts");
 }
 
 #[test]
 fn a_restart_tells_no_lease_and_no_server_again() {
-    let mut bench = Bench::under(Backend::NetworkManager, UP);
+    let mut fixture = Fixture::under(Backend::NetworkManager, UP);
     let facts = ManagerFacts {
         dns: vec!["192.0.2.53".parse().expect("an address")],
         leases: lease("192.0.2.7", "192.0.2.53"),
         ..ManagerFacts::default()
     };
-    bench.address("192.0.2.7", 0);
-    assert_eq!(shown(&bench.facts(facts.clone())), ["lease was", "dns was"]);
-    let saved = serde_json::to_vec(&bench.0.save("here", &[])).expect("JSON");
-    let mut again = Bench(State::restore(SavedState::parse(&saved, "here").expect("its own")));
+    fixture.address("192.0.2.7", 0);
+    assert_eq!(shown(&fixture.facts(facts.clone())), ["lease was", "dns was"]);
+    let saved = serde_json::to_vec(&fixture.0.save("here", &[])).expect("JSON");
+    let mut again = Fixture(State::restore(SavedState::parse(&saved, "here").expect("its own")));
     again.0.under(Backend::NetworkManager);
     again.0.await_dump();
     again.facts(facts);
@@ -181,19 +181,19 @@ fn a_restart_tells_no_lease_and_no_server_again() {
 
 #[test]
 fn an_address_that_becomes_deprecated_and_preferred_again() {
-    let mut bench = Bench::under(Backend::Kernel, UP);
+    let mut fixture = Fixture::under(Backend::Kernel, UP);
     let kinds = |events: Vec<Event>| events.iter().map(|e| e.kind.name()).collect::<Vec<_>>();
     let ip = "2001:db8::7";
-    assert!(kinds(bench.address(ip, 0)).contains(&"address-added"));
-    assert_eq!(kinds(bench.address(ip, 0)), NOTHING);
-    let told = bench.address(ip, address_flag::DEPRECATED);
-    assert!(matches!(&told[0].detail, Detail::Address(a) if a.flags & address_flag::DEPRECATED != 0));
-    assert_eq!(kinds(told), ["address-changed"]);
-    assert_eq!(kinds(bench.address(ip, address_flag::DEPRECATED)), NOTHING);
-    assert_eq!(kinds(bench.address(ip, 0)), ["address-changed"]);
+    assert!(kinds(fixture.address(ip, 0)).contains(&"address-added"));
+    assert_eq!(kinds(fixture.address(ip, 0)), NOTHING);
+    let reported = fixture.address(ip, address_flag::DEPRECATED);
+    assert!(matches!(&reported[0].detail, Detail::Address(a) if a.flags & address_flag::DEPRECATED != 0));
+    assert_eq!(kinds(reported), ["address-changed"]);
+    assert_eq!(kinds(fixture.address(ip, address_flag::DEPRECATED)), NOTHING);
+    assert_eq!(kinds(fixture.address(ip, 0)), ["address-changed"]);
     // Not before scripts have heard of it.
     let other = "2001:db8::8";
-    assert_eq!(kinds(bench.address(other, address_flag::TENTATIVE)), NOTHING);
-    let told = kinds(bench.address(other, address_flag::DEPRECATED));
-    assert_eq!(told, ["address-added"]);
+    assert_eq!(kinds(fixture.address(other, address_flag::TENTATIVE)), NOTHING);
+    let reported = kinds(fixture.address(other, address_flag::DEPRECATED));
+    assert_eq!(reported, ["address-added"]);
 }

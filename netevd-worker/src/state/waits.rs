@@ -79,10 +79,10 @@ impl State {
                 link.managed.is_late |= wait == Wait::FirstWord;
             }
             self.released = Some(ifindex);
-            self.look(ifindex, changes);
+            self.evaluate(ifindex, changes);
             self.released = None;
         }
-        self.look_at_host(changes);
+        self.evaluate_host(changes);
     }
 }
 

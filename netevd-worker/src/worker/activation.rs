@@ -13,13 +13,13 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 /// The first number that is passed, `SD_LISTEN_FDS_START`.
 const FIRST: RawFd = 3;
 /// The socket unit has two; more than this is no unit of ours.
-const MOST: RawFd = 16;
+const MAX: RawFd = 16;
 
 /// What was passed.
 #[derive(Debug)]
 pub(super) struct Sockets {
     /// Listens for the helper.
-    pub(super) door: OwnedFd,
+    pub(super) helper_listener: OwnedFd,
     /// The multicast socket, where the unit has one.
     pub(super) netlink: Option<OwnedFd>,
 }
@@ -30,13 +30,13 @@ pub(super) enum ActivationError {
     /// No sockets were passed to this process.
     None(String),
     /// None of them is a listening AF_UNIX SOCK_SEQPACKET socket.
-    NoDoor(RawFd),
+    NoHelperListener(RawFd),
 }
 
 /// What a socket is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    Door,
+    HelperListener,
     Netlink,
 }
 
@@ -45,7 +45,7 @@ pub(super) fn take() -> Result<Sockets, ActivationError> {
     let variable = |name| std::env::var(name).ok();
     let passed =
         count(variable("LISTEN_PID").as_deref(), variable("LISTEN_FDS").as_deref(), std::process::id())?;
-    let (mut door, mut netlink) = (None, None);
+    let (mut helper_listener, mut netlink) = (None, None);
     for number in FIRST..FIRST + passed {
         let socket = match crate::sys::inherited(number).and_then(prepare) {
             Ok(socket) => socket,
@@ -55,7 +55,7 @@ pub(super) fn take() -> Result<Sockets, ActivationError> {
             }
         };
         let place = match kind(&socket) {
-            Some(Kind::Door) => &mut door,
+            Some(Kind::HelperListener) => &mut helper_listener,
             Some(Kind::Netlink) => &mut netlink,
             None => {
                 tracing::warn!("descriptor {number} of LISTEN_FDS is no socket that netevd knows; closed");
@@ -68,8 +68,8 @@ pub(super) fn take() -> Result<Sockets, ActivationError> {
             );
         }
     }
-    let door = door.ok_or(ActivationError::NoDoor(passed))?;
-    Ok(Sockets { door, netlink })
+    let helper_listener = helper_listener.ok_or(ActivationError::NoHelperListener(passed))?;
+    Ok(Sockets { helper_listener, netlink })
 }
 
 /// How many descriptors were passed to the process `own`.
@@ -83,8 +83,8 @@ fn count(pid: Option<&str>, number: Option<&str>, own: u32) -> Result<RawFd, Act
         return none(format!("LISTEN_PID={pid} is not this process ({own})"));
     }
     match number.parse::<RawFd>() {
-        Ok(number) if (1..=MOST).contains(&number) => Ok(number),
-        _ => none(format!("LISTEN_FDS={number} is no number from 1 to {MOST}")),
+        Ok(number) if (1..=MAX).contains(&number) => Ok(number),
+        _ => none(format!("LISTEN_FDS={number} is no number from 1 to {MAX}")),
     }
 }
 
@@ -101,7 +101,7 @@ fn kind(socket: &OwnedFd) -> Option<Kind> {
         AddressFamily::Unix => {
             let seqpacket = getsockopt(socket, sockopt::SockType) == Ok(SockType::SeqPacket);
             let listening = getsockopt(socket, sockopt::AcceptConn) == Ok(true);
-            (seqpacket && listening).then_some(Kind::Door)
+            (seqpacket && listening).then_some(Kind::HelperListener)
         }
         AddressFamily::Netlink => Some(Kind::Netlink),
         _ => None,
@@ -116,7 +116,7 @@ impl fmt::Display for ActivationError {
                 "--systemd, but systemd passed no sockets ({what}): the unit needs Sockets=netevd.socket; \
                  without systemd use `netevd start`"
             ),
-            ActivationError::NoDoor(number) => write!(
+            ActivationError::NoHelperListener(number) => write!(
                 f,
                 "--systemd, but none of the {number} descriptors passed listens for the helper: \
                  netevd.socket needs ListenSequentialPacket="
@@ -155,12 +155,12 @@ mod tests {
         let seqpacket = || {
             socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None).expect("a socket")
         };
-        let door = seqpacket();
+        let helper_listener = seqpacket();
         // Without a name the kernel chooses one, unix(7).
-        bind(door.as_raw_fd(), &UnixAddr::new_unnamed()).expect("bound");
-        assert_eq!(kind(&door), None, "it does not listen yet");
-        listen(&door, Backlog::new(1).expect("small")).expect("listening");
-        assert_eq!(kind(&door), Some(Kind::Door));
+        bind(helper_listener.as_raw_fd(), &UnixAddr::new_unnamed()).expect("bound");
+        assert_eq!(kind(&helper_listener), None, "it does not listen yet");
+        listen(&helper_listener, Backlog::new(1).expect("small")).expect("listening");
+        assert_eq!(kind(&helper_listener), Some(Kind::HelperListener));
         let netlink = socket(
             AddressFamily::Netlink,
             SockType::Raw,

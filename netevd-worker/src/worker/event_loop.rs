@@ -8,32 +8,32 @@ mod reload;
 mod start;
 
 use super::alarm::Alarm;
-use super::bell::Bell;
 use super::confine;
+use super::event_log;
+use super::event_observer::EventObserver;
 use super::fatal::Fatal;
 use super::lock::Lock;
 use super::log::Log;
-use super::memory::Memory;
-use super::news;
+use super::memory_trimmer::MemoryTrimmer;
 use super::notify::Notify;
 use super::options::Options;
 use super::overview::OverviewWatch;
+use super::reload_pipe::ReloadPipe;
 use super::resync::Resync;
-use super::routing_side::RoutingSide;
-use super::routing_task::RoutingNews;
-use super::services_side::{self, ServicesSide};
-use super::thrift::Thrift;
-use super::witness::Witness;
-use crate::api::ask::{Actor, Ask};
+use super::routing_controller::RoutingController;
+use super::routing_task::RoutingUpdate;
+use super::service_controller::{self, ServiceController};
+use super::state_file::StateFile;
+use crate::api::request::{Actor, ApiRequest};
 use crate::api::server::Server;
 use crate::audit::Entry;
 use crate::backend::Source;
 use crate::clock::SleepWatch;
 use crate::config::{Backend, Config};
-use crate::dispatch::{Dispatcher, Eyes, Unrun};
+use crate::dispatch::{DirectoryWatch, Dispatcher, UnfinishedEvent};
 use crate::journal::Journal;
 use crate::kernel::{KernelMessage, Multicast};
-use crate::services::Demand;
+use crate::services::ServiceRequest;
 use crate::state::{Changes, LeaseWait, State};
 use protocol::InterfaceName;
 use reload::InForce;
@@ -47,7 +47,7 @@ const PERIOD: Duration = Duration::from_secs(60);
 /// Between a change and the file that remembers it.
 const SAVE_AFTER: Duration = Duration::from_millis(200);
 /// Events that the log names when the worker stops.
-const UNRUN_NAMED: usize = 20;
+const UNFINISHED_NAMED: usize = 20;
 /// What scripts get between TERM and KILL when the worker stops.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -67,33 +67,33 @@ pub(super) struct Worker {
     dispatcher: Dispatcher,
     /// `scripts.user` at the start, which is as whom scripts run.
     scripts_user: Option<String>,
-    services: ServicesSide,
-    routing: Option<RoutingSide>,
+    services: ServiceController,
+    routing: Option<RoutingController>,
     routes_wanted: bool,
     /// Notices scripts for routes.
-    scripts: Option<Eyes>,
-    memory: Memory,
+    scripts: Option<DirectoryWatch>,
+    state_file: StateFile,
     save_at: Option<Instant>,
-    thrift: Thrift,
+    trimmer: MemoryTrimmer,
     period_at: Instant,
     sleep_watch: SleepWatch,
     /// When scripts hear of new leases, whether the kernel has all of them or not.
     leases_at: Option<(LeaseWait, Instant)>,
     overruns: u64,
-    witness: Witness,
+    observer: EventObserver,
     notify: Notify,
     /// Recent events.
     journal: Journal,
     /// What readers of the stream know of the host as a whole.
     overview: OverviewWatch,
     /// The manager, as far as it is there.
-    presence: Presence,
+    manager_state: ManagerState,
     loaded: InForce,
     /// Asks the launcher for new processes.
-    bell: Option<Bell>,
+    reload_pipe: Option<ReloadPipe>,
     started: (Instant, SystemTime),
     /// What the API wants to know.
-    asks: mpsc::Receiver<Ask>,
+    api_requests: mpsc::Receiver<ApiRequest>,
     /// `None` only while the worker stops.
     server: Option<Server>,
     _lock: Option<Lock>,
@@ -101,13 +101,13 @@ pub(super) struct Worker {
 
 /// The manager of the network.
 #[derive(Debug, PartialEq, Eq)]
-enum Presence {
+enum ManagerState {
     /// There is none: the kernel alone tells.
-    Alone,
+    None,
     /// It is there.
-    There,
+    Up,
     /// It is not; why, for people.
-    Awaited(String),
+    Down(String),
 }
 
 /// What the process is told by signals.
@@ -139,16 +139,16 @@ impl Worker {
             tokio::select! {
                 received = self.multicast.receive(|m| batch.push(m)), if !self.resync.is_running() => {
                     let received = received.map_err(Fatal::Multicast)?;
-                    self.hear_of_manager().await;
+                    self.receive_manager_reports().await;
                     self.received(received, &mut batch);
                 }
                 report = self.source.next() => {
                     self.catch_up(&report, &mut batch)?;
                     self.reported(report);
                 }
-                Some(ask) = self.asks.recv() => {
-                    self.thrift.worked(1, Instant::now());
-                    is_question = !matches!(ask, Ask::Reload { .. });
+                Some(ask) = self.api_requests.recv() => {
+                    self.trimmer.worked(1, Instant::now());
+                    is_question = !matches!(ask, ApiRequest::Reload { .. });
                     self.answer(ask);
                 }
                 seen = scripts_changed(&mut self.scripts) => {
@@ -158,31 +158,31 @@ impl Worker {
                     self.update_interest();
                 }
                 outcome = self.services.outcome() => {
-                    services_side::tell(&outcome);
-                    if let Demand::Unit { verb, unit, event, .. } = &outcome.demand {
+                    service_controller::log_outcome(&outcome);
+                    if let ServiceRequest::Unit { verb, unit, event, .. } = &outcome.request {
                         let error = outcome.result.as_ref().err().map(String::as_str);
                         let result = if error.is_none() { "success" } else { "failure" };
                         self.journal.unit(*event, unit, verb.name(), result, error);
                     }
-                    self.witness.audit.record(|| Entry::service(&outcome));
+                    self.observer.audit.record(|| Entry::service(&outcome));
                 }
                 dump = self.resync.dump() => {
                     if let Some(dump) = dump? {
                         let (changes, received) = self.resynchronise(dump)?;
-                        self.follow(changes);
-                        self.heed(received);
+                        self.apply_changes(changes);
+                        self.handle(received);
                     }
                 }
                 completion = self.dispatcher.completed() => {
-                    self.witness.ran(&completion);
+                    self.observer.ran(&completion);
                     self.journal.ended(&completion);
-                    self.pump();
+                    self.start_due();
                     self.notify.touch(Instant::now());
                 }
-                news = news_of(&mut self.routing) => {
-                    self.routing_news(news?)?;
+                update = next_update(&mut self.routing) => {
+                    self.routing_update(update?)?;
                 }
-                rung = self.alarm.wait(wake) => rung.map_err(Fatal::Alarm)?,
+                fired = self.alarm.wait(wake) => fired.map_err(Fatal::Alarm)?,
                 _ = self.signals.terminate.recv() => break,
                 _ = self.signals.interrupt.recv() => break,
                 // What came of it is in the log.
@@ -204,21 +204,21 @@ impl Worker {
         self.stop_serving().await;
         let stopped = self.dispatcher.shutdown(GRACE).await;
         for completion in &stopped.completions {
-            self.witness.ran(completion);
+            self.observer.ran(completion);
         }
         self.services.finish().await;
         // What has not run is for a restart.
-        self.save(&stopped.unrun);
-        for Unrun { event, last } in stopped.unrun.iter().take(UNRUN_NAMED) {
+        self.save(&stopped.unfinished);
+        for UnfinishedEvent { event, last } in stopped.unfinished.iter().take(UNFINISHED_NAMED) {
             let name = self.state.link_of(event.link).map(|link| &link.name);
             let name = name.or(last.as_ref().map(|last| &last.name)).map_or("host", InterfaceName::as_str);
             let (kind, id) = (event.kind, event.id.0);
             tracing::warn!(link = name, event = %kind, event_id = id, "{name} {kind} has not run to its end: it runs after a restart");
         }
-        if let more @ 1.. = stopped.unrun.len().saturating_sub(UNRUN_NAMED) {
+        if let more @ 1.. = stopped.unfinished.len().saturating_sub(UNFINISHED_NAMED) {
             tracing::warn!("{more} more events have not run to their end");
         }
-        self.witness.audit.stop().await;
+        self.observer.audit.stop().await;
     }
 
     /// Streams end in good order; what was asked before is answered.
@@ -228,39 +228,39 @@ impl Worker {
         loop {
             tokio::select! {
                 () = &mut stopped => return,
-                Some(ask) = self.asks.recv() => self.answer(ask),
+                Some(ask) = self.api_requests.recv() => self.answer(ask),
             }
         }
     }
 
     /// Starts what may start, scripts and units.
-    fn pump(&mut self) {
-        self.dispatcher.pump(&self.state);
+    fn start_due(&mut self) {
+        self.dispatcher.start_due(&self.state);
         let begun = self.dispatcher.begun();
         if !begun.is_empty() {
             let journal = &mut self.journal;
             self.services
                 .begun(begun, |event, unit, verb, result| journal.unit(event, unit, verb, result, None));
         }
-        self.take_notes();
+        self.report_outcomes();
     }
 
-    fn take_notes(&mut self) {
-        for note in self.dispatcher.notes() {
-            self.witness.note(&note);
+    fn report_outcomes(&mut self) {
+        for note in self.dispatcher.outcomes() {
+            self.observer.note(&note);
             self.journal.note(&note);
         }
     }
 
     /// Events to scripts, marks to timers.
-    fn follow(&mut self, mut changes: Changes) {
+    fn apply_changes(&mut self, mut changes: Changes) {
         let now = Instant::now();
-        self.thrift.worked(changes.events.len(), now);
+        self.trimmer.worked(changes.events.len(), now);
         if self.backend == Backend::Dhclient {
             self.wait_for_leases(now);
             if changes.links {
                 // The same lease is another link's now, or nobody's.
-                self.services.follow(&self.state);
+                self.services.apply_changes(&self.state);
             }
         }
         if !changes.events.is_empty() {
@@ -269,49 +269,49 @@ impl Worker {
         // Before the events: their filters and scripts see the last values.
         for (link, last) in &changes.gone {
             self.dispatcher.link_gone(*link, last.clone());
-            self.witness.metrics.interface_gone(last.name.as_str(), now);
+            self.observer.metrics.interface_gone(last.name.as_str(), now);
         }
-        let mut news = Vec::new();
+        let mut update = Vec::new();
         let mut known = None;
         for event in changes.events.drain(..) {
             if known.as_ref().is_none_or(|(link, _)| *link != event.link) {
-                known = Some((event.link, news::name_of(&event, &self.state, &changes.gone)));
+                known = Some((event.link, event_log::name_of(&event, &self.state, &changes.gone)));
             }
             let link = known.as_ref().and_then(|(_, name)| name.as_ref());
-            self.witness.heard(&event, link.map(InterfaceName::as_str), self.backend.name());
-            self.journal.hear(&event, link.cloned(), self.backend);
-            if news::is_news(&event) {
-                news.push(event.clone());
+            self.observer.begin(&event, link.map(InterfaceName::as_str), self.backend.name());
+            self.journal.record_event(&event, link.cloned(), self.backend);
+            if event_log::is_logged(&event) {
+                update.push(event.clone());
             }
             self.dispatcher.submit(event, &self.state);
             // Before the next: what joins an event that waits is known by being the newest.
-            self.take_notes();
+            self.report_outcomes();
         }
-        self.pump();
+        self.start_due();
         // After the scripts have started: they are what is waited for.
-        for event in &news {
-            news::log(event, &self.state, &changes.gone);
+        for event in &update {
+            event_log::log_event(event, &self.state, &changes.gone);
         }
         if let Some(routing) = &mut self.routing {
-            routing.follow(&changes, now);
+            routing.apply_changes(&changes, now);
         }
-        if changes.doubt {
+        if changes.needs_resync {
             self.resync.soon(now);
         }
         self.notify.touch(now);
     }
 }
 
-async fn scripts_changed(eyes: &mut Option<Eyes>) -> io::Result<()> {
-    match eyes {
+async fn scripts_changed(watch: &mut Option<DirectoryWatch>) -> io::Result<()> {
+    match watch {
         None => std::future::pending().await,
-        Some(eyes) => eyes.changed().await,
+        Some(watch) => watch.changed().await,
     }
 }
 
-async fn news_of(routing: &mut Option<RoutingSide>) -> Result<RoutingNews, Fatal> {
+async fn next_update(routing: &mut Option<RoutingController>) -> Result<RoutingUpdate, Fatal> {
     match routing {
         None => std::future::pending().await,
-        Some(routing) => routing.news().await,
+        Some(routing) => routing.update().await,
     }
 }

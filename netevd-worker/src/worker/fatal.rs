@@ -1,7 +1,7 @@
 //! Why the worker ends without having been asked.
 
 use super::activation::ActivationError;
-use super::door::DoorError;
+use super::helper_listener::HelperListenerError;
 use super::lock::LockError;
 use crate::kernel::DumpError;
 use crate::routing::HelperError;
@@ -16,9 +16,9 @@ pub(super) enum Fatal {
     /// systemd's sockets.
     Activation(ActivationError),
     /// The pipe to the launcher.
-    Bell(io::Error),
+    ReloadPipe(io::Error),
     /// The socket where the helper connects.
-    Door(DoorError),
+    HelperListener(HelperListenerError),
     /// The runtime directory is in use.
     Lock(LockError),
     /// The multicast socket.
@@ -42,8 +42,8 @@ impl fmt::Display for Fatal {
                 write!(f, "{option}: {error}; the worker is started by `netevd start`, which opens it")
             }
             Fatal::Activation(error) => error.fmt(f),
-            Fatal::Bell(error) => write!(f, "the pipe to the launcher: {error}"),
-            Fatal::Door(error) => error.fmt(f),
+            Fatal::ReloadPipe(error) => write!(f, "the pipe to the launcher: {error}"),
+            Fatal::HelperListener(error) => error.fmt(f),
             Fatal::Lock(error) => error.fmt(f),
             Fatal::Multicast(error) => write!(f, "the netlink multicast socket failed: {error}"),
             Fatal::Dump(error) => write!(f, "the kernel's state cannot be read: {error}"),

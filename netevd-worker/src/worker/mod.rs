@@ -2,25 +2,25 @@
 
 mod activation;
 mod alarm;
-mod bell;
 mod confine;
-mod door;
+mod event_log;
 mod event_loop;
+mod event_observer;
 mod fatal;
+mod helper_listener;
 mod helper_unit;
 mod lock;
 mod log;
-mod memory;
-mod news;
+mod memory_trimmer;
 mod notify;
 mod options;
 mod overview;
+mod reload_pipe;
 mod resync;
-mod routing_side;
+mod routing_controller;
 mod routing_task;
-mod services_side;
-mod thrift;
-mod witness;
+mod service_controller;
+mod state_file;
 
 use crate::config::{Loaded, Problem, Source, load};
 use event_loop::Worker;
@@ -82,9 +82,9 @@ fn run(options: Options) -> ExitCode {
     // Script output is read by tasks that stay on this thread.
     let local = tokio::task::LocalSet::new();
     let result = local.block_on(&runtime, async {
-        let tell = |error: &fatal::Fatal| tracing::error!("{error}");
-        let mut worker = Worker::start(options, loaded, log).await.inspect_err(tell)?;
-        let ended = worker.run().await.inspect_err(tell);
+        let log_error = |error: &fatal::Fatal| tracing::error!("{error}");
+        let mut worker = Worker::start(options, loaded, log).await.inspect_err(log_error)?;
+        let ended = worker.run().await.inspect_err(log_error);
         worker.stop().await;
         ended
     });

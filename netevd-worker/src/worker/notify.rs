@@ -80,14 +80,14 @@ impl Notify {
         }
     }
 
-    /// When [`Notify::tend`] has something to do.
+    /// When [`Notify::maintain`] has something to do.
     pub(super) fn due(&self) -> Option<Instant> {
         let watchdog = self.watchdog.map(|(_, at)| at);
         [self.status_at, watchdog].into_iter().flatten().min()
     }
 
     /// Sends what is due.
-    pub(super) fn tend(&mut self, status: Status, now: Instant) {
+    pub(super) fn maintain(&mut self, status: Status, now: Instant) {
         if let Some((period, at)) = &mut self.watchdog
             && *at <= now
         {
@@ -155,14 +155,14 @@ mod tests {
         notify.touch(at(500));
         notify.touch(at(700));
         assert_eq!(notify.due(), Some(at(2000)), "two seconds after the last line");
-        notify.tend(status(1), at(1999));
+        notify.maintain(status(1), at(1999));
         assert!(notify.status.contains("0 scripts run"), "{}", notify.status);
-        notify.tend(status(0), at(2000));
+        notify.maintain(status(0), at(2000));
         assert_eq!(notify.due(), None);
         // The same line was not sent: the next one need not wait.
         notify.touch(at(2100));
         assert_eq!(notify.due(), Some(at(2100)));
-        notify.tend(status(1), at(2100));
+        notify.maintain(status(1), at(2100));
         assert!(notify.status.contains("1 scripts run"), "{}", notify.status);
         notify.touch(at(2200));
         assert_eq!(notify.due(), Some(at(4100)));
@@ -174,7 +174,7 @@ mod tests {
         let mut notify = Notify::with(false, Some(Duration::from_secs(15)), start);
         assert_eq!(notify.due(), Some(start + Duration::from_secs(15)));
         let late = start + Duration::from_secs(16);
-        notify.tend(status(0), late);
+        notify.maintain(status(0), late);
         assert_eq!(notify.due(), Some(late + Duration::from_secs(15)));
         // Nobody listens: nothing wakes.
         let mut silent = Notify::with(false, None, start);

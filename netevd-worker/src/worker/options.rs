@@ -39,7 +39,7 @@ pub(super) struct Options {
     /// `--netlink`: the multicast socket.
     pub(super) netlink: Option<RawFd>,
     /// `--bell`: the pipe by which the launcher is asked for a reload.
-    pub(super) bell: Option<RawFd>,
+    pub(super) reload_pipe: Option<RawFd>,
     /// `--runner`: the channel to the process that starts scripts.
     pub(super) runner: Option<RawFd>,
     /// `--dry-run`: nothing is run or changed.
@@ -68,7 +68,7 @@ pub(super) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command
             "--runtime-dir" => options.runtime_dir = value()?.into(),
             "--channel" => options.channel = Some(descriptor(&name, &value()?)?),
             "--netlink" => options.netlink = Some(descriptor(&name, &value()?)?),
-            "--bell" => options.bell = Some(descriptor(&name, &value()?)?),
+            "--bell" => options.reload_pipe = Some(descriptor(&name, &value()?)?),
             "--runner" => options.runner = Some(descriptor(&name, &value()?)?),
             "--dry-run" => options.dry_run = true,
             "--rehearse-routing" => options.rehearse_routing = true,
@@ -86,7 +86,7 @@ pub(super) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command
     if options.runtime_dir.as_os_str().is_empty() {
         return Err("--runtime-dir is missing".to_owned());
     }
-    let given = [options.channel, options.netlink, options.bell, options.runner];
+    let given = [options.channel, options.netlink, options.reload_pipe, options.runner];
     let given: Vec<RawFd> = given.into_iter().flatten().collect();
     if given.iter().enumerate().any(|(place, number)| given[..place].contains(number)) {
         return Err("--channel, --netlink, --bell and --runner name the same descriptor twice".to_owned());
@@ -124,7 +124,7 @@ mod tests {
             runtime_dir: "/run/netevd".into(),
             channel: Some(3),
             netlink: Some(4),
-            bell: Some(5),
+            reload_pipe: Some(5),
             runner: Some(6),
             json: true,
             ..Options::default()

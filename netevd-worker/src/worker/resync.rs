@@ -29,9 +29,9 @@ pub(super) struct Resync {
     /// Why the last one failed.
     problem: Option<String>,
     /// The next dump, and the one under way, are for the sake of memory alone.
-    quiet: (bool, bool),
+    silent: (bool, bool),
     /// Before the next dump, and the one under way, messages were lost, or nothing was known.
-    lossy: (bool, bool),
+    incomplete: (bool, bool),
 }
 
 impl Resync {
@@ -44,20 +44,20 @@ impl Resync {
             at: None,
             took: Duration::ZERO,
             problem: None,
-            quiet: (false, false),
-            lossy: (true, false),
+            silent: (false, false),
+            incomplete: (true, false),
         })
     }
 
     /// Now: messages were lost.
     pub(super) fn now(&mut self, now: Instant) {
-        self.lossy.0 = true;
+        self.incomplete.0 = true;
         self.at = Some(now);
     }
 
     /// Now, for routes that nobody wanted to hear of before: they are no news.
     pub(super) fn quietly(&mut self, now: Instant) {
-        self.quiet.0 = true;
+        self.silent.0 = true;
         self.at = Some(now);
     }
 
@@ -97,8 +97,8 @@ impl Resync {
     ) {
         let Some(mut dumper) = self.dumper.take() else { return };
         self.at = None;
-        self.quiet = (false, self.quiet.0);
-        self.lossy = (false, self.lossy.0);
+        self.silent = (false, self.silent.0);
+        self.incomplete = (false, self.incomplete.0);
         let task = tokio::spawn(async move {
             let dump = dumper.state(interest, keep).await;
             (dumper, dump)
@@ -140,12 +140,12 @@ impl Resync {
     }
 
     /// Whether the dump that just came was for the sake of memory alone.
-    pub(super) fn was_quiet(&mut self) -> bool {
-        std::mem::take(&mut self.quiet.1)
+    pub(super) fn was_silent(&mut self) -> bool {
+        std::mem::take(&mut self.silent.1)
     }
 
     /// Whether the dump that just came was to make up for a loss.
-    pub(super) fn was_lossy(&mut self) -> bool {
-        std::mem::take(&mut self.lossy.1)
+    pub(super) fn was_incomplete(&mut self) -> bool {
+        std::mem::take(&mut self.incomplete.1)
     }
 }

@@ -4,18 +4,18 @@
 //! With a door the task outlives its helper: it tells the loss, waits for the next one, and
 //! begins with it as at the start. Without one the loss is the end.
 
-use super::door::Door;
+use super::helper_listener::HelperListener;
 use super::helper_unit::HelperUnit;
 use crate::kernel::{DumpError, Dumper};
 use crate::metrics::Handle;
-use crate::routing::{Helper, HelperError, Order, PassError, PassReport, Reconciler, Rehearsal};
+use crate::routing::{DryRun, Helper, HelperError, Order, PassError, PassReport, Reconciler};
 use protocol::Policy;
 use std::fmt;
 use tokio::sync::{mpsc, watch};
 
 /// What the task tells.
 #[derive(Debug)]
-pub(super) enum RoutingNews {
+pub(super) enum RoutingUpdate {
     /// A helper greeted; the first pass with it names everything.
     Connected,
     /// systemd starts it again and again, and it never gets as far as to greet: why.
@@ -39,7 +39,7 @@ pub(super) enum Loss {
 pub(super) struct RoutingTask {
     plans: mpsc::Sender<Order>,
     policy: watch::Sender<Policy>,
-    news: mpsc::Receiver<RoutingNews>,
+    update: mpsc::Receiver<RoutingUpdate>,
     busy: bool,
 }
 
@@ -47,7 +47,7 @@ pub(super) struct RoutingTask {
 struct Task {
     plans: mpsc::Receiver<Order>,
     policy: watch::Receiver<Policy>,
-    news: mpsc::Sender<RoutingNews>,
+    update: mpsc::Sender<RoutingUpdate>,
     /// Whether the loss of an idle helper is news. Where it is the end, whoever started both sides
     /// sees it too, and ends this one in good order.
     watchful: bool,
@@ -55,7 +55,7 @@ struct Task {
 }
 
 /// The loop is gone: nobody is there to tell.
-struct Deserted;
+struct LoopGone;
 
 impl RoutingTask {
     /// With the one helper that there ever is, already greeted.
@@ -66,20 +66,20 @@ impl RoutingTask {
             let policy = task.policy.borrow_and_update().clone();
             let mut reconciler = Reconciler::new(helper, dumper, policy);
             let Ok(loss) = task.serve(&mut reconciler).await else { return };
-            let _ = task.news.send(RoutingNews::Lost(loss)).await;
+            let _ = task.update.send(RoutingUpdate::Lost(loss)).await;
         });
         own
     }
 
     /// Without any helper: passes are only told.
-    pub(super) fn rehearsing(dumper: Dumper, policy: Policy, metrics: Handle) -> Self {
+    pub(super) fn dry_run(dumper: Dumper, policy: Policy, metrics: Handle) -> Self {
         let (own, mut task) = Self::new(policy, false, metrics);
         tokio::spawn(async move {
-            let mut rehearsal = Rehearsal::new(dumper);
+            let mut dry_run = DryRun::new(dumper);
             while let Some(order) = task.plans.recv().await {
                 let policy = task.policy.borrow_and_update().clone();
-                let report = rehearsal.pass(&order, &policy).await;
-                if task.tell(RoutingNews::Passed(report)).await.is_err() {
+                let report = dry_run.pass(&order, &policy).await;
+                if task.send(RoutingUpdate::Passed(report)).await.is_err() {
                     return;
                 }
             }
@@ -88,18 +88,18 @@ impl RoutingTask {
     }
 
     /// With the helpers that come by a door, one after the other.
-    pub(super) fn with_door(door: Door, policy: Policy, metrics: Handle) -> Self {
+    pub(super) fn with_listener(helper_listener: HelperListener, policy: Policy, metrics: Handle) -> Self {
         let (own, mut task) = Self::new(policy, true, metrics);
-        tokio::spawn(async move { while task.serve_next(&door).await.is_ok() {} });
+        tokio::spawn(async move { while task.serve_next(&helper_listener).await.is_ok() {} });
         own
     }
 
     fn new(policy: Policy, watchful: bool, metrics: Handle) -> (Self, Task) {
         let (plans, inbox) = mpsc::channel(1);
-        let (outbox, news) = mpsc::channel(1);
+        let (outbox, update) = mpsc::channel(1);
         let (policy, known) = watch::channel(policy);
-        let task = Task { plans: inbox, policy: known, news: outbox, watchful, metrics };
-        (Self { plans, policy, news, busy: false }, task)
+        let task = Task { plans: inbox, policy: known, update: outbox, watchful, metrics };
+        (Self { plans, policy, update, busy: false }, task)
     }
 
     /// A pass is under way.
@@ -118,25 +118,25 @@ impl RoutingTask {
     }
 
     /// What the task has to tell; `None` when it ended. Cancel-safe.
-    pub(super) async fn news(&mut self) -> Option<RoutingNews> {
-        let news = self.news.recv().await;
-        if !matches!(news, Some(RoutingNews::Connected | RoutingNews::Failing(_))) {
+    pub(super) async fn update(&mut self) -> Option<RoutingUpdate> {
+        let update = self.update.recv().await;
+        if !matches!(update, Some(RoutingUpdate::Connected | RoutingUpdate::Failing(_))) {
             self.busy = false;
         }
-        news
+        update
     }
 }
 
 impl Task {
     /// From one helper's greeting to its end.
-    async fn serve_next(&mut self, door: &Door) -> Result<(), Deserted> {
+    async fn serve_next(&mut self, helper_listener: &HelperListener) -> Result<(), LoopGone> {
         let mut unit = HelperUnit::new();
         let mut helper = loop {
             tokio::select! {
-                helper = door.helper() => break helper,
-                fault = unit.fault() => self.tell(RoutingNews::Failing(fault)).await?,
+                helper = helper_listener.helper() => break helper,
+                fault = unit.fault() => self.send(RoutingUpdate::Failing(fault)).await?,
                 // A plan that was made before the loss was known; the next helper gets a new one.
-                plan = self.plans.recv() => drop(plan.ok_or(Deserted)?),
+                plan = self.plans.recv() => drop(plan.ok_or(LoopGone)?),
             }
         };
         // With it goes its connection to the bus.
@@ -145,40 +145,40 @@ impl Task {
         let dumper = match Dumper::new() {
             Ok(dumper) => dumper,
             // The helper is sent away and comes again: that is the pause before the next try.
-            Err(error) => return self.tell(RoutingNews::Passed(Err(error))).await,
+            Err(error) => return self.send(RoutingUpdate::Passed(Err(error))).await,
         };
         let policy = self.policy.borrow_and_update().clone();
         helper.count_in(self.metrics.clone());
         let mut reconciler = Reconciler::new(helper, dumper, policy);
-        self.tell(RoutingNews::Connected).await?;
-        let loss = door.beside(self.serve(&mut reconciler)).await?;
+        self.send(RoutingUpdate::Connected).await?;
+        let loss = helper_listener.beside(self.serve(&mut reconciler)).await?;
         // Closed before the loss is told: what follows may be a new helper.
         drop(reconciler);
-        self.tell(RoutingNews::Lost(loss)).await
+        self.send(RoutingUpdate::Lost(loss)).await
     }
 
     /// Passes until the helper is lost.
-    async fn serve(&mut self, reconciler: &mut Reconciler) -> Result<Loss, Deserted> {
+    async fn serve(&mut self, reconciler: &mut Reconciler) -> Result<Loss, LoopGone> {
         loop {
             let order = tokio::select! {
-                plan = self.plans.recv() => plan.ok_or(Deserted)?,
+                plan = self.plans.recv() => plan.ok_or(LoopGone)?,
                 error = reconciler.lost(), if self.watchful => return Ok(Loss::Helper(error)),
-                changed = self.policy.changed() => return changed.map(|()| Loss::Policy).map_err(|_| Deserted),
+                changed = self.policy.changed() => return changed.map(|()| Loss::Policy).map_err(|_| LoopGone),
             };
             let report = tokio::select! {
                 report = reconciler.pass(&order) => report,
-                changed = self.policy.changed() => return changed.map(|()| Loss::Policy).map_err(|_| Deserted),
+                changed = self.policy.changed() => return changed.map(|()| Loss::Policy).map_err(|_| LoopGone),
             };
             match report {
-                Ok(report) => self.tell(RoutingNews::Passed(Ok(report))).await?,
-                Err(PassError::Dump(error)) => self.tell(RoutingNews::Passed(Err(error))).await?,
+                Ok(report) => self.send(RoutingUpdate::Passed(Ok(report))).await?,
+                Err(PassError::Dump(error)) => self.send(RoutingUpdate::Passed(Err(error))).await?,
                 Err(PassError::Helper(error)) => return Ok(Loss::Helper(error)),
             }
         }
     }
 
-    async fn tell(&self, news: RoutingNews) -> Result<(), Deserted> {
-        self.news.send(news).await.map_err(|_| Deserted)
+    async fn send(&self, update: RoutingUpdate) -> Result<(), LoopGone> {
+        self.update.send(update).await.map_err(|_| LoopGone)
     }
 }
 

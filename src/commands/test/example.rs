@@ -4,12 +4,12 @@ use super::AddressWithLength;
 use crate::cli::TestOptions;
 use crate::{Failure, facts, say};
 use netevd_worker::config::Backend;
-use netevd_worker::dispatch::{Input, Occasion};
+use netevd_worker::dispatch::{Input, ScriptContext};
 use netevd_worker::event::{
-    Action, Class, Detail, Event, EventId, EventKind, GatewayChange, LinkId, RouteChange, Then, Track,
+    Action, Class, Detail, Event, EventId, EventKind, EventValues, GatewayChange, LinkId, RouteChange, Track,
 };
 use netevd_worker::facts::LinkFacts;
-use netevd_worker::state::Exit;
+use netevd_worker::state::DefaultNextHop;
 use protocol::{Family, InterfaceName, Prefix};
 use std::net::IpAddr;
 use std::time::SystemTime;
@@ -97,7 +97,7 @@ pub(super) fn example(
         (EventKind::Gateway, Some(link)) => {
             let gateway = link.gateway.map(IpAddr::V4).or(link.gateway6.map(IpAddr::V6));
             let family = gateway.map_or(Family::V4, Family::of);
-            let new = Some(gateway.map_or(Exit::OnLink, Exit::Via));
+            let new = Some(gateway.map_or(DefaultNextHop::OnLink, DefaultNextHop::Via));
             Detail::Gateway(GatewayChange { family, old: None, new })
         }
         (EventKind::Dns, _) => Detail::Dns { old: Box::default() },
@@ -122,10 +122,10 @@ pub(super) fn example(
         startup: false,
         time: SystemTime::now(),
         detail,
-        then: Then::Present,
+        then: EventValues::Present,
     };
-    let occasion = Occasion { event: &event, link, backend, emit_json, skipped: 0, truncated: false };
-    Ok((occasion.input(), occasion.document().map_err(Failure::line)?))
+    let context = ScriptContext { event: &event, link, backend, emit_json, skipped: 0, truncated: false };
+    Ok((context.input(), context.document().map_err(Failure::line)?))
 }
 
 fn default_route(link: &LinkFacts) -> Result<RouteChange, Failure> {

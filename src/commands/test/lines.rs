@@ -3,32 +3,32 @@
 use crate::output::{clean, complain, put};
 
 /// A line that is longer is shown in parts.
-const MOST: usize = 16 * 1024;
+const MAX: usize = 16 * 1024;
 
 /// Both streams, up to their last line breaks.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
-    held: [Vec<u8>; 2],
+    buffered: [Vec<u8>; 2],
 }
 
 impl Lines {
     /// The next piece of a stream.
     pub(super) fn take(&mut self, is_error: bool, piece: &[u8]) {
-        let [out, err] = &mut self.held;
-        let held = if is_error { err } else { out };
+        let [out, err] = &mut self.buffered;
+        let buffered = if is_error { err } else { out };
         for part in piece.split_inclusive(|byte| *byte == b'\n') {
-            held.extend_from_slice(part);
-            if part.ends_with(b"\n") || held.len() > MOST {
-                show(is_error, &std::mem::take(held));
+            buffered.extend_from_slice(part);
+            if part.ends_with(b"\n") || buffered.len() > MAX {
+                show(is_error, &std::mem::take(buffered));
             }
         }
     }
 
     /// What has no line break behind it.
     pub(super) fn finish(self) {
-        for (held, is_error) in self.held.iter().zip([false, true]) {
-            if !held.is_empty() {
-                show(is_error, held);
+        for (buffered, is_error) in self.buffered.iter().zip([false, true]) {
+            if !buffered.is_empty() {
+                show(is_error, buffered);
             }
         }
     }
@@ -68,7 +68,7 @@ mod tests {
         let mut lines = Lines::default();
         for _ in 0..1_000 {
             lines.take(true, b"0123456789abcdef0123456789abcdef");
-            assert!(lines.held[1].len() <= MOST + 32);
+            assert!(lines.buffered[1].len() <= MAX + 32);
         }
     }
 }

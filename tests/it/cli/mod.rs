@@ -3,9 +3,9 @@
 
 mod changes;
 mod follow;
-mod look;
+mod hostile;
 mod odd;
-mod strangers;
+mod show;
 mod terminal;
 mod why;
 

@@ -6,8 +6,8 @@ use crate::oracle::Policy;
 const ADVERTISE: &str = "/opt/netevd/netevd-test-agent advertise lan";
 
 #[test]
-fn hosts_12_router_advertisements() {
-    let Some(site) = Site::new("hosts_12_router_advertisements") else { return };
+fn hosts_router_advertisements() {
+    let Some(site) = Site::new("hosts_router_advertisements") else { return };
     site.sh(
         "neighbour r2 r1; n r2 'ip link set nb name lan; ip addr add fe80::b2/64 dev lan; ip addr add 2001:db8:c::1/64 dev lan'
          sysctl -qw net.ipv6.conf.eth1.accept_ra=2 net.ipv6.conf.eth1.use_tempaddr=2 \

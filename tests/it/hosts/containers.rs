@@ -8,8 +8,8 @@ const FAR: [&str; 2] = ["far 203.0.113.9 -> 198.51.100.2", "far 2001:db8:9::9 ->
 
 /// Pods of other nodes are reached through the uplink itself, via the other node: calico#4662, rke2#1053, calico#9293.
 #[test]
-fn hosts_26_a_calico_node() {
-    let Some(site) = Site::with_eth1("hosts_26_a_calico_node") else { return };
+fn hosts_a_calico_node() {
+    let Some(site) = Site::with_eth1("hosts_a_calico_node") else { return };
     site.neighbour(
         "node2",
         "r1",
@@ -56,8 +56,8 @@ fn hosts_26_a_calico_node() {
 
 /// `*` lists docker0: no uplink, for it has no gateway: synology-docker#93.
 #[test]
-fn hosts_35_patterns_and_a_bridge_of_containers() {
-    let Some(site) = Site::with_eth1("hosts_35_patterns_and_a_bridge_of_containers") else { return };
+fn hosts_patterns_and_a_bridge_of_containers() {
+    let Some(site) = Site::with_eth1("hosts_patterns_and_a_bridge_of_containers") else { return };
     site.docker();
     for pattern in ["eth*", "*"] {
         site.expects(&BOX);
@@ -70,8 +70,8 @@ fn hosts_35_patterns_and_a_bridge_of_containers() {
 
 /// A route to elsewhere through a container is no gateway for everything.
 #[test]
-fn hosts_54_a_route_through_a_container_is_no_gateway() {
-    let Some(site) = Site::with_eth1("hosts_54_a_route_through_a_container_is_no_gateway") else { return };
+fn hosts_a_route_through_a_container_is_no_gateway() {
+    let Some(site) = Site::with_eth1("hosts_a_route_through_a_container_is_no_gateway") else { return };
     site.docker();
     site.sh("n box 'ip addr add 10.67.0.1/32 dev lo; ip addr add fd67::1/128 dev lo'
          ip route add 10.67.0.0/16 via 172.17.0.2 dev docker0; ip -6 route add fd67::/32 via fd17::2 dev docker0");
@@ -84,8 +84,8 @@ fn hosts_54_a_route_through_a_container_is_no_gateway() {
 
 /// main has a net that leads nowhere, and another uplink's LAN inside it.
 #[test]
-fn hosts_50_another_uplinks_net_inside_a_blackhole() {
-    let Some(site) = Site::with_eth1("hosts_50_another_uplinks_net_inside_a_blackhole") else { return };
+fn hosts_another_uplinks_net_inside_a_blackhole() {
+    let Some(site) = Site::with_eth1("hosts_another_uplinks_net_inside_a_blackhole") else { return };
     site.docker();
     site.neighbour(
         "nb",

@@ -12,8 +12,8 @@ fn eth1() -> Policy {
 
 /// main's discards stay discards: bogons, Calico's own pods, a default that ends all.
 #[test]
-fn hosts_18_discards_of_main() {
-    let Some(site) = Site::with_eth1("hosts_18_discards_of_main") else { return };
+fn hosts_discards_of_main() {
+    let Some(site) = Site::with_eth1("hosts_discards_of_main") else { return };
     site.sh("ip route add unreachable default metric 4278198272; ip -6 route add unreachable default metric 4294967295
          ip route add blackhole 10.0.0.0/8 proto static; ip route add unreachable 172.16.0.0/12 proto static
          ip route add prohibit 10.77.0.0/16; ip route add throw 10.78.0.0/16
@@ -35,8 +35,8 @@ fn hosts_18_discards_of_main() {
 
 /// Two defaults of one metric (append, two DHCP clients), which go in any order.
 #[test]
-fn hosts_21_two_defaults_of_one_key() {
-    let Some(site) = Site::new("hosts_21_two_defaults_of_one_key") else { return };
+fn hosts_two_defaults_of_one_key() {
+    let Some(site) = Site::new("hosts_two_defaults_of_one_key") else { return };
     site.sh("n r1 'ip addr add 198.51.100.254/24 dev lan'; ip addr add 198.51.100.2/24 dev eth1
          ip route add default via 198.51.100.254 dev eth1 metric 200
          ip route append default via 198.51.100.1 dev eth1 metric 200");
@@ -60,8 +60,8 @@ fn hosts_21_two_defaults_of_one_key() {
 
 /// `fallback: unreachable` through a whole life: no gateway yet, carrier, link down, restart of the link, another name.
 #[test]
-fn hosts_25_the_fallback_through_a_whole_life() {
-    let Some(site) = Site::new("hosts_25_the_fallback_through_a_whole_life") else { return };
+fn hosts_the_fallback_through_a_whole_life() {
+    let Some(site) = Site::new("hosts_the_fallback_through_a_whole_life") else { return };
     site.docker();
     site.sh("ip addr add 198.51.100.2/24 dev eth1; ip addr add 2001:db8:b::2/64 dev eth1
          sysctl -qw net.ipv6.conf.eth1.keep_addr_on_down=1");
@@ -114,8 +114,8 @@ fn hosts_25_the_fallback_through_a_whole_life() {
 
 /// The attributes of main's default: a tunnel behind the provider's router, tuned windows: clatd#4, nebula#245.
 #[test]
-fn hosts_30_attributes_of_routes() {
-    let Some(site) = Site::new("hosts_30_attributes_of_routes") else { return };
+fn hosts_attributes_of_routes() {
+    let Some(site) = Site::new("hosts_attributes_of_routes") else { return };
     site.docker();
     site.sh("ip addr add 198.51.100.2/24 dev eth1; ip addr add 2001:db8:b::2/64 dev eth1
          ip route add default via 198.51.100.1 dev eth1 mtu lock 1300 advmss 1260 initcwnd 30 quickack 1 metric 200
@@ -153,8 +153,8 @@ fn hosts_30_attributes_of_routes() {
 
 /// With `fallback: unreachable`, a gateway that is no plain one must not cut the only uplink off.
 #[test]
-fn hosts_32_no_blackout_by_the_fallback() {
-    let Some(site) = Site::new("hosts_32_no_blackout_by_the_fallback") else { return };
+fn hosts_no_blackout_by_the_fallback() {
+    let Some(site) = Site::new("hosts_no_blackout_by_the_fallback") else { return };
     site.sh("ip link set eth0 down; ip addr add 198.51.100.2/24 dev eth1
          n r1 'ip addr add 172.31.1.1/32 dev lan; ip route add 198.51.100.2 dev lan'");
     for (set_up, undo) in [
@@ -179,8 +179,8 @@ fn hosts_32_no_blackout_by_the_fallback() {
 
 /// An IPv4 address without an IPv4 default beside an IPv6 default without an address, and what comes later.
 #[test]
-fn hosts_34_families_apart() {
-    let Some(site) = Site::new("hosts_34_families_apart") else { return };
+fn hosts_families_apart() {
+    let Some(site) = Site::new("hosts_families_apart") else { return };
     site.sh("ip -6 route add default via fe80::b1 dev eth1 proto ra metric 200; ip addr add 198.51.100.2/24 dev eth1");
     let managed = site.managed(&eth1(), &[]);
     managed.shows(&[], &["lookup 207"]);
@@ -195,8 +195,8 @@ fn hosts_34_families_apart() {
 /// A default without a gateway on Ethernet (proxy ARP), every protocol's default, a metric that changes, and addresses
 /// of other scopes.
 #[test]
-fn hosts_36_odds_and_ends() {
-    let Some(site) = Site::new("hosts_36_odds_and_ends") else { return };
+fn hosts_odds_and_ends() {
+    let Some(site) = Site::new("hosts_odds_and_ends") else { return };
     site.sh("n r1 'sysctl -qw net.ipv4.conf.lan.proxy_arp=1 net.ipv4.neigh.lan.proxy_delay=0'
          ip addr add 198.51.100.2/24 dev eth1; ip route add default dev eth1 metric 200");
     let managed = site.managed(&eth1(), &[]);
@@ -223,8 +223,8 @@ fn hosts_36_odds_and_ends() {
 /// A route with a leg through eth1 and one through a bridge goes from the table with it, though its leg is dead then: a
 /// deletion has to name the legs in the order in which they were written, dead ones too.
 #[test]
-fn hosts_36_a_leg_that_died() {
-    let Some(site) = Site::with_eth1("hosts_36_a_leg_that_died") else { return };
+fn hosts_a_leg_that_died() {
+    let Some(site) = Site::with_eth1("hosts_a_leg_that_died") else { return };
     site.docker();
     site.sh("for n in 1 2 3; do
             ip route add 10.52.$n.0/24 nexthop via 198.51.100.254 dev eth1 weight $n nexthop via 172.17.0.2 dev docker0 weight 4

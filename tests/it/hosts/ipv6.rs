@@ -15,8 +15,8 @@ fn eth1() -> Policy {
 
 /// The kernel joins what is added by hand under one metric; legs go and come, one of them another uplink's.
 #[test]
-fn hosts_21_ipv6_defaults_of_one_key() {
-    let Some(site) = Site::new("hosts_21_ipv6_defaults_of_one_key") else { return };
+fn hosts_ipv6_defaults_of_one_key() {
+    let Some(site) = Site::new("hosts_ipv6_defaults_of_one_key") else { return };
     site.sh("n r1 'ip addr add fe80::b2/64 dev lan'; ip addr add 2001:db8:b::2/64 dev eth1
          ip -6 route add default via fe80::b1 dev eth1 metric 200
          ip -6 route append default via fe80::b2 dev eth1 metric 200");
@@ -47,8 +47,8 @@ fn hosts_21_ipv6_defaults_of_one_key() {
 
 /// `fallback: unreachable` and a gateway that is no plain one: the only uplink is not cut off.
 #[test]
-fn hosts_32_ipv6_no_blackout_by_the_fallback() {
-    let Some(site) = Site::new("hosts_32_ipv6_no_blackout_by_the_fallback") else { return };
+fn hosts_ipv6_no_blackout_by_the_fallback() {
+    let Some(site) = Site::new("hosts_ipv6_no_blackout_by_the_fallback") else { return };
     site.sh(&format!("{NDP_PROXY} ip link set eth0 down; ip addr add 2001:db8:b::2/64 dev eth1"));
     for (set_up, undo) in [
         (
@@ -74,8 +74,8 @@ fn hosts_32_ipv6_no_blackout_by_the_fallback() {
 
 /// A default without a gateway, one for the link's own addresses alone, and none but the subnet's next hop.
 #[test]
-fn hosts_36_ipv6_odds_and_ends() {
-    let Some(site) = Site::new("hosts_36_ipv6_odds_and_ends") else { return };
+fn hosts_ipv6_odds_and_ends() {
+    let Some(site) = Site::new("hosts_ipv6_odds_and_ends") else { return };
     site.sh(&format!(
         "{NDP_PROXY} ip addr add 2001:db8:b::2/64 dev eth1; ip -6 route add default dev eth1 metric 200"
     ));

@@ -35,8 +35,8 @@ fn start<'h>(host: &'h Host, listed: &str) -> Daemon<'h> {
 
 /// A listed link whose only family is IPv4: what it lacks is named, and each kind of gateway ends it.
 #[test]
-fn hosts_37_a_missing_gateway_is_named() {
-    let Some(site) = Site::new("hosts_37_a_missing_gateway_is_named") else { return };
+fn hosts_a_missing_gateway_is_named() {
+    let Some(site) = Site::new("hosts_a_missing_gateway_is_named") else { return };
     let host = &site.host;
     site.sh("ip link property add dev eth1 altname enp3s0; ip addr add 198.51.100.2/24 dev eth1
          sysctl -qw net.ipv6.conf.eth1.disable_ipv6=1");
@@ -61,8 +61,8 @@ fn hosts_37_a_missing_gateway_is_named() {
 
 /// What others do to eth1's address and table.
 #[test]
-fn hosts_37_conflicts_are_named() {
-    let Some(site) = Site::with_eth1("hosts_37_conflicts_are_named") else { return };
+fn hosts_conflicts_are_named() {
+    let Some(site) = Site::with_eth1("hosts_conflicts_are_named") else { return };
     let host = &site.host;
     let daemon = start(host, "eth1");
     await_none(host, "the usual");
@@ -85,8 +85,8 @@ fn hosts_37_conflicts_are_named() {
 
 /// A name that no link has, the loopback, a family without a gateway; a pattern promises nothing.
 #[test]
-fn hosts_37_names_are_named_and_patterns_are_not() {
-    let Some(site) = Site::with_eth1("hosts_37_names_are_named_and_patterns_are_not") else { return };
+fn hosts_names_are_named_and_patterns_are_not() {
+    let Some(site) = Site::with_eth1("hosts_names_are_named_and_patterns_are_not") else { return };
     let host = &site.host;
     site.sh("ip link add tap1 type bridge; ip addr add 10.6.1.1/24 dev tap1; ip link set tap1 up");
     for listed in ["eth11", "lo"] {
@@ -106,8 +106,8 @@ fn hosts_37_names_are_named_and_patterns_are_not() {
 
 /// What other programs put into rules and routes is shown as ip shows it: wg-quick, Tailscale, TPROXY, OpenWrt, FRR.
 #[test]
-fn hosts_38_lists_are_true() {
-    let Some(site) = Site::with_eth1("hosts_38_lists_are_true") else { return };
+fn hosts_lists_are_true() {
+    let Some(site) = Site::with_eth1("hosts_lists_are_true") else { return };
     site.sh("ip rule add not fwmark 51820 table 51820 pref 32100; ip rule add table main suppress_prefixlength 0 pref 32099
          ip rule add fwmark 1 lookup 100 pref 100; ip rule add iif lo uidrange 0-0 lookup 77 pref 101
          ip rule add oif eth1 lookup 78 pref 102; ip rule add ipproto tcp dport 80 lookup 79 pref 103

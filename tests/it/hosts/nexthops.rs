@@ -11,8 +11,8 @@ fn eth1() -> Policy {
 
 /// What FRR's zebra installs by default: FRR#18326, bisdn/basebox#469, libnl#340.
 #[test]
-fn hosts_04_a_default_by_a_nexthop_object() {
-    let Some(site) = Site::new("hosts_04_a_default_by_a_nexthop_object") else { return };
+fn hosts_a_default_by_a_nexthop_object() {
+    let Some(site) = Site::new("hosts_a_default_by_a_nexthop_object") else { return };
     site.sh("ip addr add 198.51.100.2/24 dev eth1; ip nexthop add id 30 via 198.51.100.1 dev eth1
          ip route add default nhid 30 proto bgp metric 200
          ip addr add 2001:db8:b::2/64 dev eth1; ip -6 nexthop add id 60 via fe80::b1 dev eth1
@@ -45,8 +45,8 @@ fn hosts_04_a_default_by_a_nexthop_object() {
 
 /// With `nexthop_compat_mode=0` the kernel says an id and no hops: nothing can be copied, and nothing is installed.
 #[test]
-fn hosts_04_an_object_without_hops_installs_nothing() {
-    let Some(site) = Site::new("hosts_04_an_object_without_hops_installs_nothing") else { return };
+fn hosts_an_object_without_hops_installs_nothing() {
+    let Some(site) = Site::new("hosts_an_object_without_hops_installs_nothing") else { return };
     site.sh("ip addr add 198.51.100.2/24 dev eth1; ip nexthop add id 30 via 198.51.100.1 dev eth1
          ip route add default nhid 30 metric 200; ip route del default via 192.0.2.1 dev eth0
          sysctl -qw net.ipv4.nexthop_compat_mode=0");
@@ -61,8 +61,8 @@ fn hosts_04_an_object_without_hops_installs_nothing() {
 
 /// Gateways outside the subnet: Hetzner, OVH, Scaleway, GCP; vyos-1x#3313.
 #[test]
-fn hosts_06_an_onlink_gateway() {
-    let Some(site) = Site::new("hosts_06_an_onlink_gateway") else { return };
+fn hosts_an_onlink_gateway() {
+    let Some(site) = Site::new("hosts_an_onlink_gateway") else { return };
     site.sh("n r1 'ip addr add 172.31.1.1/32 dev lan; ip route add 198.51.100.2 dev lan'
          ip addr add 198.51.100.2/32 dev eth1; ip route add default via 172.31.1.1 dev eth1 onlink metric 200
          ip addr add 2001:db8:b::2/128 dev eth1; ip -6 route add default via fe80::b1 dev eth1 onlink metric 200");
@@ -92,8 +92,8 @@ fn hosts_06_an_onlink_gateway() {
 
 /// IPv4 by an IPv6 next hop (RFC 8950): RIPE-NCC/ripe-atlas-software-probe#151, opnsense#8157.
 #[test]
-fn hosts_07_ipv4_by_an_ipv6_next_hop() {
-    let Some(site) = Site::new("hosts_07_ipv4_by_an_ipv6_next_hop") else { return };
+fn hosts_ipv4_by_an_ipv6_next_hop() {
+    let Some(site) = Site::new("hosts_ipv4_by_an_ipv6_next_hop") else { return };
     site.sh("ip addr add 198.51.100.2/24 dev eth1
          ip -4 route add default via inet6 fe80::b1 dev eth1 metric 200 proto bird");
     let managed = site.managed(&eth1(), &[]);

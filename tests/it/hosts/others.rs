@@ -13,8 +13,8 @@ const WG_QUICK: &str = "wgquick_up() { for f in -4 -6; do ip $f route add defaul
 
 /// wg-quick, which netevd finds or which comes later, and goes: tailscale#10940, DietPi#6073.
 #[test]
-fn hosts_16_wg_quick() {
-    let Some(site) = Site::with_eth1("hosts_16_wg_quick") else { return };
+fn hosts_wg_quick() {
+    let Some(site) = Site::with_eth1("hosts_wg_quick") else { return };
     site.sh(&format!("{WG_QUICK} tunnel wg0 10.64.0.2/32; wgquick_up"));
     let managed = site.managed(&Policy::of(&["eth1"]), &["203.0.113.99"]);
     managed.step(&format!("{WG_QUICK} wgquick_down; wgquick_up"));
@@ -25,8 +25,8 @@ fn hosts_16_wg_quick() {
 
 /// A Tailscale exit node in front of ours, and the priority that lets eth1's addresses out: mullvad-tailscale#13.
 #[test]
-fn hosts_16_an_exit_node_and_rule_priority() {
-    let Some(site) = Site::with_eth1("hosts_16_an_exit_node_and_rule_priority") else { return };
+fn hosts_an_exit_node_and_rule_priority() {
+    let Some(site) = Site::with_eth1("hosts_an_exit_node_and_rule_priority") else { return };
     site.sh("tunnel wg0 10.64.0.2/32; for f in -4 -6; do ip $f rule add lookup 52 pref 5270
          ip $f route add default dev wg0 table 52; done; ip route add throw 192.0.2.0/24 table 52");
     let managed = site.managed(&Policy::of(&["eth1"]).priority(5000), &["203.0.113.99"]);
@@ -36,8 +36,8 @@ fn hosts_16_an_exit_node_and_rule_priority() {
 
 /// A rule at one of our priorities with another selector, and a marked one into our table, are no conflict.
 #[test]
-fn hosts_16_rules_that_are_no_conflict() {
-    let Some(site) = Site::with_eth1("hosts_16_rules_that_are_no_conflict") else { return };
+fn hosts_rules_that_are_no_conflict() {
+    let Some(site) = Site::with_eth1("hosts_rules_that_are_no_conflict") else { return };
     site.sh("for f in -4 -6; do ip $f rule add fwmark 7 lookup 207 pref 31999; done
          ip rule add from 10.1.2.4 lookup 77 pref 32002; ip -6 rule add from fd01::4 lookup 77 pref 32002");
     let managed = site.managed(&Policy::of(&["eth1"]), &[]);
@@ -57,8 +57,8 @@ fn hosts_16_rules_that_are_no_conflict() {
 
 /// An unmarked rule into our table is a conflict: what is whole stays, also over a restart, and nothing is added.
 #[test]
-fn hosts_39_a_conflict_keeps_what_is_whole() {
-    let Some(site) = Site::with_eth1("hosts_39_a_conflict_keeps_what_is_whole") else { return };
+fn hosts_a_conflict_keeps_what_is_whole() {
+    let Some(site) = Site::with_eth1("hosts_a_conflict_keeps_what_is_whole") else { return };
     let managed = site.managed(&Policy::of(&["eth1"]), &[]);
     let whole = site.kernel.actual();
     site.sh("ip rule add from 10.1.2.4 lookup 207 pref 40; ip -6 rule add from fd01::4 lookup 207 pref 40");
@@ -77,8 +77,8 @@ fn hosts_39_a_conflict_keeps_what_is_whole() {
 
 /// VRFs want `local` behind: without a rule in front of ours the host could not reach itself.
 #[test]
-fn hosts_55_local_behind_our_rules() {
-    let Some(site) = Site::with_eth1("hosts_55_local_behind_our_rules") else { return };
+fn hosts_local_behind_our_rules() {
+    let Some(site) = Site::with_eth1("hosts_local_behind_our_rules") else { return };
     site.docker();
     site.sh("for f in -4 -6; do ip $f rule add l3mdev pref 1000; ip $f rule add pref 32765 table local
          ip $f rule del pref 0; done");

@@ -12,8 +12,8 @@ const NO_HAIRPIN: &str =
 /// DHCPv6 gives a /128, the router says that the /64 is on-link; IPv4 the same by static routes:
 /// ovn-kubernetes#2338, amazon-ec2-net-utils#74.
 #[test]
-fn hosts_02_a_host_address_beside_an_on_link_prefix() {
-    let Some(site) = Site::new("hosts_02_a_host_address_beside_an_on_link_prefix") else { return };
+fn hosts_a_host_address_beside_an_on_link_prefix() {
+    let Some(site) = Site::new("hosts_a_host_address_beside_an_on_link_prefix") else { return };
     site.neighbour("nb", "r1", "ip addr add 198.51.100.77/24 dev nb; ip addr add 2001:db8:b::77/64 dev nb");
     site.sh(&format!(
         "n r1 \"{NO_HAIRPIN}\"
@@ -32,8 +32,8 @@ fn hosts_02_a_host_address_beside_an_on_link_prefix() {
 
 /// RA with L=0, IPv4 `noprefixroute` with a host route to the gateway, isolated ports: systemd#28435, nixops#1032.
 #[test]
-fn hosts_03_a_prefix_that_is_not_on_link() {
-    let Some(site) = Site::new("hosts_03_a_prefix_that_is_not_on_link") else { return };
+fn hosts_a_prefix_that_is_not_on_link() {
+    let Some(site) = Site::new("hosts_a_prefix_that_is_not_on_link") else { return };
     site.neighbour(
         "nb",
         "r1",

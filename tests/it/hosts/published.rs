@@ -22,8 +22,8 @@ fn ask(site: &Site, address: &str) -> Output {
 }
 
 #[test]
-fn hosts_15_a_published_port_returns_by_a_marked_rule() {
-    let Some(site) = Site::with_eth1("hosts_15_a_published_port_returns_by_a_marked_rule") else { return };
+fn hosts_a_published_port_returns_by_a_marked_rule() {
+    let Some(site) = Site::with_eth1("hosts_a_published_port_returns_by_a_marked_rule") else { return };
     site.docker();
     site.sh(PUBLISH);
     let managed = site.managed(&Policy::of(&["eth1"]), &[]);

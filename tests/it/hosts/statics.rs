@@ -5,8 +5,8 @@ use crate::oracle::Policy;
 
 /// DHCP option 121, a static route, a second router on eth1's own LAN: apache/cloudstack#12857, vyos-1x#5119.
 #[test]
-fn hosts_01_a_static_route_through_the_uplink() {
-    let Some(site) = Site::with_eth1("hosts_01_a_static_route_through_the_uplink") else { return };
+fn hosts_a_static_route_through_the_uplink() {
+    let Some(site) = Site::with_eth1("hosts_a_static_route_through_the_uplink") else { return };
     site.neighbour(
         "r2",
         "r1",

@@ -7,8 +7,8 @@ const FAR: [&str; 2] = ["far 203.0.113.9 -> 198.51.100.2", "far 2001:db8:9::9 ->
 
 /// OpenVPN's `redirect-gateway def1`: the halves stay main's, the VPN's own net is reached through the tunnel.
 #[test]
-fn hosts_18_halves_of_the_world_through_a_tunnel() {
-    let Some(site) = Site::with_eth1("hosts_18_halves_of_the_world_through_a_tunnel") else { return };
+fn hosts_halves_of_the_world_through_a_tunnel() {
+    let Some(site) = Site::with_eth1("hosts_halves_of_the_world_through_a_tunnel") else { return };
     site.sh("tunnel tun0 10.8.0.6/24; ip addr add fd08::6/64 dev tun0
          ip route add 192.0.2.200/32 via 192.0.2.1 dev eth0
          ip route add 0.0.0.0/1 via 10.8.0.1 dev tun0; ip route add 128.0.0.0/1 via 10.8.0.1 dev tun0
@@ -26,8 +26,8 @@ fn hosts_18_halves_of_the_world_through_a_tunnel() {
 
 /// Sites behind a tunnel that has main's default as well stay the tunnel's: NetworkManager's OpenVPN.
 #[test]
-fn hosts_57_sites_behind_a_tunnel_that_is_an_uplink() {
-    let Some(site) = Site::with_eth1("hosts_57_sites_behind_a_tunnel_that_is_an_uplink") else { return };
+fn hosts_sites_behind_a_tunnel_that_is_an_uplink() {
+    let Some(site) = Site::with_eth1("hosts_sites_behind_a_tunnel_that_is_an_uplink") else { return };
     site.sh("tunnel tun0 10.8.0.6/24; ip addr add fd08::6/64 dev tun0
          ip route add default via 10.8.0.1 dev tun0 metric 50; ip route add 10.20.0.0/16 via 10.8.0.1 dev tun0
          ip -6 route add default dev tun0 metric 50; ip -6 route add fd20::/32 dev tun0
@@ -49,8 +49,8 @@ fn hosts_57_sites_behind_a_tunnel_that_is_an_uplink() {
 
 /// A tunnel is an uplink without a gateway where it is listed by its name, or takes a half; never by a pattern.
 #[test]
-fn hosts_57_a_tunnel_as_an_uplink() {
-    let Some(site) = Site::with_eth1("hosts_57_a_tunnel_as_an_uplink") else { return };
+fn hosts_a_tunnel_as_an_uplink() {
+    let Some(site) = Site::with_eth1("hosts_a_tunnel_as_an_uplink") else { return };
     site.sh("tunnel wg0 10.8.0.6/24");
     let link = site.host.ifindex("wg0");
     for (patterns, is_uplink) in [(["wg0", "eth1"], true), (["wg*", "eth1"], false)] {

@@ -33,8 +33,8 @@ fn default_by(host: &Host, gateway: &str) -> bool {
 }
 
 #[test]
-fn routing_03_gateway_change_never_by_the_wrong_interface() {
-    let Some(host) = Host::new("routing_03_gateway_change_never_by_the_wrong_interface") else { return };
+fn routing_gateway_change_never_by_the_wrong_interface() {
+    let Some(host) = Host::new("routing_gateway_change_never_by_the_wrong_interface") else { return };
     host.two_uplinks();
     let _daemon = host.start_daemon();
     host.await_ours("eth1 is complete", &eth1_complete());
@@ -50,8 +50,8 @@ fn routing_03_gateway_change_never_by_the_wrong_interface() {
 }
 
 #[test]
-fn routing_03_unreachable_rather_than_by_another_uplink() {
-    let Some(host) = Host::new("routing_03_unreachable_rather_than_by_another_uplink") else { return };
+fn routing_unreachable_rather_than_by_another_uplink() {
+    let Some(host) = Host::new("routing_unreachable_rather_than_by_another_uplink") else { return };
     host.two_uplinks();
     host.config(&format!("{ETH1_MANAGED}  fallback: unreachable\n"));
     let _daemon = host.start_daemon();

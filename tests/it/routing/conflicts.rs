@@ -4,8 +4,8 @@ use crate::support::{Host, eth1_complete, holds_for, rules};
 use std::time::Duration;
 
 #[test]
-fn routing_11_a_foreign_route_in_our_table() {
-    let Some(host) = Host::new("routing_11_a_foreign_route_in_our_table") else { return };
+fn routing_a_foreign_route_in_our_table() {
+    let Some(host) = Host::new("routing_a_foreign_route_in_our_table") else { return };
     host.two_uplinks();
     host.ip("route add default via 198.51.100.99 dev eth1 table 207 protocol static");
     host.ip("route add 203.0.113.0/24 via 198.51.100.99 dev eth1 table 207 protocol static");
@@ -23,8 +23,8 @@ fn routing_11_a_foreign_route_in_our_table() {
 }
 
 #[test]
-fn routing_11_a_foreign_rule_at_our_priority_is_nobody_s_conflict() {
-    let name = "routing_11_a_foreign_rule_at_our_priority_is_nobody_s_conflict";
+fn routing_a_foreign_rule_at_our_priority_is_nobody_s_conflict() {
+    let name = "routing_a_foreign_rule_at_our_priority_is_nobody_s_conflict";
     let Some(host) = Host::new(name) else { return };
     host.two_uplinks();
     host.ip("rule add priority 32002 from 198.51.100.2 lookup 4711 protocol static");
@@ -36,8 +36,8 @@ fn routing_11_a_foreign_rule_at_our_priority_is_nobody_s_conflict() {
 }
 
 #[test]
-fn routing_11_a_marked_foreign_rule_into_our_table_is_welcome() {
-    let Some(host) = Host::new("routing_11_a_marked_foreign_rule_into_our_table_is_welcome") else { return };
+fn routing_a_marked_foreign_rule_into_our_table_is_welcome() {
+    let Some(host) = Host::new("routing_a_marked_foreign_rule_into_our_table_is_welcome") else { return };
     host.two_uplinks();
     host.ip("rule add priority 50 fwmark 7 lookup 207 protocol static");
     let foreign = host.foreign();
@@ -48,8 +48,8 @@ fn routing_11_a_marked_foreign_rule_into_our_table_is_welcome() {
 }
 
 #[test]
-fn routing_11_a_conflict_is_named_when_it_appears_and_what_is_whole_stays() {
-    let name = "routing_11_a_conflict_is_named_when_it_appears_and_what_is_whole_stays";
+fn routing_a_conflict_is_named_when_it_appears_and_what_is_whole_stays() {
+    let name = "routing_a_conflict_is_named_when_it_appears_and_what_is_whole_stays";
     let Some(host) = Host::new(name) else { return };
     host.two_uplinks();
     let daemon = host.start_daemon();
@@ -79,8 +79,8 @@ fn routing_11_a_conflict_is_named_when_it_appears_and_what_is_whole_stays() {
 }
 
 #[test]
-fn routing_11_local_moved_before_ours_keeps_the_own_address_reachable() {
-    let name = "routing_11_local_moved_before_ours_keeps_the_own_address_reachable";
+fn routing_local_moved_before_ours_keeps_the_own_address_reachable() {
+    let name = "routing_local_moved_before_ours_keeps_the_own_address_reachable";
     let Some(host) = Host::new(name) else { return };
     host.two_uplinks();
     // As Cilium does it.
@@ -93,8 +93,8 @@ fn routing_11_local_moved_before_ours_keeps_the_own_address_reachable() {
 }
 
 #[test]
-fn routing_11_local_behind_ours_is_asked_first_for_each_address() {
-    let Some(host) = Host::new("routing_11_local_behind_ours_is_asked_first_for_each_address") else {
+fn routing_local_behind_ours_is_asked_first_for_each_address() {
+    let Some(host) = Host::new("routing_local_behind_ours_is_asked_first_for_each_address") else {
         return;
     };
     host.two_uplinks();

@@ -81,26 +81,26 @@ fn killed_at_each_request(host: &Host, victim: &str) {
 }
 
 #[test]
-fn routing_09_worker_killed_at_each_of_twenty_requests() {
-    let Some(host) = Host::new("routing_09_worker_killed_at_each_of_twenty_requests") else { return };
+fn routing_worker_killed_at_each_of_twenty_requests() {
+    let Some(host) = Host::new("routing_worker_killed_at_each_of_twenty_requests") else { return };
     killed_at_each_request(&host, "worker");
 }
 
 #[test]
-fn routing_09_helper_killed_at_each_of_twenty_requests() {
-    let Some(host) = Host::new("routing_09_helper_killed_at_each_of_twenty_requests") else { return };
+fn routing_helper_killed_at_each_of_twenty_requests() {
+    let Some(host) = Host::new("routing_helper_killed_at_each_of_twenty_requests") else { return };
     killed_at_each_request(&host, "helper");
 }
 
 #[test]
-fn routing_09_both_killed_at_each_of_twenty_requests() {
-    let Some(host) = Host::new("routing_09_both_killed_at_each_of_twenty_requests") else { return };
+fn routing_both_killed_at_each_of_twenty_requests() {
+    let Some(host) = Host::new("routing_both_killed_at_each_of_twenty_requests") else { return };
     killed_at_each_request(&host, "both");
 }
 
 #[test]
-fn routing_09_one_child_killed_ends_the_other_and_the_state_stays() {
-    let name = "routing_09_one_child_killed_ends_the_other_and_the_state_stays";
+fn routing_one_child_killed_ends_the_other_and_the_state_stays() {
+    let name = "routing_one_child_killed_ends_the_other_and_the_state_stays";
     let Some(host) = Host::new(name) else { return };
     host.two_uplinks();
     for program in ["netevd-worker", "netevd-priv"] {

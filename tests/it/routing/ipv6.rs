@@ -27,8 +27,8 @@ fn address_flags(host: &Host) -> serde_json::Value {
 }
 
 #[test]
-fn routing_10_ipv6_by_a_link_local_gateway() {
-    let Some(host) = Host::new("routing_10_ipv6_by_a_link_local_gateway") else { return };
+fn routing_ipv6_by_a_link_local_gateway() {
+    let Some(host) = Host::new("routing_ipv6_by_a_link_local_gateway") else { return };
     machine(&host);
     host.ip(&format!("addr add {A}/64 dev eth1 nodad"));
     let _daemon = host.start_daemon();
@@ -41,8 +41,8 @@ fn routing_10_ipv6_by_a_link_local_gateway() {
 }
 
 #[test]
-fn routing_10_ipv6_only_after_duplicate_detection() {
-    let Some(host) = Host::new("routing_10_ipv6_only_after_duplicate_detection") else { return };
+fn routing_ipv6_only_after_duplicate_detection() {
+    let Some(host) = Host::new("routing_ipv6_only_after_duplicate_detection") else { return };
     machine(&host);
     // Probes go on for seconds, long enough to look at.
     host.sh("sysctl -qw net.ipv6.conf.eth1.dad_transmits=3");
@@ -66,8 +66,8 @@ fn routing_10_ipv6_only_after_duplicate_detection() {
 }
 
 #[test]
-fn routing_10_ipv6_a_failed_duplicate_detection_installs_nothing() {
-    let name = "routing_10_ipv6_a_failed_duplicate_detection_installs_nothing";
+fn routing_ipv6_a_failed_duplicate_detection_installs_nothing() {
+    let name = "routing_ipv6_a_failed_duplicate_detection_installs_nothing";
     let Some(host) = Host::new(name) else { return };
     machine(&host);
     host.peer(&format!("ip addr add {A}/64 dev eth1p nodad"));
@@ -87,8 +87,8 @@ fn routing_10_ipv6_a_failed_duplicate_detection_installs_nothing() {
 }
 
 #[test]
-fn routing_10_ipv6_deprecated_stays_expired_goes() {
-    let Some(host) = Host::new("routing_10_ipv6_deprecated_stays_expired_goes") else { return };
+fn routing_ipv6_deprecated_stays_expired_goes() {
+    let Some(host) = Host::new("routing_ipv6_deprecated_stays_expired_goes") else { return };
     machine(&host);
     host.ip(&format!("addr add {A}/64 dev eth1 nodad"));
     host.ip("addr add 2001:db8:1::3/64 dev eth1 nodad");
@@ -108,8 +108,8 @@ fn routing_10_ipv6_deprecated_stays_expired_goes() {
 }
 
 #[test]
-fn routing_10_ipv6_link_down_and_up() {
-    let Some(host) = Host::new("routing_10_ipv6_link_down_and_up") else { return };
+fn routing_ipv6_link_down_and_up() {
+    let Some(host) = Host::new("routing_ipv6_link_down_and_up") else { return };
     machine(&host);
     // Global addresses survive a link that goes down only with this.
     host.sh("sysctl -qw net.ipv6.conf.eth1.keep_addr_on_down=1");

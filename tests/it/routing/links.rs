@@ -10,8 +10,8 @@ fn eth1_named() -> Vec<String> {
 const NAMED_GATEWAY: &str = "  gateways: { eth1: [198.51.100.1] }\n";
 
 #[test]
-fn routing_04_link_down_and_up_with_a_static_address() {
-    let Some(host) = Host::new("routing_04_link_down_and_up_with_a_static_address") else { return };
+fn routing_link_down_and_up_with_a_static_address() {
+    let Some(host) = Host::new("routing_link_down_and_up_with_a_static_address") else { return };
     host.two_uplinks();
     host.config(&format!("{ETH1_MANAGED}{NAMED_GATEWAY}"));
     host.recorder("address-added", "10-note", "");
@@ -28,8 +28,8 @@ fn routing_04_link_down_and_up_with_a_static_address() {
 }
 
 #[test]
-fn routing_04_link_down_and_up_with_the_gateway_from_main() {
-    let Some(host) = Host::new("routing_04_link_down_and_up_with_the_gateway_from_main") else { return };
+fn routing_link_down_and_up_with_the_gateway_from_main() {
+    let Some(host) = Host::new("routing_link_down_and_up_with_the_gateway_from_main") else { return };
     host.two_uplinks();
     let _daemon = host.start_daemon();
     host.await_ours("eth1 is complete", &eth1_complete());
@@ -39,8 +39,8 @@ fn routing_04_link_down_and_up_with_the_gateway_from_main() {
 }
 
 #[test]
-fn routing_05_a_second_address_makes_no_duplicates() {
-    let Some(host) = Host::new("routing_05_a_second_address_makes_no_duplicates") else { return };
+fn routing_a_second_address_makes_no_duplicates() {
+    let Some(host) = Host::new("routing_a_second_address_makes_no_duplicates") else { return };
     host.two_uplinks();
     let _daemon = host.start_daemon();
     host.ip("addr add 198.51.100.3/24 dev eth1");
@@ -79,20 +79,20 @@ fn primary_deleted(host: &Host, promote: u8) {
 }
 
 #[test]
-fn routing_05_primary_deleted_without_promote_secondaries() {
-    let Some(host) = Host::new("routing_05_primary_deleted_without_promote_secondaries") else { return };
+fn routing_primary_deleted_without_promote_secondaries() {
+    let Some(host) = Host::new("routing_primary_deleted_without_promote_secondaries") else { return };
     primary_deleted(&host, 0);
 }
 
 #[test]
-fn routing_05_primary_deleted_with_promote_secondaries() {
-    let Some(host) = Host::new("routing_05_primary_deleted_with_promote_secondaries") else { return };
+fn routing_primary_deleted_with_promote_secondaries() {
+    let Some(host) = Host::new("routing_primary_deleted_with_promote_secondaries") else { return };
     primary_deleted(&host, 1);
 }
 
 #[test]
-fn routing_06_device_deleted() {
-    let Some(host) = Host::new("routing_06_device_deleted") else { return };
+fn routing_device_deleted() {
+    let Some(host) = Host::new("routing_device_deleted") else { return };
     host.two_uplinks();
     host.config(&format!("{ETH1_MANAGED}  fallback: unreachable\n"));
     let _daemon = host.start_daemon();
@@ -104,8 +104,8 @@ fn routing_06_device_deleted() {
 }
 
 #[test]
-fn routing_06_device_moved_to_another_namespace() {
-    let Some(host) = Host::new("routing_06_device_moved_to_another_namespace") else { return };
+fn routing_device_moved_to_another_namespace() {
+    let Some(host) = Host::new("routing_device_moved_to_another_namespace") else { return };
     host.two_uplinks();
     let _daemon = host.start_daemon();
     host.await_ours("eth1 is complete", &eth1_complete());
@@ -114,8 +114,8 @@ fn routing_06_device_moved_to_another_namespace() {
 }
 
 #[test]
-fn routing_06_same_ifindex_another_name() {
-    let Some(host) = Host::new("routing_06_same_ifindex_another_name") else { return };
+fn routing_same_ifindex_another_name() {
+    let Some(host) = Host::new("routing_same_ifindex_another_name") else { return };
     host.two_uplinks();
     let _daemon = host.start_daemon();
     host.await_ours("eth1 is complete", &eth1_complete());
@@ -131,8 +131,8 @@ fn routing_06_same_ifindex_another_name() {
 }
 
 #[test]
-fn routing_06_renamed_out_of_the_list_and_back() {
-    let Some(host) = Host::new("routing_06_renamed_out_of_the_list_and_back") else { return };
+fn routing_renamed_out_of_the_list_and_back() {
+    let Some(host) = Host::new("routing_renamed_out_of_the_list_and_back") else { return };
     host.two_uplinks();
     let _daemon = host.start_daemon();
     host.await_ours("eth1 is complete", &eth1_complete());
@@ -145,8 +145,8 @@ fn routing_06_renamed_out_of_the_list_and_back() {
 }
 
 #[test]
-fn routing_07_ifindex_53_to_55_leave_the_kernels_tables_alone() {
-    let Some(host) = Host::new("routing_07_ifindex_53_to_55_leave_the_kernels_tables_alone") else { return };
+fn routing_ifindex_53_to_55_leave_the_kernels_tables_alone() {
+    let Some(host) = Host::new("routing_ifindex_53_to_55_leave_the_kernels_tables_alone") else { return };
     host.isp();
     let mut expected = Vec::new();
     for index in 53..=55u32 {

@@ -113,8 +113,8 @@ fn loaded(host: &Host) -> String {
 }
 
 #[test]
-fn routing_15_published_ports_answer_through_the_uplink_that_was_asked() {
-    let name = "routing_15_published_ports_answer_through_the_uplink_that_was_asked";
+fn routing_published_ports_answer_through_the_uplink_that_was_asked() {
+    let name = "routing_published_ports_answer_through_the_uplink_that_was_asked";
     let Some(host) = Host::new(name) else { return };
     published(&host);
     let _daemon = host.start_daemon();
@@ -146,8 +146,8 @@ fn routing_15_published_ports_answer_through_the_uplink_that_was_asked() {
 }
 
 #[test]
-fn routing_15_loading_again_changes_nothing_and_other_bits_stay() {
-    let name = "routing_15_loading_again_changes_nothing_and_other_bits_stay";
+fn routing_loading_again_changes_nothing_and_other_bits_stay() {
+    let name = "routing_loading_again_changes_nothing_and_other_bits_stay";
     let Some(host) = Host::new(name) else { return };
     published(&host);
     let _daemon = host.start_daemon();
@@ -182,8 +182,8 @@ N");
 }
 
 #[test]
-fn routing_15_published_addresses_of_ipv6() {
-    let Some(host) = Host::new("routing_15_published_addresses_of_ipv6") else { return };
+fn routing_published_addresses_of_ipv6() {
+    let Some(host) = Host::new("routing_published_addresses_of_ipv6") else { return };
     published(&host);
     let _daemon = host.start_daemon();
     host.await_ours("eth1 is complete", &complete());

@@ -69,8 +69,8 @@ fn container(host: &Host) {
 }
 
 #[test]
-fn routing_12_two_interfaces_in_one_subnet_answer_by_the_right_one() {
-    let name = "routing_12_two_interfaces_in_one_subnet_answer_by_the_right_one";
+fn routing_two_interfaces_in_one_subnet_answer_by_the_right_one() {
+    let name = "routing_two_interfaces_in_one_subnet_answer_by_the_right_one";
     let Some(host) = Host::new(name) else { return };
     host.isp();
     strict(&host);
@@ -130,8 +130,8 @@ fn two_subnets_complete() -> Vec<String> {
 }
 
 #[test]
-fn routing_12_a_client_in_the_other_uplinks_subnet_and_a_container() {
-    let name = "routing_12_a_client_in_the_other_uplinks_subnet_and_a_container";
+fn routing_a_client_in_the_other_uplinks_subnet_and_a_container() {
+    let name = "routing_a_client_in_the_other_uplinks_subnet_and_a_container";
     let Some(host) = Host::new(name) else { return };
     two_subnets(&host);
     assert!(!ping(&host, "isp", "10.0.1.77", "10.0.2.5"), "without netevd the kernel drops the questions");
@@ -142,8 +142,8 @@ fn routing_12_a_client_in_the_other_uplinks_subnet_and_a_container() {
 }
 
 #[test]
-fn routing_12_pods_routes_are_followed() {
-    let Some(host) = Host::new("routing_12_pods_routes_are_followed") else { return };
+fn routing_pods_routes_are_followed() {
+    let Some(host) = Host::new("routing_pods_routes_are_followed") else { return };
     two_subnets(&host);
     let _daemon = host.start_daemon();
     host.await_ours("eth1 is complete", &two_subnets_complete());

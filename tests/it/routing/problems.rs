@@ -47,8 +47,8 @@ fn two_uplinks_and_a_tunnel(host: &Host) -> Daemon<'_> {
 }
 
 #[test]
-fn routing_13_wg_quick_is_named_and_the_command_removes_what_interferes() {
-    let name = "routing_13_wg_quick_is_named_and_the_command_removes_what_interferes";
+fn routing_wg_quick_is_named_and_the_command_removes_what_interferes() {
+    let name = "routing_wg_quick_is_named_and_the_command_removes_what_interferes";
     let Some(host) = Host::new(name) else { return };
     let daemon = two_uplinks_and_a_tunnel(&host);
     // As wg-quick's add_default does it: the kernel chooses the priorities, in front of netevd's.
@@ -72,8 +72,8 @@ fn routing_13_wg_quick_is_named_and_the_command_removes_what_interferes() {
 }
 
 #[test]
-fn routing_13_an_exit_node_is_named_and_the_priority_cures_it() {
-    let Some(host) = Host::new("routing_13_an_exit_node_is_named_and_the_priority_cures_it") else { return };
+fn routing_an_exit_node_is_named_and_the_priority_cures_it() {
+    let Some(host) = Host::new("routing_an_exit_node_is_named_and_the_priority_cures_it") else { return };
     let _daemon = two_uplinks_and_a_tunnel(&host);
     host.ip("rule add priority 5270 lookup 52");
     await_problems(&host, &[]);
@@ -90,8 +90,8 @@ fn routing_13_an_exit_node_is_named_and_the_priority_cures_it() {
 }
 
 #[test]
-fn routing_13_halves_discards_and_leaps_in_front_are_named() {
-    let Some(host) = Host::new("routing_13_halves_discards_and_leaps_in_front_are_named") else { return };
+fn routing_halves_discards_and_leaps_in_front_are_named() {
+    let Some(host) = Host::new("routing_halves_discards_and_leaps_in_front_are_named") else { return };
     let _daemon = two_uplinks_and_a_tunnel(&host);
     host.ip("route add 0.0.0.0/1 dev wg0 table 60");
     for (rule, part, way) in [
@@ -123,8 +123,8 @@ fn routing_13_halves_discards_and_leaps_in_front_are_named() {
 }
 
 #[test]
-fn routing_13_listed_names_for_which_nothing_can_be_done_are_named() {
-    let Some(host) = Host::new("routing_13_listed_names_for_which_nothing_can_be_done_are_named") else {
+fn routing_listed_names_for_which_nothing_can_be_done_are_named() {
+    let Some(host) = Host::new("routing_listed_names_for_which_nothing_can_be_done_are_named") else {
         return;
     };
     host.two_uplinks();
@@ -159,8 +159,8 @@ fn routing_13_listed_names_for_which_nothing_can_be_done_are_named() {
 }
 
 #[test]
-fn routing_13_every_problem_is_counted_in_the_metrics_and_shown_by_the_api() {
-    let name = "routing_13_every_problem_is_counted_in_the_metrics_and_shown_by_the_api";
+fn routing_every_problem_is_counted_in_the_metrics_and_shown_by_the_api() {
+    let name = "routing_every_problem_is_counted_in_the_metrics_and_shown_by_the_api";
     let Some(host) = Host::new(name) else { return };
     host.two_uplinks();
     host.config("system: { backend: kernel }\nrouting: { policy_rules: [eth1, eth11] }\n");

@@ -144,24 +144,24 @@ fn conflict(host: &Host, kernel: &Kernel, policy: &Policy, random: &mut Random) 
 }
 
 #[test]
-fn routing_13_random_changes_against_an_oracle_first_seed() {
-    let Some(host) = Host::with_users("routing_13_random_changes_against_an_oracle_first_seed") else {
+fn routing_random_changes_against_an_oracle_first_seed() {
+    let Some(host) = Host::with_users("routing_random_changes_against_an_oracle_first_seed") else {
         return;
     };
     storm(&host, 20_261_123, &Policy::of(&["eth1", "eth2"]), false);
 }
 
 #[test]
-fn routing_13_random_changes_against_an_oracle_second_seed() {
-    let Some(host) = Host::with_users("routing_13_random_changes_against_an_oracle_second_seed") else {
+fn routing_random_changes_against_an_oracle_second_seed() {
+    let Some(host) = Host::with_users("routing_random_changes_against_an_oracle_second_seed") else {
         return;
     };
     storm(&host, 8_675_309, &Policy::of(&["eth1", "eth2"]).unreachable(), false);
 }
 
 #[test]
-fn routing_13_random_changes_against_an_oracle_third_seed() {
-    let Some(host) = Host::with_users("routing_13_random_changes_against_an_oracle_third_seed") else {
+fn routing_random_changes_against_an_oracle_third_seed() {
+    let Some(host) = Host::with_users("routing_random_changes_against_an_oracle_third_seed") else {
         return;
     };
     storm(&host, 31_415_926, &Policy::of(&["eth*", "!eth0"]).gateway("eth2", "10.0.2.1"), false);
@@ -170,9 +170,8 @@ fn routing_13_random_changes_against_an_oracle_third_seed() {
 /// Routes whose gateway's subnet went, which the kernel keeps, and refuses in another table: what cannot be made is
 /// named, and what stands is granted.
 #[test]
-fn routing_13_random_changes_with_gateways_that_become_unreachable() {
-    let Some(host) = Host::with_users("routing_13_random_changes_with_gateways_that_become_unreachable")
-    else {
+fn routing_random_changes_with_gateways_that_become_unreachable() {
+    let Some(host) = Host::with_users("routing_random_changes_with_gateways_that_become_unreachable") else {
         return;
     };
     storm(&host, 271_828_183, &Policy::of(&["eth1", "eth2"]), true);

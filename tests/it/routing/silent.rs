@@ -286,14 +286,14 @@ fn see_all(test: &str, reasons: &[Reason]) {
 }
 
 #[test]
-fn routing_37_each_reason_of_the_configuration_is_seen_everywhere_and_goes() {
-    see_all("routing_37_each_reason_of_the_configuration_is_seen_everywhere_and_goes", CONFIGURED);
+fn routing_each_reason_of_the_configuration_is_seen_everywhere_and_goes() {
+    see_all("routing_each_reason_of_the_configuration_is_seen_everywhere_and_goes", CONFIGURED);
 }
 
 /// Before anything is started, and without any link.
 #[test]
-fn routing_37_what_has_no_effect_is_a_warning_of_validate() {
-    let Some(host) = Host::new("routing_37_what_has_no_effect_is_a_warning_of_validate") else { return };
+fn routing_what_has_no_effect_is_a_warning_of_validate() {
+    let Some(host) = Host::new("routing_what_has_no_effect_is_a_warning_of_validate") else { return };
     configure(&host, "policy_rules: [eth1], marks: { eth0: 0x1/0xff }, gateways: { eth1: first }");
     let output = host.run(&["/opt/netevd/netevd", "validate"]);
     assert_eq!(output.status, 0, "{output:?}");
@@ -304,15 +304,15 @@ fn routing_37_what_has_no_effect_is_a_warning_of_validate() {
 }
 
 #[test]
-fn routing_37_each_reason_of_the_kernel_is_seen_everywhere_and_goes() {
-    see_all("routing_37_each_reason_of_the_kernel_is_seen_everywhere_and_goes", FOUND);
+fn routing_each_reason_of_the_kernel_is_seen_everywhere_and_goes() {
+    see_all("routing_each_reason_of_the_kernel_is_seen_everywhere_and_goes", FOUND);
 }
 
 /// Of two links that are both down with the fallback, none has rules for an address of both: the helper would take
 /// them from one for the other, and netevd would name another program that deletes its objects.
 #[test]
-fn routing_37_an_address_on_two_links_that_are_down_is_named_as_that() {
-    let name = "routing_37_an_address_on_two_links_that_are_down_is_named_as_that";
+fn routing_an_address_on_two_links_that_are_down_is_named_as_that() {
+    let name = "routing_an_address_on_two_links_that_are_down_is_named_as_that";
     let Some(host) = Host::new(name) else { return };
     machine(&host);
     host.veth("eth3", 9);
@@ -346,8 +346,8 @@ const LOOK_OF_DOWN: &str = "ip route add 10.250.0.0/24 dev br0; ip route del 10.
 /// A link's neighbours reach the other link's address only while the filter lets them: seen by packets, and the
 /// command of the problem cures it.
 #[test]
-fn routing_37_the_remedy_for_strict_filtering_cures_it() {
-    let name = "routing_37_the_remedy_for_strict_filtering_cures_it";
+fn routing_the_remedy_for_strict_filtering_cures_it() {
+    let name = "routing_the_remedy_for_strict_filtering_cures_it";
     let Some(host) = Host::new(name) else { return };
     machine(&host);
     // A neighbour of eth0's who sends to eth1's address through it.

@@ -4,8 +4,8 @@ use crate::support::{ETH1_MANAGED, Host, eth1_complete, holds_for};
 use std::time::Duration;
 
 #[test]
-fn routing_01_addresses_and_default_before_start() {
-    let Some(host) = Host::new("routing_01_addresses_and_default_before_start") else { return };
+fn routing_addresses_and_default_before_start() {
+    let Some(host) = Host::new("routing_addresses_and_default_before_start") else { return };
     host.two_uplinks();
     let foreign = host.foreign();
     let daemon = host.start_daemon();
@@ -21,8 +21,8 @@ fn routing_01_addresses_and_default_before_start() {
 }
 
 #[test]
-fn routing_02_address_first_then_default() {
-    let Some(host) = Host::new("routing_02_address_first_then_default") else { return };
+fn routing_address_first_then_default() {
+    let Some(host) = Host::new("routing_address_first_then_default") else { return };
     host.isp();
     host.veth("eth1", 7);
     host.config(ETH1_MANAGED);
@@ -34,8 +34,8 @@ fn routing_02_address_first_then_default() {
 }
 
 #[test]
-fn routing_02_default_first_then_address() {
-    let Some(host) = Host::new("routing_02_default_first_then_address") else { return };
+fn routing_default_first_then_address() {
+    let Some(host) = Host::new("routing_default_first_then_address") else { return };
     host.isp();
     host.veth("eth1", 7);
     host.config(ETH1_MANAGED);
@@ -48,8 +48,8 @@ fn routing_02_default_first_then_address() {
 }
 
 #[test]
-fn routing_02_address_and_default_removed_again() {
-    let Some(host) = Host::new("routing_02_address_and_default_removed_again") else { return };
+fn routing_address_and_default_removed_again() {
+    let Some(host) = Host::new("routing_address_and_default_removed_again") else { return };
     host.two_uplinks();
     let _daemon = host.start_daemon();
     host.await_ours("eth1 is complete", &eth1_complete());

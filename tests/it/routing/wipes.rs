@@ -7,8 +7,8 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[test]
-fn routing_08_flushed_rules_and_table_come_back() {
-    let Some(host) = Host::new("routing_08_flushed_rules_and_table_come_back") else { return };
+fn routing_flushed_rules_and_table_come_back() {
+    let Some(host) = Host::new("routing_flushed_rules_and_table_come_back") else { return };
     host.two_uplinks();
     host.ip("rule add priority 100 from 203.0.113.0/24 lookup 4711 protocol static");
     host.ip("rule add priority 32001 to 203.0.113.7 unreachable");
@@ -29,8 +29,8 @@ fn routing_08_flushed_rules_and_table_come_back() {
 }
 
 #[test]
-fn routing_08_repeated_wipes_are_named_once_with_the_cure() {
-    let Some(host) = Host::new("routing_08_repeated_wipes_are_named_once_with_the_cure") else { return };
+fn routing_repeated_wipes_are_named_once_with_the_cure() {
+    let Some(host) = Host::new("routing_repeated_wipes_are_named_once_with_the_cure") else { return };
     host.two_uplinks();
     let daemon = host.start_daemon();
     host.await_ours("eth1 is complete", &eth1_complete());
@@ -51,8 +51,8 @@ fn routing_08_repeated_wipes_are_named_once_with_the_cure() {
 }
 
 #[test]
-fn routing_08_what_carries_our_protocol_and_is_not_desired_goes() {
-    let Some(host) = Host::new("routing_08_what_carries_our_protocol_and_is_not_desired_goes") else {
+fn routing_what_carries_our_protocol_and_is_not_desired_goes() {
+    let Some(host) = Host::new("routing_what_carries_our_protocol_and_is_not_desired_goes") else {
         return;
     };
     host.two_uplinks();
@@ -72,8 +72,8 @@ fn routing_08_what_carries_our_protocol_and_is_not_desired_goes() {
 /// While the worker is stopped the helper withdraws what has lost its reason; nobody wiped that, and the next repair
 /// does not wait.
 #[test]
-fn routing_08_what_the_helper_withdraws_is_nobodys_wipe() {
-    let Some(host) = Host::new("routing_08_what_the_helper_withdraws_is_nobodys_wipe") else { return };
+fn routing_what_the_helper_withdraws_is_nobodys_wipe() {
+    let Some(host) = Host::new("routing_what_the_helper_withdraws_is_nobodys_wipe") else { return };
     host.two_uplinks();
     let daemon = host.start_daemon();
     host.await_ours("eth1 is complete", &eth1_complete());

@@ -26,5 +26,5 @@ pub use interface::{
 pub use overview::Overview;
 pub use reload::{ProblemDocument, Reload};
 pub use route::{MetricDocument, NextHopDocument, RouteDocument, Routes, RuleDocument, Rules};
-pub use script::{ScriptDocument, Scripts, StrayDocument};
+pub use script::{ScriptDocument, Scripts, UnknownDirectoryDocument};
 pub use status::{ConfigStatus, HelperStatus, LastEvent, Listener, Status};

@@ -11,7 +11,7 @@ pub struct Scripts {
     /// How many.
     pub count: u64,
     /// Directories beneath the roots whose scripts would never run.
-    pub strays: Vec<StrayDocument>,
+    pub strays: Vec<UnknownDirectoryDocument>,
 }
 
 /// One file of an event directory.
@@ -35,7 +35,7 @@ pub struct ScriptDocument {
 
 /// A directory that belongs to no event.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct StrayDocument {
+pub struct UnknownDirectoryDocument {
     /// Where it is.
     pub path: String,
     /// The directory that was probably meant.

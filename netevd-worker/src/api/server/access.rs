@@ -9,7 +9,7 @@ use super::answer::Refusal;
 use super::base64;
 use super::query::shown;
 use super::token::Token;
-use crate::api::ask::Actor;
+use crate::api::request::Actor;
 use hyper::HeaderMap;
 use hyper::header::{AUTHORIZATION, HOST, ORIGIN};
 use hyper::http::request::Parts;
@@ -23,11 +23,11 @@ pub(super) enum Peer {
     /// By the unix socket, as SO_PEERCRED says; pid 0 where it is not known.
     Local { uid: u32, pid: i32 },
     /// By TCP.
-    Remote { far: SocketAddr, near: SocketAddr, gate: Arc<Gate> },
+    Remote { remote_address: SocketAddr, local_address: SocketAddr, auth: Arc<TcpAuth> },
 }
 
 /// What guards a TCP socket.
-pub(super) struct Gate {
+pub(super) struct TcpAuth {
     /// Where it listens, as it was configured.
     pub(super) bind: IpAddr,
     /// What is in `api.token_file`.
@@ -64,28 +64,30 @@ pub(super) fn admit(peer: &Peer, own_uid: Option<u32>, head: &Parts) -> Admissio
             };
             Admission { actor: Actor::Local { uid: *uid, pid: *pid }, reading: Ok(()), changing }
         }
-        Peer::Remote { far, near, gate } => remote(*far, *near, gate, head),
+        Peer::Remote { remote_address, local_address, auth } => {
+            remote(*remote_address, *local_address, auth, head)
+        }
     }
 }
 
-fn remote(far: SocketAddr, near: SocketAddr, gate: &Gate, head: &Parts) -> Admission {
+fn remote(remote_address: SocketAddr, local_address: SocketAddr, auth: &TcpAuth, head: &Parts) -> Admission {
     let shown = shown_by(&head.headers);
-    let is_right = match (&gate.token, &shown) {
+    let is_right = match (&auth.token, &shown) {
         (Some(token), Shown::Bearer(text) | Shown::Basic(text)) => token.is(text),
         _ => false,
     };
-    let reading = own_name(head, near, gate.bind).and_then(|()| match (&gate.token, &shown) {
+    let reading = own_name(head, local_address, auth.bind).and_then(|()| match (&auth.token, &shown) {
         (Some(_), _) if is_right => Ok(()),
         (_, Shown::Else) => {
             Err(Refusal::unauthorized("the header Authorization is neither Bearer nor Basic"))
         }
         (Some(_), Shown::Bearer(_) | Shown::Basic(_)) => Err(Refusal::unauthorized("the token is wrong")),
-        _ if !gate.bind.is_loopback() => {
+        _ if !auth.bind.is_loopback() => {
             Err(Refusal::unauthorized("the token of api.token_file is needed: Authorization: Bearer TOKEN"))
         }
         _ => Ok(()),
     });
-    let changing = same_site(&head.headers).and_then(|()| match (&gate.token, &shown) {
+    let changing = same_site(&head.headers).and_then(|()| match (&auth.token, &shown) {
         (None, _) => Err(Refusal::forbidden(
             "changes by TCP need a token, and api.token_file names none; root can use the unix socket",
         )),
@@ -94,7 +96,7 @@ fn remote(far: SocketAddr, near: SocketAddr, gate: &Gate, head: &Parts) -> Admis
             "changes need the token of api.token_file: Authorization: Bearer TOKEN",
         )),
     });
-    Admission { actor: Actor::Remote { address: far, token: is_right }, reading, changing }
+    Admission { actor: Actor::Remote { address: remote_address, token: is_right }, reading, changing }
 }
 
 fn shown_by(headers: &HeaderMap) -> Shown {
@@ -120,7 +122,7 @@ fn shown_by(headers: &HeaderMap) -> Shown {
 }
 
 /// The request is meant for us: it names the address that it came to, and no name of the DNS.
-fn own_name(head: &Parts, near: SocketAddr, bind: IpAddr) -> Result<(), Refusal> {
+fn own_name(head: &Parts, local_address: SocketAddr, bind: IpAddr) -> Result<(), Refusal> {
     let mut hosts = head.headers.get_all(HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else {
         return Err(Refusal::bad("there must be one header Host"));
@@ -128,9 +130,9 @@ fn own_name(head: &Parts, near: SocketAddr, bind: IpAddr) -> Result<(), Refusal>
     let host = host.to_str().map_err(|_| Refusal::bad("the header Host is not readable"))?;
     let absolute = head.uri.authority().map(Authority::as_str);
     for name in [Some(host), absolute].into_iter().flatten() {
-        if !is_own(name, near, bind) {
+        if !is_own(name, local_address, bind) {
             return Err(Refusal::forbidden(format!(
-                "the header Host says {}, and this is {near}: ask by address, or by localhost",
+                "the header Host says {}, and this is {local_address}: ask by address, or by localhost",
                 shown(name)
             )));
         }
@@ -138,21 +140,21 @@ fn own_name(head: &Parts, near: SocketAddr, bind: IpAddr) -> Result<(), Refusal>
     Ok(())
 }
 
-fn is_own(name: &str, near: SocketAddr, bind: IpAddr) -> bool {
+fn is_own(name: &str, local_address: SocketAddr, bind: IpAddr) -> bool {
     if name.contains('@') {
         return false;
     }
     let Ok(authority) = name.parse::<Authority>() else { return false };
     let is_port = match authority.port() {
-        Some(port) => port.as_str().parse() == Ok(near.port()),
-        None => near.port() == 80 && !name.ends_with(':'),
+        Some(port) => port.as_str().parse() == Ok(local_address.port()),
+        None => local_address.port() == 80 && !name.ends_with(':'),
     };
     let host = authority.host();
     let plain = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     let is_host = plain.eq_ignore_ascii_case("localhost")
         || plain
             .parse::<IpAddr>()
-            .is_ok_and(|ip| ip == bind || ip.to_canonical() == near.ip().to_canonical());
+            .is_ok_and(|ip| ip == bind || ip.to_canonical() == local_address.ip().to_canonical());
     is_port && is_host
 }
 
@@ -186,16 +188,16 @@ mod tests {
         request.body(()).expect("a request").into_parts().0
     }
 
-    fn gate(bind: &str, has_token: bool) -> Arc<Gate> {
+    fn auth(bind: &str, has_token: bool) -> Arc<TcpAuth> {
         let token = has_token.then(|| Token::of(TOKEN.as_bytes()).ok()).flatten();
-        Arc::new(Gate { bind: bind.parse().expect("an address"), token })
+        Arc::new(TcpAuth { bind: bind.parse().expect("an address"), token })
     }
 
     /// Status of reading and of changing; 200 is permitted.
     fn outcome(bind: &str, has_token: bool, headers: &[(&str, &str)]) -> (u16, u16) {
-        let near: SocketAddr =
+        let local_address: SocketAddr =
             if bind.starts_with("127") { "127.0.0.1:9090" } else { NEAR }.parse().expect("an address");
-        let peer = Peer::Remote { far: near, near, gate: gate(bind, has_token) };
+        let peer = Peer::Remote { remote_address: local_address, local_address, auth: auth(bind, has_token) };
         let admission = admit(&peer, None, &head(headers));
         let status =
             |result: Result<(), Refusal>| result.map_or_else(|r| r.status, |()| StatusCode::OK).as_u16();

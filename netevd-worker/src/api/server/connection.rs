@@ -5,8 +5,8 @@ use super::access::{Peer, admit};
 use super::answer::{Refusal, harden, spare_dialogue};
 use super::context::Context;
 use super::guard::Guard;
-use super::rest::Rest;
-use crate::api::ask::Actor;
+use super::idle_state::IdleState;
+use crate::api::request::Actor;
 use crate::audit::Entry;
 use axum::Router;
 use axum::body::Body;
@@ -37,9 +37,9 @@ const HEADERS: usize = 64;
 const BODY_BYTES: usize = 64 * 1024;
 const BODY_TIME: Duration = Duration::from_secs(10);
 /// What the end of the server leaves to answers on their way.
-const FAREWELL: Duration = Duration::from_secs(2);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 /// For a share of memory to become free.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// Of a path, for the audit log.
 const PATH: usize = 256;
 
@@ -52,7 +52,7 @@ pub(super) struct Caller {
     pub(super) changing: Result<(), Refusal>,
     /// When streams end.
     pub(super) closing: CancellationToken,
-    share: Arc<Semaphore>,
+    memory_permit: Arc<Semaphore>,
 }
 
 impl Caller {
@@ -60,9 +60,9 @@ impl Caller {
     /// waits for those who do not read the answers before.
     pub(super) async fn reserve(&self, size: usize) -> Result<OwnedSemaphorePermit, Refusal> {
         let size = u32::try_from(size).unwrap_or(u32::MAX);
-        let waiting = timeout(PATIENCE, Arc::clone(&self.share).acquire_many_owned(size));
+        let waiting = timeout(TIMEOUT, Arc::clone(&self.memory_permit).acquire_many_owned(size));
         match waiting.await {
-            Ok(Ok(share)) => Ok(share),
+            Ok(Ok(memory_permit)) => Ok(memory_permit),
             _ => Err(Refusal::unavailable("too many long answers are on their way to you; read them first")),
         }
     }
@@ -70,30 +70,30 @@ impl Caller {
 
 /// What all requests of one connection share.
 #[derive(Clone)]
-pub(super) struct Desk {
+pub(super) struct Session {
     pub(super) context: Arc<Context>,
     pub(super) router: Router,
     pub(super) peer: Peer,
     pub(super) closing: CancellationToken,
     /// Of what this user or host may have on its way.
-    pub(super) share: Arc<Semaphore>,
+    pub(super) memory_permit: Arc<Semaphore>,
     /// Whether it is idle.
-    pub(super) rest: Arc<Rest>,
+    pub(super) idle_state: Arc<IdleState>,
 }
 
 /// Serves one connection to its end.
-pub(super) async fn serve<S>(stream: S, desk: Desk)
+pub(super) async fn serve<S>(stream: S, session: Session)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let heads = Arc::new(AtomicU32::new(0));
-    let io = TokioIo::new(Guard::new(stream, Arc::clone(&heads), Arc::clone(&desk.rest)));
-    let closing = desk.closing.clone();
+    let io = TokioIo::new(Guard::new(stream, Arc::clone(&heads), Arc::clone(&session.idle_state)));
+    let closing = session.closing.clone();
     let service = service_fn(move |request| {
         heads.fetch_add(1, Ordering::Relaxed);
-        desk.rest.is_busy();
-        let desk = desk.clone();
-        async move { Ok::<_, Infallible>(desk.answer(request).await) }
+        session.idle_state.is_busy();
+        let session = session.clone();
+        async move { Ok::<_, Infallible>(session.answer(request).await) }
     });
     let mut connection = std::pin::pin!(
         http1::Builder::new()
@@ -107,7 +107,7 @@ where
         result = &mut connection => result,
         () = closing.cancelled() => {
             connection.as_mut().graceful_shutdown();
-            timeout(FAREWELL, connection).await.unwrap_or(Ok(()))
+            timeout(SHUTDOWN_TIMEOUT, connection).await.unwrap_or(Ok(()))
         }
     };
     if let Err(error) = result {
@@ -116,7 +116,7 @@ where
     }
 }
 
-impl Desk {
+impl Session {
     async fn answer(self, request: Request<Incoming>) -> Response {
         let (head, body) = request.into_parts();
         let admission = admit(&self.peer, self.context.own_uid, &head);
@@ -133,7 +133,7 @@ impl Desk {
                     actor: admission.actor.clone(),
                     changing: admission.changing,
                     closing: self.closing.clone(),
-                    share: Arc::clone(&self.share),
+                    memory_permit: Arc::clone(&self.memory_permit),
                 };
                 self.routed(head, body, caller).await
             }
@@ -143,14 +143,14 @@ impl Desk {
         }
         harden(response.headers_mut());
         let body = std::mem::take(response.body_mut());
-        *response.body_mut() = self.rest.watch(body);
+        *response.body_mut() = self.idle_state.watch(body);
         self.note(&admission.actor, &noted, response.status());
         response
     }
 
     async fn routed(&self, mut head: Parts, body: Incoming, caller: Caller) -> Response {
         if head.method == Method::POST
-            && let Err(refusal) = swallow(body).await
+            && let Err(refusal) = drain_body(body).await
         {
             return refusal.into_response();
         }
@@ -175,7 +175,7 @@ impl Desk {
 }
 
 /// Takes the body off the connection.
-async fn swallow(body: Incoming) -> Result<(), Refusal> {
+async fn drain_body(body: Incoming) -> Result<(), Refusal> {
     let too_large = || Refusal::too_large(format!("a body of more than {BODY_BYTES} bytes; none is needed"));
     if body.size_hint().lower() > u64::try_from(BODY_BYTES).unwrap_or(u64::MAX) {
         return Err(too_large());

@@ -3,9 +3,9 @@
 
 use super::Orders;
 use super::answer::Refusal;
-use super::look::Looker;
-use crate::api::ask::{Ask, Asker};
+use super::kernel_queries::KernelQueries;
 use crate::api::document::Listener;
+use crate::api::request::{ApiRequest, ApiSender};
 use crate::audit::Audit;
 use crate::dispatch::{Identity, TrustedOwner};
 use crate::metrics::Handle;
@@ -14,36 +14,39 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
 /// How long an answer of the loop is waited for: it answers between two events.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) struct Context {
-    pub(super) asker: Asker,
+    pub(super) api_sender: ApiSender,
     pub(super) metrics: Handle,
     pub(super) audit: Audit,
     /// An ordinary user's daemon, and whose.
     pub(super) own_uid: Option<u32>,
     /// As whom scripts run.
     pub(super) scripts_run_as: Identity,
-    pub(super) looker: Looker,
+    pub(super) queries: KernelQueries,
     pub(super) orders: watch::Receiver<Orders>,
     pub(super) listeners: watch::Receiver<Vec<Listener>>,
 }
 
 impl Context {
     /// Asks the loop.
-    pub(super) async fn ask<T>(&self, make: impl FnOnce(oneshot::Sender<T>) -> Ask) -> Result<T, Refusal> {
+    pub(super) async fn ask<T>(
+        &self,
+        make: impl FnOnce(oneshot::Sender<T>) -> ApiRequest,
+    ) -> Result<T, Refusal> {
         let (reply, answer) = oneshot::channel();
         let question = make(reply);
         let asking = async {
-            self.asker.send(question).await.ok()?;
+            self.api_sender.send(question).await.ok()?;
             answer.await.ok()
         };
-        match timeout(PATIENCE, asking).await {
+        match timeout(TIMEOUT, asking).await {
             Ok(Some(answer)) => Ok(answer),
             Ok(None) => Err(Refusal::unavailable("the daemon is ending")),
             Err(_) => Err(Refusal::unavailable(format!(
                 "the daemon did not answer within {} s; its log says what it is at",
-                PATIENCE.as_secs()
+                TIMEOUT.as_secs()
             ))),
         }
     }

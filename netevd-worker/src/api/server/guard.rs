@@ -4,7 +4,7 @@
 //!
 //! Timers exist only while something is half-way. Waiting for the next request is hyper's to limit.
 
-use super::rest::Rest;
+use super::idle_state::IdleState;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -32,13 +32,13 @@ pub(super) struct Guard<S> {
     head_until: Option<Pin<Box<Sleep>>>,
     /// Since when the far end does not take all of what it is offered, and what it took since.
     stalled: Option<(Pin<Box<Sleep>>, usize)>,
-    rest: Arc<Rest>,
+    idle_state: Arc<IdleState>,
 }
 
 impl<S> Guard<S> {
-    pub(super) fn new(stream: S, heads: Arc<AtomicU32>, rest: Arc<Rest>) -> Self {
+    pub(super) fn new(stream: S, heads: Arc<AtomicU32>, idle_state: Arc<IdleState>) -> Self {
         let head_until = Some(Box::pin(sleep(HEAD)));
-        Self { stream, heads, seen: 0, has_begun: false, head_until, stalled: None, rest }
+        Self { stream, heads, seen: 0, has_begun: false, head_until, stalled: None, idle_state }
     }
 
     /// After a write of which so much was taken.
@@ -47,13 +47,13 @@ impl<S> Guard<S> {
         *sum += taken;
         if taken == offered || *sum >= SOME {
             self.stalled = None;
-            self.rest.is_stalled(false);
+            self.idle_state.is_stalled(false);
         }
     }
 
     /// Nothing could be written.
     fn stall(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
-        self.rest.is_stalled(true);
+        self.idle_state.is_stalled(true);
         let (until, _) = self.stalled.get_or_insert_with(|| (Box::pin(sleep(STALL)), 0));
         ready!(until.as_mut().poll(cx));
         Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, "the far end reads too slowly"))
@@ -77,7 +77,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
             if buffer.filled().len() > before && (!this.has_begun || this.head_until.is_none()) {
                 this.has_begun = true;
                 this.head_until = Some(Box::pin(sleep(HEAD)));
-                this.rest.is_busy();
+                this.idle_state.is_busy();
             }
             return Poll::Ready(result);
         }
@@ -135,45 +135,45 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
     use tokio::time::Instant;
 
-    fn guarded() -> (DuplexStream, Guard<DuplexStream>, Arc<Rest>) {
+    fn guarded() -> (DuplexStream, Guard<DuplexStream>, Arc<IdleState>) {
         let (near, far) = duplex(64);
-        let rest = Arc::new(Rest::default());
-        (far, Guard::new(near, Arc::default(), Arc::clone(&rest)), rest)
+        let idle_state = Arc::new(IdleState::default());
+        (far, Guard::new(near, Arc::default(), Arc::clone(&idle_state)), idle_state)
     }
 
     #[tokio::test(start_paused = true)]
     async fn silence_is_ended_after_ten_seconds() {
-        let (_far, mut guard, rest) = guarded();
+        let (_far, mut guard, idle_state) = guarded();
         let start = Instant::now();
         let error = guard.read(&mut [0; 8]).await.expect_err("nothing comes");
         assert_eq!((error.kind(), start.elapsed().as_secs()), (io::ErrorKind::TimedOut, 10));
-        assert_eq!(rest.idle_since(), Some(start));
+        assert_eq!(idle_state.idle_since(), Some(start));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_head_has_ten_seconds_from_its_first_byte() {
-        let (mut far, mut guard, rest) = guarded();
+        let (mut far, mut guard, idle_state) = guarded();
         let start = Instant::now();
         sleep(Duration::from_secs(9)).await;
         far.write_all(b"GET").await.expect("room");
         guard.read_exact(&mut [0; 3]).await.expect("it came");
-        assert_eq!(rest.idle_since(), None);
+        assert_eq!(idle_state.idle_since(), None);
         let error = guard.read(&mut [0; 8]).await.expect_err("no more comes");
         assert_eq!((error.kind(), start.elapsed().as_secs()), (io::ErrorKind::TimedOut, 19));
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_does_not_read_is_not_idle() {
-        let (mut far, mut guard, rest) = guarded();
-        assert!(rest.idle_since().is_some());
+        let (mut far, mut guard, idle_state) = guarded();
+        assert!(idle_state.idle_since().is_some());
         let writing = tokio::spawn(async move {
             guard.write_all(&[b'x'; 100]).await.expect("taken in the end");
             guard
         });
         sleep(Duration::from_secs(1)).await;
-        assert_eq!(rest.idle_since(), None, "half of it waits");
+        assert_eq!(idle_state.idle_since(), None, "half of it waits");
         far.read_exact(&mut [0; 100]).await.expect("the answer");
         let _guard = writing.await.expect("written");
-        assert!(rest.idle_since().is_some());
+        assert!(idle_state.idle_since().is_some());
     }
 }

@@ -1,27 +1,27 @@
 //! The server: a unix socket always, TCP where it is configured, and what is answered there.
 //!
-//! One task ([`keeper`]) listens and counts who is connected; each connection is a task of its own
-//! and asks the event loop by [`super::ask`]. What the loop does not keep (routes, rules, counters of
-//! links) one more task ([`look`]) reads from the kernel when it is asked for.
+//! One task ([`accept_loop`]) listens and counts who is connected; each connection is a task of its own
+//! and asks the event loop by [`super::request`]. What the loop does not keep (routes, rules, counters of
+//! links) one more task ([`kernel_queries`]) reads from the kernel when it is asked for.
 //!
 //! Limits: nothing here changes anything but by asking the loop for a reload. Nobody connected means
 //! no timer and no wake-up; a listener that failed is tried again every minute.
 
+mod accept_loop;
 mod access;
 mod answer;
 mod base64;
 mod connection;
+mod connection_limits;
 mod context;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod guard;
-mod keeper;
-mod look;
+mod idle_state;
+mod kernel_queries;
 mod page;
 mod query;
-mod rest;
 mod router;
-mod seats;
 mod state;
 mod stream;
 mod tables;
@@ -31,14 +31,14 @@ mod tests;
 mod token;
 mod unix;
 
-use super::ask::Asker;
 use super::document::Listener;
+use super::request::ApiSender;
 use crate::audit::Audit;
 use crate::config::Api;
 use crate::dispatch::Identity;
 use crate::metrics::Handle;
+use accept_loop::AcceptLoop;
 use context::Context;
-use keeper::Keeper;
 use std::path::PathBuf;
 use std::sync::Arc;
 pub(super) use token::owner_fault as token_owner_fault;
@@ -78,13 +78,13 @@ pub struct Server {
     orders: watch::Sender<Orders>,
     listeners: watch::Receiver<Vec<Listener>>,
     stop: CancellationToken,
-    keeper: JoinHandle<()>,
+    accept_loop: JoinHandle<()>,
 }
 
 impl Server {
     /// Listens from now on; what cannot be listened on is in [`Server::problems`], and never the end
     /// of the daemon. Needs a tokio runtime.
-    pub fn start(asker: Asker, settings: Settings) -> Server {
+    pub fn start(api_sender: ApiSender, settings: Settings) -> Server {
         let Settings {
             runtime_dir,
             api,
@@ -95,20 +95,20 @@ impl Server {
             audit,
         } = settings;
         let (orders, ordered) = watch::channel(Orders { api, metrics_enabled });
-        let (told, listeners) = watch::channel(Vec::new());
+        let (reported, listeners) = watch::channel(Vec::new());
         let context = Context {
-            asker,
+            api_sender,
             metrics,
             audit,
             own_uid: own_uid_may_change.then(|| nix::unistd::geteuid().as_raw()),
             scripts_run_as,
-            looker: look::start(),
+            queries: kernel_queries::start(),
             orders: ordered.clone(),
             listeners: listeners.clone(),
         };
         let stop = CancellationToken::new();
-        let keeper = Keeper::new(Arc::new(context), &runtime_dir, ordered, told, stop.clone());
-        Server { orders, listeners, stop, keeper: tokio::spawn(keeper.run()) }
+        let accept_loop = AcceptLoop::new(Arc::new(context), &runtime_dir, ordered, reported, stop.clone());
+        Server { orders, listeners, stop, accept_loop: tokio::spawn(accept_loop.run()) }
     }
 
     /// After a reload, also one that changed nothing: the token is read again, and what failed is
@@ -137,7 +137,7 @@ impl Server {
     /// Ends: streams are finished, answers on their way get two seconds, the socket's file goes.
     pub async fn stop(self) {
         self.stop.cancel();
-        if let Err(error) = self.keeper.await {
+        if let Err(error) = self.accept_loop.await {
             tracing::error!("the API's server did not end well: {error}");
         }
     }

@@ -3,14 +3,14 @@
 
 use super::answer::{Answer, Refusal, document, document_with, long_document, text};
 use super::connection::Caller;
+use super::connection_limits::KIB;
 use super::context::Context;
-use super::look::{Counters, RouteQuery, RoutesFound};
+use super::kernel_queries::{Counters, RouteQuery, RoutesFound};
 use super::query::{Parameters, bad, digits, shown};
-use super::seats::KIB;
-use crate::api::ask::{Ask, EventQuery, Since};
 use crate::api::document::{
     Check, Events, InterfaceDetail, InterfaceDocument, Interfaces, Scripts, StatisticsDocument, Status,
 };
+use crate::api::request::{ApiRequest, EventQuery, Since};
 use crate::api::seen;
 use crate::dispatch::{ScriptRoots, on_thread, survey};
 use crate::journal::EVENTS;
@@ -49,7 +49,7 @@ pub(super) async fn status(State(context): State<Arc<Context>>, uri: Uri) -> Ans
 
 /// What the event loop says, and the listeners.
 async fn status_of(context: &Context) -> Result<Status, Refusal> {
-    let mut status = context.ask(Ask::Status).await?;
+    let mut status = context.ask(ApiRequest::Status).await?;
     status.listeners = context.listeners.borrow().clone();
     status.problems.extend(status.listeners.iter().filter_map(|listener| listener.error.clone()));
     if !status.problems.is_empty() {
@@ -83,7 +83,7 @@ fn by_kind(problems: &[String]) -> Vec<(&'static str, u64)> {
 }
 
 async fn ours(context: &Context) -> Result<(u64, RoutesFound), Refusal> {
-    let (rules, routes) = tokio::try_join!(context.looker.rules(), context.looker.routes(OURS))?;
+    let (rules, routes) = tokio::try_join!(context.queries.rules(), context.queries.routes(OURS))?;
     let rules = rules.iter().filter(|rule| rule.protocol == PROTOCOL).count();
     Ok((u64::try_from(rules).unwrap_or(u64::MAX), routes))
 }
@@ -103,14 +103,14 @@ pub(super) async fn interfaces(
     let parameters = Parameters::of(&uri, &["state", "type", "statistics"])?;
     let (state, kind) = (parameters.open_word("state")?, parameters.open_word("type")?);
     let has_statistics = parameters.flag("statistics")?;
-    let links = context.ask(Ask::Status).await?.interfaces_total;
+    let links = context.ask(ApiRequest::Status).await?.interfaces_total;
     let share = caller.reserve(links_size(links)).await?;
-    let mut interfaces = context.ask(Ask::Interfaces).await?;
+    let mut interfaces = context.ask(ApiRequest::Interfaces).await?;
     interfaces.retain(|link| {
         state.is_none_or(|state| link.state == state) && kind.is_none_or(|kind| link.kind == kind)
     });
     if has_statistics {
-        let counters = context.looker.counters().await?;
+        let counters = context.queries.counters().await?;
         interfaces.iter_mut().for_each(|link| add_statistics(link, &counters));
     }
     long_document(
@@ -147,14 +147,15 @@ pub(super) async fn interface(
     let none = || Refusal::not_found(format!("there is no interface {}", shown(&name)));
     let asked = InterfaceName::new(&name).map_err(|_| none())?;
     let share = caller.reserve(LINK_SIZE).await?;
-    let detail = context.ask(|reply| Ask::Interface(asked, reply)).await?;
+    let detail = context.ask(|reply| ApiRequest::Interface(asked, reply)).await?;
     let mut detail: Box<InterfaceDetail> = detail.ok_or_else(none)?;
-    let names = context.ask(Ask::Names).await?;
+    let names = context.ask(ApiRequest::Names).await?;
     let query =
         RouteQuery { oif: Some(detail.interface.index), limit: ROUTES_LISTED, ..RouteQuery::default() };
     // Together, so that they share a turn.
-    let looker = &context.looker;
-    let (counters, found, rules) = tokio::try_join!(looker.counters(), looker.routes(query), looker.rules())?;
+    let queries = &context.queries;
+    let (counters, found, rules) =
+        tokio::try_join!(queries.counters(), queries.routes(query), queries.rules())?;
     add_statistics(&mut detail.interface, &counters);
     detail.routes = found.routes.into_iter().map(|route| seen::route(route, &names.links)).collect();
     let link = Some(detail.interface.name.as_str());
@@ -187,7 +188,7 @@ pub(super) async fn events(
     };
     // Most events take less than a KiB.
     let share = caller.reserve(query.limit + 64).await?;
-    let page = context.ask(|reply| Ask::Events(query, reply)).await?;
+    let page = context.ask(|reply| ApiRequest::Events(query, reply)).await?;
     let count = u64::try_from(page.events.len()).unwrap_or(u64::MAX);
     long_document(share, &Events { events: page.events, count, has_more: page.has_more })
 }
@@ -209,23 +210,23 @@ pub(super) async fn event(State(context): State<Arc<Context>>, id: FromPath, uri
     let text = part(id)?;
     let id = digits(&text).and_then(|digits| digits.parse().ok());
     let id = id.ok_or_else(|| bad("id", &text, "an event's id, a whole number"))?;
-    let event = context.ask(|reply| Ask::Event(id, reply)).await?;
+    let event = context.ask(|reply| ApiRequest::Event(id, reply)).await?;
     let none = || Refusal::not_found(format!("event {id} is not among the newest {EVENTS}"));
     document(&event.ok_or_else(none)?)
 }
 
 /// How long the script directories may take.
-const SCRIPTS_PATIENCE: Duration = Duration::from_secs(5);
+const SCRIPTS_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// `GET /api/v1/scripts`
 pub(super) async fn scripts(State(context): State<Arc<Context>>, uri: Uri) -> Answer {
     Parameters::of(&uri, &[])?;
-    let runs = context.ask(Ask::Runs).await?;
+    let runs = context.ask(ApiRequest::Runs).await?;
     let mut runs: HashMap<_, _> =
         runs.into_iter().map(|runs| (runs.path.display().to_string(), runs)).collect();
     // A directory may be on a file system that does not answer.
     let (owner, identity) = (context.trusted(), context.scripts_run_as.clone());
-    let found = on_thread(SCRIPTS_PATIENCE, move || survey(&ScriptRoots::default(), owner, &identity)).await;
+    let found = on_thread(SCRIPTS_TIMEOUT, move || survey(&ScriptRoots::default(), owner, &identity)).await;
     let found =
         found.ok_or_else(|| Refusal::unavailable("a script directory does not answer: netevd status"))?;
     let mut scripts = Scripts::from(found);
@@ -240,7 +241,7 @@ pub(super) async fn scripts(State(context): State<Arc<Context>>, uri: Uri) -> An
 /// `GET /health`
 pub(super) async fn health(State(context): State<Arc<Context>>, uri: Uri) -> Answer {
     Parameters::of(&uri, &[])?;
-    let health = context.ask(Ask::Health).await?;
+    let health = context.ask(ApiRequest::Health).await?;
     let is_healthy = health.status == "healthy";
     document_with(if is_healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, &health)
 }
@@ -252,7 +253,7 @@ pub(super) async fn metrics(State(context): State<Arc<Context>>, headers: Header
         return Err(Refusal::not_found("metrics are off: metrics.enabled is false in the configuration"));
     }
     let status = status_of(&context).await?;
-    let checks = context.ask(Ask::Health).await?.checks;
+    let checks = context.ask(ApiRequest::Health).await?.checks;
     let (routing_rules, routes) = ours(&context).await?;
     // What is not needed here fails nobody.
     let is_good = |check: &Check| check.status != "failed";
@@ -287,7 +288,7 @@ pub(super) async fn reload(
     caller.changing?;
     let dry_run = Parameters::of(&uri, &["dry_run"])?.flag("dry_run")?;
     let actor = caller.actor;
-    match context.ask(|reply| Ask::Reload { dry_run, actor, reply }).await? {
+    match context.ask(|reply| ApiRequest::Reload { dry_run, actor, reply }).await? {
         Ok(reload) => document(&reload),
         Err(refused) => Err(Refusal::invalid_configuration(
             "the configuration is faulty; the one before stays in force",

@@ -7,7 +7,7 @@ use super::answer::{Answer, Refusal, text};
 use super::connection::Caller;
 use super::context::Context;
 use super::query::{Parameters, bad};
-use crate::api::ask::{Ask, Change, ChangeKind, Followed, Place};
+use crate::api::request::{ApiRequest, Change, ChangeKind, Followed, StreamPosition};
 use axum::body::Body;
 use axum::extract::{Extension, State};
 use futures_util::stream::unfold;
@@ -35,7 +35,7 @@ struct Reader {
     context: Arc<Context>,
     closing: CancellationToken,
     /// Up to where it was told, once nothing is missed any more.
-    place: Place,
+    place: StreamPosition,
     missed: VecDeque<Change>,
     changes: broadcast::Receiver<Change>,
 }
@@ -65,12 +65,12 @@ pub(super) async fn stream(
     }
     let tail = tail.filter(|tail| *tail > 0 && after.is_none());
     // A place of no life of the worker: the whole ring.
-    const BEGINNING: Place = Place { instance: 0, revision: 0 };
+    const BEGINNING: StreamPosition = StreamPosition { instance: 0, revision: 0 };
     let from = after.or(tail.map(|_| BEGINNING));
     // Before it is made, as much as it can be; an event is reckoned at a KiB.
     let mut share = if from.is_some() { Some(caller.reserve(TAIL).await?) } else { None };
-    let followed = context.ask(|reply| Ask::Follow(from, reply)).await?;
-    let now = Place { instance: followed.instance, revision: followed.revision };
+    let followed = context.ask(|reply| ApiRequest::Follow(from, reply)).await?;
+    let now = StreamPosition { instance: followed.instance, revision: followed.revision };
     let Followed { missed, changes, .. } = followed;
     let mut missed = VecDeque::from(missed);
     if let Some(tail) = tail {
@@ -123,8 +123,8 @@ impl Reader {
                 Ok(Err(RecvError::Lagged(_))) => {
                     let place = Some(self.place);
                     self.share = Some(self.caller.reserve(TAIL).await.ok()?);
-                    let followed = self.context.ask(|reply| Ask::Follow(place, reply)).await.ok()?;
-                    self.place = Place { instance: followed.instance, revision: followed.revision };
+                    let followed = self.context.ask(|reply| ApiRequest::Follow(place, reply)).await.ok()?;
+                    self.place = StreamPosition { instance: followed.instance, revision: followed.revision };
                     (self.missed, self.changes) = (followed.missed.into(), followed.changes);
                     // The one that counts may be among what it was too slow for.
                     self.missed.extend(followed.state);

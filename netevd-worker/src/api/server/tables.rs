@@ -3,10 +3,10 @@
 use super::answer::{Answer, Refusal, document, long_document};
 use super::connection::Caller;
 use super::context::Context;
-use super::look::RouteQuery;
+use super::kernel_queries::RouteQuery;
 use super::query::{Parameters, bad, digits};
-use crate::api::ask::Ask;
 use crate::api::document::{Routes, Rules};
+use crate::api::request::ApiRequest;
 use crate::api::seen;
 use axum::extract::{Extension, State};
 use hyper::Uri;
@@ -34,7 +34,7 @@ pub(super) async fn routes(
     let limit = parameters.number("limit", LIMITS)?.unwrap_or(LIMIT);
     let interface = parameters.interface()?;
     let share = caller.reserve(size(limit)).await?;
-    let names = context.ask(Ask::Names).await?;
+    let names = context.ask(ApiRequest::Names).await?;
     let oif = match interface {
         None => None,
         Some(name) => match names.links.iter().find(|(_, known)| **known == name) {
@@ -43,7 +43,7 @@ pub(super) async fn routes(
             None => return document(&Routes { routes: Vec::new(), count: 0, has_more: false }),
         },
     };
-    let found = context.looker.routes(RouteQuery { family, table, protocol: None, oif, limit }).await?;
+    let found = context.queries.routes(RouteQuery { family, table, protocol: None, oif, limit }).await?;
     let count = found.count();
     let routes: Vec<_> = found.routes.into_iter().map(|route| seen::route(route, &names.links)).collect();
     let has_more = u64::try_from(routes.len()).is_ok_and(|listed| listed < count);
@@ -58,9 +58,9 @@ pub(super) async fn rules(
 ) -> Answer {
     Parameters::of(&uri, &[])?;
     let share = caller.reserve(size(LIMIT)).await?;
-    let names = context.ask(Ask::Names).await?;
+    let names = context.ask(ApiRequest::Names).await?;
     let rules: Vec<_> = context
-        .looker
+        .queries
         .rules()
         .await?
         .iter()

@@ -1,6 +1,6 @@
 //! The TCP socket: where the configuration wants it, and only with what guards it.
 
-use super::access::Gate;
+use super::access::TcpAuth;
 use super::token::Token;
 use crate::config::Api;
 use std::io;
@@ -14,7 +14,7 @@ const BACKLOG: u32 = 128;
 /// A listening socket. Dropped, the connections that came by it end.
 pub(super) struct Tcp {
     pub(super) listener: Arc<TcpListener>,
-    pub(super) gate: Arc<Gate>,
+    pub(super) auth: Arc<TcpAuth>,
     pub(super) closing: CancellationToken,
     /// As configured; the port may be 0.
     address: SocketAddr,
@@ -41,7 +41,7 @@ impl Tcp {
         }
         let listener = match before {
             Some(before) if before.address == address => {
-                if before.gate.token == token {
+                if before.auth.token == token {
                     return Ok(before);
                 }
                 Arc::clone(&before.listener)
@@ -52,8 +52,8 @@ impl Tcp {
                 Arc::new(listener)
             }
         };
-        let gate = Arc::new(Gate { bind: address.ip(), token });
-        Ok(Tcp { listener, gate, closing: server.child_token(), address })
+        let auth = Arc::new(TcpAuth { bind: address.ip(), token });
+        Ok(Tcp { listener, auth, closing: server.child_token(), address })
     }
 
     /// For people and browsers, with the port that the kernel chose for 0.

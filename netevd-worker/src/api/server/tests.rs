@@ -1,10 +1,11 @@
 //! The server before a loop that answers from a script; the kernel is the real one, and only read.
 
 use super::{Server, Settings};
-use crate::api::ask::{
-    Actor, Ask, Change, ChangeKind, EventPage, EventQuery, Followed, Names, Place, Refused, Since,
-};
 use crate::api::document::{Checks, Health, Reload, Status};
+use crate::api::request::{
+    Actor, ApiRequest, Change, ChangeKind, EventPage, EventQuery, Followed, Names, Refused, Since,
+    StreamPosition,
+};
 use crate::audit::Audit;
 use crate::config::Api;
 use crate::event::EventKind;
@@ -28,7 +29,7 @@ const GUARD: Duration = Duration::from_secs(60);
 #[derive(Debug, PartialEq)]
 enum Asked {
     Events(EventQuery),
-    Follow(Option<Place>),
+    Follow(Option<StreamPosition>),
     Reload(bool, Actor),
 }
 
@@ -43,7 +44,7 @@ impl Stage {
     async fn new(name: &str, api: Api) -> Self {
         let directory = std::env::temp_dir().join(format!("netevd-server-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&directory).expect("a directory");
-        let (asker, questions) = mpsc::channel(4);
+        let (api_sender, questions) = mpsc::channel(4);
         let (tell, asked) = mpsc::unbounded_channel();
         let changes = broadcast::Sender::new(4);
         tokio::spawn(fake_loop(questions, tell, changes.clone()));
@@ -57,7 +58,7 @@ impl Stage {
             audit: Audit::new(metrics.clone()),
             metrics,
         };
-        let server = Server::start(asker, settings);
+        let server = Server::start(api_sender, settings);
         server.listening().await;
         Self { server, directory, asked, changes }
     }
@@ -84,28 +85,28 @@ impl Stage {
 /// One change of the stream.
 fn change(revision: u64) -> Change {
     let json = Arc::from(format!("{{\"id\":{revision}}}"));
-    Change { kind: ChangeKind::Event, place: Place { instance: 7, revision }, json }
+    Change { kind: ChangeKind::Event, place: StreamPosition { instance: 7, revision }, json }
 }
 
 async fn fake_loop(
-    mut questions: mpsc::Receiver<Ask>,
+    mut questions: mpsc::Receiver<ApiRequest>,
     tell: mpsc::UnboundedSender<Asked>,
     changes: broadcast::Sender<Change>,
 ) {
     while let Some(question) = questions.recv().await {
         match question {
-            Ask::Status(reply) => drop(reply.send(status())),
-            Ask::Interfaces(reply) => drop(reply.send(Vec::new())),
-            Ask::Interface(_, reply) => drop(reply.send(None)),
-            Ask::Names(reply) => {
+            ApiRequest::Status(reply) => drop(reply.send(status())),
+            ApiRequest::Interfaces(reply) => drop(reply.send(Vec::new())),
+            ApiRequest::Interface(_, reply) => drop(reply.send(None)),
+            ApiRequest::Names(reply) => {
                 drop(reply.send(Names { links: BTreeMap::new(), policy: Policy::default() }));
             }
-            Ask::Events(query, reply) => {
+            ApiRequest::Events(query, reply) => {
                 let _ = tell.send(Asked::Events(query));
                 drop(reply.send(EventPage::default()));
             }
-            Ask::Event(_, reply) => drop(reply.send(None)),
-            Ask::Follow(after, reply) => {
+            ApiRequest::Event(_, reply) => drop(reply.send(None)),
+            ApiRequest::Follow(after, reply) => {
                 let _ = tell.send(Asked::Follow(after));
                 let missed = match after {
                     None => Vec::new(),
@@ -115,9 +116,9 @@ async fn fake_loop(
                 let changes = changes.subscribe();
                 drop(reply.send(Followed { instance: 7, revision: 9, missed, state: None, changes }));
             }
-            Ask::Runs(reply) => drop(reply.send(Vec::new())),
-            Ask::Health(reply) => drop(reply.send(health())),
-            Ask::Reload { dry_run, actor, reply } => {
+            ApiRequest::Runs(reply) => drop(reply.send(Vec::new())),
+            ApiRequest::Health(reply) => drop(reply.send(health())),
+            ApiRequest::Reload { dry_run, actor, reply } => {
                 let _ = tell.send(Asked::Reload(dry_run, actor));
                 drop(reply.send(if dry_run { Err(Refused { problems: Vec::new() }) } else { Ok(reload()) }));
             }
@@ -338,7 +339,7 @@ async fn a_stream_is_resumed_and_ends_cleanly() {
     }
     for _ in &all {
         let asked = timeout(GUARD, stage.asked.recv()).await.expect("asked again");
-        assert_eq!(asked, Some(Asked::Follow(Some(Place { instance: 7, revision: 10 }))));
+        assert_eq!(asked, Some(Asked::Follow(Some(StreamPosition { instance: 7, revision: 10 }))));
     }
     stage.end().await;
     for (mut stream, ..) in all {
@@ -476,7 +477,7 @@ async fn silent_sources_take_nobody_s_seat() {
     let at = address(&stage);
     // More from two addresses than there are seats by TCP.
     let mut silent = Vec::new();
-    for number in 0..super::seats::REMOTE + 50 {
+    for number in 0..super::connection_limits::REMOTE + 50 {
         let source = ["127.0.0.2", "127.0.0.3"][number % 2];
         silent.push(tcp_from(source, &at).await);
     }
@@ -492,7 +493,10 @@ async fn silent_sources_take_nobody_s_seat() {
     let open: Vec<bool> = silent.iter().map(|stream| !is_closed(stream)).collect();
     let count = open.iter().filter(|open| **open).count();
     assert!(!open[0] && !open[1] && open[open.len() - 1], "{open:?}");
-    assert!(count <= super::seats::HOST_SHARE && count > super::seats::HOST_SHARE - 10, "{count}");
+    assert!(
+        count <= super::connection_limits::HOST_SHARE && count > super::connection_limits::HOST_SHARE - 10,
+        "{count}"
+    );
     // One that says something in time is answered, the others are sent away.
     let mut late = silent.pop().expect("the last one");
     late.write_all(request.as_bytes()).await.expect("written");
@@ -520,7 +524,7 @@ async fn what_is_too_much_is_refused() {
     stage.ask(large).await.is_error(413, "bad_request");
     // 500 that only listen, and the others are served as before.
     let mut streams = Vec::new();
-    for _ in 0..super::seats::USER_SHARE - 1 {
+    for _ in 0..super::connection_limits::USER_SHARE - 1 {
         let mut stream = stage.unix().await;
         stream.write_all(b"GET /api/v1/events/stream HTTP/1.1\r\n\r\n").await.expect("written");
         let mut greeting = [0; 64];

@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq;
 /// Fewer could be guessed.
 const SHORTEST: usize = 16;
 /// What is longer is no token.
-const LONGEST: u64 = 4_096;
+const MAX_LENGTH: u64 = 4_096;
 
 /// What is left of a token.
 #[derive(Clone, PartialEq, Eq)]
@@ -56,7 +56,7 @@ impl Token {
             ));
         }
         let mut text = Vec::new();
-        file.take(LONGEST + 1).read_to_end(&mut text).map_err(|error| unreadable(&error))?;
+        file.take(MAX_LENGTH + 1).read_to_end(&mut text).map_err(|error| unreadable(&error))?;
         Self::of(&text).map_err(|fault| {
             format!("api.token_file {name} {fault}; it must hold one line of {SHORTEST} or more visible characters")
         })
@@ -65,7 +65,7 @@ impl Token {
     pub(super) fn of(text: &[u8]) -> Result<Self, &'static str> {
         let text = text.strip_suffix(b"\n").unwrap_or(text);
         let text = text.strip_suffix(b"\r").unwrap_or(text);
-        if u64::try_from(text.len()).is_ok_and(|length| length > LONGEST) {
+        if u64::try_from(text.len()).is_ok_and(|length| length > MAX_LENGTH) {
             return Err("is too long");
         }
         if text.contains(&b'\n') {

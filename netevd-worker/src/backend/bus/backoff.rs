@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 const FIRST: Duration = Duration::from_millis(100);
-const LONGEST: Duration = Duration::from_secs(10);
+const MAX_LENGTH: Duration = Duration::from_secs(10);
 /// A session that held this long was a good one.
 const GOOD: Duration = Duration::from_secs(5);
 
@@ -43,7 +43,7 @@ impl Backoff {
 
     fn next(&mut self) -> Duration {
         let pause = self.pause;
-        self.pause = (pause * 2).clamp(FIRST, LONGEST);
+        self.pause = (pause * 2).clamp(FIRST, MAX_LENGTH);
         pause
     }
 }
@@ -58,7 +58,7 @@ mod tests {
         let pauses: Vec<_> = (0..10).map(|_| backoff.next().as_millis()).collect();
         assert_eq!(pauses, [0, 100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]);
         backoff.lost_after(Duration::from_millis(20));
-        assert_eq!(backoff.next(), LONGEST, "a session that breaks at once is no reason to hurry");
+        assert_eq!(backoff.next(), MAX_LENGTH, "a session that breaks at once is no reason to hurry");
         backoff.lost_after(GOOD);
         assert_eq!(backoff.next(), FIRST);
     }

@@ -5,8 +5,8 @@
 //! for; what others send does not get as far as the queue. Questions and answers about the owner travel in the same stream as the signals, which
 //! keeps their order and leaves nothing to race.
 
+use super::message_filter::SenderCheck;
 use super::owner::{Absence, Owner, Step};
-use super::sieve::Door;
 use super::throttle::Throttle;
 use super::{BUS, BUS_PATH, BusLost, LIMIT, Service, connect};
 use crate::accounts;
@@ -49,7 +49,7 @@ pub struct Signals {
     /// Told at the next call; two at the most.
     ready: VecDeque<BusEvent>,
     /// Who comes in at all: the owner that is accepted or asked about.
-    door: Arc<Door>,
+    sender_check: Arc<SenderCheck>,
     throttle: Throttle,
 }
 
@@ -61,8 +61,8 @@ impl Signals {
     /// When there is no bus, or it does not answer.
     pub(super) async fn connect(service: &Service, address: Option<&str>) -> Result<Self, BusLost> {
         let name = service.name;
-        let door = Arc::new(Door::new(name));
-        let connection = connect(address, Some(Arc::clone(&door)), QUEUE).await?;
+        let sender_check = Arc::new(SenderCheck::new(name));
+        let connection = connect(address, Some(Arc::clone(&sender_check)), QUEUE).await?;
         let stream = MessageStream::from(&connection);
         let owner = format!(
             "type='signal',sender='{BUS}',interface='{BUS}',member='NameOwnerChanged',path='{BUS_PATH}',arg0='{name}'"
@@ -82,7 +82,7 @@ impl Signals {
             question: None,
             asked_at: tokio::time::Instant::now(),
             ready: VecDeque::new(),
-            door,
+            sender_check,
             throttle: Throttle::default(),
             connection,
         };
@@ -106,7 +106,7 @@ impl Signals {
 
     /// How many signals of others were ignored.
     pub fn ignored(&self) -> u64 {
-        self.door.refused()
+        self.sender_check.refused()
     }
 
     /// The next event. Nothing is lost when the future is dropped before it is done.
@@ -155,7 +155,7 @@ impl Signals {
             }
             Type::Signal if sender.is_some_and(|sender| self.owner.is_candidate(sender)) => {}
             // Of an owner that was replaced meanwhile.
-            Type::Signal => self.door.refuse(sender.unwrap_or("nobody")),
+            Type::Signal => self.sender_check.refuse(sender.unwrap_or("nobody")),
             Type::MethodReturn | Type::Error if sender == Some(BUS) => {
                 if let Some(question) = header.reply_serial() {
                     self.answered(question, &message)?;
@@ -169,7 +169,7 @@ impl Signals {
 
     fn named(&mut self, owner: Option<&str>) -> Result<(), BusLost> {
         let step = self.owner.named(owner);
-        self.door.let_in(owner);
+        self.sender_check.set_owner(owner);
         match step {
             Step::None => {}
             Step::Left => self.ready.push_back(BusEvent::Vanished(Absence::NoOwner)),
@@ -215,7 +215,7 @@ impl Signals {
                         "{name} is not believed: {absence}; see who may own it: busctl status {name}"
                     );
                 }
-                self.door.let_in(None);
+                self.sender_check.set_owner(None);
                 self.ready.push_back(BusEvent::Vanished(absence));
             }
             None => {}

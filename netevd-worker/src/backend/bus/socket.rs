@@ -1,12 +1,12 @@
-//! The socket beneath a connection to the bus: without descriptors, and through the [`sieve`].
+//! The socket beneath a connection to the bus: without descriptors, and through the [`message_filter`].
 //!
 //! It never says that it takes descriptors (NEGOTIATE_UNIX_FD of the specification), so the bus gives it none:
 //! signals with descriptors that a stranger sends cannot use up those of this process. They would be
 //! closed by the kernel even so, as the bytes are read by read(2), which takes none along.
 //!
-//! [`sieve`]: super::sieve
+//! [`message_filter`]: super::sieve
 
-use super::sieve::{Door, Gate, Sieve};
+use super::message_filter::{Accepted, MessageFilter, SenderCheck};
 use nix::sys::socket::{Shutdown, shutdown};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
@@ -27,7 +27,7 @@ const PIECE: usize = 16 * 1024;
 #[derive(Debug)]
 pub(super) struct BusSocket {
     stream: UnixStream,
-    door: Option<Arc<Door>>,
+    sender_check: Option<Arc<SenderCheck>>,
 }
 
 impl BusSocket {
@@ -35,7 +35,7 @@ impl BusSocket {
     ///
     /// # Errors
     /// When nothing listens, or it is no socket of this machine.
-    pub(super) async fn connect(address: &str, door: Option<Arc<Door>>) -> io::Result<Self> {
+    pub(super) async fn connect(address: &str, sender_check: Option<Arc<SenderCheck>>) -> io::Result<Self> {
         let wrong = |what: String| io::Error::new(io::ErrorKind::InvalidInput, what);
         let parsed: Address = address.parse().map_err(|error| wrong(format!("{address}: {error}")))?;
         let stream = match parsed.transport() {
@@ -53,7 +53,7 @@ impl BusSocket {
             // by modules of the C library, see [`crate::accounts`].
             _ => return Err(wrong(format!("{address}: only unix: addresses are taken"))),
         };
-        Ok(Self { stream, door })
+        Ok(Self { stream, sender_check })
     }
 }
 
@@ -63,7 +63,12 @@ impl Socket for BusSocket {
 
     fn split(self) -> Split<Reader, Writer> {
         let (read, write) = self.stream.into_split();
-        let reader = Reader { stream: read, door: self.door, sieve: Sieve::default(), piece: vec![0; PIECE] };
+        let reader = Reader {
+            stream: read,
+            sender_check: self.sender_check,
+            filter: MessageFilter::default(),
+            piece: vec![0; PIECE],
+        };
         Split::new(reader, Writer(write))
     }
 }
@@ -72,8 +77,8 @@ impl Socket for BusSocket {
 #[derive(Debug)]
 pub(super) struct Reader {
     stream: OwnedReadHalf,
-    door: Option<Arc<Door>>,
-    sieve: Sieve,
+    sender_check: Option<Arc<SenderCheck>>,
+    filter: MessageFilter,
     piece: Vec<u8>,
 }
 
@@ -82,15 +87,15 @@ pub(super) struct Reader {
 impl ReadHalf for Reader {
     async fn recvmsg(&mut self, buffer: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
         loop {
-            let gate = self.door.as_deref().map_or(Gate::Answers, Gate::Signals);
-            let count = self.sieve.take(&gate, buffer)?;
+            let accepted = self.sender_check.as_deref().map_or(Accepted::Answers, Accepted::Signals);
+            let count = self.filter.take(&accepted, buffer)?;
             if count > 0 {
                 return Ok((count, Vec::new()));
             }
             self.stream.readable().await?;
             match self.stream.try_read(&mut self.piece) {
                 Ok(0) => return Ok((0, Vec::new())),
-                Ok(read) => self.sieve.put(&self.piece[..read]),
+                Ok(read) => self.filter.put(&self.piece[..read]),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(error),
             }

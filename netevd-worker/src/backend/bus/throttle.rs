@@ -9,18 +9,18 @@ const PERIOD: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub struct Throttle {
     last: Option<Instant>,
-    held: u64,
+    suppressed: u64,
 }
 
 impl Throttle {
     /// `Some(n)` when a line may be written now; `n` were held back since the last one.
     pub fn permit(&mut self, now: Instant) -> Option<u64> {
         if self.last.is_some_and(|last| now.saturating_duration_since(last) < PERIOD) {
-            self.held = self.held.saturating_add(1);
+            self.suppressed = self.suppressed.saturating_add(1);
             return None;
         }
         self.last = Some(now);
-        Some(std::mem::take(&mut self.held))
+        Some(std::mem::take(&mut self.suppressed))
     }
 }
 

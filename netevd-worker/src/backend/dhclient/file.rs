@@ -13,9 +13,9 @@ use std::time::SystemTime;
 
 /// Bytes that are read of a file, from its end; dhclient rewrites its file after 20 leases, so a
 /// real one has a few kilobytes.
-const MOST: u64 = 4 << 20;
+const MAX: u64 = 4 << 20;
 /// Interfaces of one file that are remembered.
-const MOST_LINKS: usize = 4096;
+const MAX_LINKS: usize = 4096;
 
 /// What a file says.
 #[derive(Debug)]
@@ -38,11 +38,11 @@ impl LeaseFile {
             return Err(io::Error::other("it is not a regular file"));
         }
         let mut text = Vec::new();
-        let skipped = before.len().saturating_sub(MOST);
+        let skipped = before.len().saturating_sub(MAX);
         if skipped > 0 {
             file.seek(SeekFrom::Start(skipped))?;
         }
-        (&mut file).take(MOST).read_to_end(&mut text)?;
+        (&mut file).take(MAX).read_to_end(&mut text)?;
         let after = file.metadata()?;
         let text = if skipped > 0 { from_first_block(&text) } else { &text[..] };
         let mut read = Self::parse(text, after.modified()?);
@@ -55,7 +55,7 @@ impl LeaseFile {
         let mut newest = BTreeMap::new();
         let parsed = grammar::parse(text, |block| {
             let key = (block.interface, block.family);
-            if newest.len() < MOST_LINKS || newest.contains_key(&key) {
+            if newest.len() < MAX_LINKS || newest.contains_key(&key) {
                 newest.insert(key, block.lease.map(Arc::new));
             }
         });

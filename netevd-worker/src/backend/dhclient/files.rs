@@ -1,8 +1,8 @@
 //! All lease files as they were last read, and what could not be.
 
 use super::file::LeaseFile;
-use super::picture::{Picture, picture};
-use super::place::{Place, is_absent};
+use super::lease_location::{LeaseLocation, is_absent};
+use super::lease_snapshot::{LeaseSnapshot, snapshot};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ pub(super) struct Files {
 impl Files {
     /// Reads everything there is at these places, and forgets what is not. Returns the files that
     /// are to be read again, for they are being written.
-    pub(super) fn read_all(&mut self, places: &[Place]) -> BTreeSet<PathBuf> {
+    pub(super) fn read_all(&mut self, places: &[LeaseLocation]) -> BTreeSet<PathBuf> {
         let mut found = BTreeSet::new();
         for place in places {
             match place.files() {
@@ -79,7 +79,7 @@ impl Files {
     }
 
     /// Who has which lease now.
-    pub(super) fn picture(&self) -> Picture {
-        picture(&self.read, SystemTime::now())
+    pub(super) fn snapshot(&self) -> LeaseSnapshot {
+        snapshot(&self.read, SystemTime::now())
     }
 }

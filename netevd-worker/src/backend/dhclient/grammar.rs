@@ -11,7 +11,7 @@ use super::options::Draft;
 use protocol::{Family, InterfaceName};
 
 /// Words of one statement that are kept: an option of 255 octets with commas fits twice.
-const MOST_WORDS: usize = 1024;
+const MAX_WORDS: usize = 1024;
 /// Blocks within each other that are told apart. Real files need three.
 const DEEPEST: usize = 16;
 
@@ -86,7 +86,7 @@ impl<'a> Reader<'a> {
             Token::Open => self.open(),
             Token::Close => return self.close(),
             Token::Semicolon => self.end_statement(),
-            word if self.statement.len() < MOST_WORDS => self.statement.push(word),
+            word if self.statement.len() < MAX_WORDS => self.statement.push(word),
             _ => {}
         }
         None

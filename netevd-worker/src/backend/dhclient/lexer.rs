@@ -2,7 +2,7 @@
 //! tokens out; nothing fails but a string that the input's end cuts off.
 
 /// The longest string kept, in bytes; a DHCP option cannot make one as long. More is dropped.
-const LONGEST: usize = 4096;
+const MAX_LENGTH: usize = 4096;
 
 /// One token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,7 +100,7 @@ impl<'a> Lexer<'a> {
                 b'\\' => self.escape()?,
                 byte => byte,
             };
-            if text.len() < LONGEST {
+            if text.len() < MAX_LENGTH {
                 text.push(byte);
             }
         }
@@ -211,6 +211,6 @@ mod tests {
         input[0] = b'"';
         input.extend(b"\";");
         let found = tokens(&input).expect("whole");
-        assert!(matches!(&found[..], [Token::Text(text), Token::Semicolon] if text.len() == LONGEST));
+        assert!(matches!(&found[..], [Token::Text(text), Token::Semicolon] if text.len() == MAX_LENGTH));
     }
 }

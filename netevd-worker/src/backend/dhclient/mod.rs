@@ -5,17 +5,17 @@
 //! given back is written there as ended.
 
 mod date;
-mod eyes;
 mod file;
 mod files;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod grammar;
 mod lease;
+mod lease_location;
+mod lease_snapshot;
+mod lease_watch;
 mod lexer;
 mod options;
-mod picture;
-mod place;
 mod watch;
 
 pub use lease::{Lease, LinkLeases};
@@ -24,6 +24,6 @@ pub use watch::run;
 /// Whether some interface has an unexpired lease now.
 pub fn has_leases(lease_files: &[String]) -> bool {
     let mut files = files::Files::default();
-    files.read_all(&place::Place::all(lease_files).0);
-    !files.picture().leases.is_empty()
+    files.read_all(&lease_location::LeaseLocation::all(lease_files).0);
+    !files.snapshot().leases.is_empty()
 }

@@ -8,9 +8,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 
 /// Addresses or names of one option that are kept. resolved and scripts have no use for more.
-const MOST: usize = 64;
+const MAX: usize = 64;
 /// Classless routes of one lease that are kept: an option of 255 bytes holds fewer.
-const MOST_ROUTES: usize = 256;
+const MAX_ROUTES: usize = 256;
 
 /// Destination, length, gateway.
 type Route = (IpAddr, u8, IpAddr);
@@ -69,7 +69,7 @@ impl Draft {
         let domain = domains.next();
         let mut search = self.search;
         for further in domains {
-            if search.len() < MOST && !search.contains(&further) {
+            if search.len() < MAX && !search.contains(&further) {
                 search.push(further);
             }
         }
@@ -97,7 +97,7 @@ fn first<T: FromStr>(values: &[Token<'_>]) -> Option<T> {
 
 /// What can be read of a list; the commas between are no values.
 fn list(values: &[Token<'_>]) -> Vec<IpAddr> {
-    values.iter().filter_map(Token::parse).take(MOST).collect()
+    values.iter().filter_map(Token::parse).take(MAX).collect()
 }
 
 /// Names, also several in one string; without the zero that some servers send behind a string,
@@ -108,7 +108,7 @@ fn names(values: &[Token<'_>]) -> Vec<String> {
         let text = text.trim_end_matches('\0');
         for name in text.split_ascii_whitespace() {
             let name = if name.len() > 1 { name.strip_suffix('.').unwrap_or(name) } else { name };
-            if names.len() < MOST {
+            if names.len() < MAX {
                 names.push(name.to_owned());
             }
         }
@@ -137,7 +137,7 @@ fn routes(values: &[Token<'_>]) -> Vec<Route> {
     let mut rest = &octets[..];
     let mut routes = Vec::new();
     while let Some((route, after)) = route(rest)
-        && routes.len() < MOST_ROUTES
+        && routes.len() < MAX_ROUTES
     {
         routes.push(route);
         rest = after;

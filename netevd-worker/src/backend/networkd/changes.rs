@@ -1,13 +1,13 @@
 //! Properties of networkd's objects, as a signal or an answer brings them, turned into words.
 
 use super::words;
-use crate::backend::Word;
+use crate::backend::StateName;
 use std::collections::{BTreeMap, HashMap};
 use zbus::Variant;
 use zbus::message::Body;
 
 /// A value longer than this is none.
-const LONGEST: usize = 4096;
+const MAX_LENGTH: usize = 4096;
 
 /// Properties of a link that are told as they are.
 const DETAILS: [&str; 5] =
@@ -20,9 +20,9 @@ const ADMINISTRATIVE: &str = "AdministrativeState";
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Changes {
     /// `OperationalState`, if it was there and is known.
-    pub(super) operational: Option<Word>,
+    pub(super) operational: Option<StateName>,
     /// `AdministrativeState`, the same.
-    pub(super) administrative: Option<Word>,
+    pub(super) administrative: Option<StateName>,
     /// The others. An empty one is known to have no value.
     pub(super) details: BTreeMap<&'static str, String>,
     /// A property that matters has another value, which the signal does not tell.
@@ -59,7 +59,7 @@ pub(super) fn of_link(properties: &Properties, invalidated: &[String]) -> Change
                 changes.administrative =
                     word(ADMINISTRATIVE, value, words::administrative, &mut changes.faults);
             }
-            (name, Some(value)) if value.len() <= LONGEST => {
+            (name, Some(value)) if value.len() <= MAX_LENGTH => {
                 if let Some(known) = DETAILS.into_iter().find(|known| *known == name) {
                     changes.details.insert(known, value.to_owned());
                 }
@@ -150,10 +150,13 @@ mod tests {
             ]),
             &[],
         );
-        assert_eq!(changes.operational, Some(Word { name: "routable", event: Some(EventKind::Routable) }));
+        assert_eq!(
+            changes.operational,
+            Some(StateName { name: "routable", event: Some(EventKind::Routable) })
+        );
         assert_eq!(
             changes.administrative,
-            Some(Word { name: "configured", event: Some(EventKind::Configured) })
+            Some(StateName { name: "configured", event: Some(EventKind::Configured) })
         );
         assert_eq!(changes.details.len(), 2);
         assert!(!changes.stale && changes.faults.is_empty());

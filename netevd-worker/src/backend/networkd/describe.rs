@@ -4,9 +4,9 @@
 use serde::Deserialize;
 
 /// An answer longer than this is not looked at: a router's answer holds its every route.
-const LONGEST: usize = 4 << 20;
+const MAX_LENGTH: usize = 4 << 20;
 /// A value longer than this is none.
-const LONGEST_VALUE: usize = 4096;
+const MAX_VALUE_LENGTH: usize = 4096;
 
 /// The keys, as in the answer. A member that is missing or null is not known.
 #[derive(Debug, Default, Deserialize)]
@@ -38,7 +38,7 @@ enum Loose {
 
 /// Details by the key that scripts know; `None` when it is not such an answer.
 pub(super) fn parse(text: &str) -> Option<Vec<(&'static str, String)>> {
-    if text.len() > LONGEST {
+    if text.len() > MAX_LENGTH {
         return None;
     }
     let answer: Answer = serde_json::from_str(text).ok()?;
@@ -54,7 +54,7 @@ pub(super) fn parse(text: &str) -> Option<Vec<(&'static str, String)>> {
         ("LinkFile", answer.link_file),
     ];
     let known = details.into_iter().filter_map(|(key, value)| match value {
-        Loose::Text(text) if !text.is_empty() && text.len() <= LONGEST_VALUE => Some((key, text)),
+        Loose::Text(text) if !text.is_empty() && text.len() <= MAX_VALUE_LENGTH => Some((key, text)),
         _ => None,
     });
     Some(known.collect())
@@ -94,8 +94,8 @@ mod tests {
         );
         assert_eq!(parse(""), None);
         assert_eq!(parse("7"), None);
-        assert_eq!(parse(&format!("{{\"Driver\":\"{}\"}}", "x".repeat(LONGEST_VALUE + 1))), Some(vec![]));
-        assert_eq!(parse(&" ".repeat(LONGEST + 1)), None);
+        assert_eq!(parse(&format!("{{\"Driver\":\"{}\"}}", "x".repeat(MAX_VALUE_LENGTH + 1))), Some(vec![]));
+        assert_eq!(parse(&" ".repeat(MAX_LENGTH + 1)), None);
     }
 
     proptest! {

@@ -26,7 +26,7 @@ pub(super) struct LinkFile {
 }
 
 /// Entries of one list that are read; the rest is left out.
-const MOST: usize = 256;
+const MAX: usize = 256;
 
 /// Details that the file holds as they are.
 const DETAILS: [(&str, &str); 6] = [
@@ -113,7 +113,7 @@ fn pairs(text: &str) -> impl Iterator<Item = (&str, &str)> {
 }
 
 fn words(value: &str) -> impl Iterator<Item = &str> {
-    value.split_ascii_whitespace().take(MOST)
+    value.split_ascii_whitespace().take(MAX)
 }
 
 /// The address in `address`, `address%interface`, `address:port`, `[address]:port` with
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn lists_are_bounded() {
         let text = format!("DOMAINS={}", "a.example ".repeat(10_000));
-        assert_eq!(parse(text.as_bytes()).domains.len(), MOST);
+        assert_eq!(parse(text.as_bytes()).domains.len(), MAX);
     }
 
     proptest! {

@@ -1,7 +1,7 @@
 //! What holds of any bytes that networkd's files, paths and messages may consist of.
 #![allow(clippy::expect_used, clippy::panic, reason = "a broken promise has to end the run")]
 
-use super::{book::Book, changes, describe, file, link::Files, path};
+use super::{changes, describe, file, link::Files, link_table::LinkTable, path};
 use crate::backend::LinkReport;
 use std::time::{Duration, Instant};
 use zbus::Message;
@@ -24,19 +24,19 @@ pub(crate) fn files(bytes: &[u8]) -> Vec<LinkReport> {
 
     // As the session does: a signal, the files beside it, the description after it.
     let (ifindex, now) = (protocol::Ifindex::try_from(2).expect("valid"), Instant::now());
-    let mut book = Book::default();
+    let mut table = LinkTable::default();
     let word = |text: &Option<String>, name: &str| text.clone().map(|text| (name.to_owned(), Some(text)));
     let properties =
         [word(&link.operational, "OperationalState"), word(&link.administrative, "AdministrativeState")];
-    let told = changes::of_link(&properties.into_iter().flatten().collect(), &[]);
-    book.told(ifindex, 1, told, Some(Files { link, router, lease }), now);
-    book.described(ifindex, described, now);
-    drain(&mut book, now)
+    let reported = changes::of_link(&properties.into_iter().flatten().collect(), &[]);
+    table.receive(ifindex, 1, reported, Some(Files { link, router, lease }), now);
+    table.described(ifindex, described, now);
+    drain(&mut table, now)
 }
 
 /// Understands a message as a signal about a link, about the host, and as an answer.
 pub(crate) fn message(message: &Message) -> Vec<LinkReport> {
-    let (mut book, now) = (Book::default(), Instant::now());
+    let (mut table, now) = (LinkTable::default(), Instant::now());
     let body = message.body();
     if let Ok((_, properties, invalidated)) = changes::of_signal(&body) {
         let host = changes::of_host(&properties, &invalidated);
@@ -44,7 +44,7 @@ pub(crate) fn message(message: &Message) -> Vec<LinkReport> {
         assert!(link.faults.iter().chain(&host.faults).all(|text| !text.chars().any(char::is_control)));
         let ifindex = message.header().path().and_then(|path| path::link_of(path.as_str()));
         if let Some(ifindex) = ifindex {
-            book.told(ifindex, message.primary_header().serial_num().get(), link, None, now);
+            table.receive(ifindex, message.primary_header().serial_num().get(), link, None, now);
         }
     }
     if let Ok(properties) = changes::of_answer(&body) {
@@ -53,13 +53,13 @@ pub(crate) fn message(message: &Message) -> Vec<LinkReport> {
     }
     let text: &str = body.deserialize().unwrap_or_default();
     describe::parse(text);
-    drain(&mut book, now)
+    drain(&mut table, now)
 }
 
 /// Every report, at the latest when nothing more is waited for.
-fn drain(book: &mut Book, now: Instant) -> Vec<LinkReport> {
+fn drain(table: &mut LinkTable, now: Instant) -> Vec<LinkReport> {
     let late = now + Duration::from_secs(10);
-    book.tick(late);
-    assert!(book.deadline().is_none_or(|deadline| deadline > late), "a report waits forever");
-    std::iter::from_fn(|| book.next()).collect()
+    table.tick(late);
+    assert!(table.deadline().is_none_or(|deadline| deadline > late), "a report waits forever");
+    std::iter::from_fn(|| table.next()).collect()
 }

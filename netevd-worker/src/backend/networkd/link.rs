@@ -11,9 +11,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long a report waits for the state file to say the same as the signal.
-pub(super) const FILE_PATIENCE: Duration = Duration::from_millis(20);
+pub(super) const FILE_TIMEOUT: Duration = Duration::from_millis(20);
 /// How long a link's first reports wait for its description.
-pub(super) const DESCRIBE_PATIENCE: Duration = Duration::from_millis(250);
+pub(super) const DESCRIBE_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// What networkd's files say of a link.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,12 +39,12 @@ pub(super) struct Link {
     /// The description came, or none will.
     settled: bool,
     sent: Option<Arc<ManagerFacts>>,
-    held: Option<Held>,
+    held: Option<HeldReport>,
 }
 
 /// A report that waits.
 #[derive(Debug)]
-struct Held {
+struct HeldReport {
     report: LinkReport,
     since: Instant,
 }
@@ -74,7 +74,7 @@ impl Link {
     }
 
     /// Takes what networkd said. A state begins to wait; a report without one comes back.
-    pub(super) fn told(
+    pub(super) fn receive(
         &mut self,
         ifindex: Ifindex,
         changes: Changes,
@@ -89,9 +89,9 @@ impl Link {
         report.operational = changes.operational;
         report.administrative = changes.administrative;
         if report.operational.is_none() && report.administrative.is_none() {
-            return self.news(ifindex);
+            return self.new_facts_report(ifindex);
         }
-        self.held = Some(Held { report, since: now });
+        self.held = Some(HeldReport { report, since: now });
         None
     }
 
@@ -122,8 +122,8 @@ impl Link {
     /// is none. A link that lingers has neither file nor description any more.
     pub(super) fn due(&self) -> Option<Instant> {
         let held = self.held.as_ref().filter(|held| !held.report.is_last())?;
-        let file = (!self.agrees(&held.report)).then(|| held.since + FILE_PATIENCE);
-        let description = (!self.settled).then(|| self.seen + DESCRIBE_PATIENCE);
+        let file = (!self.agrees(&held.report)).then(|| held.since + FILE_TIMEOUT);
+        let description = (!self.settled).then(|| self.seen + DESCRIBE_TIMEOUT);
         file.max(description)
     }
 
@@ -135,7 +135,7 @@ impl Link {
     }
 
     /// What is new beside the states, if anything is.
-    pub(super) fn news(&mut self, ifindex: Ifindex) -> Option<LinkReport> {
+    pub(super) fn new_facts_report(&mut self, ifindex: Ifindex) -> Option<LinkReport> {
         let facts = self.new_facts()?;
         Some(LinkReport { facts: Some(facts), ..LinkReport::new(ifindex) })
     }
@@ -143,8 +143,8 @@ impl Link {
     /// The file says the same as the report.
     fn agrees(&self, report: &LinkReport) -> bool {
         let Some(files) = &self.files else { return false };
-        let same = |told: Option<crate::backend::Word>, written: &Option<String>| {
-            told.is_none_or(|word| written.as_deref() == Some(word.name))
+        let same = |reported: Option<crate::backend::StateName>, written: &Option<String>| {
+            reported.is_none_or(|word| written.as_deref() == Some(word.name))
         };
         same(report.operational, &files.link.operational)
             && same(report.administrative, &files.link.administrative)

@@ -4,22 +4,22 @@
 //! The signal's own values decide. networkd writes its files about then, before or after, and
 //! reading states from them loses one transition in six.
 
-mod book;
 mod changes;
 mod describe;
 mod file;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod link;
+mod link_table;
 mod path;
-mod place;
 mod session;
+mod state_directory;
 mod words;
 
 use super::Report;
 use super::bus::{Bus, Match, Service};
-use place::Place;
 use session::{Closed, Session};
+use state_directory::StateDirectory;
 use tokio::sync::mpsc::Sender;
 
 /// The manager's object; the links are beneath it.
@@ -42,47 +42,47 @@ const SERVICE: Service = Service {
 /// Reports what networkd says, as long as somebody listens. Without networkd, or without a bus, it
 /// says so once and waits.
 pub async fn run(outbox: Sender<Report>) {
-    run_on(Bus::new(SERVICE), Place::system(), outbox).await;
+    run_on(Bus::new(SERVICE), StateDirectory::system(), outbox).await;
 }
 
-async fn run_on(mut bus: Bus, place: Place, outbox: Sender<Report>) {
-    let mut away = Away { outbox: outbox.clone(), told: false };
+async fn run_on(mut bus: Bus, place: StateDirectory, outbox: Sender<Report>) {
+    let mut reporter = AbsenceReporter { outbox: outbox.clone(), reported: false };
     loop {
-        let told = match bus.connect().await {
+        let reported = match bus.connect().await {
             Ok((signals, calls)) => {
                 let mut session = Session::new(signals, calls, place.clone(), outbox.clone());
-                match session.run(&mut away).await {
+                match session.run(&mut reporter).await {
                     Ok(lost) => {
                         bus.lost(&lost);
-                        away.tell(lost.to_string()).await
+                        reporter.report(lost.to_string()).await
                     }
                     Err(closed) => Err(closed),
                 }
             }
-            Err(lost) => away.tell(lost.to_string()).await,
+            Err(lost) => reporter.report(lost.to_string()).await,
         };
-        if told.is_err() {
+        if reported.is_err() {
             return;
         }
     }
 }
 
 /// Tells once that networkd is not there.
-struct Away {
+struct AbsenceReporter {
     outbox: Sender<Report>,
-    told: bool,
+    reported: bool,
 }
 
-impl Away {
-    async fn tell(&mut self, reason: String) -> Result<(), Closed> {
-        if std::mem::replace(&mut self.told, true) {
+impl AbsenceReporter {
+    async fn report(&mut self, reason: String) -> Result<(), Closed> {
+        if std::mem::replace(&mut self.reported, true) {
             return Ok(());
         }
-        self.outbox.send(Report::Away(reason)).await.map_err(|_| Closed)
+        self.outbox.send(Report::Absent(reason)).await.map_err(|_| Closed)
     }
 
     fn is_over(&mut self) {
-        self.told = false;
+        self.reported = false;
     }
 }
 

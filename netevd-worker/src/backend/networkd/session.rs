@@ -4,11 +4,11 @@
 //! are read after; those that networkd sent before its answer, which their numbers tell, change
 //! nothing then. Descriptions are asked for a few at a time, and never by a signal's path.
 
-use super::book::Book;
 use super::changes::{self, Changes, HostChanges};
+use super::link_table::LinkTable;
 use super::path::{link_of, path_of};
-use super::place::{Changed, Place, Watch};
-use super::{Away, LINK, MANAGER, MANAGER_PATH, PROPERTIES, describe};
+use super::state_directory::{Changed, StateDirectory, Watch};
+use super::{AbsenceReporter, LINK, MANAGER, MANAGER_PATH, PROPERTIES, describe};
 use crate::backend::bus::{BusEvent, BusLost, CallError, Calls, Signals, Throttle};
 use crate::backend::{HostReport, Report};
 use protocol::Ifindex;
@@ -59,10 +59,10 @@ enum Job {
 pub(super) struct Session {
     signals: Signals,
     calls: Calls,
-    place: Place,
+    place: StateDirectory,
     watch: Option<Watch>,
     outbox: Sender<Report>,
-    book: Book,
+    table: LinkTable,
     host: Host,
     queue: VecDeque<Job>,
     running: JoinSet<(Job, Result<Message, CallError>)>,
@@ -82,18 +82,18 @@ struct Host {
     as_of: u32,
     operational: Option<&'static str>,
     online: Option<&'static str>,
-    told: Option<HostReport>,
+    reported: Option<HostReport>,
 }
 
 impl Session {
-    pub(super) fn new(signals: Signals, calls: Calls, place: Place, outbox: Sender<Report>) -> Self {
+    pub(super) fn new(signals: Signals, calls: Calls, place: StateDirectory, outbox: Sender<Report>) -> Self {
         Self {
             signals,
             calls,
             place,
             watch: None,
             outbox,
-            book: Book::default(),
+            table: LinkTable::default(),
             host: Host::default(),
             queue: VecDeque::new(),
             running: JoinSet::new(),
@@ -106,13 +106,13 @@ impl Session {
     }
 
     /// Runs until the bus is lost, and tells why.
-    pub(super) async fn run(&mut self, away: &mut Away) -> Result<BusLost, Closed> {
+    pub(super) async fn run(&mut self, reporter: &mut AbsenceReporter) -> Result<BusLost, Closed> {
         loop {
             match self.signals.next().await {
-                Ok(BusEvent::Vanished(absence)) => away.tell(absence.to_string()).await?,
-                Ok(BusEvent::Appeared) => match self.serve(away).await {
+                Ok(BusEvent::Vanished(absence)) => reporter.report(absence.to_string()).await?,
+                Ok(BusEvent::Appeared) => match self.serve(reporter).await {
                     Ok(()) => {}
-                    Err(End::Vanished(reason)) => away.tell(reason).await?,
+                    Err(End::Vanished(reason)) => reporter.report(reason).await?,
                     Err(End::Lost(lost)) => return Ok(lost),
                     Err(End::Closed) => return Err(Closed),
                 },
@@ -124,7 +124,7 @@ impl Session {
     }
 
     /// From an appearance to the end of it.
-    async fn serve(&mut self, away: &mut Away) -> Result<(), End> {
+    async fn serve(&mut self, reporter: &mut AbsenceReporter) -> Result<(), End> {
         self.begin().await?;
         loop {
             let deadline = self.deadline();
@@ -146,13 +146,13 @@ impl Session {
                 () = wait_until(deadline) => self.tick(),
             }
             self.start_jobs();
-            self.tell(away).await?;
+            self.send_reports(reporter).await?;
         }
     }
 
     /// Forgets what was, and asks for all there is.
     async fn begin(&mut self) -> Result<(), End> {
-        self.book = Book::default();
+        self.table = LinkTable::default();
         self.host = Host::default();
         self.redescribe.clear();
         self.undescribed.clear();
@@ -229,23 +229,23 @@ impl Session {
                 if described.is_none() {
                     self.undescribed.insert(ifindex);
                 }
-                self.book.described(ifindex, described, now);
+                self.table.described(ifindex, described, now);
             }
             (Job::Describe(ifindex), Err(error)) if error.name() == Some(UNKNOWN_OBJECT) => {
-                self.book.forget(ifindex);
+                self.table.forget(ifindex);
             }
-            (Job::Describe(ifindex), Err(_)) => self.book.described(ifindex, None, now),
+            (Job::Describe(ifindex), Err(_)) => self.table.described(ifindex, None, now),
             (_, Err(error)) => {
                 // A link that went away between the list and the question is no fault.
                 tracing::debug!("networkd does not answer {job:?}: {error}");
             }
             (Job::Host, Ok(message)) => match changes::of_answer(&message.body()) {
-                Ok(properties) => self.host_told(serial(&message), changes::of_host(&properties, &[])),
+                Ok(properties) => self.report_host(serial(&message), changes::of_host(&properties, &[])),
                 Err(error) => self.fault(&error.to_string()),
             },
             (Job::State(ifindex), Ok(message)) => match changes::of_answer(&message.body()) {
                 Ok(properties) => {
-                    self.link_told(ifindex, serial(&message), changes::of_link(&properties, &[]))
+                    self.link_reported(ifindex, serial(&message), changes::of_link(&properties, &[]))
                 }
                 Err(error) => self.fault(&error.to_string()),
             },
@@ -261,15 +261,15 @@ impl Session {
             Err(error) => return self.fault(&format!("a signal of {path:?} cannot be read: {error}")),
         };
         if interface == MANAGER && path == MANAGER_PATH {
-            self.host_told(serial(message), changes::of_host(&properties, &invalidated));
+            self.report_host(serial(message), changes::of_host(&properties, &invalidated));
         } else if interface == LINK
             && let Some(ifindex) = link_of(path)
         {
-            self.link_told(ifindex, serial(message), changes::of_link(&properties, &invalidated));
+            self.link_reported(ifindex, serial(message), changes::of_link(&properties, &invalidated));
         }
     }
 
-    fn link_told(&mut self, ifindex: Ifindex, serial: u32, mut changes: Changes) {
+    fn link_reported(&mut self, ifindex: Ifindex, serial: u32, mut changes: Changes) {
         for fault in std::mem::take(&mut changes.faults) {
             self.fault(&format!("link {}: {fault}", ifindex.get()));
         }
@@ -278,7 +278,7 @@ impl Session {
         let set_up =
             changes.administrative.is_some_and(|word| matches!(word.name, "configured" | "unmanaged"));
         let files = self.place.read(ifindex);
-        if self.book.told(ifindex, serial, changes, files, now) {
+        if self.table.receive(ifindex, serial, changes, files, now) {
             self.ask(Job::Describe(ifindex));
         } else if set_up && !self.undescribed.contains(&ifindex) {
             self.redescribe.entry(ifindex).or_insert(now + DESCRIBE_AFTER);
@@ -288,7 +288,7 @@ impl Session {
         }
     }
 
-    fn host_told(&mut self, serial: u32, changes: HostChanges) {
+    fn report_host(&mut self, serial: u32, changes: HostChanges) {
         for fault in &changes.faults {
             self.fault(fault);
         }
@@ -307,7 +307,7 @@ impl Session {
     fn changed(&mut self, changed: std::io::Result<Changed>) {
         let links: Vec<_> = match changed {
             Ok(Changed::Links(links)) => links.into_iter().collect(),
-            Ok(Changed::Any) => self.book.links().collect(),
+            Ok(Changed::Any) => self.table.links().collect(),
             Err(error) => {
                 tracing::warn!("changes of networkd's state files are no longer seen: {error}");
                 self.watch = None;
@@ -315,18 +315,18 @@ impl Session {
             }
         };
         for ifindex in links {
-            self.book.files_changed(ifindex, self.place.read(ifindex), Instant::now());
+            self.table.files_changed(ifindex, self.place.read(ifindex), Instant::now());
         }
     }
 
     fn deadline(&self) -> Option<Instant> {
         let due = self.redescribe.values().min().copied();
-        [due, self.book.deadline()].into_iter().flatten().min()
+        [due, self.table.deadline()].into_iter().flatten().min()
     }
 
     fn tick(&mut self) {
         let now = Instant::now();
-        self.book.tick(now);
+        self.table.tick(now);
         let due: Vec<_> =
             self.redescribe.iter().filter(|(_, at)| **at <= now).map(|(link, _)| *link).collect();
         for ifindex in due {
@@ -336,23 +336,23 @@ impl Session {
     }
 
     /// Sends what is ready, in order.
-    async fn tell(&mut self, away: &mut Away) -> Result<(), Closed> {
-        while let Some(report) = self.book.next() {
+    async fn send_reports(&mut self, reporter: &mut AbsenceReporter) -> Result<(), Closed> {
+        while let Some(report) = self.table.next() {
             self.outbox.send(Report::Link(report)).await.map_err(|_| Closed)?;
         }
         if let Some(state) = self.host.operational {
             let report = HostReport { state, connectivity: self.host.online };
-            if self.host.told != Some(report) {
-                self.host.told = Some(report);
+            if self.host.reported != Some(report) {
+                self.host.reported = Some(report);
                 self.outbox.send(Report::Host(report)).await.map_err(|_| Closed)?;
             }
         }
         if let Some(first) = &self.first
             && self.enumerating.is_empty()
-            && !first.iter().any(|ifindex| self.book.is_waiting(*ifindex))
+            && !first.iter().any(|ifindex| self.table.is_waiting(*ifindex))
         {
             self.first = None;
-            away.is_over();
+            reporter.is_over();
             self.outbox.send(Report::Synced).await.map_err(|_| Closed)?;
         }
         Ok(())

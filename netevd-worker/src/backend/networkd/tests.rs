@@ -132,7 +132,7 @@ fn run(test: impl AsyncFnOnce(&mut Scene)) {
     let (outbox, reports) = channel(16);
     let user = nix::unistd::User::from_uid(nix::unistd::getuid()).expect("read").expect("named");
     let service = Service { user: Some(user.name.leak()), ..SERVICE };
-    let backend = run_on(Bus::at(service, &bus.address()), Place::at(directory.clone()), outbox);
+    let backend = run_on(Bus::at(service, &bus.address()), StateDirectory::at(directory.clone()), outbox);
     let mut scene = Scene { bus, directory, reports };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let local = tokio::task::LocalSet::new();
@@ -177,7 +177,7 @@ impl Scene {
 
     async fn away(&mut self) -> String {
         match self.next().await {
-            Report::Away(reason) => reason,
+            Report::Absent(reason) => reason,
             other => panic!("{other:?} is not Away"),
         }
     }
@@ -204,7 +204,7 @@ fn what_is_there_is_told_then_synced() {
         assert_eq!(facts.details.get("Driver").map(String::as_str), Some("veth"));
         let host = HostReport { state: "routable", connectivity: Some("online") };
         assert!(
-            before.iter().any(|report| matches!(report, Report::Host(told) if *told == host)),
+            before.iter().any(|report| matches!(report, Report::Host(reported) if *reported == host)),
             "{before:?}"
         );
     });
@@ -330,7 +330,7 @@ fn a_restart_and_a_lost_bus_are_survived() {
         scene.bus.restart();
         let fake = Fake::start(scene).await;
         // Told once, however many attempts it took.
-        assert!(scene.synced().await.iter().all(|report| !matches!(report, Report::Away(_))));
+        assert!(scene.synced().await.iter().all(|report| !matches!(report, Report::Absent(_))));
         fake.moved(2, "carrier", "configured").await;
         assert_eq!(scene.next_word().await, (2, "carrier"));
     });

@@ -1,15 +1,15 @@
 //! networkd's words (networkctl(1), `link_operstate` and `link_state` in systemd's source), as
 //! closed lists. A word that is not here selects nothing.
 
-use crate::backend::Word;
+use crate::backend::StateName;
 use crate::event::EventKind;
 
-const fn event(kind: EventKind) -> Word {
-    Word { name: kind.name(), event: Some(kind) }
+const fn event(kind: EventKind) -> StateName {
+    StateName { name: kind.name(), event: Some(kind) }
 }
 
 /// `OperationalState`: how far packets get.
-const OPERATIONAL: [Word; 9] = [
+const OPERATIONAL: [StateName; 9] = [
     event(EventKind::Missing),
     event(EventKind::Off),
     event(EventKind::NoCarrier),
@@ -22,7 +22,7 @@ const OPERATIONAL: [Word; 9] = [
 ];
 
 /// `AdministrativeState`: how far setting up got.
-const ADMINISTRATIVE: [Word; 7] = [
+const ADMINISTRATIVE: [StateName; 7] = [
     event(EventKind::Pending),
     event(EventKind::Initialized),
     event(EventKind::Configuring),
@@ -36,12 +36,12 @@ const ADMINISTRATIVE: [Word; 7] = [
 const ONLINE: [&str; 3] = ["offline", "partial", "online"];
 
 /// The word of `OperationalState`.
-pub(super) fn operational(word: &str) -> Option<Word> {
+pub(super) fn operational(word: &str) -> Option<StateName> {
     OPERATIONAL.into_iter().find(|known| known.name == word)
 }
 
 /// The word of `AdministrativeState`.
-pub(super) fn administrative(word: &str) -> Option<Word> {
+pub(super) fn administrative(word: &str) -> Option<StateName> {
     ADMINISTRATIVE.into_iter().find(|known| known.name == word)
 }
 
@@ -67,7 +67,7 @@ mod tests {
             ("enslaved", Some(EventKind::Enslaved)),
             ("routable", Some(EventKind::Routable)),
         ] {
-            assert_eq!(operational(word), Some(Word { name: word, event: expected }), "{word}");
+            assert_eq!(operational(word), Some(StateName { name: word, event: expected }), "{word}");
         }
         for (word, expected) in [
             ("pending", Some(EventKind::Pending)),
@@ -78,7 +78,7 @@ mod tests {
             ("failed", Some(EventKind::Failed)),
             ("linger", Some(EventKind::Linger)),
         ] {
-            assert_eq!(administrative(word), Some(Word { name: word, event: expected }), "{word}");
+            assert_eq!(administrative(word), Some(StateName { name: word, event: expected }), "{word}");
         }
         assert_eq!(online("partial"), Some("partial"));
     }

@@ -19,11 +19,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long a change waits for a reading before it goes without.
-const PATIENCE: Duration = Duration::from_millis(500);
+const TIMEOUT: Duration = Duration::from_millis(500);
 /// When the device is asked where it stands, after changes that do not join on to what is known.
-const DOUBT: Duration = Duration::from_millis(250);
+const RESYNC_DELAY: Duration = Duration::from_millis(250);
 /// When a device that did not answer is asked again.
-const AGAIN: Duration = Duration::from_secs(1);
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// Changes that may wait. With more the bus is not read for a moment; there nothing is lost.
 const WAITING: usize = 1024;
 
@@ -90,7 +90,7 @@ impl Device {
     }
 
     /// True after the first reading: what there was has been told.
-    pub(super) fn is_told(&self) -> bool {
+    pub(super) fn is_reported(&self) -> bool {
         self.done > 0
     }
 
@@ -114,7 +114,7 @@ impl Device {
     /// reading can be begun anyway.
     pub(super) fn due(&self, may_read: bool) -> Option<Instant> {
         let patience =
-            self.waiting.front().filter(|_| self.is_told()).map(|waiting| waiting.since + PATIENCE);
+            self.waiting.front().filter(|_| self.is_reported()).map(|waiting| waiting.since + TIMEOUT);
         let reading = self.at.filter(|_| may_read && !self.is_read());
         patience.into_iter().chain(reading).min()
     }
@@ -152,15 +152,15 @@ impl Device {
             self.wanted = self.begun + 1;
         }
         let known = (*self.facts).clone();
-        if self.learn(known) && self.waiting.is_empty() && self.is_told() {
-            self.tell_facts(out);
+        if self.learn(known) && self.waiting.is_empty() && self.is_reported() {
+            self.push_facts(out);
         }
     }
 
     /// NetworkManager says that it is gone.
     pub(super) fn removed(&mut self) {
         self.removed = true;
-        if !self.is_told() {
+        if !self.is_reported() {
             self.waiting.clear();
         }
     }
@@ -181,14 +181,14 @@ impl Device {
 
     /// The reading begun last is done.
     pub(super) fn read(&mut self, reading: Reading, now: Instant, out: &mut Vec<LinkReport>) {
-        let (first, told) = (!self.is_told(), out.len());
+        let (first, reported) = (!self.is_reported(), out.len());
         // A modem gets its link on the way; one that did not answer at first is known only now.
         let linked = self.link.is_none() && reading.ifindex.is_some();
         self.done = self.begun;
         self.link = reading.ifindex.or(self.link);
         if self.is_ahead(&reading) && !std::mem::replace(&mut self.put_off, true) {
             // The end of the connection that is known is on its way, and is reported with its own values.
-            self.at.get_or_insert(now + DOUBT);
+            self.at.get_or_insert(now + RESYNC_DELAY);
             return self.drain(now, out);
         }
         self.put_off = false;
@@ -200,44 +200,44 @@ impl Device {
             facts.connection_id.clone_from(&self.facts.connection_id);
             facts.connection_uuid.clone_from(&self.facts.connection_uuid);
         }
-        let is_news = self.learn(facts);
+        let is_new = self.learn(facts);
         if let Some((state, reason)) = reading.state
             && (first || (self.waiting.is_empty() && (linked || (self.joining && self.state != Some(state)))))
         {
-            self.tell(state, reason, out);
+            self.push_report(state, reason, out);
         }
         self.drain(now, out);
-        if !first && out.len() == told && is_news {
-            self.tell_facts(out);
+        if !first && out.len() == reported && is_new {
+            self.push_facts(out);
         }
     }
 
     /// The reading begun last brought nothing; it is begun again later.
     pub(super) fn not_read(&mut self, now: Instant, out: &mut Vec<LinkReport>) {
         self.done = self.begun;
-        self.at = Some(now + AGAIN);
+        self.at = Some(now + RETRY_INTERVAL);
         self.drain(now, out);
     }
 
     /// Tells the changes that wait for nothing (any longer), in order.
     pub(super) fn drain(&mut self, now: Instant, out: &mut Vec<LinkReport>) {
-        while self.is_told()
+        while self.is_reported()
             && let Some(next) = self.waiting.front()
         {
             let Change { new, old, reason } = next.change;
             if self.joining && self.state.is_some_and(|state| state != old) {
                 // On the way to where the device was found.
-                self.at.get_or_insert(now + DOUBT);
+                self.at.get_or_insert(now + RESYNC_DELAY);
                 self.waiting.pop_front();
                 continue;
             }
             let wants = next.reading > self.done && !self.removed;
-            if wants && now.saturating_duration_since(next.since) < PATIENCE {
+            if wants && now.saturating_duration_since(next.since) < TIMEOUT {
                 return;
             }
             self.joining = false;
             self.waiting.pop_front();
-            self.tell(new, reason, out);
+            self.push_report(new, reason, out);
         }
     }
 
@@ -260,18 +260,18 @@ impl Device {
         let lease = |dhcp: &Option<(String, Option<Lease>)>| dhcp.as_ref()?.1.clone().map(Arc::new);
         facts.leases = LinkLeases { v4: lease(v4), v6: lease(v6) };
         facts.ntp = facts.leases.ntp();
-        let is_news = facts != *self.facts;
-        if is_news {
+        let is_new = facts != *self.facts;
+        if is_new {
             self.facts = Arc::new(facts);
         }
-        is_news
+        is_new
     }
 
     fn is_read(&self) -> bool {
         self.begun > self.done
     }
 
-    fn tell(&mut self, state: u32, reason: u32, out: &mut Vec<LinkReport>) {
+    fn push_report(&mut self, state: u32, reason: u32, out: &mut Vec<LinkReport>) {
         self.state = Some(state);
         self.reason = Some(words::reason(reason));
         let (Some(link), Some(word)) = (self.link, words::device_state(state)) else { return };
@@ -284,7 +284,7 @@ impl Device {
     }
 
     /// Tells where it stands once more.
-    pub(super) fn tell_again(&self, out: &mut Vec<LinkReport>) {
+    pub(super) fn push_again(&self, out: &mut Vec<LinkReport>) {
         let (Some(link), Some(word)) = (self.link, self.state.and_then(words::device_state)) else { return };
         out.push(LinkReport {
             administrative: Some(word),
@@ -294,7 +294,7 @@ impl Device {
         });
     }
 
-    fn tell_facts(&self, out: &mut Vec<LinkReport>) {
+    fn push_facts(&self, out: &mut Vec<LinkReport>) {
         if let Some(link) = self.link {
             out.push(LinkReport { facts: Some(self.facts.clone()), ..LinkReport::new(link) });
         }

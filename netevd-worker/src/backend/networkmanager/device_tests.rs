@@ -4,7 +4,7 @@ use super::*;
 use proptest::prelude::*;
 
 /// What was told: the state's name, or `facts`, with the reading's number as the only server.
-fn told(out: &mut Vec<LinkReport>) -> Vec<String> {
+fn reported(out: &mut Vec<LinkReport>) -> Vec<String> {
     let one = |report: LinkReport| {
         let facts = report.facts.expect("facts come with every report");
         let server = facts.connection_id.clone().unwrap_or_default();
@@ -42,7 +42,7 @@ fn found(now: Instant) -> (Device, Vec<LinkReport>) {
     assert!(device.begin(now));
     assert!(!device.begin(now), "one at a time");
     device.read(reading(30, ""), now, &mut out);
-    assert_eq!(told(&mut out), ["disconnected"]);
+    assert_eq!(reported(&mut out), ["disconnected"]);
     (device, out)
 }
 
@@ -57,21 +57,21 @@ fn an_activation_waits_for_what_it_is_about_and_for_nothing_else() {
     device.changed(change(40, 30), now);
     device.changed(change(50, 40), now);
     device.drain(now, &mut out);
-    assert_eq!(told(&mut out), [""; 0], "preparing waits, and what comes after it with it");
+    assert_eq!(reported(&mut out), [""; 0], "preparing waits, and what comes after it with it");
     assert!(device.begin(now));
     device.read(reading(50, "one"), after(now, 1), &mut out);
-    assert_eq!(told(&mut out), ["prepare one", "config one"]);
+    assert_eq!(reported(&mut out), ["prepare one", "config one"]);
     device.changed(change(70, 50), now);
     device.drain(now, &mut out);
-    assert_eq!(told(&mut out), ["ip-config one"], "at once");
+    assert_eq!(reported(&mut out), ["ip-config one"], "at once");
     assert!(!device.begin(now));
     device.changed(change(100, 70), now);
     device.drain(now, &mut out);
-    assert_eq!(told(&mut out), ["activated one"], "at once: what it needs came by signals");
+    assert_eq!(reported(&mut out), ["activated one"], "at once: what it needs came by signals");
     // Afterwards it is made sure of.
     assert!(device.begin(now));
     device.read(reading(100, "one"), now, &mut out);
-    assert_eq!(told(&mut out), [""; 0]);
+    assert_eq!(reported(&mut out), [""; 0]);
     assert_eq!(device.due(true), None, "nothing wakes anybody");
 }
 
@@ -88,12 +88,12 @@ fn the_end_of_a_connection_names_it_and_is_told_at_once() {
     assert_eq!(out.last().and_then(|r| r.facts.as_ref()?.gateway), "192.0.2.1".parse().ok());
     device.changed(change(30, 100), now);
     device.drain(now, &mut out);
-    assert_eq!(told(&mut out), ["prepare one", "facts one", "activated one", "disconnected one"]);
+    assert_eq!(reported(&mut out), ["prepare one", "facts one", "activated one", "disconnected one"]);
     // Then what it took with it.
     assert!(device.begin(now));
     device.read(reading(30, ""), now, &mut out);
     assert_eq!(out.first().and_then(|r| r.facts.as_ref()).map(|f| f.gateway), Some(None));
-    assert_eq!(told(&mut out), ["facts one"]);
+    assert_eq!(reported(&mut out), ["facts one"]);
 }
 
 #[test]
@@ -115,16 +115,16 @@ fn a_reading_of_the_next_connection_does_not_change_the_end_of_this_one() {
         device.changed(change(new, old), now);
         device.drain(now, &mut out);
     }
-    assert_eq!(told(&mut out), ["activated one", "facts one", "deactivating one", "disconnected one"]);
+    assert_eq!(reported(&mut out), ["activated one", "facts one", "deactivating one", "disconnected one"]);
     assert!(device.begin(now));
     device.read(of(50, "two"), now, &mut out);
-    assert_eq!(told(&mut out), ["prepare two"]);
+    assert_eq!(reported(&mut out), ["prepare two"]);
     // One that nothing announces is taken at the second time.
-    assert!(device.begin(now + DOUBT));
+    assert!(device.begin(now + RESYNC_DELAY));
     device.read(of(100, "three"), now, &mut out);
-    assert!(device.begin(now + DOUBT * 2));
+    assert!(device.begin(now + RESYNC_DELAY * 2));
     device.read(of(100, "three"), now, &mut out);
-    assert_eq!(told(&mut out), ["facts three"]);
+    assert_eq!(reported(&mut out), ["facts three"]);
 }
 
 #[test]
@@ -136,10 +136,10 @@ fn a_reading_that_began_before_the_change_does_not_serve_it() {
     assert!(device.begin(now));
     device.changed(change(40, 40), now);
     device.read(reading(40, "one"), now, &mut out);
-    assert_eq!(told(&mut out), ["unavailable one", "prepare one"]);
+    assert_eq!(reported(&mut out), ["unavailable one", "prepare one"]);
     assert!(device.begin(now));
     device.read(reading(40, "two"), now, &mut out);
-    assert_eq!(told(&mut out), ["prepare two"]);
+    assert_eq!(reported(&mut out), ["prepare two"]);
 }
 
 #[test]
@@ -150,10 +150,10 @@ fn what_is_read_while_a_signal_comes_is_read_again() {
     device.drain(now, &mut out);
     assert!(device.begin(now));
     device.config_changed(IP4, &gateway("192.0.2.1"), &mut out);
-    assert_eq!(told(&mut out), ["activated", "facts"]);
+    assert_eq!(reported(&mut out), ["activated", "facts"]);
     // Of before the signal.
     device.read(reading(100, "one"), now, &mut out);
-    assert_eq!(told(&mut out), ["facts one"]);
+    assert_eq!(reported(&mut out), ["facts one"]);
     assert!(device.begin(now));
     let mut newer = reading(100, "one");
     newer.configs[0] = Some((IP4.to_owned(), Config::read(&gateway("192.0.2.1"))));
@@ -164,7 +164,7 @@ fn what_is_read_while_a_signal_comes_is_read_again() {
     out.clear();
     device.config_changed("/other", &gateway("192.0.2.9"), &mut out);
     device.config_changed(IP4, &gateway("192.0.2.1"), &mut out);
-    assert_eq!(told(&mut out), [""; 0]);
+    assert_eq!(reported(&mut out), [""; 0]);
 }
 
 #[test]
@@ -175,16 +175,16 @@ fn a_manager_that_does_not_answer_delays_for_half_a_second() {
     device.changed(change(50, 40), after(now, 100));
     assert!(device.begin(now));
     device.drain(after(now, 499), &mut out);
-    assert_eq!(told(&mut out), [""; 0]);
-    assert_eq!(device.due(true), Some(now + PATIENCE));
+    assert_eq!(reported(&mut out), [""; 0]);
+    assert_eq!(device.due(true), Some(now + TIMEOUT));
     device.drain(after(now, 500), &mut out);
-    assert_eq!(told(&mut out), ["prepare", "config"]);
+    assert_eq!(reported(&mut out), ["prepare", "config"]);
     assert_eq!(device.due(true), None, "the question is still out");
     device.not_read(after(now, 5000), &mut out);
     assert_eq!(device.due(true), Some(after(now, 6000)));
     assert!(device.begin(after(now, 6000)));
     device.read(reading(50, "one"), after(now, 6001), &mut out);
-    assert_eq!(told(&mut out), ["facts one"]);
+    assert_eq!(reported(&mut out), ["facts one"]);
 }
 
 #[test]
@@ -204,10 +204,10 @@ fn changes_that_led_to_where_it_was_found_are_not_told_again() {
             device.changed(change(new, old), now);
         }
         device.drain(now, &mut out);
-        assert_eq!(told(&mut out), [""; 0]);
+        assert_eq!(reported(&mut out), [""; 0]);
         device.read(reading(40, "one"), now, &mut out);
         device.drain(after(now, 500), &mut out);
-        assert_eq!(told(&mut out), expected);
+        assert_eq!(reported(&mut out), expected);
     }
 }
 
@@ -217,16 +217,16 @@ fn a_device_whose_changes_join_on_to_nothing_is_asked() {
     let (mut device, mut out) = found(now);
     device.changed(change(80, 70), now);
     device.drain(now, &mut out);
-    assert_eq!(told(&mut out), [""; 0]);
-    assert_eq!(device.due(true), Some(now + DOUBT));
-    assert!(device.begin(now + DOUBT));
-    device.read(reading(80, "one"), now + DOUBT, &mut out);
-    assert_eq!(told(&mut out), ["ip-check one"]);
+    assert_eq!(reported(&mut out), [""; 0]);
+    assert_eq!(device.due(true), Some(now + RESYNC_DELAY));
+    assert!(device.begin(now + RESYNC_DELAY));
+    device.read(reading(80, "one"), now + RESYNC_DELAY, &mut out);
+    assert_eq!(reported(&mut out), ["ip-check one"]);
     // From the first that joins on, none is doubted.
     device.changed(change(90, 80), now);
     device.changed(change(120, 10), now);
     device.drain(now, &mut out);
-    assert_eq!(told(&mut out), ["secondaries one", "failed one"]);
+    assert_eq!(reported(&mut out), ["secondaries one", "failed one"]);
 }
 
 #[test]
@@ -239,11 +239,11 @@ fn a_modem_has_no_link_before_it_has_an_address() {
     device.changed(change(40, 30), now);
     assert!(device.begin(now));
     device.read(without(40), now, &mut out);
-    assert_eq!(told(&mut out), [""; 0]);
+    assert_eq!(reported(&mut out), [""; 0]);
     device.changed(change(70, 40), now);
     assert!(device.begin(now));
     device.read(reading(70, "gsm"), now, &mut out);
-    assert_eq!(told(&mut out), ["ip-config gsm"]);
+    assert_eq!(reported(&mut out), ["ip-config gsm"]);
 }
 
 #[test]
@@ -255,7 +255,7 @@ fn what_happened_before_the_removal_is_told_without_waiting() {
     device.removed();
     assert!(!device.is_over());
     device.drain(now, &mut out);
-    assert_eq!(told(&mut out), ["prepare", "unmanaged"]);
+    assert_eq!(reported(&mut out), ["prepare", "unmanaged"]);
     assert!(device.is_over());
     assert!(!device.begin(now));
 }
@@ -267,7 +267,7 @@ fn an_unknown_state_is_no_report() {
     device.changed(change(31, 30), now);
     device.changed(change(50, 31), now);
     device.drain(now, &mut out);
-    assert_eq!(told(&mut out), ["config"]);
+    assert_eq!(reported(&mut out), ["config"]);
 }
 
 proptest! {
@@ -300,7 +300,7 @@ proptest! {
             out_there |= device.begin(now);
             device.drain(now, &mut out);
         }
-        device.drain(now + PATIENCE, &mut out);
+        device.drain(now + TIMEOUT, &mut out);
         let states: Vec<_> = out.iter().filter_map(|report| report.administrative).collect();
         let expected: Vec<_> = expected.into_iter().filter_map(words::device_state).collect();
         prop_assert_eq!(states, expected);

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, UNIX_EPOCH};
 
 /// Entries of one list that are kept.
-const MOST: usize = 64;
+const MAX: usize = 64;
 
 /// The lease in an answer or a signal: the outer `None` when it says nothing of options, the inner when these
 /// are of no lease (any more).
@@ -20,10 +20,10 @@ fn of(options: &HashMap<String, String>) -> Option<Lease> {
     let value = |names: &[&str]| names.iter().find_map(|name| options.get(*name)).map(String::as_str);
     let addresses = |names: &[&str]| -> Vec<IpAddr> {
         let words = value(names).unwrap_or_default().split_ascii_whitespace();
-        words.filter_map(|word| word.parse().ok()).take(MOST).collect()
+        words.filter_map(|word| word.parse().ok()).take(MAX).collect()
     };
     let names = |of: &[&str]| -> Vec<String> {
-        let words = value(of).unwrap_or_default().split_ascii_whitespace().take(MOST);
+        let words = value(of).unwrap_or_default().split_ascii_whitespace().take(MAX);
         words.map(|name| name.strip_suffix('.').unwrap_or(name).to_owned()).collect()
     };
     let address: IpAddr = value(&["ip_address", "ip6_address"])?.parse().ok()?;
@@ -52,7 +52,7 @@ fn of(options: &HashMap<String, String>) -> Option<Lease> {
 
 /// `destination/length gateway`, and so on; what is written otherwise is left out.
 fn routes(text: &str) -> Vec<(IpAddr, u8, IpAddr)> {
-    let words: Vec<&str> = text.split_ascii_whitespace().take(2 * MOST).collect();
+    let words: Vec<&str> = text.split_ascii_whitespace().take(2 * MAX).collect();
     let route = |pair: &[&str]| {
         let [prefix, gateway] = pair else { return None };
         let (destination, length) = prefix.split_once('/')?;

@@ -77,7 +77,7 @@ const DEVICES: usize = 4096;
 /// Readings at a time.
 const READINGS: usize = 16;
 /// Between attempts to ask what there is.
-const AGAIN: Duration = Duration::from_secs(1);
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Follows NetworkManager forever, or until nobody takes reports any longer.
 pub async fn run(outbox: Sender<Report>) {
@@ -122,7 +122,7 @@ impl Outbox {
         if std::mem::replace(&mut self.away, true) {
             return Ok(());
         }
-        self.send(Report::Away(reason)).await
+        self.send(Report::Absent(reason)).await
     }
 
     async fn synced(&mut self) -> Result<(), Closed> {
@@ -252,11 +252,11 @@ impl Session {
         match (interface.as_str(), member.as_str()) {
             (DEVICE, "StateChanged") => match body.deserialize::<(u32, u32, u32)>() {
                 Ok((new, old, reason)) => self.changed(path, Change { new, old, reason }, now),
-                Err(error) => self.doubt(&format!("StateChanged of {path}: {error}")),
+                Err(error) => self.resync_because(&format!("StateChanged of {path}: {error}")),
             },
             (NAME, "StateChanged") if path == PATH => match body.deserialize::<u32>() {
                 Ok(state) => self.host_signalled(Host { state: Some(state), ..Host::default() }),
-                Err(error) => self.doubt(&format!("StateChanged: {error}")),
+                Err(error) => self.resync_because(&format!("StateChanged: {error}")),
             },
             (NAME, "DeviceAdded") => {
                 if let Ok(path) = body.deserialize::<zbus::ObjectPath<'_>>() {
@@ -289,7 +289,7 @@ impl Session {
 
     fn changed(&mut self, path: &str, change: Change, now: Instant) {
         if words::device_state(change.new).is_none() {
-            self.doubt(&format!("{path} is in state {}, which is not known here", change.new));
+            self.resync_because(&format!("{path} is in state {}, which is not known here", change.new));
         }
         if let Some(device) = self.device(path) {
             device.changed(change, now);
@@ -303,7 +303,7 @@ impl Session {
         }
         if !self.devices.contains_key(path) {
             if self.devices.len() >= DEVICES {
-                self.doubt(&format!("{path} is left out: there are {DEVICES} devices already"));
+                self.resync_because(&format!("{path} is left out: there are {DEVICES} devices already"));
                 return None;
             }
             self.devices.insert(path.to_owned(), Device::new());
@@ -326,7 +326,7 @@ impl Session {
         if self.is_starting && is_starting != Some(true) {
             self.is_starting = false;
             for device in self.devices.values() {
-                device.tell_again(&mut self.out);
+                device.push_again(&mut self.out);
             }
         }
         for (number, what, known, word) in [
@@ -352,8 +352,8 @@ impl Session {
                 self.phase = Phase::Telling(self.devices.keys().cloned().collect());
             }
             Answer::Beginning(Err(error)) => {
-                self.doubt(&format!("GetDevices: {error}"));
-                self.phase = Phase::Asking(Some(now + AGAIN));
+                self.resync_because(&format!("GetDevices: {error}"));
+                self.phase = Phase::Asking(Some(now + RETRY_INTERVAL));
             }
             Answer::Host(host) => {
                 // What was signalled meanwhile is read again.
@@ -368,7 +368,7 @@ impl Session {
                     Err(CallError::Answer { .. }) => device.removed(),
                     Err(error) => {
                         device.not_read(now, &mut self.out);
-                        self.doubt(&format!("{path}: {error}"));
+                        self.resync_because(&format!("{path}: {error}"));
                     }
                 }
             }
@@ -411,7 +411,7 @@ impl Session {
             }
         }
         if let Phase::Telling(left) = &mut self.phase {
-            left.retain(|path| self.devices.get(path).is_some_and(|device| !device.is_told()));
+            left.retain(|path| self.devices.get(path).is_some_and(|device| !device.is_reported()));
         }
     }
 
@@ -438,7 +438,7 @@ impl Session {
     }
 
     /// Something that NetworkManager should not have said, or did not.
-    fn doubt(&mut self, what: &str) {
+    fn resync_because(&mut self, what: &str) {
         if let Some(more) = self.throttle.permit(Instant::now()) {
             tracing::warn!(more, "NetworkManager: {what}");
         }

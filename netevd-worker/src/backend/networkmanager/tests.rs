@@ -100,15 +100,15 @@ fn run<F: Future>(test: F) -> F::Output {
 }
 
 /// Starts the backend, and takes its reports as one word each.
-fn follow_on(bus: &PrivateBus) -> Told {
+fn follow_on(bus: &PrivateBus) -> Reports {
     let (outbox, reports) = mpsc::channel(8);
     tokio::task::spawn_local(follow(Bus::at(service(), &bus.address()), outbox));
-    Told(reports)
+    Reports(reports)
 }
 
-struct Told(mpsc::Receiver<Report>);
+struct Reports(mpsc::Receiver<Report>);
 
-impl Told {
+impl Reports {
     async fn next(&mut self) -> String {
         match self.0.recv().await.expect("the backend goes on") {
             Report::Link(link) => {
@@ -119,7 +119,7 @@ impl Told {
             Report::Host(HostReport { state, connectivity }) => {
                 format!("host {state} {}", connectivity.unwrap_or_default())
             }
-            Report::Away(_) => "away".to_owned(),
+            Report::Absent(_) => "away".to_owned(),
             Report::Synced => "synced".to_owned(),
             other => format!("{other:?}"),
         }
@@ -144,8 +144,8 @@ fn a_burst_of_two_hundred_is_told_whole_and_in_order() {
     run(async {
         let bus = PrivateBus::start();
         let fake = Fake::start(&bus).await;
-        let mut told = follow_on(&bus);
-        told.beginning().await;
+        let mut reported = follow_on(&bus);
+        reported.beginning().await;
         // Nobody takes reports while they come: what does not fit waits in order.
         for _ in 0..100 {
             fake.change(ONE, 30, 100).await;
@@ -153,7 +153,7 @@ fn a_burst_of_two_hundred_is_told_whole_and_in_order() {
         }
         let mut states = Vec::new();
         while states.len() < 200 {
-            let report = told.next().await;
+            let report = reported.next().await;
             if !report.starts_with("facts") {
                 states.push(report);
             }
@@ -169,14 +169,14 @@ fn a_device_that_gives_no_answer_delays_itself_alone_and_not_for_long() {
     run(async {
         let bus = PrivateBus::start();
         let fake = Fake::start(&bus).await;
-        let mut told = follow_on(&bus);
-        told.beginning().await;
+        let mut reported = follow_on(&bus);
+        reported.beginning().await;
         fake.deaf.borrow_mut().push(ONE);
         // The first waits for a reading, the second behind it.
         fake.change(ONE, 40, 100).await;
         fake.change(ONE, 50, 40).await;
         fake.change(TWO, 40, 100).await;
-        told.expect(&["prepare connection 2", "prepare connection 1", "config connection 1"]).await;
+        reported.expect(&["prepare connection 2", "prepare connection 1", "config connection 1"]).await;
     });
 }
 
@@ -185,8 +185,8 @@ fn the_host_s_state_and_its_connectivity_are_of_one_moment() {
     run(async {
         let bus = PrivateBus::start();
         let fake = Fake::start(&bus).await;
-        let mut told = follow_on(&bus);
-        told.beginning().await;
+        let mut reported = follow_on(&bus);
+        reported.beginning().await;
         // A portal lets one through: the state is signalled before the connectivity, and both are so by then.
         let say = async |state: u32, connectivity: u32| {
             fake.host.set((state, connectivity));
@@ -201,9 +201,9 @@ fn the_host_s_state_and_its_connectivity_are_of_one_moment() {
             sent.await.expect("sent");
         };
         say(60, 2).await;
-        told.expect(&["host connected-site portal"]).await;
+        reported.expect(&["host connected-site portal"]).await;
         say(70, 4).await;
-        told.expect(&["host connected-global full"]).await;
+        reported.expect(&["host connected-global full"]).await;
     });
 }
 
@@ -212,8 +212,8 @@ fn forgers_unknown_states_and_wrong_types_are_survived() {
     run(async {
         let bus = PrivateBus::start();
         let fake = Fake::start(&bus).await;
-        let mut told = follow_on(&bus);
-        told.beginning().await;
+        let mut reported = follow_on(&bus);
+        reported.beginning().await;
         let forger = bus.client().await;
         let body = (30u32, 100u32, 39u32);
         forger.emit_signal(None::<&str>, ONE, DEVICE, "StateChanged", &body).await.expect("sent");
@@ -226,7 +226,7 @@ fn forgers_unknown_states_and_wrong_types_are_survived() {
         fake.change(ONE, 99, 100).await;
         fake.change(ONE, u32::MAX, 99).await;
         fake.change(ONE, 110, u32::MAX).await;
-        told.expect(&["deactivating connection 1"]).await;
+        reported.expect(&["deactivating connection 1"]).await;
     });
 }
 
@@ -234,19 +234,19 @@ fn forgers_unknown_states_and_wrong_types_are_survived() {
 fn absence_is_told_once_and_what_there_is_after_each_return() {
     run(async {
         let mut bus = PrivateBus::start();
-        let mut told = follow_on(&bus);
-        told.expect(&["away"]).await;
+        let mut reported = follow_on(&bus);
+        reported.expect(&["away"]).await;
         let fake = Fake::start(&bus).await;
-        told.beginning().await;
+        reported.beginning().await;
         drop(fake);
-        told.expect(&["away"]).await;
+        reported.expect(&["away"]).await;
         let fake = Fake::start(&bus).await;
-        told.beginning().await;
+        reported.beginning().await;
         bus.kill();
-        told.expect(&["away"]).await;
+        reported.expect(&["away"]).await;
         drop(fake);
         bus.restart();
         let _fake = Fake::start(&bus).await;
-        told.beginning().await;
+        reported.beginning().await;
     });
 }

@@ -1,11 +1,11 @@
 //! NetworkManager's numbers and what they are called: closed tables, by the nick names of libnm
 //! (nm-dbus-interface.h). A number that is not here selects nothing.
 
-use crate::backend::Word;
+use crate::backend::StateName;
 use crate::event::EventKind;
 
 /// `NMDeviceState`. 0 is a state, but no event.
-pub(super) fn device_state(number: u32) -> Option<Word> {
+pub(super) fn device_state(number: u32) -> Option<StateName> {
     use EventKind as E;
     let (name, event) = match number {
         0 => ("unknown", None),
@@ -23,7 +23,7 @@ pub(super) fn device_state(number: u32) -> Option<Word> {
         120 => ("failed", Some(E::Failed)),
         _ => return None,
     };
-    Some(Word { name, event })
+    Some(StateName { name, event })
 }
 
 /// `NMDeviceStateReason`; `unknown` for what a later version may have added.

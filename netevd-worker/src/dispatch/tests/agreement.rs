@@ -2,9 +2,9 @@
 //! the link has become by the time that the script runs.
 
 use crate::backend::dhclient::{Lease, LinkLeases};
-use crate::backend::{HostReport, LinkReport, ManagerFacts, Report, Word};
+use crate::backend::{HostReport, LinkReport, ManagerFacts, Report, StateName};
 use crate::config::Backend;
-use crate::dispatch::Occasion;
+use crate::dispatch::ScriptContext;
 use crate::event::{Class, Event, EventKind, LinkId};
 use crate::facts::{Facts, LinkFacts};
 use crate::fixtures::{address, index, link, route};
@@ -54,8 +54,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..60)
 }
 
-fn word(name: &'static str) -> Word {
-    Word { name, event: EventKind::from_name(name) }
+fn word(name: &'static str) -> StateName {
+    StateName { name, event: EventKind::from_name(name) }
 }
 
 /// Values of a connection of this number.
@@ -97,7 +97,7 @@ struct Waiting {
     after: Option<Arc<LinkFacts>>,
 }
 
-struct Bench {
+struct Fixture {
     state: State,
     flags: u32,
     mtu: u32,
@@ -105,30 +105,30 @@ struct Bench {
     last: BTreeMap<LinkId, Arc<LinkFacts>>,
 }
 
-impl Bench {
+impl Fixture {
     fn new() -> Self {
-        let mut bench = Self {
+        let mut fixture = Self {
             state: State::default(),
             flags: link_flag::UP | link_flag::LOWER_UP,
             mtu: 1500,
             waiting: VecDeque::new(),
             last: BTreeMap::new(),
         };
-        bench.state.under(Backend::NetworkManager);
+        fixture.state.under(Backend::NetworkManager);
         let mut changes = Changes::default();
         let interest = Interest { monitors: &|_| true, routes: true };
-        bench.state.resynchronise(Dump::default(), Newer::default(), &interest, &mut changes);
-        bench.tell(bench.link());
-        bench
+        fixture.state.resynchronise(Dump::default(), Newer::default(), &interest, &mut changes);
+        fixture.receive(fixture.link());
+        fixture
     }
 
     fn link(&self) -> KernelMessage {
-        let mut told = link(2, "eth0", self.flags);
-        told.mtu = Some(self.mtu);
-        KernelMessage::Link(told)
+        let mut reported = link(2, "eth0", self.flags);
+        reported.mtu = Some(self.mtu);
+        KernelMessage::Link(reported)
     }
 
-    fn tell(&mut self, message: KernelMessage) {
+    fn receive(&mut self, message: KernelMessage) {
         let mut changes = Changes::default();
         let interest = Interest { monitors: &|_| true, routes: true };
         self.state.apply(message, &interest, &mut changes);
@@ -157,22 +157,22 @@ impl Bench {
         match step {
             Step::Carrier(up) => {
                 self.flags = if up { link_flag::UP | link_flag::LOWER_UP } else { link_flag::UP };
-                self.tell(self.link());
+                self.receive(self.link());
             }
             Step::Mtu(n) => {
                 self.mtu = 1400 + u32::from(n);
-                self.tell(self.link());
+                self.receive(self.link());
             }
             Step::Address(n, there) => {
                 let address = address(&format!("203.0.113.{n}"), 0);
-                self.tell(match there {
+                self.receive(match there {
                     true => KernelMessage::Address(index(2), address),
                     false => KernelMessage::AddressGone(index(2), address),
                 });
             }
             Step::DefaultRoute(there) => {
                 let route = route("0.0.0.0/0", 2, "203.0.113.254");
-                self.tell(match there {
+                self.receive(match there {
                     true => KernelMessage::Route(route, false),
                     false => KernelMessage::RouteGone(route),
                 });
@@ -201,8 +201,8 @@ impl Bench {
                 self.report(Report::Host(HostReport { state, connectivity: Some(connectivity) }));
             }
             Step::Gone => {
-                self.tell(KernelMessage::LinkGone(index(2)));
-                self.tell(self.link());
+                self.receive(KernelMessage::LinkGone(index(2)));
+                self.receive(self.link());
             }
             Step::Run => {
                 if let Some(waiting) = self.waiting.pop_front() {
@@ -236,10 +236,11 @@ fn usable(link: &Value) -> String {
 
 fn check(waiting: &Waiting, present: Option<&LinkFacts>, backend: Backend) -> Result<(), TestCaseError> {
     let Waiting { event, after } = waiting;
-    let occasion = Occasion { event, link: present, backend, emit_json: true, skipped: 0, truncated: false };
-    let input = occasion.input();
+    let context =
+        ScriptContext { event, link: present, backend, emit_json: true, skipped: 0, truncated: false };
+    let input = context.input();
     let set: BTreeMap<&str, &str> = input.environment.iter().map(|(k, v)| (*k, v.as_str())).collect();
-    let document: Value = serde_json::from_slice(&occasion.document().expect("written")).expect("JSON");
+    let document: Value = serde_json::from_slice(&context.document().expect("written")).expect("JSON");
     let (then, current) = (&document["at_event"], &document["link"]);
     let env = |name: &str| set.get(name).copied().unwrap_or_default();
     for (name, field) in [
@@ -308,9 +309,9 @@ fn check(waiting: &Waiting, present: Option<&LinkFacts>, backend: Backend) -> Re
     // States have all of their moment.
     if event.kind.class() == Class::State {
         let addresses: Vec<_> = after.addresses.iter().map(|a| json!(a.ip)).collect();
-        let told = then["addresses"].as_array().expect("a list");
-        let told: Vec<_> = told.iter().map(|address| address["address"].clone()).collect();
-        prop_assert_eq!(told, addresses, "addresses of {}", event.kind);
+        let reported = then["addresses"].as_array().expect("a list");
+        let reported: Vec<_> = reported.iter().map(|address| address["address"].clone()).collect();
+        prop_assert_eq!(reported, addresses, "addresses of {}", event.kind);
         prop_assert_eq!(&then["gateway"], &json!(after.gateway), "gateway of {}", event.kind);
     }
     Ok(())
@@ -319,12 +320,12 @@ fn check(waiting: &Waiting, present: Option<&LinkFacts>, backend: Backend) -> Re
 proptest! {
     #[test]
     fn environment_and_document_agree_and_are_of_the_event(steps in steps()) {
-        let mut bench = Bench::new();
+        let mut fixture = Fixture::new();
         for step in steps {
-            bench.step(step)?;
+            fixture.step(step)?;
         }
-        while !bench.waiting.is_empty() {
-            bench.step(Step::Run)?;
+        while !fixture.waiting.is_empty() {
+            fixture.step(Step::Run)?;
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Filters before scripts: what runs, what is told, what a batch holds.
 
 use super::super::*;
-use super::support::{Bench, Log, address, event, local};
+use super::support::{Fixture, Log, address, event, local};
 use crate::event::{Action, Detail, EventId, RouteChange};
-use crate::filter::{self, Filter, Filters, Otherwise};
+use crate::filter::{self, DefaultAction, Filter, Filters};
 use protocol::PatternList;
 
 const TELL: &str = "#!/bin/sh\necho \"${0##*/} $LINK $EVENT_ID\" >>@DIR@/ran\n";
@@ -34,17 +34,17 @@ fn routes(id: u64, changes: &[(&str, u8)]) -> Event {
     Event { detail: Detail::Routes(changes.iter().map(change).collect()), ..event(id, EventKind::Routes, 2) }
 }
 
-fn judged(event: u64, filters: impl Into<Vec<u32>>, is_ignored: bool) -> Note {
-    Note::Judged { event: EventId(event), filters: filters.into(), is_ignored }
+fn judged(event: u64, filters: impl Into<Vec<u32>>, is_ignored: bool) -> EventOutcome {
+    EventOutcome::Judged { event: EventId(event), filters: filters.into(), is_ignored }
 }
 
 #[test]
 fn ignored_events_run_nothing_and_others_what_is_named() {
-    let Some(mut bench) = Bench::new("filters") else { return };
-    bench.script("etc/mtu.d/10-a", TELL);
-    bench.script("etc/mtu.d/20-b", TELL);
-    bench.dispatcher.list_begun(true);
-    bench.dispatcher.set_filters(filters([
+    let Some(mut fixture) = Fixture::new("filters") else { return };
+    fixture.script("etc/mtu.d/10-a", TELL);
+    fixture.script("etc/mtu.d/20-b", TELL);
+    fixture.dispatcher.list_begun(true);
+    fixture.dispatcher.set_filters(filters([
         filter(filter::Action::Log, "interface == eth2"),
         filter(filter::Action::Ignore, "interface == eth2"),
         only("interface == eth3", "20-b"),
@@ -53,25 +53,25 @@ fn ignored_events_run_nothing_and_others_what_is_named() {
     let (log, _guard) = Log::take();
     local(async {
         for (id, link) in [(1, 2), (2, 3), (3, 4), (4, 5)] {
-            bench.submit(event(id, EventKind::Mtu, link));
+            fixture.submit(event(id, EventKind::Mtu, link));
         }
-        bench.finish().await;
-        assert_eq!(bench.written("ran").lines().count(), 3, "{}", bench.written("ran"));
+        fixture.finish().await;
+        assert_eq!(fixture.written("ran").lines().count(), 3, "{}", fixture.written("ran"));
         for line in ["20-b eth3 2", "10-a eth5 4", "20-b eth5 4"] {
-            assert!(bench.written("ran").contains(line), "{line}");
+            assert!(fixture.written("ran").contains(line), "{line}");
         }
-        let begun: Vec<u64> = bench.dispatcher.begun().iter().map(|begun| begun.id.0).collect();
+        let begun: Vec<u64> = fixture.dispatcher.begun().iter().map(|begun| begun.id.0).collect();
         assert_eq!(begun, [2, 3, 4], "no unit either for what is ignored");
-        let notes = bench.dispatcher.notes();
-        let of_first: Vec<&Note> = notes.iter().take(3).collect();
-        let begins = Note::Begun { event: EventId(1), skipped: 0 };
-        assert_eq!(of_first, [&begins, &judged(1, [1, 2], true), &Note::Over(EventId(1))]);
-        assert!(notes.contains(&judged(2, [3], false)) && notes.contains(&judged(3, [4], false)));
+        let outcomes = fixture.dispatcher.outcomes();
+        let of_first: Vec<&EventOutcome> = outcomes.iter().take(3).collect();
+        let begins = EventOutcome::Begun { event: EventId(1), skipped: 0 };
+        assert_eq!(of_first, [&begins, &judged(1, [1, 2], true), &EventOutcome::Over(EventId(1))]);
+        assert!(outcomes.contains(&judged(2, [3], false)) && outcomes.contains(&judged(3, [4], false)));
         assert!(
-            !notes.iter().any(|note| matches!(note, Note::Judged { event: EventId(4), .. })),
-            "{notes:?}"
+            !outcomes.iter().any(|note| matches!(note, EventOutcome::Judged { event: EventId(4), .. })),
+            "{outcomes:?}"
         );
-        assert_eq!(bench.dispatcher.counts().ignored_events, 1);
+        assert_eq!(fixture.dispatcher.counts().ignored_events, 1);
     });
     let lines = log.with("a filter logs: state routable");
     assert_eq!(lines.len(), 1, "{:?}", log.lines());
@@ -82,69 +82,73 @@ fn ignored_events_run_nothing_and_others_what_is_named() {
 
 #[test]
 fn what_counts_is_the_moment_when_the_turn_comes() {
-    let Some(mut bench) = Bench::new("moment") else { return };
-    bench.script("etc/configured.d/10-wait", "#!/bin/sh\nuntil [ -e @DIR@/go ]; do sleep 0.01; done\n");
-    bench.script("etc/mtu.d/10-a", TELL);
-    bench
+    let Some(mut fixture) = Fixture::new("moment") else { return };
+    fixture.script("etc/configured.d/10-wait", "#!/bin/sh\nuntil [ -e @DIR@/go ]; do sleep 0.01; done\n");
+    fixture.script("etc/mtu.d/10-a", TELL);
+    fixture
         .dispatcher
         .set_filters(filters([filter(filter::Action::Ignore, "event == mtu && address_count == 0")]));
     local(async {
-        bench.submit(event(1, EventKind::Configured, 2));
-        bench.submit(event(2, EventKind::Mtu, 2));
-        if let Some(link) = bench.facts.0.get_mut(&LinkId(2)) {
+        fixture.submit(event(1, EventKind::Configured, 2));
+        fixture.submit(event(2, EventKind::Mtu, 2));
+        if let Some(link) = fixture.facts.0.get_mut(&LinkId(2)) {
             Arc::make_mut(link).addresses.push(address("192.0.2.2", 24));
         }
-        std::fs::write(bench.path("go"), "").expect("writable");
-        bench.finish().await;
-        assert_eq!(bench.written("ran"), "10-a eth2 2\n");
+        std::fs::write(fixture.path("go"), "").expect("writable");
+        fixture.finish().await;
+        assert_eq!(fixture.written("ran"), "10-a eth2 2\n");
         // And the filters of that moment.
-        std::fs::remove_file(bench.path("go")).expect("there");
-        bench.submit(event(3, EventKind::Configured, 2));
-        bench.submit(event(4, EventKind::Mtu, 2));
-        bench.dispatcher.set_filters(Filters { otherwise: Otherwise::Ignore, ..Filters::default() });
-        std::fs::write(bench.path("go"), "").expect("writable");
-        bench.finish().await;
-        assert_eq!(bench.written("ran"), "10-a eth2 2\n");
+        std::fs::remove_file(fixture.path("go")).expect("there");
+        fixture.submit(event(3, EventKind::Configured, 2));
+        fixture.submit(event(4, EventKind::Mtu, 2));
+        fixture
+            .dispatcher
+            .set_filters(Filters { default_action: DefaultAction::Ignore, ..Filters::default() });
+        std::fs::write(fixture.path("go"), "").expect("writable");
+        fixture.finish().await;
+        assert_eq!(fixture.written("ran"), "10-a eth2 2\n");
     });
 }
 
 #[test]
 fn changes_of_routes_are_judged_one_by_one() {
-    let Some(mut bench) = Bench::new("sift") else { return };
+    let Some(mut fixture) = Fixture::new("sift") else { return };
     let list = "#!/bin/sh\ngrep -o '\"destination\":\"[^\"]*\"' >>@DIR@/${0##*/}\necho >>@DIR@/${0##*/}\n";
-    bench.script("etc/routes.d/10-all", list);
-    bench.script("etc/routes.d/20-bgp", list);
-    bench.dispatcher.set_filters(filters([
+    fixture.script("etc/routes.d/10-all", list);
+    fixture.script("etc/routes.d/20-bgp", list);
+    fixture.dispatcher.set_filters(filters([
         filter(filter::Action::Ignore, "route_protocol == babel"),
         only("route_protocol == bgp", "20-bgp"),
     ]));
     local(async {
         let mixed = [("10.1.0.0/16", 4), ("10.2.0.0/16", 42), ("10.3.0.0/16", 186)];
-        bench.dispatcher.submit(routes(1, &mixed), &bench.facts);
-        bench.dispatcher.submit(routes(2, &[("10.4.0.0/16", 186)]), &bench.facts);
-        bench.dispatcher.submit(routes(3, &[("10.5.0.0/16", 42)]), &bench.facts);
-        bench.dispatcher.submit(routes(4, &[("10.6.0.0/16", 42)]), &bench.facts);
+        fixture.dispatcher.submit(routes(1, &mixed), &fixture.facts);
+        fixture.dispatcher.submit(routes(2, &[("10.4.0.0/16", 186)]), &fixture.facts);
+        fixture.dispatcher.submit(routes(3, &[("10.5.0.0/16", 42)]), &fixture.facts);
+        fixture.dispatcher.submit(routes(4, &[("10.6.0.0/16", 42)]), &fixture.facts);
         let expected = [
             judged(1, [1, 2], false),
             judged(2, [2], false),
-            Note::Coalesced { event: EventId(2), into: EventId(1) },
+            EventOutcome::Coalesced { event: EventId(2), into: EventId(1) },
             judged(3, [1], true),
-            Note::Over(EventId(3)),
+            EventOutcome::Over(EventId(3)),
             judged(4, [1], true),
-            Note::Coalesced { event: EventId(4), into: EventId(3) },
+            EventOutcome::Coalesced { event: EventId(4), into: EventId(3) },
         ];
-        assert_eq!(bench.dispatcher.notes(), expected);
+        assert_eq!(fixture.dispatcher.outcomes(), expected);
         // A second later they are an event of their own.
         let mut late = routes(5, &[("10.7.0.0/16", 42)]);
         late.time += Duration::from_secs(1);
-        bench.dispatcher.submit(late, &bench.facts);
-        assert_eq!(bench.dispatcher.notes(), [judged(5, [1], true), Note::Over(EventId(5))]);
+        fixture.dispatcher.submit(late, &fixture.facts);
+        assert_eq!(fixture.dispatcher.outcomes(), [judged(5, [1], true), EventOutcome::Over(EventId(5))]);
         // A reload does not touch what waits in a batch.
-        bench.dispatcher.set_filters(Filters { otherwise: Otherwise::Ignore, ..Filters::default() });
-        bench.dispatcher.pump(&bench.facts);
-        bench.finish().await;
+        fixture
+            .dispatcher
+            .set_filters(Filters { default_action: DefaultAction::Ignore, ..Filters::default() });
+        fixture.dispatcher.start_due(&fixture.facts);
+        fixture.finish().await;
         let destinations = |name: &str| {
-            let written = bench.written(name);
+            let written = fixture.written(name);
             let runs = written.trim_end().split("\n\n");
             runs.map(|run| run.replace("\"destination\":", "").replace('"', "").replace('\n', " "))
                 .collect::<Vec<_>>()
@@ -156,8 +160,8 @@ fn changes_of_routes_are_judged_one_by_one() {
 
 #[test]
 fn a_storm_of_lines_is_bounded_and_counted() {
-    let Some(mut bench) = Bench::new("lines") else { return };
-    bench.dispatcher.set_filters(filters([
+    let Some(mut fixture) = Fixture::new("lines") else { return };
+    fixture.dispatcher.set_filters(filters([
         filter(filter::Action::Log, "event == routes"),
         filter(filter::Action::Ignore, "event == routes"),
     ]));
@@ -166,30 +170,30 @@ fn a_storm_of_lines_is_bounded_and_counted() {
         let names: Vec<String> =
             (0..=255).flat_map(|a| (0..8).map(move |b| format!("10.{b}.{a}.0/24"))).collect();
         for (id, name) in (1..).zip(&names) {
-            bench.dispatcher.submit(routes(id, &[(name, 4)]), &bench.facts);
+            fixture.dispatcher.submit(routes(id, &[(name, 4)]), &fixture.facts);
         }
     });
     let lines = log.with("a filter logs: route 10.").len();
     // At most a second's worth, unless this took longer than one.
     assert!((200..1_000).contains(&lines), "{lines}");
-    assert_eq!(bench.dispatcher.counts().ignored_events, 2_048);
+    assert_eq!(fixture.dispatcher.counts().ignored_events, 2_048);
 }
 
 #[test]
 fn the_last_values_of_a_link_that_is_gone_decide() {
-    let Some(mut bench) = Bench::new("gone") else { return };
-    bench.script("etc/link-removed.d/10-a", TELL);
+    let Some(mut fixture) = Fixture::new("gone") else { return };
+    fixture.script("etc/link-removed.d/10-a", TELL);
     let on_eth8 = Filter {
         action: filter::Action::Execute,
         interface: PatternList::new(["eth8"]).expect("good"),
         ..Filter::default()
     };
-    bench.dispatcher.set_filters(Filters { list: vec![on_eth8], otherwise: Otherwise::Ignore });
+    fixture.dispatcher.set_filters(Filters { list: vec![on_eth8], default_action: DefaultAction::Ignore });
     local(async {
-        let last = bench.facts.0.remove(&LinkId(8)).expect("there");
-        bench.dispatcher.link_gone(LinkId(8), last);
-        bench.submit(event(1, EventKind::LinkRemoved, 8));
-        bench.finish().await;
-        assert_eq!(bench.written("ran"), "10-a eth8 1\n");
+        let last = fixture.facts.0.remove(&LinkId(8)).expect("there");
+        fixture.dispatcher.link_gone(LinkId(8), last);
+        fixture.submit(event(1, EventKind::LinkRemoved, 8));
+        fixture.finish().await;
+        assert_eq!(fixture.written("ran"), "10-a eth8 1\n");
     });
 }

@@ -13,20 +13,20 @@ pub(super) mod support;
 
 use super::*;
 use crate::event::EventId;
-use support::{Bench, event, local};
+use support::{Fixture, event, local};
 
 #[test]
 fn a_script_runs_and_completes() {
-    let Some(mut bench) = Bench::new("first") else { return };
+    let Some(mut fixture) = Fixture::new("first") else { return };
     let path =
-        bench.script("etc/routable.d/10-a", "#!/bin/sh\necho \"$1 $2 $LINK $STATE\" >@DIR@/out\nexit 3\n");
+        fixture.script("etc/routable.d/10-a", "#!/bin/sh\necho \"$1 $2 $LINK $STATE\" >@DIR@/out\nexit 3\n");
     local(async {
-        bench.submit(event(1, EventKind::Routable, 2));
-        let done = bench.next().await;
+        fixture.submit(event(1, EventKind::Routable, 2));
+        let done = fixture.next().await;
         assert_eq!((done.event, done.kind, done.link), (EventId(1), EventKind::Routable, LinkId(2)));
         assert_eq!((done.script.clone(), done.outcome), (path, Outcome::Exited(3)));
-        assert_eq!(bench.written("out"), "eth2 routable eth2 routable\n");
-        assert!(bench.dispatcher.is_idle());
-        assert_eq!(bench.dispatcher.counts(), Counts { runs: 1, failures: 1, ..Counts::default() });
+        assert_eq!(fixture.written("out"), "eth2 routable eth2 routable\n");
+        assert!(fixture.dispatcher.is_idle());
+        assert_eq!(fixture.dispatcher.counts(), Counts { runs: 1, failures: 1, ..Counts::default() });
     });
 }

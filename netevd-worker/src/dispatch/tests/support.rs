@@ -2,7 +2,7 @@
 
 use super::super::*;
 use crate::backend::dhclient::LinkLeases;
-use crate::event::{Detail, EventId, Then, Track};
+use crate::event::{Detail, EventId, EventValues, Track};
 use crate::facts::Address;
 use protocol::{Ifindex, InterfaceName};
 use std::fs;
@@ -21,13 +21,13 @@ impl Facts for Links {
     }
 }
 
-pub(super) struct Bench {
+pub(super) struct Fixture {
     pub(super) dispatcher: Dispatcher,
     pub(super) facts: Links,
     directory: PathBuf,
 }
 
-impl Drop for Bench {
+impl Drop for Fixture {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.directory);
     }
@@ -71,7 +71,7 @@ pub(super) fn local<T>(test: impl Future<Output = T>) -> T {
     })
 }
 
-impl Bench {
+impl Fixture {
     pub(super) fn new(name: &str) -> Option<Self> {
         Self::with(name, Scripts::default())
     }
@@ -105,13 +105,13 @@ impl Bench {
 
     pub(super) fn submit(&mut self, event: Event) {
         self.dispatcher.submit(event, &self.facts);
-        self.dispatcher.pump(&self.facts);
+        self.dispatcher.start_due(&self.facts);
     }
 
     /// The next completion; what may start afterwards has been started.
     pub(super) async fn next(&mut self) -> Completion {
         let completion = self.dispatcher.completed().await;
-        self.dispatcher.pump(&self.facts);
+        self.dispatcher.start_due(&self.facts);
         completion
     }
 
@@ -183,7 +183,7 @@ pub(in crate::dispatch) fn event(id: u64, kind: EventKind, link: u64) -> Event {
         startup: false,
         time: UNIX_EPOCH + Duration::from_millis(1_772_357_400_250),
         detail: Detail::None,
-        then: Then::Present,
+        then: EventValues::Present,
     }
 }
 

@@ -4,13 +4,13 @@ mod naive;
 mod steps;
 
 use super::snapshot::Collector;
-use super::{HOLD, Memory, Plan, Recent, Snapshot, TableKey, desired};
+use super::{GATEWAY_GRACE_PERIOD, Plan, PlanHistory, Recent, Snapshot, TableKey, desired};
 use crate::backend::{LinkReport, ManagerFacts, Report};
 use crate::config::{Config, Planning, SpecificRoutes};
 use crate::facts::Address;
 use crate::fixtures::{self, index, route};
 use crate::kernel::{
-    Dump, Elsewhere, FullRoute, Hops, Link, LinkExtra, Route, Rule, SeenRule, Spec, SpecHop, link_flag,
+    Dump, FullRoute, Hops, Link, LinkExtra, Route, Rule, SeenRule, Spec, SpecHop, UnusedRoutes, link_flag,
 };
 use crate::state::{Changes, Interest, Newer, State};
 use protocol::{
@@ -88,7 +88,7 @@ fn snapshot(dump: Dump, policy: &Policy) -> Snapshot {
 }
 
 fn plan_of(snapshot: &Snapshot, policy: &Policy) -> Plan {
-    desired(snapshot, policy, &Planning::default(), &Memory::default())
+    desired(snapshot, policy, &Planning::default(), &PlanHistory::default())
 }
 
 fn planned(dump: Dump, policy: &Policy) -> Plan {
@@ -165,20 +165,20 @@ fn two_uplinks_and_a_bridge() {
 #[test]
 fn routes_through_another_uplink_matter_inside_of_copied_nets_alone() {
     let eth0 = BTreeSet::from([index(2)]);
-    let none = Elsewhere::default();
+    let none = UnusedRoutes::default();
     let plan = planned(two_uplinks(), &policy(&["eth1"]));
     let expected = none.with(Family::V4, &eth0, &BTreeSet::from([prefix("172.17.0.0/16")]));
-    assert_eq!(plan.elsewhere, expected);
-    assert_eq!(planned(two_uplinks(), &policy(&["eth*"])).elsewhere, none, "both have tables");
+    assert_eq!(plan.unused_routes, expected);
+    assert_eq!(planned(two_uplinks(), &policy(&["eth*"])).unused_routes, none, "both have tables");
     let plan = planned(two_uplinks(), &policy(&["eth9"]));
     let both = BTreeSet::from([index(2), index(3)]);
-    assert_eq!(plan.elsewhere, none.with(Family::V4, &both, &BTreeSet::new()), "there is no table");
+    assert_eq!(plan.unused_routes, none.with(Family::V4, &both, &BTreeSet::new()), "there is no table");
     let mut dump = two_uplinks();
     dump.links[0].flags |= link_flag::POINTOPOINT;
-    assert_eq!(planned(dump, &policy(&["eth1"])).elsewhere, none, "a point-to-point link's are copied");
+    assert_eq!(planned(dump, &policy(&["eth1"])).unused_routes, none, "a point-to-point link's are copied");
     let mut dump = two_uplinks();
     dump.routes.remove(0);
-    assert_eq!(planned(dump, &policy(&["eth1"])).elsewhere, none, "eth0 is no uplink");
+    assert_eq!(planned(dump, &policy(&["eth1"])).unused_routes, none, "eth0 is no uplink");
 }
 
 #[test]
@@ -269,7 +269,7 @@ fn halves_stay_with_their_link_and_a_vpn_s_sites_with_the_vpn() {
     let own = Planning { local_networks: false, ..Planning::default() };
     let policy = policy(&["eth1"]);
     let snapshot = snapshot(dump, &policy);
-    let plan = desired(&snapshot, &policy, &own, &Memory::default());
+    let plan = desired(&snapshot, &policy, &own, &PlanHistory::default());
     assert_eq!(
         table(&plan),
         [
@@ -425,16 +425,16 @@ fn a_gateway_that_comes_back_soon_was_never_gone() {
     let lost = snapshot(without.clone(), &policy);
     let (mut recent, now) = (Recent::default(), Instant::now());
     let mut pass = |snapshot: &Snapshot, at| {
-        let mut plan = desired(snapshot, &policy, &Planning::default(), &recent.memory(at));
+        let mut plan = desired(snapshot, &policy, &Planning::default(), &recent.history(at));
         let again = recent.consider(&mut plan, &snapshot.links, &policy, at);
         (plan, again)
     };
     let (plan, again) = pass(&whole, now);
     assert_eq!((plan.tables.len(), again), (2, None));
     let (plan, again) = pass(&lost, now);
-    assert_eq!((plan.held.len(), again), (2, Some(now + HOLD)));
-    let (plan, again) = pass(&lost, now + HOLD);
-    assert_eq!((plan.held.len(), plan.tables.len(), again), (0, 0, None), "the moment is over");
+    assert_eq!((plan.in_grace.len(), again), (2, Some(now + GATEWAY_GRACE_PERIOD)));
+    let (plan, again) = pass(&lost, now + GATEWAY_GRACE_PERIOD);
+    assert_eq!((plan.in_grace.len(), plan.tables.len(), again), (0, 0, None), "the moment is over");
 
     // Only eth0's is gone.
     let mut without = dump.clone();
@@ -442,9 +442,9 @@ fn a_gateway_that_comes_back_soon_was_never_gone() {
     let lost = snapshot(without, &policy);
     pass(&whole, now);
     let (plan, _) = pass(&lost, now);
-    assert!(plan.held.contains(&TableKey { ifindex: index(2), family: Family::V4 }));
+    assert!(plan.in_grace.contains(&TableKey { ifindex: index(2), family: Family::V4 }));
     assert!(!table(&plan).contains(&"203.0.113.0/24 dev 2".to_owned()), "it still is an uplink");
-    let (plan, _) = pass(&lost, now + HOLD);
+    let (plan, _) = pass(&lost, now + GATEWAY_GRACE_PERIOD);
     assert!(table(&plan).contains(&"203.0.113.0/24 dev 2".to_owned()), "it is none");
 
     pass(&whole, now);
@@ -452,7 +452,7 @@ fn a_gateway_that_comes_back_soon_was_never_gone() {
     without.routes.drain(..2);
     without.addresses.remove(1);
     let (plan, _) = pass(&snapshot(without, &policy), now);
-    assert!(!plan.held.contains(&eth1()), "an address that is gone is not waited for");
+    assert!(!plan.in_grace.contains(&eth1()), "an address that is gone is not waited for");
 }
 
 #[test]
@@ -504,7 +504,7 @@ fn too_many_routes_are_left_to_main_and_the_way_back_is_at_three_quarters() {
     let mut recent = Recent::default();
     let mut plan = |count| {
         let (snapshot, now) = (with(count), Instant::now());
-        let mut plan = desired(&snapshot, &policy, &Planning::default(), &recent.memory(now));
+        let mut plan = desired(&snapshot, &policy, &Planning::default(), &recent.history(now));
         recent.consider(&mut plan, &snapshot.links, &policy, now);
         plan
     };
@@ -522,7 +522,7 @@ fn too_many_routes_are_left_to_main_and_the_way_back_is_at_three_quarters() {
     assert_eq!(plan(200).tables[&eth1()].through, Through::MainFirst, "what is counted alone counts");
 
     let by_choice = Planning { specific_routes: SpecificRoutes::Main, ..Planning::default() };
-    let plan = desired(&with(0), &policy, &by_choice, &Memory::default());
+    let plan = desired(&with(0), &policy, &by_choice, &PlanHistory::default());
     assert_eq!((plan.tables[&eth1()].through, plan.notes.len()), (Through::MainFirst, 0));
 }
 

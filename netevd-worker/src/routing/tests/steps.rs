@@ -169,7 +169,7 @@ fn actuals() -> impl Strategy<Value = Actual> {
             (Subject::Address(ip(n)), standing)
         });
         let tables = tables.filter(|(_, table): &(_, BTreeMap<_, _>)| !table.is_empty()).collect();
-        Actual { tables, rules: rules.collect(), strays: 0 }
+        Actual { tables, rules: rules.collect(), leftover: 0 }
     })
 }
 

@@ -1,18 +1,18 @@
 //! What the loop answers to the API: values of this moment, copied out of the state.
 
-use super::{Presence, Worker};
-use crate::api::ask::{Ask, Names};
+use super::{ManagerState, Worker};
 use crate::api::document::{
     Check, Checks, ConfigStatus, Health, HelperStatus, InterfaceDetail, InterfaceDocument, Overview,
     QueueDocument, Status,
 };
+use crate::api::request::{ApiRequest, Names};
 use crate::api::view::{self, Managing};
 use crate::backend::bus;
 use crate::config::Backend;
 use crate::event::EventId;
 use crate::routing::Plan;
 use crate::timestamp::rfc3339;
-use crate::worker::routing_side::RoutingSide;
+use crate::worker::routing_controller::RoutingController;
 use protocol::InterfaceName;
 use std::time::Instant;
 
@@ -21,23 +21,23 @@ const EVENTS_SHOWN: usize = 10;
 
 impl Worker {
     /// Answers one question. Whoever asked may be gone; that is their affair.
-    pub(super) fn answer(&mut self, ask: Ask) {
+    pub(super) fn answer(&mut self, ask: ApiRequest) {
         match ask {
-            Ask::Status(reply) => drop(reply.send(self.status_document())),
-            Ask::Interfaces(reply) => drop(reply.send(self.interfaces())),
-            Ask::Interface(name, reply) => drop(reply.send(self.interface(&name).map(Box::new))),
-            Ask::Names(reply) => drop(reply.send(self.names())),
-            Ask::Events(query, reply) => drop(reply.send(self.journal.page(&query))),
-            Ask::Event(id, reply) => drop(reply.send(self.journal.event(EventId(id)).map(Box::new))),
-            Ask::Follow(place, reply) => {
+            ApiRequest::Status(reply) => drop(reply.send(self.status_document())),
+            ApiRequest::Interfaces(reply) => drop(reply.send(self.interfaces())),
+            ApiRequest::Interface(name, reply) => drop(reply.send(self.interface(&name).map(Box::new))),
+            ApiRequest::Names(reply) => drop(reply.send(self.names())),
+            ApiRequest::Events(query, reply) => drop(reply.send(self.journal.page(&query))),
+            ApiRequest::Event(id, reply) => drop(reply.send(self.journal.event(EventId(id)).map(Box::new))),
+            ApiRequest::Follow(place, reply) => {
                 if !self.journal.has_readers() {
                     self.overview.begin(Instant::now(), self.overview_document());
                 }
                 drop(reply.send(self.journal.follow(place)));
             }
-            Ask::Runs(reply) => drop(reply.send(self.journal.runs())),
-            Ask::Health(reply) => drop(reply.send(self.health())),
-            Ask::Reload { dry_run, actor, reply } => drop(reply.send(self.reload(&actor, dry_run))),
+            ApiRequest::Runs(reply) => drop(reply.send(self.journal.runs())),
+            ApiRequest::Health(reply) => drop(reply.send(self.health())),
+            ApiRequest::Reload { dry_run, actor, reply } => drop(reply.send(self.reload(&actor, dry_run))),
         }
     }
 
@@ -47,7 +47,7 @@ impl Worker {
     }
 
     fn policy(&self) -> &protocol::Policy {
-        self.routing.as_ref().map_or(&self.config.routing, RoutingSide::policy)
+        self.routing.as_ref().map_or(&self.config.routing, RoutingController::policy)
     }
 
     fn interfaces(&self) -> Vec<InterfaceDocument> {
@@ -77,7 +77,7 @@ impl Worker {
         let mut detail = view::detail(link, self.state.routes(), &self.managing(&nothing), above, queue);
         let routing = self.routing.iter();
         detail.problems = routing.flat_map(|routing| routing.complaints_of(link.ifindex)).cloned().collect();
-        let query = crate::api::ask::EventQuery {
+        let query = crate::api::request::EventQuery {
             limit: EVENTS_SHOWN,
             interface: Some(name.to_string()),
             ..Default::default()
@@ -89,20 +89,20 @@ impl Worker {
     /// What readers of the stream are told of.
     pub(super) fn overview_document(&self) -> Overview {
         let complaints: Vec<String> =
-            self.routing.iter().flat_map(RoutingSide::complaints).cloned().collect();
+            self.routing.iter().flat_map(RoutingController::complaints).cloned().collect();
         let problems = self.problems(&complaints);
         Overview {
             status: verdict(&problems).to_owned(),
             health: self.health().status,
             problems,
-            routing_changes: self.routing.as_ref().map_or(0, RoutingSide::changes),
+            routing_changes: self.routing.as_ref().map_or(0, RoutingController::changes),
         }
     }
 
     fn status_document(&self) -> Status {
         let counts = self.dispatcher.counts();
         let complaints: Vec<String> =
-            self.routing.iter().flat_map(RoutingSide::complaints).cloned().collect();
+            self.routing.iter().flat_map(RoutingController::complaints).cloned().collect();
         let problems = self.problems(&complaints);
         Status {
             status: verdict(&problems).to_owned(),
@@ -112,16 +112,16 @@ impl Worker {
             started_at: rfc3339(self.started.1),
             uptime_seconds: self.started.0.elapsed().as_secs_f64(),
             backend: self.backend.name().to_owned(),
-            backend_state: match self.presence {
-                Presence::Alone => "none",
-                Presence::There => "connected",
-                Presence::Awaited(_) => "waiting",
+            backend_state: match self.manager_state {
+                ManagerState::None => "none",
+                ManagerState::Up => "connected",
+                ManagerState::Down(_) => "waiting",
             }
             .to_owned(),
             host: self.state.host().to_owned(),
             interfaces_monitored: number(self.state.links().filter(|link| link.monitored).count()),
             interfaces_total: number(self.state.links().count()),
-            events_processed: self.journal.heard(),
+            events_processed: self.journal.received(),
             scripts_executed: counts.runs,
             scripts_failed: counts.failures + counts.timeouts + counts.not_started,
             scripts_running: number(self.dispatcher.running()),
@@ -130,7 +130,7 @@ impl Worker {
             routes_managed: 0,
             last_event: self.journal.last(),
             helper: HelperStatus {
-                state: self.routing.as_ref().map_or("none", RoutingSide::helper).to_owned(),
+                state: self.routing.as_ref().map_or("none", RoutingController::helper).to_owned(),
                 complaints,
             },
             dry_run: self.options.dry_run,
@@ -159,7 +159,7 @@ impl Worker {
             failed.map(|(name, check)| format!("{name}: {}", check.message.unwrap_or_default())).collect();
         problems.extend(complaints.iter().map(|text| format!("routing: {text}")));
         problems.extend(self.dispatcher.problems().map(|text| format!("scripts: {text}")));
-        problems.extend(self.witness.audit.problem().map(|text| format!("audit log: {text}")));
+        problems.extend(self.observer.audit.problem().map(|text| format!("audit log: {text}")));
         problems
     }
 
@@ -172,16 +172,16 @@ impl Worker {
             None => ok(),
             Some(error) => failed(format!("the last reload was refused, the old one stays: {error}")),
         };
-        let backend = match &self.presence {
-            Presence::Alone => off(),
-            Presence::There => ok(),
-            Presence::Awaited(why) => {
+        let backend = match &self.manager_state {
+            ManagerState::None => off(),
+            ManagerState::Up => ok(),
+            ManagerState::Down(why) => {
                 failed(format!("{}: {why}; the kernel's view counts until it is there", self.backend.name()))
             }
         };
         let has_work = !self.policy().interfaces.is_empty();
-        let failing = self.routing.as_ref().and_then(RoutingSide::failing);
-        let helper = match self.routing.as_ref().map(RoutingSide::helper) {
+        let failing = self.routing.as_ref().and_then(RoutingController::failing);
+        let helper = match self.routing.as_ref().map(RoutingController::helper) {
             Some("connected") => ok(),
             // The first also where no link is listed: the next reload may list one.
             Some("waiting") if failing.is_some() || has_work => failed(format!(
@@ -207,7 +207,7 @@ impl Worker {
         let is_needed = matches!(self.backend, Backend::Networkd | Backend::NetworkManager)
             || !self.config.units.is_empty()
             || (self.backend == Backend::Dhclient && passes_on);
-        match is_needed.then(bus::look) {
+        match is_needed.then(bus::probe) {
             None => off(),
             Some(Ok(())) => ok(),
             Some(Err(why)) => failed(format!("{why}; it is tried again until it answers")),

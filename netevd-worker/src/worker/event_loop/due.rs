@@ -1,11 +1,11 @@
 //! What the loop does when its time has come, and when that is.
 
 use super::{PERIOD, Worker};
-use crate::dispatch::Unrun;
+use crate::dispatch::UnfinishedEvent;
 use crate::event::EventKind;
 use crate::state::Changes;
 use crate::worker::notify::Status;
-use crate::worker::routing_side::RoutingSide;
+use crate::worker::routing_controller::RoutingController;
 use std::time::{Duration, Instant};
 
 /// How much longer a save waits while scripts run.
@@ -15,7 +15,7 @@ const SAVED_WHILE_BUSY: usize = 1_000;
 
 impl Worker {
     pub(super) fn next_wake(&self) -> Instant {
-        let pass = self.routing.as_ref().and_then(RoutingSide::due);
+        let pass = self.routing.as_ref().and_then(RoutingController::due);
         [
             pass,
             self.resync.due(),
@@ -24,7 +24,7 @@ impl Worker {
             self.state.waits_until(),
             self.notify.due(),
             self.overview.due(),
-            self.thrift.due(),
+            self.trimmer.due(),
         ]
         .into_iter()
         .flatten()
@@ -49,16 +49,16 @@ impl Worker {
                 self.scripts = self.dispatcher.watch(EventKind::Routes).ok();
             }
             self.update_interest();
-            self.witness.metrics.tend(now);
+            self.observer.metrics.maintain(now);
             if let Some(routing) = &mut self.routing {
                 routing.routinely(now);
             }
         }
-        if is_due(self.thrift.due()) {
+        if is_due(self.trimmer.due()) {
             self.give_back();
         }
         if is_due(self.resync.due()) {
-            self.resync.begin(self.state.routes().keeper(), now);
+            self.resync.begin(self.state.routes().route_filter(), now);
         }
         if let Some(routing) = self.routing.as_mut().filter(|routing| is_due(routing.due())) {
             routing.begin(&self.state);
@@ -67,20 +67,20 @@ impl Worker {
             self.leases_at = None;
             let mut changes = Changes::default();
             self.state.release_leases(&mut changes);
-            self.follow(changes);
+            self.apply_changes(changes);
         }
         if is_due(self.state.waits_until()) {
             let mut changes = Changes::default();
             self.state.release_waits(now, &mut changes);
-            self.follow(changes);
+            self.apply_changes(changes);
         }
         if is_due(self.save_due()) {
             self.save_at = None;
-            self.save(&self.dispatcher.unrun());
+            self.save(&self.dispatcher.unfinished());
         }
         if is_due(self.notify.due()) {
             let status = self.status();
-            self.notify.tend(status, now);
+            self.notify.maintain(status, now);
         }
         if is_due(self.overview.due()) {
             let overview = self.overview_document();
@@ -93,10 +93,10 @@ impl Worker {
     }
 
     fn give_back(&mut self) {
-        if self.thrift.program_too() {
+        if self.trimmer.includes_program() {
             crate::sys::give_back_program();
         }
-        self.thrift.given_back();
+        self.trimmer.trimmed();
         crate::sys::give_back();
     }
 
@@ -109,7 +109,7 @@ impl Worker {
             host: self.state.host(),
             runs: counts.runs,
             failures: counts.failures + counts.timeouts + counts.not_started,
-            routing: self.routing.as_ref().map_or("off", RoutingSide::status),
+            routing: self.routing.as_ref().map_or("off", RoutingController::status),
             stale: self.loaded.error.is_some(),
         }
     }
@@ -125,11 +125,11 @@ impl Worker {
         is_little.then(|| at + SAVE_BUSY_AFTER)
     }
 
-    pub(super) fn save(&self, unrun: &[Unrun]) {
+    pub(super) fn save(&self, unfinished: &[UnfinishedEvent]) {
         if self.options.dry_run {
             return;
         }
-        if let Err(error) = self.memory.save(&self.state, unrun) {
+        if let Err(error) = self.state_file.save(&self.state, unfinished) {
             tracing::warn!(
                 "the state is not saved ({error}): scripts would run for everything after a restart"
             );

@@ -6,8 +6,8 @@ use crate::kernel::{Dump, KernelMessage, Received, RouteInterest, Tally};
 use crate::routing::PassReport;
 use crate::state::{Changes, Interest, Newer, is_reported};
 use crate::worker::fatal::Fatal;
-use crate::worker::routing_side::RoutingSide;
-use crate::worker::routing_task::RoutingNews;
+use crate::worker::routing_controller::RoutingController;
+use crate::worker::routing_task::RoutingUpdate;
 use std::time::Instant;
 
 /// Rules and routes of a pass whose memory is worth giving back.
@@ -16,20 +16,20 @@ const MUCH: usize = 1_000;
 impl Worker {
     pub(super) fn received(&mut self, received: Received, batch: &mut Vec<KernelMessage>) {
         self.count(&received, batch);
-        let is_rung = matches!(received, Received::Messages(Tally { rings: 1.., .. }));
-        let mut changes = Changes { copies: is_rung, ..Changes::default() };
+        let has_copied_changes = matches!(received, Received::Messages(Tally { rings: 1.., .. }));
+        let mut changes = Changes { copies: has_copied_changes, ..Changes::default() };
         let config = &self.config;
         let interest = Interest { monitors: &|name| config.monitors(name), routes: self.routes_wanted };
         for message in batch.drain(..) {
             self.state.apply(message, &interest, &mut changes);
         }
-        self.follow(changes);
-        self.heed(received);
+        self.apply_changes(changes);
+        self.handle(received);
     }
 
     fn count(&mut self, received: &Received, batch: &[KernelMessage]) {
         let tally = if let Received::Messages(tally) = received { *tally } else { Tally::default() };
-        self.witness.metrics.netlink(batch, tally);
+        self.observer.metrics.netlink(batch, tally);
         // Asked only where the answer matters: every look at a directory delays a script.
         if batch.iter().any(is_of_routes) {
             self.update_interest();
@@ -37,7 +37,7 @@ impl Worker {
     }
 
     /// What was not understood, and what was lost.
-    pub(super) fn heed(&mut self, received: Received) {
+    pub(super) fn handle(&mut self, received: Received) {
         match received {
             Received::Messages(Tally { faults: 0, .. }) => {}
             Received::Messages(Tally { faults, .. }) => {
@@ -48,7 +48,7 @@ impl Worker {
             }
             Received::Overrun => {
                 self.overruns += 1;
-                self.witness.metrics.overrun();
+                self.observer.metrics.overrun();
                 tracing::warn!(
                     "the kernel had more to tell than the receive buffer holds (overrun {}); reading its \
                      state again. What happened meanwhile is told as one difference",
@@ -67,9 +67,9 @@ impl Worker {
         self.multicast.set_interest(RouteInterest {
             // Nobody would notice a new script if there were neither messages nor eyes.
             reported: wanted || self.scripts.is_none(),
-            private: self.routing.as_ref().is_some_and(RoutingSide::has_work),
-            main: self.routing.as_ref().is_some_and(RoutingSide::has_work),
-            elsewhere: self.routing.as_ref().map(RoutingSide::elsewhere).unwrap_or_default(),
+            private: self.routing.as_ref().is_some_and(RoutingController::has_work),
+            main: self.routing.as_ref().is_some_and(RoutingController::has_work),
+            unused_routes: self.routing.as_ref().map(RoutingController::unused_routes).unwrap_or_default(),
             ignored: self.config.planning.ignored_protocols,
         });
         if self.state.ignore_routes_of(self.config.planning.ignored_protocols) {
@@ -85,19 +85,19 @@ impl Worker {
     }
 
     /// What the routing task tells, and what that makes of interest.
-    pub(super) fn routing_news(&mut self, news: RoutingNews) -> Result<(), Fatal> {
+    pub(super) fn routing_update(&mut self, update: RoutingUpdate) -> Result<(), Fatal> {
         let Some(routing) = &mut self.routing else { return Ok(()) };
         let now = Instant::now();
-        if let RoutingNews::Passed(Ok(PassReport { read: MUCH.., .. })) = &news {
-            self.thrift.read_much(now);
+        if let RoutingUpdate::Passed(Ok(PassReport { read: MUCH.., .. })) = &update {
+            self.trimmer.read_much(now);
         }
-        let before = routing.elsewhere();
-        routing.hear(news, &self.state)?;
-        let has_changed = routing.elsewhere() != before;
+        let before = routing.unused_routes();
+        routing.handle(update, &self.state)?;
+        let has_changed = routing.unused_routes() != before;
         self.notify.touch(now);
         if has_changed {
             self.update_interest();
-            self.routing.iter_mut().for_each(|routing| routing.look_again(Instant::now()));
+            self.routing.iter_mut().for_each(|routing| routing.run_again(Instant::now()));
         }
         Ok(())
     }
@@ -105,18 +105,18 @@ impl Worker {
     /// With the dump all that the kernel has said since it was begun. After an overrun meanwhile the
     /// dump is not the last, but it counts: in a storm without end another would be no better.
     pub(super) fn resynchronise(&mut self, dump: Dump) -> Result<(Changes, Received), Fatal> {
-        self.witness.metrics.resync(self.resync.took());
+        self.observer.metrics.resync(self.resync.took());
         if self.resync.was_long() {
-            self.thrift.read_much(Instant::now());
+            self.trimmer.read_much(Instant::now());
         }
         let mut messages = Vec::new();
         let received = self.multicast.receive_queued(|m| messages.push(m)).map_err(Fatal::Multicast)?;
         self.count(&received, &messages);
         // What was lost may have changed the meaning of what came after it.
-        if self.resync.was_lossy() && !messages.is_empty() {
+        if self.resync.was_incomplete() && !messages.is_empty() {
             self.resync.soon(Instant::now());
         }
-        let routes = self.routes_wanted && !self.resync.was_quiet();
+        let routes = self.routes_wanted && !self.resync.was_silent();
         let newer = Newer { messages, routes: self.routes_wanted };
         let config = &self.config;
         let interest = Interest { monitors: &|name| config.monitors(name), routes };

@@ -1,6 +1,6 @@
 //! The loop's side of the backend: when its reports count, and what they mean to the loop itself.
 
-use super::{Presence, Worker};
+use super::{ManagerState, Worker};
 use crate::backend::{LinkReport, Report};
 use crate::config::Backend;
 use crate::event::EventKind;
@@ -11,14 +11,14 @@ use futures_util::FutureExt as _;
 use std::time::{Duration, Instant};
 
 /// How long a manager may take to tell its state before the worker is ready without it.
-const MANAGER_PATIENCE: Duration = Duration::from_secs(3);
+const MANAGER_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long scripts for a new lease wait for the kernel to have what it says.
-const KERNEL_PATIENCE: Duration = Duration::from_millis(20);
+const KERNEL_TIMEOUT: Duration = Duration::from_millis(20);
 /// How long they wait for its check for duplicates of an IPv6 address, which takes a second or two
 /// (RFC 4862 section 5.4).
-const CHECK_PATIENCE: Duration = Duration::from_secs(3);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a link with a leased address waits for the file that names it.
-const FILE_PATIENCE: Duration = Duration::from_millis(250);
+const FILE_TIMEOUT: Duration = Duration::from_millis(250);
 /// Turns of the tasks between the bus's socket and a report: connection, signals, session.
 const TURNS: usize = 6;
 /// Reads of the kernel's messages before a report.
@@ -34,9 +34,9 @@ impl Worker {
         }
         self.state.await_dump();
         self.state.under(self.backend);
-        let until = tokio::time::Instant::now() + MANAGER_PATIENCE;
+        let until = tokio::time::Instant::now() + MANAGER_TIMEOUT;
         while let Ok(report) = tokio::time::timeout_at(until, self.source.next()).await {
-            let is_last = matches!(report, Report::Synced | Report::Away(_));
+            let is_last = matches!(report, Report::Synced | Report::Absent(_));
             self.note(&report);
             self.state.report(report, &mut changes);
             if is_last {
@@ -46,14 +46,14 @@ impl Worker {
         tracing::warn!(
             "{} has not told its state within {} s; the kernel's view counts until it does",
             self.backend.name(),
-            MANAGER_PATIENCE.as_secs()
+            MANAGER_TIMEOUT.as_secs()
         );
         changes
     }
 
     /// A lease that is being written, or NetworkManager's word of a connection's end, is heard of before the
     /// kernel's messages count: with both waiting the backend's tasks need their turns first.
-    pub(super) async fn hear_of_manager(&mut self) {
+    pub(super) async fn receive_manager_reports(&mut self) {
         let turns = match self.backend {
             Backend::Dhclient => 1,
             Backend::NetworkManager => TURNS,
@@ -91,11 +91,11 @@ impl Worker {
         let is_leases = matches!(report, Report::Leases(_));
         self.state.report(report, &mut changes);
         if is_leases {
-            self.services.follow(&self.state);
+            self.services.apply_changes(&self.state);
             // What was waited for may be something else now.
             self.leases_at = None;
         }
-        self.follow(changes);
+        self.apply_changes(changes);
     }
 
     /// What a report means to the loop itself.
@@ -104,15 +104,15 @@ impl Worker {
             Report::Chosen(backend) => {
                 tracing::info!("backend auto: {}", backend.name());
                 self.backend = *backend;
-                self.presence = Presence::at_first(*backend);
-                self.settle_backend();
+                self.manager_state = ManagerState::at_first(*backend);
+                self.apply_backend();
             }
             Report::Synced => {
-                self.presence = Presence::There;
+                self.manager_state = ManagerState::Up;
                 tracing::info!("{} is there", self.backend.name());
             }
-            Report::Away(reason) => {
-                self.presence = Presence::Awaited(reason.clone());
+            Report::Absent(reason) => {
+                self.manager_state = ManagerState::Down(reason.clone());
                 tracing::warn!("{}: {reason}", self.backend.name());
             }
             Report::Link(_) | Report::Host(_) | Report::LeasesPending | Report::Leases(_) => {}
@@ -120,7 +120,7 @@ impl Worker {
     }
 
     /// What scripts are given depends on the backend.
-    pub(super) fn settle_backend(&mut self) {
+    pub(super) fn apply_backend(&mut self) {
         self.dispatcher.set_backend(self.backend, self.config.backends.emit_json);
         self.dispatcher.list_begun(!self.config.units.is_empty());
         self.state.show_routes(self.backend == Backend::Networkd);
@@ -136,9 +136,9 @@ impl Worker {
         }
         self.leases_at = wait.map(|wait| {
             let patience = match wait {
-                LeaseWait::ForKernel => KERNEL_PATIENCE,
-                LeaseWait::ForDuplicateCheck => CHECK_PATIENCE,
-                LeaseWait::ForFile => FILE_PATIENCE,
+                LeaseWait::ForKernel => KERNEL_TIMEOUT,
+                LeaseWait::ForDuplicateCheck => CHECK_TIMEOUT,
+                LeaseWait::ForFile => FILE_TIMEOUT,
             };
             (wait, now + patience)
         });

@@ -1,14 +1,14 @@
 //! Another configuration, while everything runs on. All or nothing.
 
-use super::{Presence, Worker};
-use crate::api::ask::{Actor, Refused};
+use super::{ManagerState, Worker};
 use crate::api::document::{ProblemDocument, Reload};
+use crate::api::request::{Actor, Refused};
 use crate::audit::Entry;
 use crate::backend::{Report, Source};
 use crate::config::{Backend, Config, Loaded, Problem};
 use crate::state::{Changes, Interest};
-use crate::worker::bell;
-use crate::worker::routing_side::RoutingSide;
+use crate::worker::reload_pipe;
+use crate::worker::routing_controller::RoutingController;
 use std::collections::BTreeMap;
 use std::time::{Instant, SystemTime};
 
@@ -32,7 +32,7 @@ impl Worker {
     pub(super) fn reload(&mut self, actor: &Actor, dry_run: bool) -> Result<Reload, Refused> {
         if dry_run {
             return crate::worker::read_config(&self.options)
-                .map(|loaded| self.told("checked", &loaded))
+                .map(|loaded| self.reload_result("checked", &loaded))
                 .map_err(|problems| refused(&problems));
         }
         // The service manager waits for the end of what it is told has begun.
@@ -42,8 +42,8 @@ impl Worker {
             let first = refused.problems.iter().find(|problem| problem.severity == "error");
             first.map(one_line).unwrap_or_default()
         });
-        self.witness.reloaded(outcome.is_ok());
-        self.witness.audit.record(|| Entry::reload(actor, &outcome));
+        self.observer.reloaded(outcome.is_ok());
+        self.observer.audit.record(|| Entry::reload(actor, &outcome));
         let status = self.status();
         self.notify.ready(&status, Instant::now());
         outcome
@@ -66,11 +66,13 @@ impl Worker {
             .as_ref()
             .is_some_and(|routing| routing.is_stuck_with_another(&loaded.config.routing));
         let another_user = self.scripts_user != loaded.config.scripts.user;
-        if (is_stuck || another_user) && self.bell.as_ref().is_some_and(bell::Bell::ring) {
+        if (is_stuck || another_user)
+            && self.reload_pipe.as_ref().is_some_and(reload_pipe::ReloadPipe::request)
+        {
             tracing::info!(
                 "the routing policy or scripts.user changed: the launcher starts its processes again"
             );
-            return Ok(self.told("restarting", &loaded));
+            return Ok(self.reload_result("restarting", &loaded));
         }
         if is_stuck {
             tracing::warn!(
@@ -81,48 +83,48 @@ impl Worker {
         if another_user {
             tracing::warn!("scripts.user changed, which takes a start of netevd: scripts run as before");
         }
-        let told = self.told("reloaded", &loaded);
+        let reload_result = self.reload_result("reloaded", &loaded);
         self.loaded = InForce::new(&loaded);
         self.take_over(loaded.config, is_stuck);
         tracing::info!("configuration reloaded");
-        Ok(told)
+        Ok(reload_result)
     }
 
     fn take_over(&mut self, config: Config, keeps_policy: bool) {
         if let Some(routing) = self.routing.as_mut().filter(|_| !keeps_policy) {
-            routing.follow_policy(&config.routing, &config.planning);
+            routing.apply_policy(&config.routing, &config.planning);
         }
         self.log.reconfigure(&config.system);
         if !self.options.dry_run {
-            self.witness.audit.reconfigure(&config.audit);
+            self.observer.audit.reconfigure(&config.audit);
         }
         self.dispatcher.reconfigure(config.scripts.clone());
         self.dispatcher.set_filters(config.filters.clone());
         let mut changes = Changes::default();
-        let policy = self.routing.as_ref().map(RoutingSide::policy);
-        self.state.follow_policy(policy, &mut changes);
+        let policy = self.routing.as_ref().map(RoutingController::policy);
+        self.state.apply_policy(policy, &mut changes);
         let source = |config: &Config| (config.system.backend, config.backends.dhclient.lease_files.clone());
         if source(&config) != source(&self.config) {
-            self.state.report(Report::Away("another one is configured".to_owned()), &mut changes);
+            self.state.report(Report::Absent("another one is configured".to_owned()), &mut changes);
             self.state.report(Report::Leases(BTreeMap::new()), &mut changes);
             self.backend = config.system.backend;
-            self.presence = Presence::at_first(self.backend);
+            self.manager_state = ManagerState::at_first(self.backend);
             self.source = Source::start(self.backend, &config.backends.dhclient);
         }
         if let Some(server) = self.server.as_ref().filter(|_| !self.options.dry_run) {
             server.reconfigure(config.api.clone(), config.metrics.enabled);
         }
         self.config = config;
-        self.settle_backend();
+        self.apply_backend();
         self.update_interest();
         self.services.reconfigure(&self.config, &self.state);
         let config = &self.config;
         let interest = Interest { monitors: &|name| config.monitors(name), routes: self.routes_wanted };
         self.state.reconsider(&interest, &mut changes);
-        self.follow(changes);
+        self.apply_changes(changes);
     }
 
-    fn told(&self, result: &str, loaded: &Loaded) -> Reload {
+    fn reload_result(&self, result: &str, loaded: &Loaded) -> Reload {
         Reload {
             result: result.to_owned(),
             files: files(loaded),
@@ -132,12 +134,12 @@ impl Worker {
     }
 }
 
-impl Presence {
+impl ManagerState {
     /// Of a backend that has just begun.
     pub(super) fn at_first(backend: Backend) -> Self {
         match backend {
-            Backend::Kernel => Presence::Alone,
-            _ => Presence::Awaited("it has not told its state yet".to_owned()),
+            Backend::Kernel => ManagerState::None,
+            _ => ManagerState::Down("it has not told its state yet".to_owned()),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! From the options to a worker that has told what there is.
 
 use super::reload::InForce;
-use super::{PERIOD, Presence, Signals, Worker};
-use crate::api::ask::QUESTIONS;
+use super::{ManagerState, PERIOD, Signals, Worker};
+use crate::api::request::QUESTIONS;
 use crate::api::server::{Server, Settings};
 use crate::audit::{Audit, Entry};
 use crate::backend::{Source, bus};
@@ -18,20 +18,20 @@ use crate::routing::Helper;
 use crate::state::{Changes, State};
 use crate::worker::activation;
 use crate::worker::alarm::Alarm;
-use crate::worker::bell::Bell;
-use crate::worker::door::Door;
+use crate::worker::event_observer::EventObserver;
 use crate::worker::fatal::Fatal;
+use crate::worker::helper_listener::HelperListener;
 use crate::worker::lock::Lock;
 use crate::worker::log::Log;
-use crate::worker::memory::Memory;
+use crate::worker::memory_trimmer::MemoryTrimmer;
 use crate::worker::notify::Notify;
 use crate::worker::options::Options;
 use crate::worker::overview::OverviewWatch;
+use crate::worker::reload_pipe::ReloadPipe;
 use crate::worker::resync::Resync;
-use crate::worker::routing_side::{RoutingSide, Tell};
-use crate::worker::services_side::ServicesSide;
-use crate::worker::thrift::Thrift;
-use crate::worker::witness::Witness;
+use crate::worker::routing_controller::{RoutingContext, RoutingController};
+use crate::worker::service_controller::ServiceController;
+use crate::worker::state_file::StateFile;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
@@ -50,9 +50,9 @@ impl Worker {
             sockets.as_ref().map(|_| Lock::take(&options.runtime_dir)).transpose().map_err(Fatal::Lock)?;
         let netlink = inherited("--netlink", options.netlink)?;
         let channel = inherited("--channel", options.channel)?;
-        let (netlink, door) = match sockets {
+        let (netlink, helper_listener) = match sockets {
             None => (netlink, None),
-            Some(sockets) => (sockets.netlink, Some(sockets.door)),
+            Some(sockets) => (sockets.netlink, Some(sockets.helper_listener)),
         };
         // From before the dump, so that nothing falls in between.
         let mut multicast = Multicast::new(netlink).map_err(Fatal::Multicast)?;
@@ -72,30 +72,35 @@ impl Worker {
             audit.record(|| Entry::start(&in_force.files));
         }
         let planning = config.planning.clone();
-        let tell = Tell { metrics: metrics.handle(), audit: audit.clone(), planning };
+        let context = RoutingContext { metrics: metrics.handle(), audit: audit.clone(), planning };
         let policy = config.routing.clone();
-        let routing = match (channel, door) {
+        let routing = match (channel, helper_listener) {
             (None, None) if options.rehearse_routing => {
                 let dumper = Dumper::new().map_err(Fatal::Dump)?;
-                Some(RoutingSide::rehearsing(dumper, policy, tell))
+                Some(RoutingController::dry_run(dumper, policy, context))
             }
             (None, None) => None,
             (Some(channel), _) => {
                 let helper = Helper::connect(channel).await.map_err(Fatal::Helper)?;
                 let dumper = Dumper::new().map_err(Fatal::Dump)?;
-                Some(RoutingSide::with_helper(helper, dumper, policy, tell))
+                Some(RoutingController::with_helper(helper, dumper, policy, context))
             }
-            (None, Some(door)) => {
-                Some(RoutingSide::with_door(Door::new(door).map_err(Fatal::Door)?, policy, tell))
-            }
+            (None, Some(helper_listener)) => Some(RoutingController::with_listener(
+                HelperListener::new(helper_listener).map_err(Fatal::HelperListener)?,
+                policy,
+                context,
+            )),
         };
         // A system's daemon trusts root alone: the worker's own user must not be able to plant
         // scripts. An ordinary user's daemon has no helper, and trusts that user as well.
         let user = nix::unistd::geteuid().as_raw();
         let owner = if routing.is_some() { TrustedOwner::ROOT } else { TrustedOwner::user(user) };
-        let memory = Memory::new(&options.runtime_dir);
+        let state_file = StateFile::new(&options.runtime_dir);
         let backend = config.system.backend;
-        let bell = inherited("--bell", options.bell)?.map(Bell::new).transpose().map_err(Fatal::Bell)?;
+        let reload_pipe = inherited("--bell", options.reload_pipe)?
+            .map(ReloadPipe::new)
+            .transpose()
+            .map_err(Fatal::ReloadPipe)?;
         let mut dispatcher = Dispatcher::new(ScriptRoots::default(), config.scripts.clone(), owner, backend);
         let runner = inherited("--runner", options.runner)?;
         if let Some(user) = &config.scripts.user {
@@ -110,9 +115,9 @@ impl Worker {
                 }
             }
         }
-        let (asker, asks) = mpsc::channel(QUESTIONS);
+        let (api_sender, api_requests) = mpsc::channel(QUESTIONS);
         let server = Server::start(
-            asker,
+            api_sender,
             Settings {
                 runtime_dir: options.runtime_dir.clone(),
                 // Beside a daemon a dry run has no port of its own.
@@ -129,7 +134,7 @@ impl Worker {
             },
         );
         // A dry run tells what a start would do here: its own directory remembers nothing.
-        let remembered = if options.dry_run { None } else { memory.recall() };
+        let remembered = if options.dry_run { None } else { state_file.load() };
         let is_first = remembered.is_none();
         let started = (now, SystemTime::now());
         let mut worker = Self {
@@ -138,25 +143,25 @@ impl Worker {
             source: Source::start(backend, &config.backends.dhclient),
             scripts_user: config.scripts.user.clone(),
             dispatcher,
-            services: ServicesSide::new(&config, options.dry_run),
+            services: ServiceController::new(&config, options.dry_run),
             resync: Resync::new().map_err(Fatal::Dump)?,
             routes_wanted: false,
             scripts: None,
             save_at: None,
-            thrift: Thrift::default(),
+            trimmer: MemoryTrimmer::default(),
             period_at: now + PERIOD,
             sleep_watch: SleepWatch::new(),
             leases_at: None,
             overruns: 0,
-            witness: Witness::new(metrics, audit),
+            observer: EventObserver::new(metrics, audit),
             notify: Notify::new(now),
             journal: Journal::new(started.1),
             overview: OverviewWatch::default(),
-            presence: Presence::at_first(backend),
+            manager_state: ManagerState::at_first(backend),
             loaded: in_force,
-            bell,
+            reload_pipe,
             started,
-            asks,
+            api_requests,
             server: Some(server),
             _lock: lock,
             options,
@@ -166,21 +171,21 @@ impl Worker {
             alarm: Alarm::new().map_err(Fatal::Alarm)?,
             multicast,
             routing,
-            memory,
+            state_file,
         };
         worker.dispatcher.set_filters(worker.config.filters.clone());
         if worker.options.dry_run {
-            worker.dispatcher.only_tell();
+            worker.dispatcher.set_dry_run();
         }
-        let policy = worker.routing.as_ref().map(RoutingSide::policy);
-        worker.state.follow_policy(policy, &mut Changes::default());
-        worker.first_look(is_first).await?;
+        let policy = worker.routing.as_ref().map(RoutingController::policy);
+        worker.state.apply_policy(policy, &mut Changes::default());
+        worker.initial_dump(is_first).await?;
         Ok(worker)
     }
 
-    async fn first_look(&mut self, is_first: bool) -> Result<(), Fatal> {
-        let mut told = self.await_manager().await;
-        self.settle_backend();
+    async fn initial_dump(&mut self, is_first: bool) -> Result<(), Fatal> {
+        let mut reported = self.await_manager().await;
+        self.apply_backend();
         self.scripts = self
             .dispatcher
             .watch(EventKind::Routes)
@@ -189,11 +194,11 @@ impl Worker {
             })
             .ok();
         self.update_interest();
-        self.resync.begin(self.state.routes().keeper(), Instant::now());
+        self.resync.begin(self.state.routes().route_filter(), Instant::now());
         while self.resync.is_running() {
             if let Some(dump) = self.resync.dump().await? {
                 let (mut changes, received) = self.resynchronise(dump)?;
-                changes.events.splice(0..0, told.events.drain(..));
+                changes.events.splice(0..0, reported.events.drain(..));
                 // A restart is no start: what happened meanwhile is told, and before it what did not run.
                 if is_first && !self.config.system.startup_events {
                     changes.events.clear();
@@ -202,19 +207,19 @@ impl Worker {
                 let (events, gone) = unrun_events(&mut self.state);
                 changes.events.splice(0..0, events);
                 changes.gone.extend(gone);
-                self.follow(changes);
-                self.heed(received);
+                self.apply_changes(changes);
+                self.handle(received);
             }
         }
-        self.services.follow(&self.state);
+        self.services.apply_changes(&self.state);
         self.wait_for_leases(Instant::now());
         match &mut self.routing {
             // Under systemd the helper comes when it comes.
             Some(_) if self.options.systemd => {}
             Some(routing) => {
                 routing.begin(&self.state);
-                let news = routing.news().await?;
-                self.routing_news(news)?;
+                let update = routing.update().await?;
+                self.routing_update(update)?;
             }
             None if self.config.routing.interfaces.is_empty() => {}
             None => {
@@ -229,9 +234,9 @@ impl Worker {
             self.state.links().filter(|link| link.monitored).count(),
             self.state.links().count(),
             self.state.host(),
-            self.routing.as_ref().map_or("off", RoutingSide::status),
+            self.routing.as_ref().map_or("off", RoutingController::status),
         );
-        self.thrift.read_much(Instant::now());
+        self.trimmer.read_much(Instant::now());
         let status = self.status();
         self.notify.ready(&status, Instant::now());
         Ok(())
@@ -240,12 +245,18 @@ impl Worker {
 
 /// What did not run before a restart, and the links of it that are gone.
 fn unrun_events(state: &mut State) -> (Vec<Event>, Vec<(LinkId, Arc<LinkFacts>)>) {
-    let unrun = state.take_unrun();
-    if !unrun.is_empty() {
-        tracing::info!("{} events have not run to their end before the restart: they run now", unrun.len());
+    let unfinished = state.take_unfinished();
+    if !unfinished.is_empty() {
+        tracing::info!(
+            "{} events have not run to their end before the restart: they run now",
+            unfinished.len()
+        );
     }
-    let gone = unrun.iter().filter_map(|unrun| Some((unrun.event.link, unrun.last.clone()?))).collect();
-    (unrun.into_iter().map(|unrun| unrun.event).collect(), gone)
+    let gone = unfinished
+        .iter()
+        .filter_map(|unfinished| Some((unfinished.event.link, unfinished.last.clone()?)))
+        .collect();
+    (unfinished.into_iter().map(|unfinished| unfinished.event).collect(), gone)
 }
 
 fn inherited(option: &'static str, number: Option<i32>) -> Result<Option<OwnedFd>, Fatal> {

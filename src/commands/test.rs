@@ -7,6 +7,7 @@
 mod example;
 mod execution;
 mod lines;
+mod service_lines;
 mod unit;
 
 use crate::cli::TestOptions;

@@ -82,7 +82,7 @@ MANUALS = $(notdir $(wildcard man/*.[578]))
 COMPLETIONS = bash:bash-completion/completions/netevd zsh:zsh/site-functions/_netevd \
 	fish:fish/vendor_completions.d/netevd.fish
 # The events' own table says which directories there are.
-EVENTS = $(shell sed -n 's/^    [A-Z][A-Za-z]* "\([a-z-]*\)" [A-Z].*/\1/p' netevd-worker/src/event.rs)
+EVENTS = $(shell sed -n 's/^    [A-Z][A-Za-z]* "\([a-z-]*\)" [A-Z].*/\1/p' netevd-worker/src/model/event.rs)
 # The files of this repository name /usr.
 PREFIXED = sed 's|/usr/bin/netevd|$(PREFIX)/bin/netevd|; s|/usr/lib/netevd/netevd-|$(LIBEXECDIR)/netevd-|; s|/usr/share/doc|$(PREFIX)/share/doc|'
 

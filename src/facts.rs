@@ -1,11 +1,8 @@
 //! What the kernel knows of one link now, for `netevd test`.
 
 use crate::kernel_dump;
-use netevd_worker::backend::ManagerFacts;
-use netevd_worker::backend::dhclient::{Lease, LinkLeases};
-use netevd_worker::config::Backend;
-use netevd_worker::facts::{Address, LinkFacts};
 use netevd_worker::kernel::{DumpError, link_flag};
+use netevd_worker::model::{Address, Backend, Lease, LinkFacts, LinkLeases, ManagerFacts};
 use netevd_worker::state::{Changes, Interest, Newer, State};
 use protocol::{Ifindex, InterfaceName};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -109,7 +106,7 @@ pub(crate) fn example(ip: IpAddr, prefix_length: u8) -> Address {
         ip,
         prefix_length,
         scope: 0,
-        flags: netevd_worker::facts::address_flag::PERMANENT,
+        flags: netevd_worker::model::address_flag::PERMANENT,
         peer: None,
         broadcast,
         label: None,

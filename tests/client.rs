@@ -10,7 +10,7 @@ mod fake;
 mod skip;
 
 use fake::{Fake, json, status, stream};
-use netevd_worker::api::document::{
+use netevd_worker::document::{
     ErrorBody, ErrorDocument, EventDetails, EventDocument, Events, ProblemDocument, Reload,
 };
 use std::io::{BufRead, BufReader};

@@ -6,7 +6,7 @@
 mod skip;
 
 use netevd_worker::config::may_name_a_unit;
-use netevd_worker::event::EventKind;
+use netevd_worker::model::EventKind;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

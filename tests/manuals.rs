@@ -6,7 +6,7 @@
 #[path = "support/skip.rs"]
 mod skip;
 
-use netevd_worker::event::EventKind;
+use netevd_worker::model::EventKind;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

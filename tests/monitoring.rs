@@ -3,9 +3,8 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test stops at the first surprise")]
 
-use netevd_worker::dispatch::Outcome;
-use netevd_worker::event::EventKind;
 use netevd_worker::metrics::{Gauges, Metrics};
+use netevd_worker::model::{EventKind, Outcome};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;

@@ -1,7 +1,7 @@
 //! What the kernel might say, for the tests of what follows from it.
 
-use crate::facts::Address;
-use crate::kernel::{Hop, Link, Route, UNICAST};
+use crate::kernel::Link;
+use crate::model::{Address, Hop, Route, UNICAST};
 use protocol::{Ifindex, InterfaceName, TableId};
 
 pub(crate) fn index(n: u32) -> Ifindex {

@@ -4,12 +4,11 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a broken promise has to end the run")]
 
 use crate::backend::{LinkReport, Report, dhclient, networkd, networkmanager};
-use crate::config::{self, Backend, Problem};
+use crate::config::{self, Problem};
 use crate::dispatch::ScriptContext;
-use crate::event::{Detail, Event};
-use crate::facts::{Facts as _, LinkFacts};
 use crate::filter::{self, Subject};
 use crate::kernel::{Dump, KernelMessage};
+use crate::model::{Backend, Detail, Event, Facts as _, LinkFacts};
 use crate::state::{Changes, Interest, Newer, SavedState, State};
 use protocol::Policy;
 use std::collections::BTreeMap;

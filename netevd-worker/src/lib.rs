@@ -2,8 +2,7 @@
 //! the routing, runs scripts. It can change no rule and no route itself. The same program is the runner,
 //! a process apart that starts scripts as another user where the configuration names one.
 //!
-//! Imports run one way: {kernel, backend} -> event -> state -> {routing, dispatch, services} ->
-//! worker wires.
+//! Imports run one way; docs/architecture.md has the order, and a test compares it with the sources.
 
 mod accounts;
 pub mod api;
@@ -13,8 +12,7 @@ pub mod checked;
 mod clock;
 pub mod config;
 pub mod dispatch;
-pub mod event;
-pub mod facts;
+pub mod document;
 pub mod filter;
 #[cfg(test)]
 mod fixtures;
@@ -24,7 +22,9 @@ pub mod fuzzing;
 pub mod journal;
 pub mod kernel;
 pub mod metrics;
+pub mod model;
 pub mod names;
+pub mod request;
 pub mod routing;
 mod runner;
 pub mod services;
@@ -33,5 +33,7 @@ pub mod services;
 mod skip;
 pub mod state;
 mod sys;
+pub mod text;
 pub mod timestamp;
+mod view;
 pub mod worker;

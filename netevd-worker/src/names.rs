@@ -1,6 +1,6 @@
 //! Names of the numbers that rtnetlink uses, as ip(8) prints them.
 
-use crate::facts::address_flag;
+use crate::model::address_flag;
 use std::borrow::Cow;
 
 fn named(name: Option<&'static str>, number: u32) -> Cow<'static, str> {

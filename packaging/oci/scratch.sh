@@ -28,7 +28,7 @@ chmod 700 "$tree/root"
 install -m 755 "$STATIC_NETEVD" "$tree/usr/bin/netevd"
 install -m 711 "$BUILT/netevd-worker" "$BUILT/netevd-priv" "$tree/usr/lib/netevd/"
 # The events' own table says which directories there are.
-sed -n 's/^    [A-Z][A-Za-z]* "\([a-z-]*\)" [A-Z].*/\1/p' netevd-worker/src/event.rs | while read -r event; do
+sed -n 's/^    [A-Z][A-Za-z]* "\([a-z-]*\)" [A-Z].*/\1/p' netevd-worker/src/model/event.rs | while read -r event; do
     mkdir "$tree/etc/netevd/$event.d"
 done
 install -m 644 packaging/oci/netevd.yaml "$tree/etc/netevd/netevd.yaml"

@@ -4,7 +4,7 @@ use super::Asking;
 use super::shared::ConfigOption;
 use crate::Failure;
 use clap::{Args, Subcommand};
-use netevd_worker::event::EventKind;
+use netevd_worker::model::EventKind;
 use std::net::IpAddr;
 
 /// What `list` shows.

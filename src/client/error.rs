@@ -1,7 +1,7 @@
 //! Why the daemon gave no answer, in words for the person who asked.
 
 use super::Endpoint;
-use netevd_worker::api::document::{ErrorBody, ProblemDocument};
+use netevd_worker::document::{ErrorBody, ProblemDocument};
 use nix::unistd::{Gid, Group, Uid, User};
 use std::fmt;
 use std::io;

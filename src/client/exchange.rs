@@ -7,7 +7,7 @@ use hyper::client::conn::http1;
 use hyper::header::{ACCEPT, AUTHORIZATION, HOST, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
-use netevd_worker::api::document::ErrorDocument;
+use netevd_worker::document::ErrorDocument;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 

@@ -10,7 +10,7 @@ use crate::cli::EventsOptions;
 use crate::client::{Client, Received, Target};
 use crate::output::Format;
 use crate::{Failure, output, say, views};
-use netevd_worker::api::document::{EventDocument, Events, Status};
+use netevd_worker::document::{EventDocument, Events, Status};
 use seen_events::SeenEvents;
 use tokio::signal::unix::{SignalKind, signal};
 

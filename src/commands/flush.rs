@@ -11,7 +11,7 @@ use crate::output::put;
 use crate::owned_count::OwnedCount;
 use crate::supervise::how;
 use crate::{Failure, environment, kernel_dump, runtime, sys};
-use netevd_worker::kernel::{Route, UNICAST};
+use netevd_worker::model::{Route, UNICAST};
 use netevd_worker::names;
 use nix::sys::socket::{MsgFlags, recv, send};
 use protocol::{Family, MAX_FRAME, Policy, Reply, Request, VERSION, decode_reply, encode_request};

@@ -5,8 +5,8 @@ use crate::client::{Client, ClientError, Target};
 use crate::output::Format;
 use crate::views::reload;
 use crate::{Failure, output};
-use netevd_worker::api::document::{Reload, Status};
 use netevd_worker::config::Problem;
+use netevd_worker::document::{Reload, Status};
 use std::time::{Duration, Instant};
 
 /// For a daemon that starts again.

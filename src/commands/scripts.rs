@@ -8,9 +8,9 @@ use crate::client::{Client, ClientError, Target};
 use crate::identity::{self, Privileges};
 use crate::output::Format;
 use crate::{Failure, load, output, say, views};
-use netevd_worker::api::document::Scripts;
-use netevd_worker::config::Backend;
 use netevd_worker::dispatch::{Identity, ScriptRoots, TrustedOwner, survey};
+use netevd_worker::document::Scripts;
+use netevd_worker::model::Backend;
 
 /// Shows them. A refused script makes the command fail, so that it can stand in a check.
 pub(crate) fn run(options: &ScriptsOptions) -> Result<(), Failure> {

@@ -4,7 +4,7 @@ use super::why;
 use crate::cli::{Asking, Show, ShowEvent, ShowInterface, ShowRoute, ShowRule, WhyOptions};
 use crate::client::{Client, Target};
 use crate::{Failure, output, views};
-use netevd_worker::api::document::{Routes, Rules};
+use netevd_worker::document::{Routes, Rules};
 use protocol::Prefix;
 use std::net::IpAddr;
 

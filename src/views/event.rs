@@ -2,7 +2,7 @@
 
 use super::{events, line};
 use crate::output::{Cell, Part, View};
-use netevd_worker::api::document::EventDocument;
+use netevd_worker::document::EventDocument;
 
 /// The event, and what ran for it.
 pub(crate) fn view(event: &EventDocument) -> View {

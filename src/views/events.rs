@@ -2,7 +2,7 @@
 
 use super::line;
 use crate::output::{Cell, Grid, Part, View, took};
-use netevd_worker::api::document::{EventDocument, Events, ScriptRun, UnitRun};
+use netevd_worker::document::{EventDocument, Events, ScriptRun, UnitRun};
 
 /// One a row.
 pub(crate) fn view(list: &Events) -> View {

@@ -1,6 +1,6 @@
 //! Documents for tests.
 
-use netevd_worker::api::document::{EventDetails, EventDocument, ScriptRun};
+use netevd_worker::document::{EventDetails, EventDocument, ScriptRun};
 
 /// An event of eth1.
 pub(crate) fn event(id: u64, action: &str) -> EventDocument {

@@ -2,7 +2,7 @@
 
 use super::{count, events, interfaces, routes, rules};
 use crate::output::{Cell, Part, View, bytes};
-use netevd_worker::api::document::{
+use netevd_worker::document::{
     AddressDocument, GatewayDocument, InterfaceDetail, QueueDocument, StatisticsDocument,
 };
 
@@ -148,7 +148,7 @@ fn traffic(s: &StatisticsDocument) -> Cell {
 mod tests {
     use crate::output::{Cell, TerminalStyle};
     use crate::views::fixtures::{event, run};
-    use netevd_worker::api::document::InterfaceDetail;
+    use netevd_worker::document::InterfaceDetail;
     use serde_json::json;
 
     fn detail() -> InterfaceDetail {

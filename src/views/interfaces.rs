@@ -1,7 +1,7 @@
 //! Links, one a row.
 
 use crate::output::{Cell, Grid, View};
-use netevd_worker::api::document::{AddressDocument, InterfaceDocument, Interfaces};
+use netevd_worker::document::{AddressDocument, InterfaceDocument, Interfaces};
 
 /// By ifindex.
 pub(crate) fn view(list: &Interfaces) -> View {

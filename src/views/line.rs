@@ -1,7 +1,7 @@
 //! An event on one line: when, its number, its link, its kind, what happened, what came of it.
 
 use crate::output::{clean, took};
-use netevd_worker::api::document::{EventDocument, GatewayChangeDocument, RouteChangeDocument, ScriptRun};
+use netevd_worker::document::{EventDocument, GatewayChangeDocument, RouteChangeDocument, ScriptRun};
 use nix::sys::signal::Signal;
 
 /// Route changes that are named; the rest is counted.
@@ -125,7 +125,7 @@ fn change(change: &RouteChangeDocument) -> String {
 mod tests {
     use super::*;
     use crate::views::fixtures::{event, run};
-    use netevd_worker::api::document::{AddressDocument, MtuDocument};
+    use netevd_worker::document::{AddressDocument, MtuDocument};
 
     #[test]
     fn a_state_says_where_it_came_from_and_what_ran() {

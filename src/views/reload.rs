@@ -1,8 +1,8 @@
 //! What a reload changed, or would.
 
 use crate::output::{Cell, Part, View};
-use netevd_worker::api::document::Reload;
 use netevd_worker::config::Problem;
+use netevd_worker::document::Reload;
 
 /// The changed sections, and warnings.
 pub(crate) fn view(done: &Reload) -> View {

@@ -1,7 +1,7 @@
 //! Routes as the kernel has them.
 
 use crate::output::{Cell, Grid, Part, View};
-use netevd_worker::api::document::{RouteDocument, Routes};
+use netevd_worker::document::{RouteDocument, Routes};
 
 /// One a row.
 pub(crate) fn view(list: &Routes) -> View {

@@ -1,7 +1,7 @@
 //! Policy rules as the kernel has them, in the words of ip-rule(8).
 
 use crate::output::{Cell, Grid, Part, View};
-use netevd_worker::api::document::{RuleDocument, Rules};
+use netevd_worker::document::{RuleDocument, Rules};
 
 /// One a row.
 pub(crate) fn view(list: &Rules) -> View {

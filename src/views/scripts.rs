@@ -3,9 +3,8 @@
 use super::{count, events, line};
 use crate::output::{Cell, Grid, Part, View, clean, took};
 use crate::paint;
-use netevd_worker::api::document::{ScriptDocument, Scripts};
-use netevd_worker::config::Backend;
-use netevd_worker::event::EventKind;
+use netevd_worker::document::{ScriptDocument, Scripts};
+use netevd_worker::model::{Backend, EventKind};
 
 /// By event, each script with what is to be known of it below.
 pub(crate) fn text(list: &Scripts, backend: Backend) -> String {

@@ -2,7 +2,7 @@
 
 use super::count;
 use crate::output::{Cell, Part, View, ago};
-use netevd_worker::api::document::{ConfigStatus, HelperStatus, LastEvent, Status};
+use netevd_worker::document::{ConfigStatus, HelperStatus, LastEvent, Status};
 use std::time::SystemTime;
 
 /// The words first, then what is wrong.

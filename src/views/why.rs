@@ -3,7 +3,7 @@
 use super::interface::gateway_source;
 use crate::commands::why::Why;
 use crate::output::{Cell, Part, View};
-use netevd_worker::api::document::{RouteDocument, RuleDocument};
+use netevd_worker::document::{RouteDocument, RuleDocument};
 
 /// The way, then what decides, then what is in the way.
 pub(crate) fn view(why: &Why) -> View {

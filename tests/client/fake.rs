@@ -1,6 +1,6 @@
 //! A server of one answer a connection, on a unix socket.
 
-use netevd_worker::api::document::{
+use netevd_worker::document::{
     ConfigStatus, EventDocument, HelperStatus, LastEvent, Listener as ListenerDocument, Status,
 };
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};

@@ -1,16 +1,13 @@
 //! The interface to people and programs: what can be asked of a running worker, and the shape of
 //! every answer. The loop that owns the state answers; nothing here shares it.
 //!
-//! [`document`] has the answers as they stand on the wire, which the command line reads back;
-//! [`request`] is how the server, whose connections are tasks of their own, reaches the loop.
+//! [`crate::document`] has the answers as they stand on the wire, which the command line reads back;
+//! [`crate::request`] is how the server, whose connections are tasks of their own, reaches the loop.
 
-pub mod document;
 mod problem;
-pub mod request;
 mod scripts;
 pub mod seen;
 pub mod server;
-pub(crate) mod view;
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! A problem of the configuration on its way to the command line, which shows it as `validate` does.
 
-use super::document::ProblemDocument;
 use crate::config::{Fault, Origin, Problem, Severity, Span};
+use crate::document::ProblemDocument;
 use std::path::PathBuf;
 
 impl From<&Problem> for ProblemDocument {

@@ -1,7 +1,7 @@
 //! What is found in the script directories, as a document. Runs are for whoever knows of them.
 
-use super::document::{ScriptDocument, Scripts, UnknownDirectoryDocument};
 use crate::dispatch::{Entry, Survey, Verdict};
+use crate::document::{ScriptDocument, Scripts, UnknownDirectoryDocument};
 
 impl From<Survey> for Scripts {
     fn from(found: Survey) -> Self {

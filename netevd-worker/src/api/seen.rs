@@ -1,6 +1,6 @@
 //! Routes and rules of the kernel as documents, with the names that people know. Pure.
 
-use super::document::{MetricDocument, NextHopDocument, RouteDocument, RuleDocument};
+use crate::document::{MetricDocument, NextHopDocument, RouteDocument, RuleDocument};
 use crate::kernel::{SeenMetric, SeenRoute, SeenRule, host_or_prefix, range};
 use crate::names;
 use protocol::{Family, Ifindex, InterfaceName, PROTOCOL, Prefix, TableId};

@@ -1,9 +1,8 @@
 //! What is recorded, of each of the seven kinds, made of the program's own values.
 
-use crate::api::document::{GatewayChangeDocument, Reload};
-use crate::api::request::{Actor, Refused};
-use crate::dispatch::{Completion, Outcome};
-use crate::event::{Class, Detail, Event, EventKind, RouteChange};
+use crate::document::{GatewayChangeDocument, Reload};
+use crate::model::{Class, Completion, Detail, Event, EventKind, Outcome, RouteChange};
+use crate::request::{Actor, Refused};
 use crate::routing::Done;
 use crate::services;
 use crate::timestamp::rfc3339;

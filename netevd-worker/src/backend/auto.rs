@@ -6,7 +6,7 @@
 
 use super::bus::{Bus, BusEvent, Calls, Service};
 use super::{REPORTS, Report, dhclient, source};
-use crate::config::Backend;
+use crate::model::Backend;
 use std::time::Duration;
 use tokio::sync::mpsc;
 

@@ -12,7 +12,7 @@ pub mod networkmanager;
 mod report;
 mod source;
 
-pub use report::{HostReport, LinkReport, ManagerFacts, Report, StateName};
+pub use report::{HostReport, LinkReport, Report, StateName};
 pub use source::Source;
 
 /// Reports that may wait between a backend and the loop. A backend that finds this full waits; it

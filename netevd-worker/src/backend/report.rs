@@ -2,12 +2,10 @@
 //! them is logged by the backend and told as unknown, so that no string from a bus selects
 //! anything.
 
-use super::dhclient::LinkLeases;
-use crate::config::Backend;
-use crate::event::EventKind;
+use crate::model::ManagerFacts;
+use crate::model::{Backend, EventKind, LinkLeases};
 use protocol::{Ifindex, InterfaceName};
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 /// One thing told. A backend sends them in the order in which they happened.
@@ -81,32 +79,4 @@ pub struct HostReport {
     /// NetworkManager's connectivity: unknown, none, portal, limited, full. For networkd its
     /// OnlineState: offline, partial, online. Told where known.
     pub connectivity: Option<&'static str>,
-}
-
-/// What a manager knows of a link beyond its state. Strings are as the manager gave them;
-/// validation is with whoever passes them on.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ManagerFacts {
-    /// Name servers, in order.
-    pub dns: Vec<IpAddr>,
-    /// Search domains, in order, without routing-only ones.
-    pub domains: Vec<String>,
-    /// Time servers: addresses or names.
-    pub ntp: Vec<String>,
-    /// The IPv4 gateway that the manager has for this link.
-    pub gateway: Option<Ipv4Addr>,
-    /// The IPv6 gateway.
-    pub gateway6: Option<Ipv6Addr>,
-    /// The leases that its own client has.
-    pub leases: LinkLeases,
-    /// NetworkManager: ethernet, wifi, bridge …
-    pub device_type: Option<&'static str>,
-    /// NetworkManager: the active connection's `Id`.
-    pub connection_id: Option<String>,
-    /// NetworkManager: the active connection's `Uuid`.
-    pub connection_uuid: Option<String>,
-    /// networkd: words and names for `JSON`, by the key that scripts know: `AddressState`,
-    /// `CarrierState`, `IPv4AddressState`, `IPv6AddressState`, `OnlineState`, `Driver`, `Model`,
-    /// `Vendor`, `ProductID`, `Path`, `Type`, `NetworkFile`, `LinkFile`; for `ESSID` alone `SSID`.
-    pub details: BTreeMap<&'static str, String>,
 }

@@ -1,7 +1,8 @@
 //! A running backend, as the loop sees it: a task, and the reports that it sends.
 
 use super::{REPORTS, Report, auto, dhclient, networkd, networkmanager};
-use crate::config::{Backend, Dhclient};
+use crate::config::Dhclient;
+use crate::model::Backend;
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 

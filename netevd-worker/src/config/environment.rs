@@ -3,9 +3,10 @@
 use super::Config;
 use super::keys::{KEYS, Key};
 use super::legacy::{RENAMED, split};
-use super::problem::{Fault, Origin, Problem, Severity, Span, nearest};
+use super::problem::{Fault, Origin, Problem, Severity, Span};
 use super::validator::children;
 use super::yaml::{Node, Value};
+use crate::text::nearest;
 use std::collections::BTreeMap;
 
 const PREFIX: &str = "NETEVD_";

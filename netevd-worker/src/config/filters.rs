@@ -1,13 +1,14 @@
 //! `filters:`: the section as it is written, checked and compiled.
 
-use super::Backend;
 use super::inside::Inside;
-use super::problem::{Fault, Span, nearest};
+use super::problem::{Fault, Span};
 use super::set::backend;
 use super::units::{as_list, events};
 use super::value::{choice, patterns};
 use super::yaml::{Entry, Node, Value};
 use crate::filter::{self, Action, Condition, DefaultAction, Filter, Filters};
+use crate::model::Backend;
+use crate::text::nearest;
 use protocol::{Family, InterfaceName};
 use std::sync::Arc;
 

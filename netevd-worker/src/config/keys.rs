@@ -12,7 +12,8 @@ use super::value::{
 };
 use super::watching::{port, token_file};
 use super::yaml::Node;
-use super::{Backend, Config, LogLevel, SpecificRoutes, filters, units};
+use super::{Config, LogLevel, SpecificRoutes, filters, units};
+use crate::model::Backend;
 use protocol::{Fallback, GatewayCheck, RULE_PRIORITY_MAX, TABLE_BASE_MAX};
 use std::ops::RangeInclusive;
 use std::time::Duration;

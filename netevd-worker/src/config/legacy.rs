@@ -1,10 +1,11 @@
 //! The older flat `network:` section, and keys under an older name: accepted with a warning that shows today's
 //! spelling.
 
-use super::problem::{Fault, Span, nearest};
+use super::problem::{Fault, Span};
 use super::validator::{Validator, find};
 use super::value::boolean;
 use super::yaml::{Node, Value};
+use crate::text::nearest;
 
 /// The section's name.
 pub(super) const SECTION: &str = "network";

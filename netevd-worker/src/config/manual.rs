@@ -3,8 +3,8 @@
 
 use super::keys::{KEYS, Key, Kind};
 use super::{Fault, Origin, Problem, compile};
-use crate::event::EventKind;
 use crate::filter::{self, Field};
+use crate::model::EventKind;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 

@@ -189,15 +189,6 @@ fn visible(text: &str) -> String {
     text.chars().map(printable).collect()
 }
 
-/// `did you mean` for a misspelt word, or nothing when no candidate is near.
-pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let word = word.to_lowercase();
-    // A third of the word may be wrong, but never the whole of a short one.
-    let allowed = (word.chars().count() / 3).clamp(1, 4);
-    let measured = candidates.into_iter().map(|c| (strsim::osa_distance(&word, &c.to_lowercase()), c));
-    measured.filter(|(distance, _)| *distance <= allowed).min().map(|(_, candidate)| candidate)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -236,13 +227,5 @@ mod tests {
         assert!(!shown.contains('\u{1b}'));
         assert!(shown.contains("| key: \u{fffd}[31m\n"), "{shown}");
         assert!(shown.contains("      ^^^^^ write"), "{shown}");
-    }
-
-    #[test]
-    fn only_near_words_are_suggested() {
-        assert_eq!(nearest("tabel_base", ["table_base", "gateways"]), Some("table_base"));
-        assert_eq!(nearest("Fallback", ["fallback"]), Some("fallback"));
-        assert_eq!(nearest("colour", ["table_base", "gateways"]), None);
-        assert_eq!(nearest("x", ["to"]), None);
     }
 }

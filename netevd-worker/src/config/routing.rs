@@ -1,10 +1,12 @@
 //! The values of `routing:`: gateways, marks, addresses, prefixes and protocols.
 
-use super::problem::{Fault, nearest};
+use super::problem::Fault;
 use super::value::{Checked, expected, items, patterns, scalar};
 use super::yaml::{Node, Value};
-use super::{Config, IGNORED_MAX, Protocols};
+use super::{Config, IGNORED_MAX};
+use crate::model::Protocols;
 use crate::names::{ROUTE_PROTOCOLS, route_protocol};
+use crate::text::nearest;
 use protocol::{GatewayName, InterfaceName, Mark, PROTOCOL, Pattern, Prefix};
 use std::collections::BTreeMap;
 use std::net::IpAddr;

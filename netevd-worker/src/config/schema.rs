@@ -4,9 +4,9 @@
 //! it; conditions of filters, names of units and patterns are only checked by `netevd validate`.
 
 use super::keys::{BACKENDS, KEYS, Key, Kind};
-use super::{Backend, legacy};
-use crate::event::EventKind;
+use super::legacy;
 use crate::filter::Action;
+use crate::model::{Backend, EventKind};
 use crate::names::ROUTE_PROTOCOLS;
 use protocol::{InterfaceName, Pattern};
 use serde_json::{Map, Value, json};

@@ -1,10 +1,11 @@
 //! Keys whose values take more than one look.
 
+use super::Config;
 use super::keys::BACKENDS;
 use super::problem::Fault;
 use super::value::{choice, integer, paths, patterns};
 use super::yaml::{Node, Value};
-use super::{Backend, Config};
+use crate::model::Backend;
 use protocol::InterfaceName;
 use std::num::NonZeroUsize;
 

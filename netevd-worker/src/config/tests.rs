@@ -1,6 +1,7 @@
 //! Every key, every fault with its place, the order of files, the environment.
 
 use super::*;
+use crate::model::EventKind;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -8,7 +8,7 @@
 
 use super::Config;
 use super::units::{Part, UnitRule, escape, quoted};
-use crate::event::EventKind;
+use crate::model::EventKind;
 use protocol::{InterfaceName, Pattern, PatternList};
 
 /// What a name may hold beside letters and digits; the first of these also at its beginning.

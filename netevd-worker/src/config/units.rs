@@ -5,10 +5,11 @@
 //! it is and must be what a unit's name is made of (systemd.unit(5)). Which names of links may stand
 //! there is in [`super::unit_links`].
 
-use super::problem::{Fault, nearest};
+use super::problem::Fault;
 use super::value::patterns;
 use super::yaml::{Entry, Node, Value};
-use crate::event::EventKind;
+use crate::model::EventKind;
+use crate::text::nearest;
 use protocol::{InterfaceName, PatternList};
 use std::fmt;
 

@@ -3,8 +3,9 @@
 use super::Config;
 use super::keys::{KEYS, Key};
 use super::legacy;
-use super::problem::{Fault, Span, nearest};
+use super::problem::{Fault, Span};
 use super::yaml::{Node, Value, parse};
+use crate::text::nearest;
 use std::collections::BTreeMap;
 
 /// Where each key was last set, over all files: to find an old and a new spelling side by side.

@@ -1,7 +1,8 @@
 //! From a node to a typed value, or a fault that says what was expected and how to write it.
 
-use super::problem::{Fault, nearest};
+use super::problem::Fault;
 use super::yaml::{Node, Value};
+use crate::text::nearest;
 use protocol::PatternList;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;

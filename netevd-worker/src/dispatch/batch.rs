@@ -1,6 +1,6 @@
 //! Route changes gathered for one run: the newest of each route, in order, bounded.
 
-use crate::event::RouteChange;
+use crate::model::RouteChange;
 use protocol::Prefix;
 use std::collections::{BTreeMap, HashMap};
 
@@ -59,7 +59,7 @@ impl Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Action;
+    use crate::model::Action;
     use proptest::prelude::*;
     use std::net::Ipv4Addr;
 

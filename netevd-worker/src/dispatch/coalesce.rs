@@ -8,7 +8,7 @@
 //! `disconnected` takes down what one for `activated` has set up, whatever state follows. Of one kind
 //! the newest is enough. The operational and the administrative state do not concern each other.
 
-use crate::event::{Event, EventKind, Track};
+use crate::model::{Event, EventKind, Track};
 
 /// Height on the operational track, in the order of networkd's `LinkOperationalState` with the
 /// kernel's own `configured` in its place.
@@ -76,7 +76,8 @@ pub(super) fn supersedes(new: &Event, old: &Event) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Class, Detail, EventId, EventKind::*, EventValues, LinkId};
+    use crate::model::EventKind::*;
+    use crate::model::{Class, Detail, EventId, EventValues, LinkId};
 
     fn event(kind: EventKind, track: Track) -> Event {
         Event {

@@ -5,7 +5,7 @@
 
 use super::remote_fs::RemoteFs;
 use super::trust::Verdict;
-use crate::event::EventKind;
+use crate::model::EventKind;
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::fs::Metadata;

@@ -5,7 +5,7 @@
 
 use super::ScriptRoots;
 use super::mounts::Mounts;
-use crate::event::EventKind;
+use crate::model::EventKind;
 use inotify::{Inotify, WatchMask};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};

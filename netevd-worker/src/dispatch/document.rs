@@ -50,10 +50,9 @@ use super::lease;
 use super::networkd::Json;
 use super::script_context::{ScriptContext, Values};
 use super::validate::Checked;
-use crate::api::document::GatewayChangeDocument;
-use crate::config::Backend;
-use crate::event::{Action, Detail, RouteChange};
-use crate::facts::{self, LinkFacts, Resolver};
+use crate::document::GatewayChangeDocument;
+use crate::model;
+use crate::model::{Action, Backend, Detail, LinkFacts, Resolver, RouteChange};
 use crate::names;
 use crate::timestamp::rfc3339;
 use serde::Serialize;
@@ -250,8 +249,8 @@ impl<'a> Link<'a> {
     }
 }
 
-impl<'a> From<&'a facts::Address> for Address<'a> {
-    fn from(address: &'a facts::Address) -> Self {
+impl<'a> From<&'a model::Address> for Address<'a> {
+    fn from(address: &'a model::Address) -> Self {
         // include/net/addrconf.h: INFINITY_LIFE_TIME is all ones.
         let finite = |seconds| Some(seconds).filter(|s| *s != u32::MAX);
         Self {

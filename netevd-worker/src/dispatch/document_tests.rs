@@ -2,8 +2,7 @@
 
 use super::*;
 use crate::dispatch::tests::support::{address, event, link};
-use crate::event::{Action, Event, EventKind, GatewayChange};
-use crate::state::DefaultNextHop;
+use crate::model::{Action, DefaultNextHop, Event, EventKind, GatewayChange};
 use protocol::Family;
 use serde_json::{Value, json};
 

@@ -4,14 +4,9 @@ use super::name_queue::Due;
 use super::output::Labels;
 use super::run::{self, Ended, Limit};
 use super::stdin::{Feed, RemainingInput};
-use super::{
-    Begun, Completion, Dispatcher, EventOutcome, Input, Runner, ScriptContext, Verdict, judge, record,
-    remote, text,
-};
-use crate::config::Backend;
-use crate::event::{Event, EventId, EventKind, LinkId};
-use crate::facts::{Facts, LinkFacts};
+use super::{Begun, Dispatcher, Input, Runner, ScriptContext, Verdict, judge, record, remote, text};
 use crate::filter::ScriptSelection;
+use crate::model::{Backend, Completion, Event, EventId, EventKind, EventOutcome, Facts, LinkFacts, LinkId};
 use std::collections::{HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;

@@ -36,11 +36,11 @@ use super::moment::is_administrative;
 use super::networkd::{self, Json};
 use super::script_context::{ScriptContext, Values};
 use super::validate::Checked;
-use crate::config::Backend;
-use crate::event::{Action, Detail, Event, EventKind, GatewayChange, RouteChange};
-use crate::facts::{Address, LinkFacts, address_flag};
+use crate::model::{
+    Action, Address, Backend, DefaultNextHop, Detail, Event, EventKind, GatewayChange, LinkFacts,
+    RouteChange, address_flag,
+};
 use crate::names;
-use crate::state::DefaultNextHop;
 use protocol::Family;
 
 /// Bytes of one list.

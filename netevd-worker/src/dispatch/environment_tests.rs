@@ -1,12 +1,10 @@
 //! The variables of each kind of event, to the letter.
 
 use super::*;
-use crate::backend::ManagerFacts;
-use crate::backend::dhclient::{Lease, LinkLeases};
-use crate::config::Backend;
 use crate::dispatch::tests::support::{address, event, link};
-use crate::event::{Event, Track};
-use crate::facts::{LinkFacts, Resolver, address_flag};
+use crate::model::{
+    Backend, Event, Lease, LinkFacts, LinkLeases, ManagerFacts, Resolver, Track, address_flag,
+};
 use std::collections::BTreeMap;
 
 fn variables(event: &Event, link: Option<&LinkFacts>) -> BTreeMap<&'static str, String> {
@@ -421,7 +419,7 @@ fn json_has_every_key_that_scripts_read() {
         details: details.into_iter().map(|(k, v)| (k, v.to_owned())).collect(),
         ..ManagerFacts::default()
     };
-    let extra = crate::kernel::LinkExtra {
+    let extra = crate::model::LinkExtra {
         tx_queue_length: 1000,
         alternative_names: vec!["enp1s0".to_owned(), "lan".to_owned()],
         layer: "ether".to_owned(),

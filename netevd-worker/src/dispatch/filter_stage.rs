@@ -3,11 +3,12 @@
 //!
 //! Without filters nothing here is reached. Limits: [`LINES`] log lines a second.
 
+use super::Dispatcher;
 use super::name_queue::Due;
-use super::{Dispatcher, EventOutcome};
-use crate::event::{Detail, Event, EventId, EventValues, LinkId, RouteChange};
-use crate::facts::{Facts, LinkFacts};
 use crate::filter::{FilterVerdict, Filters, ScriptSelection, Subject};
+use crate::model::{
+    Detail, Event, EventId, EventOutcome, EventValues, Facts, LinkFacts, LinkId, RouteChange,
+};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 

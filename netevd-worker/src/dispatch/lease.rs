@@ -9,7 +9,7 @@
 //! `NETEVD_REJECTED`.
 
 use super::validate::{Part, Rejected, is_host_name};
-use crate::backend::dhclient::{Lease, LinkLeases};
+use crate::model::{Lease, LinkLeases};
 use crate::timestamp::rfc3339;
 use serde::Serialize;
 use std::net::{IpAddr, Ipv4Addr};

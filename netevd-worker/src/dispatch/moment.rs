@@ -1,8 +1,6 @@
 //! The link's values as of the event: what scripts are given as the event's own, whenever they run.
 
-use crate::backend::ManagerFacts;
-use crate::event::{Class, Event, EventValues, Track};
-use crate::facts::LinkFacts;
+use crate::model::{Class, Event, EventValues, LinkFacts, ManagerFacts, Track};
 use std::borrow::Cow;
 use std::sync::Arc;
 

@@ -7,10 +7,8 @@
 
 use super::batch::Batch;
 use super::coalesce::supersedes;
-use super::event_outcome::EventOutcome;
-use crate::event::{Class, Detail, Event, LinkId};
-use crate::facts::LinkFacts;
 use crate::filter::ScriptSelection;
+use crate::model::{Class, Detail, Event, EventOutcome, LinkFacts, LinkId};
 use std::collections::VecDeque;
 use std::sync::Arc;
 

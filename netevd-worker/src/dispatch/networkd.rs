@@ -7,8 +7,8 @@
 //! main's unicast routes.
 
 use super::validate::{Checked, is_plain};
-use crate::facts::{self, LinkFacts};
-use crate::kernel::{Route, Statistics};
+use crate::model;
+use crate::model::{LinkFacts, Route, Statistics};
 use crate::names;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -132,7 +132,7 @@ impl<'a> Json<'a> {
             let text = manager.and_then(|manager| manager.details.get(key)).map_or("", String::as_str);
             if is_plain(text) { text } else { "" }
         };
-        let number = |field: fn(&crate::kernel::LinkExtra) -> u32| extra.map_or(0, field);
+        let number = |field: fn(&model::LinkExtra) -> u32| extra.map_or(0, field);
         let names = extra.map_or(&[][..], |extra| &extra.alternative_names);
         let layer = extra.map_or("", |extra| &extra.layer);
         Json {
@@ -206,8 +206,8 @@ impl From<Statistics> for Counters {
     }
 }
 
-impl<'a> From<&'a facts::Address> for Address<'a> {
-    fn from(address: &'a facts::Address) -> Self {
+impl<'a> From<&'a model::Address> for Address<'a> {
+    fn from(address: &'a model::Address) -> Self {
         Self {
             ip: address.ip,
             // AF_INET and AF_INET6.

@@ -5,8 +5,8 @@
 //! more line tells how many were dropped. Control characters are escaped, what is not UTF-8 shows
 //! as U+FFFD.
 
-use super::text::printable;
-use crate::event::{EventId, EventKind};
+use crate::model::{EventId, EventKind};
+use crate::text::printable;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;

@@ -4,11 +4,9 @@
 //! idle goes before those that have had a turn since. What is left out is counted into the event that
 //! stands for it (`SKIPPED`). Everything is bounded: [`EDGES_PER_NAME`], [`EDGES_MAX`], [`EVENTS_MAX`].
 
-use super::event_outcome::EventOutcome;
 use super::name_queue::{Due, NameQueue};
-use crate::event::{Class, Event, LinkId};
-use crate::facts::LinkFacts;
 use crate::filter::ScriptSelection;
+use crate::model::{Class, Event, EventOutcome, LinkFacts, LinkId};
 use protocol::InterfaceName;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;

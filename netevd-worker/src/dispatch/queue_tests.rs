@@ -1,8 +1,9 @@
 //! Coalescing, turns and bounds, case by case and for any order of events.
 
 use super::*;
-use crate::event::{Action, Detail, EventId, EventKind, EventValues, GatewayChange, RouteChange, Track};
-use crate::state::DefaultNextHop;
+use crate::model::{
+    Action, DefaultNextHop, Detail, EventId, EventKind, EventValues, GatewayChange, RouteChange, Track,
+};
 use proptest::prelude::*;
 use protocol::Family;
 use std::collections::BTreeMap;

@@ -1,34 +1,12 @@
 //! What the dispatcher tells about its work: one completion a run, counts, verdicts told once.
 
 use super::output::Labels;
-use super::run::Outcome;
 use super::text::shown;
 use super::trust::Verdict;
-use crate::event::{EventId, EventKind, LinkId};
+use crate::model::Outcome;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
-
-/// One run of one script.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Completion {
-    /// The event that it ran for.
-    pub event: EventId,
-    /// The event's kind.
-    pub kind: EventKind,
-    /// The event's link.
-    pub link: LinkId,
-    /// The script.
-    pub script: PathBuf,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// From its start to its end.
-    pub duration: Duration,
-    /// When it was started.
-    pub started: SystemTime,
-    /// Values that failed validation and were left out, by their places in the document.
-    pub rejected: Vec<&'static str>,
-}
+use std::time::Duration;
 
 /// Totals in the life of a dispatcher.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

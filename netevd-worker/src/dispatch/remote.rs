@@ -10,7 +10,7 @@ use super::run::{self, Ended, Limit};
 use super::stdin::{self, Feed, RemainingInput};
 use super::{Identity, Input};
 use crate::accounts;
-use crate::event::EventKind;
+use crate::model::EventKind;
 use crate::runner::frame::{Hello, Order, Program, Report, START};
 use nix::errno::Errno;
 use nix::sys::memfd::{MFdFlags, memfd_create};

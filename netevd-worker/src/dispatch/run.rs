@@ -13,12 +13,13 @@ use super::output::{Labels, Output};
 use super::process::Process;
 use super::startable;
 use super::stdin::{self, Feed, RemainingInput};
-use super::text::{printable, quoted, shown};
+use super::text::{quoted, shown};
 use crate::clock::RunningTime;
-use crate::event::EventKind;
+use crate::model::EventKind;
+use crate::model::Outcome;
 use crate::sys;
+use crate::text::printable;
 use nix::sys::signal::Signal;
-use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
@@ -43,33 +44,6 @@ const KILL_TIMEOUT: Duration = Duration::from_secs(1);
 /// A script that its editor is still writing (ETXTBSY) is tried again so often, so far apart.
 pub(super) const BUSY_TRIES: u32 = 10;
 pub(super) const BUSY_PAUSE: Duration = Duration::from_millis(20);
-
-/// How a run ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It exited with this status; 0 is success.
-    Exited(i32),
-    /// This signal ended it.
-    Signalled(i32),
-    /// It did not end within `scripts.timeout` and was ended.
-    TimedOut,
-    /// No process came to be: cause and cure.
-    NotStarted(String),
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Outcome::Exited(code) => write!(f, "exit status {code}"),
-            Outcome::Signalled(number) => match Signal::try_from(*number) {
-                Ok(signal) => write!(f, "ended by {}", signal.as_str()),
-                Err(_) => write!(f, "ended by signal {number}"),
-            },
-            Outcome::TimedOut => f.write_str("timed out"),
-            Outcome::NotStarted(cause) => write!(f, "not started: {cause}"),
-        }
-    }
-}
 
 /// What a run leaves behind.
 #[derive(Debug)]

@@ -4,9 +4,7 @@
 
 use super::moment;
 use super::validate::{Checked, Part};
-use crate::config::Backend;
-use crate::event::Event;
-use crate::facts::LinkFacts;
+use crate::model::{Backend, Event, LinkFacts};
 
 /// An event together with the link's present: the values of the moment at which its first script starts.
 #[derive(Clone, Copy, Debug)]

@@ -6,7 +6,7 @@ use super::remote_fs::{SCRIPT_TIMEOUT, on_thread};
 use super::run::{self, Ended};
 use super::stdin::Feed;
 use super::{Dispatcher, Input, Verdict, group, judge, remote, text};
-use crate::event::LinkId;
+use crate::model::LinkId;
 use nix::sys::signal::Signal;
 use std::path::{Path, PathBuf};
 use std::process::Child;

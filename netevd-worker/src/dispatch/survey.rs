@@ -4,7 +4,7 @@ use super::directory::{ScriptRoots, names, skip_reason, unreadable};
 use super::identity::Identity;
 use super::startable;
 use super::trust::{TrustedOwner, Verdict, judge};
-use crate::event::EventKind;
+use crate::model::EventKind;
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

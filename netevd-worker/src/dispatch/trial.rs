@@ -4,10 +4,9 @@
 use super::Input;
 use super::process::Process;
 use super::remote::{self, Runner};
-use super::run::Outcome;
 use super::stdin::{Feed, RemainingInput};
 use crate::clock::RunningTime;
-use crate::event::EventKind;
+use crate::model::{EventKind, Outcome};
 use crate::sys;
 use std::fs::File;
 use std::io::{self, Read as _};

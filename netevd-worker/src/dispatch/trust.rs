@@ -11,7 +11,8 @@
 
 use super::identity::Identity;
 use super::path_walk::{PathWalk, names_of, plain_names};
-use super::text::{printable, quoted, shown};
+use super::text::{quoted, shown};
+use crate::text::printable;
 use nix::fcntl::readlinkat;
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
 use std::fmt;

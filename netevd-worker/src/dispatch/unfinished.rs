@@ -1,19 +1,9 @@
 //! Events that a dispatcher has not seen to their end: for the saved state.
 
+use super::Dispatcher;
 use super::name_queue::NameQueue;
-use super::{Completion, Dispatcher, Outcome};
-use crate::event::{Event, EventId};
-use crate::facts::LinkFacts;
-use std::sync::Arc;
-
-/// An event that waits, or some script of which has not run to its own end.
-#[derive(Clone, Debug)]
-pub struct UnfinishedEvent {
-    /// The event.
-    pub event: Event,
-    /// The last values of its link, if that is gone.
-    pub last: Option<Arc<LinkFacts>>,
-}
+use crate::model::UnfinishedEvent;
+use crate::model::{Completion, EventId, Outcome};
 
 /// What a dispatcher leaves behind.
 #[derive(Debug)]

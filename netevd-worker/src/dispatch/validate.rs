@@ -8,8 +8,7 @@
 //! connection. A value that fails is replaced by nothing and named.
 
 use super::lease::CheckedLeases;
-use crate::event::{Action, Detail, Event, EventKind};
-use crate::facts::{LinkFacts, Resolver};
+use crate::model::{Action, Detail, Event, EventKind, LinkFacts, Resolver};
 
 /// A value that was left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,8 +15,7 @@ pub use field::{Field, Kind};
 pub use parse::{DEPTH_MAX, LENGTH_MAX, Wrong, parse};
 pub use subject::Subject;
 
-use crate::config::Backend;
-use crate::event::EventKind;
+use crate::model::{Backend, EventKind};
 use protocol::{Family, PatternList};
 use std::sync::Arc;
 

@@ -13,7 +13,7 @@
 use super::condition::{Condition, Relation, Test};
 use super::field::{Field, Kind};
 use super::value::{self, Value};
-use crate::config::nearest;
+use crate::text::nearest;
 use std::fmt;
 use std::ops::Range;
 use winnow::combinator::{alt, cut_err, delimited, opt, peek, preceded, separated, terminated};

@@ -1,9 +1,7 @@
 //! What a filter is asked about: one event, or one change of a route, with its link's values.
 
 use super::field::Field;
-use crate::config::Backend;
-use crate::event::{Detail, Event, EventKind, RouteChange};
-use crate::facts::LinkFacts;
+use crate::model::{Backend, Detail, Event, EventKind, LinkFacts, RouteChange};
 use protocol::Family;
 use std::cell::OnceCell;
 use std::net::IpAddr;

@@ -1,12 +1,11 @@
 //! The language against a direct evaluator of its own, each fault with its place, and who decides.
 
 use super::*;
-use crate::event::{
-    Action as Change, Detail, Event, EventId, EventValues, GatewayChange, LinkId, RouteChange, Track,
-};
-use crate::facts::LinkFacts;
 use crate::fixtures::{address, index};
-use crate::state::DefaultNextHop;
+use crate::model::{
+    Action as Change, DefaultNextHop, Detail, Event, EventId, EventValues, GatewayChange, LinkFacts, LinkId,
+    RouteChange, Track,
+};
 use proptest::prelude::*;
 use protocol::{Family, InterfaceName};
 use std::time::SystemTime;

@@ -3,9 +3,9 @@
 use super::condition::{Operand, Relation, Test};
 use super::field::{Field, Kind};
 use super::parse::Wrong;
-use crate::config::{Backend, nearest};
-use crate::event::EventKind;
+use crate::model::{Backend, EventKind};
 use crate::names;
+use crate::text::nearest;
 use protocol::{Pattern, Prefix};
 use std::net::IpAddr;
 use std::ops::Range;

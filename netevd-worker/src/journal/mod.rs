@@ -13,13 +13,11 @@ mod scripts;
 #[cfg(test)]
 mod tests;
 
-use crate::api::document::{EventDocument, LastEvent};
-use crate::api::request::{
+use crate::document::{EventDocument, LastEvent};
+use crate::model::{Backend, Completion, Event, EventId, EventKind, EventOutcome};
+use crate::request::{
     Change, ChangeKind, EventPage, EventQuery, Followed, STREAM_BEHIND, ScriptRuns, Since, StreamPosition,
 };
-use crate::config::Backend;
-use crate::dispatch::{Completion, EventOutcome};
-use crate::event::{Event, EventId, EventKind};
 use crate::timestamp::rfc3339;
 use protocol::InterfaceName;
 use record::{EventStatus, Record};

@@ -1,15 +1,14 @@
 //! One event of the ring, and its document.
 
-use crate::api::document::{
+use crate::document::{
     EventDetails, EventDocument, GatewayChangeDocument, MtuDocument, RouteChangeDocument, ScriptRun, UnitRun,
 };
-use crate::api::view;
-use crate::config::Backend;
-use crate::dispatch::{Completion, Outcome};
-use crate::event::{Detail, Event, EventId, EventKind, GatewayChange, RouteChange};
-use crate::facts::Address;
+use crate::model::{
+    Address, Backend, Completion, Detail, Event, EventId, EventKind, GatewayChange, Outcome, RouteChange,
+};
 use crate::names;
 use crate::timestamp::rfc3339;
+use crate::view;
 use protocol::InterfaceName;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};

@@ -1,9 +1,9 @@
 //! What is known of each script's runs, bounded.
 
 use super::record::script_run;
-use crate::api::document::ScriptRun;
-use crate::api::request::ScriptRuns;
-use crate::dispatch::{Completion, Outcome};
+use crate::document::ScriptRun;
+use crate::model::{Completion, Outcome};
+use crate::request::ScriptRuns;
 use crate::timestamp::rfc3339;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,7 @@
 //! The ring and its stream, event by event.
 
 use super::*;
-use crate::dispatch::Outcome;
-use crate::event::{Action, Detail, EventValues, LinkId, RouteChange, Track};
+use crate::model::{Action, Detail, EventValues, LinkId, Outcome, RouteChange, Track};
 use std::path::PathBuf;
 use std::time::Duration;
 

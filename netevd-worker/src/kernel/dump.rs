@@ -1,9 +1,9 @@
 //! The kernel's state, read whole or in part, as the values that the worker keeps.
 
-use crate::facts::Address;
 use crate::kernel::exchange::{DumpError, Exchange};
 use crate::kernel::message::value;
-use crate::kernel::{FullRoute, KernelMessage, Link, Route, RouteInterest, Rule};
+use crate::kernel::{FullRoute, KernelMessage, Link, RouteInterest, Rule};
+use crate::model::{Address, Route};
 use netlink_packet_route::address::AddressMessage;
 use netlink_packet_route::link::LinkMessage;
 use netlink_packet_route::route::RouteMessage;

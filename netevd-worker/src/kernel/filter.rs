@@ -5,8 +5,8 @@
 //! It looks into a datagram only where that is one whole message about a route; all others pass.
 
 use super::interest::{DEFAULT, DEFAULT_LIKE, LOCAL, MAIN, RouteInterest, WIDE, place};
-use super::route::COPYABLE_PROTOCOLS;
 use super::unused_routes::{AF_INET, RTA_DST, RTA_OIF};
+use crate::model::COPYABLE_PROTOCOLS;
 use Block::{
     Copied, Drop, Ignored, Ipv4, Ipv4Link, Ipv6Link, Main, Next, Ours, Pass, Read, Rest, Single, Unreplaced,
 };

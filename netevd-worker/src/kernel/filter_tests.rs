@@ -2,10 +2,10 @@
 //! that against what the state needs.
 
 use super::*;
-use crate::config::Protocols;
 use crate::fixtures::index;
 use crate::kernel::raw::Messages;
 use crate::kernel::{KernelMessage, UnusedRoutes, parse};
+use crate::model::Protocols;
 use proptest::prelude::*;
 use protocol::Prefix;
 use std::collections::BTreeSet;

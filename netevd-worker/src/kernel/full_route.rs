@@ -1,6 +1,6 @@
 //! A route with all that a copy of it has, and nothing else: two routes do the same where these are equal.
 
-use super::{BLACKHOLE, PROHIBIT, THROW, UNICAST};
+use crate::model::{BLACKHOLE, PROHIBIT, THROW, UNICAST};
 use netlink_packet_core::{DecodeError, NlasIterator, parse_u32};
 use nix::libc;
 use protocol::kernel::{ENCAP_BPF, RTA_NH_ID, RTMSG, RTNEXTHOP, RTNH_F_DEAD, RTNH_F_ONLINK, address};

@@ -5,9 +5,8 @@
 //! for routing or scripts.
 
 use super::raw::Raw;
-use super::route::COPYABLE_PROTOCOLS;
 use super::unused_routes::UnusedRoutes;
-use crate::config::Protocols;
+use crate::model::{COPYABLE_PROTOCOLS, Protocols};
 use netlink_packet_core::NLM_F_REPLACE;
 use nix::libc::{RTM_DELROUTE, RTM_NEWROUTE};
 use protocol::PROTOCOL;

@@ -1,7 +1,7 @@
 //! A link as one `RTM_NEWLINK` tells it. Some messages carry a part only (wireless events), so
 //! what was not said is `None` and leaves the known value.
 
-use super::extra::LinkExtra;
+use crate::model::LinkExtra;
 use netlink_packet_route::link::{LinkAttribute, LinkInfo, LinkMessage, State};
 use protocol::{Ifindex, InterfaceName};
 use std::fmt::Write as _;

@@ -1,9 +1,9 @@
 //! A datagram of rtnetlink to values. One bad message costs itself and nothing else.
 
-use crate::facts::Address;
 use crate::kernel::interest::RouteInterest;
 use crate::kernel::raw::{Messages, Raw};
-use crate::kernel::{Link, Route, Rule};
+use crate::kernel::{Link, Rule};
+use crate::model::{Address, Route};
 use netlink_packet_core::{DecodeError, NLM_F_REPLACE, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};

@@ -21,15 +21,11 @@ mod view;
 
 pub use dump::{Dump, Dumper, ManagedDump};
 pub use exchange::DumpError;
-pub use extra::{LinkExtra, Statistics};
 pub use full_route::{Attributes, FullRoute, HopAttributes, Spec, SpecHop};
 pub use interest::RouteInterest;
 pub use link::{Link, link_flag};
 pub use message::{KernelMessage, Tally, parse};
 pub use multicast::{Multicast, Received};
-pub use route::{
-    BLACKHOLE, COPYABLE_PROTOCOLS, Hop, Hops, PROHIBIT, Route, RouteKey, THROW, UNICAST, UNREACHABLE,
-};
 pub use rule::Rule;
 pub use seen_route::{SeenHop, SeenMetric, SeenRoute};
 pub use seen_rule::{SeenRule, host_or_prefix, range};

@@ -4,9 +4,9 @@
 //! One [`View`] serves one look and is dropped with all that was left unread.
 
 use super::exchange::{DumpError, Exchange};
-use super::extra::{LinkExtra, Statistics};
 use super::raw::Raw;
 use super::{SeenRoute, SeenRule};
+use crate::model::{LinkExtra, Statistics};
 use netlink_packet_core::{NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::link::LinkMessage;
 use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteFlags, RouteMessage};

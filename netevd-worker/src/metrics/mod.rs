@@ -17,9 +17,8 @@ mod text;
 pub use gauges::Gauges;
 pub use text::{OPENMETRICS, TEXT, wants_openmetrics};
 
-use crate::dispatch::Outcome;
-use crate::event::EventKind;
 use crate::kernel::{KernelMessage, Tally};
+use crate::model::{EventKind, Outcome};
 use bounded::{Bounded, Scripts};
 use families::Families;
 use nix::sys::signal::Signal;

@@ -2,7 +2,8 @@
 
 use super::rules::{OwnRule, Subject};
 use super::snapshot::Snapshot;
-use crate::kernel::{Spec, UNREACHABLE};
+use crate::kernel::Spec;
+use crate::model::UNREACHABLE;
 use crate::routing::TableKey;
 use protocol::kernel::FALLBACK_METRIC;
 use protocol::{Ifindex, Policy, Prefix, TableId};

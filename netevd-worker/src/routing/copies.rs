@@ -1,7 +1,8 @@
 //! Which of main's routes a link's table holds, and how. Pure.
 
 use super::world::World;
-use crate::kernel::{FullRoute, Spec, SpecHop, UNICAST, UNREACHABLE};
+use crate::kernel::{FullRoute, Spec, SpecHop};
+use crate::model::{UNICAST, UNREACHABLE};
 use crate::state::LinkState;
 use protocol::{Family, Ifindex, Links, Prefix};
 use std::collections::{BTreeMap, BTreeSet};

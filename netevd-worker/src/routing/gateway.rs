@@ -2,7 +2,8 @@
 
 use super::listed;
 use super::world::World;
-use crate::kernel::{FullRoute, Spec, SpecHop, UNICAST};
+use crate::kernel::{FullRoute, Spec, SpecHop};
+use crate::model::UNICAST;
 use crate::state::LinkState;
 use protocol::{Family, GatewayCheck, GatewayName, NextHop, Prefix, TableId};
 use std::collections::BTreeSet;
@@ -189,7 +190,7 @@ fn is_on_link(world: &World<'_>, link: &LinkState, gateway: IpAddr) -> bool {
 fn first_host(world: &World<'_>, link: &LinkState, family: Family) -> Option<IpAddr> {
     let usable = link.addresses.iter().map(|known| &known.address).filter(|address| address.is_usable());
     let subnets = usable.filter(|address| Family::of(address.ip) == family && address.peer.is_none());
-    let subnets: Vec<Prefix> = subnets.filter_map(crate::facts::Address::subnet).collect();
+    let subnets: Vec<Prefix> = subnets.filter_map(crate::model::Address::subnet).collect();
     let is_connected =
         |subnet: &Prefix| connected(world, link, family).any(|route| route.spec.destination == *subnet);
     subnets

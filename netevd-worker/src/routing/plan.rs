@@ -9,7 +9,8 @@ use super::rules::{OwnRule, Shape, Subject};
 use super::snapshot::Snapshot;
 use super::world::World;
 use crate::config::{Planning, SpecificRoutes};
-use crate::kernel::{Spec, UNREACHABLE, UnusedRoutes, link_flag};
+use crate::kernel::{Spec, UnusedRoutes, link_flag};
+use crate::model::UNREACHABLE;
 use crate::state::LinkState;
 use protocol::kernel::FALLBACK_METRIC;
 use protocol::{Fallback, Family, Ifindex, NextHop, Policy, Prefix, TableId, Through};
@@ -359,7 +360,7 @@ fn leading(snapshot: &Snapshot) -> BTreeMap<(Family, TableId), u8> {
     let foreign = &snapshot.foreign;
     for route in foreign.main.iter().chain(&foreign.wide) {
         let spec = &route.spec;
-        let decides = spec.is_unicast() || spec.leads_nowhere() && spec.kind != crate::kernel::THROW;
+        let decides = spec.is_unicast() || spec.leads_nowhere() && spec.kind != crate::model::THROW;
         let is_all = spec.tos == 0 && spec.source.is_none();
         let is_wide = spec.destination.is_default() || spec.destination.is_default_like();
         if decides && is_all && is_wide {

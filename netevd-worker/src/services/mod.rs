@@ -16,7 +16,7 @@ mod unit_jobs;
 mod unit_queue;
 
 pub use crate::config::Verb;
-use crate::event::EventId;
+use crate::model::EventId;
 use protocol::{Ifindex, InterfaceName};
 use std::fmt;
 use std::net::IpAddr;

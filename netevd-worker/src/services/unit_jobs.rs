@@ -111,7 +111,7 @@ impl UnitJobs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::EventId;
+    use crate::model::EventId;
 
     fn request(verb: Verb, unit: &str, event: u64) -> ServiceRequest {
         ServiceRequest::Unit { verb, unit: unit.to_owned(), event: EventId(event), link: "wg0".to_owned() }

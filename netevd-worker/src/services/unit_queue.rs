@@ -152,7 +152,7 @@ mod tests {
     use super::*;
     use crate::backend::bus::private::PrivateBus;
     use crate::config::Verb;
-    use crate::event::EventId;
+    use crate::model::EventId;
     use futures_util::StreamExt;
     use std::collections::BTreeSet;
     use zbus::{Connection, MessageStream, OwnedObjectPath};

@@ -6,10 +6,10 @@ use super::managed::{LastReported, LeaseReport};
 use super::routes::{Inserted, is_reported};
 use super::waits::Wait;
 use super::{Changes, GONE_MAX, Interest, State};
-use crate::config::Backend;
-use crate::event::{Action, Detail, EventKind, EventValues, LinkId, RouteChange};
-use crate::facts::{Address, address_flag};
-use crate::kernel::{KernelMessage, Link, Route};
+use crate::kernel::{KernelMessage, Link};
+use crate::model::{
+    Action, Address, Backend, Detail, EventKind, EventValues, LinkId, Route, RouteChange, address_flag,
+};
 use protocol::{Family, Ifindex, TableId};
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -2,11 +2,10 @@
 //! kernel's default route; and the event that tells of its changes.
 
 use super::link::LinkState;
-use super::routes::{DefaultNextHop, Routes};
+use super::routes::Routes;
 use super::{Changes, State};
-use crate::event::{Detail, EventKind, EventValues, GatewayChange};
-use crate::facts::{Address, LinkFacts};
-use crate::kernel::{Hop, link_flag};
+use crate::kernel::link_flag;
+use crate::model::{Address, DefaultNextHop, Detail, EventKind, EventValues, GatewayChange, Hop, LinkFacts};
 use protocol::{Family, GatewayName, Ifindex, Policy};
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -1,10 +1,11 @@
 //! Families, gateways and point-to-point links: messages of the kernel in, events and states out.
 
-use super::super::{DefaultNextHop, Interest, LinkState, Newer, SavedState, State};
+use super::super::{Interest, LinkState, Newer, SavedState, State};
 use super::*;
-use crate::event::{Action, Event};
 use crate::fixtures::{address, index, link, route};
-use crate::kernel::{Dump, KernelMessage, Link, LinkExtra, Route};
+use crate::kernel::{Dump, KernelMessage, Link};
+use crate::model::DefaultNextHop;
+use crate::model::{Action, Event, LinkExtra, Route};
 use protocol::{InterfaceName, PatternList, TableId};
 use std::collections::BTreeMap;
 use std::sync::Arc;

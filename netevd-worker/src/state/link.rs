@@ -1,13 +1,13 @@
 //! One link as the worker knows it.
 
-use crate::backend::dhclient::{Lease, LinkLeases};
-use crate::event::{Brief, LinkId};
-use crate::facts::{Address, LinkFacts, address_flag};
-use crate::kernel::{Link, LinkExtra, link_flag};
+use crate::kernel::{Link, link_flag};
+use crate::model::{
+    Address, Brief, DefaultNextHop, Lease, LinkExtra, LinkFacts, LinkId, LinkLeases, address_flag,
+};
 use crate::state::gateway::DefaultNextHops;
 use crate::state::link_phase::{self, LinkPhase, PhaseInputs};
 use crate::state::managed::{LastReported, LeaseReport, Managed};
-use crate::state::routes::{DefaultNextHop, Routes};
+use crate::state::routes::Routes;
 use protocol::{Family, GatewayName, Ifindex, InterfaceName};
 use std::net::IpAddr;
 use std::sync::Arc;

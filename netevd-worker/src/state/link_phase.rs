@@ -5,7 +5,7 @@
 //! missed when address and default route arrive together; one that falls runs the state it
 //! reached alone.
 
-use crate::event::EventKind;
+use crate::model::EventKind;
 
 /// What the machine looks at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

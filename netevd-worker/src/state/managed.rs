@@ -1,10 +1,8 @@
 //! What a link's manager and its leases add to what the kernel says, and what scripts have heard
 //! of it. Pure values.
 
-use crate::backend::dhclient::{Lease, LinkLeases};
-use crate::backend::{LinkReport, ManagerFacts, StateName};
-use crate::event::EventKind;
-use crate::facts::{LinkFacts, Resolver};
+use crate::backend::{LinkReport, StateName};
+use crate::model::{EventKind, Lease, LinkFacts, LinkLeases, ManagerFacts, Resolver};
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;

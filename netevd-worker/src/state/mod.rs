@@ -35,15 +35,14 @@ use managed::HostLastReported;
 pub use managed::{LastReported, LeaseReport, Managed};
 pub use newer::Newer;
 pub use reports::LeaseWait;
-pub use routes::{DefaultNextHop, Routes, is_reported};
+pub use routes::{Routes, is_reported};
 pub use saved::{SavedError, SavedState};
 
 use crate::backend::HostReport;
-use crate::backend::dhclient::LinkLeases;
-use crate::config::{Backend, Protocols};
-use crate::dispatch::UnfinishedEvent;
-use crate::event::{Class, Detail, Event, EventId, EventKind, EventValues, LinkId, Track};
-use crate::facts::{Facts, LinkFacts};
+use crate::model::{
+    Backend, Class, Detail, Event, EventId, EventKind, EventValues, Facts, LinkFacts, LinkId, LinkLeases,
+    Protocols, Track, UnfinishedEvent,
+};
 use protocol::{Ifindex, InterfaceName, Policy};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;

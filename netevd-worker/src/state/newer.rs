@@ -4,8 +4,8 @@
 //! that the dump comes before the messages.
 
 use super::apply::{AddressIdentity, identity};
-use crate::facts::Address;
-use crate::kernel::{KernelMessage, Route, RouteKey};
+use crate::kernel::KernelMessage;
+use crate::model::{Address, Route, RouteKey};
 use protocol::Ifindex;
 use std::collections::BTreeSet;
 

@@ -3,10 +3,8 @@
 use super::managed::{LeaseReport, old_name};
 use super::waits::{Wait, has_connection, is_end, may_be_overtaken};
 use super::{Changes, LinkPhase, LinkState, State};
-use crate::backend::dhclient::LinkLeases;
 use crate::backend::{HostReport, LinkReport, Report, StateName};
-use crate::event::{Detail, Event, EventKind, EventValues, LinkId, Track};
-use crate::facts::LinkFacts;
+use crate::model::{Detail, Event, EventKind, EventValues, LinkFacts, LinkId, LinkLeases, Track};
 use protocol::{Ifindex, InterfaceName};
 use std::borrow::Cow;
 use std::collections::BTreeMap;

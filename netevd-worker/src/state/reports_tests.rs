@@ -2,11 +2,9 @@
 
 use super::super::{Interest, Newer, SavedState, State};
 use super::*;
-use crate::backend::ManagerFacts;
-use crate::backend::dhclient::Lease;
-use crate::facts::Facts;
 use crate::fixtures::{address, index, link, route};
 use crate::kernel::{Dump, KernelMessage, link_flag};
+use crate::model::{Facts, Lease, ManagerFacts};
 use std::sync::Arc;
 
 const UP: u32 = link_flag::UP | link_flag::LOWER_UP;
@@ -53,7 +51,7 @@ fn leases(of_eth0: Option<LinkLeases>) -> Report {
 /// their own.
 fn reported(changes: &Changes) -> Vec<String> {
     let shown = |event: &Event| match event.kind.class() {
-        crate::event::Class::State if event.track == Track::Administrative => {
+        crate::model::Class::State if event.track == Track::Administrative => {
             format!("set-up {}", event.kind)
         }
         _ => event.kind.to_string(),
@@ -258,7 +256,7 @@ fn a_lease_waits_for_the_kernel_for_a_moment_only() {
 fn a_leased_address_waits_for_the_file_that_names_it() {
     let mut fixture = Fixture::new();
     fixture.0.expect_leases(true);
-    let leased = |ip| crate::facts::Address { valid_lifetime: 120, ..address(ip, 0) };
+    let leased = |ip| crate::model::Address { valid_lifetime: 120, ..address(ip, 0) };
     let has = |fixture: &mut Fixture, ip| fixture.kernel(KernelMessage::Address(index(2), leased(ip)));
     assert_eq!(has(&mut fixture, "192.0.2.2"), ["address-added", "configured"]);
     assert_eq!(fixture.leads(), NOTHING);
@@ -296,7 +294,7 @@ fn a_leased_address_waits_for_the_file_that_names_it() {
 fn an_ipv6_lease_waits_for_the_check_for_duplicates() {
     let mut fixture = Fixture::new();
     let v6 = LinkLeases { v4: None, v6: lease("2001:db8::2", &[]).v4 };
-    let tentative = address("2001:db8::2", crate::facts::address_flag::TENTATIVE);
+    let tentative = address("2001:db8::2", crate::model::address_flag::TENTATIVE);
     assert_eq!(fixture.kernel(KernelMessage::Address(index(2), tentative)), NOTHING);
     assert_eq!(fixture.receive(leases(Some(v6))), NOTHING);
     assert_eq!(fixture.0.lease_wait(), Some(LeaseWait::ForDuplicateCheck));

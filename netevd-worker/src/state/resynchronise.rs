@@ -3,8 +3,8 @@
 use super::apply::identity;
 use super::newer::{Newer, Subjects};
 use super::{Changes, Interest, State};
-use crate::facts::Address;
 use crate::kernel::{Dump, KernelMessage};
+use crate::model::Address;
 use protocol::Ifindex;
 use std::collections::BTreeSet;
 

@@ -1,9 +1,9 @@
 //! A dump among messages: what is told, and what is known in the end.
 
 use super::{Changes, Interest, Newer, State};
-use crate::event::{Detail, Event};
 use crate::fixtures::{address, index, link, route};
 use crate::kernel::{Dump, KernelMessage, link_flag};
+use crate::model::{Detail, Event};
 use KernelMessage::{AddressGone, LinkGone, RouteGone};
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -251,7 +251,7 @@ struct Kernel {
     routes: BTreeMap<usize, (u32, u8)>,
 }
 
-fn way(to: usize, (n, gateway): (u32, u8)) -> crate::kernel::Route {
+fn way(to: usize, (n, gateway): (u32, u8)) -> crate::model::Route {
     let net = if to < 2 { "192.0.2.10" } else { "fe80::" };
     route(DESTINATIONS[to], n, &format!("{net}{gateway}"))
 }

@@ -2,32 +2,13 @@
 //! and, while something wants route events, all others (so that a lost message can be told).
 
 use super::gateway::DefaultNextHops;
-use crate::config::Protocols;
-use crate::kernel::{Hop, Route, RouteInterest, RouteKey, UnusedRoutes};
+use crate::kernel::{RouteInterest, UnusedRoutes};
+use crate::model::DefaultNextHop;
+use crate::model::{Hop, Protocols, Route, RouteKey};
 use protocol::{Family, Ifindex, TableId};
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::net::IpAddr;
-
-/// How a link reaches everything else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum DefaultNextHop {
-    /// By this gateway.
-    Via(IpAddr),
-    /// Straight out: a default route without a gateway.
-    OnLink,
-}
-
-impl DefaultNextHop {
-    /// The gateway's address; none straight out.
-    pub fn gateway(self) -> Option<IpAddr> {
-        match self {
-            DefaultNextHop::Via(gateway) => Some(gateway),
-            DefaultNextHop::OnLink => None,
-        }
-    }
-}
 
 /// The store. Routes of one key are kept in the order in which they were told. Defaults stand
 /// apart: they are asked for at every message, and the others may be very many.
@@ -254,7 +235,7 @@ pub fn is_reported(route: &Route) -> bool {
 mod tests {
     use super::*;
     use crate::fixtures;
-    use crate::kernel::Hops;
+    use crate::model::Hops;
     use proptest::prelude::*;
 
     fn route(destination: &str, oif: u32, gateway: Option<&str>, metric: u32) -> Route {

@@ -10,11 +10,8 @@ use super::gateway::DefaultNextHops;
 use super::link::{Known, LinkState};
 use super::link_phase::LinkPhase;
 use super::managed::{HostLastReported, LastReported, LeaseReport, Managed};
-use super::routes::DefaultNextHop;
 use super::unfinished::{self, Restorer, SavedEvent};
-use crate::backend::dhclient::{Lease, LinkLeases};
-use crate::dispatch::UnfinishedEvent;
-use crate::facts::{Address, Resolver, address_flag};
+use crate::model::{Address, DefaultNextHop, Lease, LinkLeases, Resolver, UnfinishedEvent, address_flag};
 use protocol::{Ifindex, InterfaceName};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -182,7 +179,7 @@ impl SavedAddress {
 }
 
 impl SavedLink {
-    fn restore(self, id: crate::event::LinkId) -> Option<LinkState> {
+    fn restore(self, id: crate::model::LinkId) -> Option<LinkState> {
         let addresses =
             self.addresses.into_iter().map(|saved| Known { announced: true, address: saved.address() });
         let phase = LinkPhase::from_name(&self.phase)?;

@@ -1,10 +1,9 @@
 //! What is particular to an event, and words of managers, as the saved state has them.
 
-use super::routes::DefaultNextHop;
 use super::saved::SavedAddress;
-use crate::backend::dhclient::{Lease, LinkLeases};
-use crate::event::{Action, Detail, EventKind, GatewayChange, RouteChange};
-use crate::facts::Resolver;
+use crate::model::{
+    Action, DefaultNextHop, Detail, EventKind, GatewayChange, Lease, LinkLeases, Resolver, RouteChange,
+};
 use protocol::{Family, Prefix};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;

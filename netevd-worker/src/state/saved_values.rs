@@ -3,10 +3,7 @@
 
 use super::saved::SavedAddress;
 use super::saved_detail::word;
-use crate::backend::ManagerFacts;
-use crate::backend::dhclient::{Lease, LinkLeases};
-use crate::event::{Brief, EventValues};
-use crate::facts::LinkFacts;
+use crate::model::{Brief, EventValues, Lease, LinkFacts, LinkLeases, ManagerFacts};
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -130,11 +127,10 @@ impl SavedValues {
 
 #[cfg(test)]
 mod tests {
-    use crate::backend::{LinkReport, ManagerFacts, Report, StateName};
-    use crate::dispatch::UnfinishedEvent;
-    use crate::event::{EventKind, EventValues};
+    use crate::backend::{LinkReport, Report, StateName};
     use crate::fixtures::{address, index, link};
     use crate::kernel::{KernelMessage, link_flag};
+    use crate::model::{EventKind, EventValues, ManagerFacts, UnfinishedEvent};
     use crate::state::{Changes, Interest, SavedState, State};
 
     #[test]

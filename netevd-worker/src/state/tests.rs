@@ -1,10 +1,9 @@
 //! Scenarios: messages of the kernel in, names of events out.
 
 use super::{Changes, Interest, Newer, SavedState, State};
-use crate::event::{Detail, Event};
-use crate::facts::{Facts, address_flag};
 use crate::fixtures::{address, index, link, route};
 use crate::kernel::{Dump, KernelMessage, link_flag};
+use crate::model::{Detail, Event, Facts, address_flag};
 use protocol::TableId;
 
 const UP: u32 = link_flag::UP | link_flag::LOWER_UP;

@@ -8,10 +8,8 @@ use super::State;
 use super::saved::SavedAddress;
 use super::saved_detail::{SavedDetail, word};
 use super::saved_values::SavedValues;
-use crate::backend::dhclient::LinkLeases;
-use crate::dispatch::{UnfinishedEvent, printable};
-use crate::event::{Event, EventKind, LinkId, Track};
-use crate::facts::{Facts as _, LinkFacts};
+use crate::model::{Event, EventKind, Facts as _, LinkFacts, LinkId, LinkLeases, Track, UnfinishedEvent};
+use crate::text::printable;
 use protocol::{Ifindex, InterfaceName};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -214,9 +212,9 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Detail;
     use crate::fixtures::address;
     use crate::kernel::{KernelMessage, link_flag};
+    use crate::model::Detail;
     use crate::state::{Changes, Interest, SavedState};
 
     #[test]

@@ -2,10 +2,7 @@
 
 use super::managed::LeaseReport;
 use super::{Changes, LinkState, State};
-use crate::backend::dhclient::{Lease, LinkLeases};
-use crate::config::Backend;
-use crate::event::{Detail, EventKind};
-use crate::facts::Resolver;
+use crate::model::{Backend, Detail, EventKind, Lease, LinkLeases, Resolver};
 use protocol::Ifindex;
 use std::sync::Arc;
 

@@ -1,13 +1,10 @@
 //! `lease`, `dns` and `address-changed`: what changed, once, with what was before.
 
 use super::{Changes, Interest, Newer, SavedState, State};
-use crate::backend::dhclient::{Lease, LinkLeases};
-use crate::backend::{LinkReport, ManagerFacts, Report};
-use crate::config::Backend;
-use crate::event::{Detail, Event, EventKind};
-use crate::facts::{Facts, address_flag};
+use crate::backend::{LinkReport, Report};
 use crate::fixtures::{address, index, link};
 use crate::kernel::{Dump, KernelMessage, link_flag};
+use crate::model::{Backend, Detail, Event, EventKind, Facts, Lease, LinkLeases, ManagerFacts, address_flag};
 use protocol::InterfaceName;
 use std::sync::Arc;
 

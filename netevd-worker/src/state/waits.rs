@@ -2,7 +2,7 @@
 //! ways, and which of them arrives first says nothing about what happened first. Each wait has an end.
 
 use super::{Changes, State};
-use crate::event::EventKind;
+use crate::model::EventKind;
 use protocol::Ifindex;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -2,10 +2,9 @@
 
 use super::{Changes, Interest, Newer, State};
 use crate::backend::{LinkReport, Report, StateName};
-use crate::config::Backend;
-use crate::event::{EventKind, EventValues};
 use crate::fixtures::{address, index, link, route};
 use crate::kernel::{Dump, KernelMessage, link_flag};
+use crate::model::{Backend, EventKind, EventValues};
 use std::time::{Duration, Instant};
 
 const UP: u32 = link_flag::UP | link_flag::LOWER_UP;
@@ -49,7 +48,7 @@ impl Fixture {
 
 /// `old>state` of each event that is a state.
 fn states(changes: &Changes) -> Vec<String> {
-    let of_states = changes.events.iter().filter(|e| e.kind.class() == crate::event::Class::State);
+    let of_states = changes.events.iter().filter(|e| e.kind.class() == crate::model::Class::State);
     of_states.map(|e| format!("{}>{}", e.old_state.unwrap_or_default(), e.kind)).collect()
 }
 

@@ -1,8 +1,7 @@
 //! Which events are worth a line in the log, and that line.
 
-use crate::event::{Class, Detail, Event, EventKind, LinkId};
-use crate::facts::LinkFacts;
-use crate::state::{DefaultNextHop, State};
+use crate::model::{Class, DefaultNextHop, Detail, Event, EventKind, LinkFacts, LinkId};
+use crate::state::State;
 use protocol::InterfaceName;
 use std::sync::Arc;
 

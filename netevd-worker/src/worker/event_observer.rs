@@ -1,9 +1,8 @@
 //! What the loop tells metrics and audit log of events, and how long each took on its way.
 
 use crate::audit::{Audit, Entry};
-use crate::dispatch::{Completion, EventOutcome};
-use crate::event::{Class, Event, EventId, EventKind};
 use crate::metrics::Metrics;
+use crate::model::{Class, Completion, Event, EventId, EventKind, EventOutcome};
 use std::collections::HashMap;
 use std::time::Instant;
 

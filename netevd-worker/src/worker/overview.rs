@@ -1,6 +1,6 @@
 //! When readers of the stream are told how the host is as a whole: at once, then at most four times a second. Pure.
 
-use crate::api::document::Overview;
+use crate::document::Overview;
 use std::time::{Duration, Instant};
 
 /// Between two looks: the document's parts are read from everywhere, and one of them asks whether the bus answers.

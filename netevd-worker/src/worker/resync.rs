@@ -5,7 +5,8 @@
 //! ([`crate::state::Newer`]).
 
 use super::fatal::Fatal;
-use crate::kernel::{Dump, DumpError, Dumper, Route, RouteInterest};
+use crate::kernel::{Dump, DumpError, Dumper, RouteInterest};
+use crate::model::Route;
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 

@@ -3,7 +3,7 @@
 
 use crate::config::{Config, Dhclient, UnitRule, may_name_a_unit};
 use crate::dispatch::{Begun, is_host_name};
-use crate::event::EventId;
+use crate::model::EventId;
 use crate::services::{Outcome, ServiceRequest, Services};
 use crate::state::State;
 use protocol::{Ifindex, InterfaceName};
@@ -102,7 +102,7 @@ impl ServiceController {
             self.host_name = None;
             return;
         }
-        let name_of = |leases: &crate::backend::dhclient::LinkLeases| {
+        let name_of = |leases: &crate::model::LinkLeases| {
             let both = [&leases.v4, &leases.v6].into_iter().flatten();
             both.filter_map(|lease| lease.host_name.clone()).find(|name| is_host_name(name))
         };
@@ -219,7 +219,7 @@ fn passable(domains: Vec<String>, link: &InterfaceName) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::EventKind;
+    use crate::model::EventKind;
 
     #[tokio::test]
     async fn no_unit_is_asked_for_whose_name_would_hold_more_than_a_name() {

@@ -1,6 +1,6 @@
 //! The file that lets a restarted worker run scripts only for what changed meanwhile.
 
-use crate::dispatch::UnfinishedEvent;
+use crate::model::UnfinishedEvent;
 use crate::state::{SavedState, State};
 use nix::fcntl::OFlag;
 use std::fs;

@@ -1,6 +1,6 @@
 //! Which events have been told, so that none is told twice in the same way.
 
-use netevd_worker::api::document::EventDocument;
+use netevd_worker::document::EventDocument;
 use std::collections::BTreeSet;
 
 /// Numbers that are remembered; the daemon's own memory of events is smaller.

@@ -3,13 +3,11 @@
 use super::AddressWithLength;
 use crate::cli::TestOptions;
 use crate::{Failure, facts, say};
-use netevd_worker::config::Backend;
 use netevd_worker::dispatch::{Input, ScriptContext};
-use netevd_worker::event::{
-    Action, Class, Detail, Event, EventId, EventKind, EventValues, GatewayChange, LinkId, RouteChange, Track,
+use netevd_worker::model::{
+    Action, Backend, Class, DefaultNextHop, Detail, Event, EventId, EventKind, EventValues, GatewayChange,
+    LinkFacts, LinkId, RouteChange, Track,
 };
-use netevd_worker::facts::LinkFacts;
-use netevd_worker::state::DefaultNextHop;
 use protocol::{Family, InterfaceName, Prefix};
 use std::net::IpAddr;
 use std::time::SystemTime;

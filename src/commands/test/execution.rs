@@ -4,7 +4,8 @@
 use super::unit::{Service, Unit};
 use crate::identity::{self, Identities, Identity, Privileges};
 use crate::{Failure, sys};
-use netevd_worker::dispatch::{Identity as Judged, Outcome, OutputSink, Trial, command, why_not_started};
+use netevd_worker::dispatch::{Identity as Judged, OutputSink, Trial, command, why_not_started};
+use netevd_worker::model::Outcome;
 use nix::unistd::Uid;
 
 /// One of the two.

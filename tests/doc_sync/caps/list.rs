@@ -201,14 +201,14 @@ pub(super) const CAPS: [Cap; 35] = {
             "questions of connections to the loop that wait",
             Things,
             "QUESTIONS",
-            "netevd-worker/src/api/request.rs",
+            "netevd-worker/src/request.rs",
             "the connection waits",
         ),
         (
             "messages that a reader of the stream may be behind",
             Things,
             "STREAM_BEHIND",
-            "netevd-worker/src/api/request.rs",
+            "netevd-worker/src/request.rs",
             "the reader is told from the ring, each event once and as it is by then",
         ),
         (

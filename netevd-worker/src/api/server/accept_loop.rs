@@ -8,7 +8,7 @@ use super::context::Context;
 use super::idle_state::IdleState;
 use super::tcp::Tcp;
 use super::{Orders, router, unix};
-use crate::api::document::Listener;
+use crate::document::Listener;
 use axum::Router;
 use std::collections::HashMap;
 use std::future::pending;

@@ -9,7 +9,7 @@ use super::answer::Refusal;
 use super::base64;
 use super::query::shown;
 use super::token::Token;
-use crate::api::request::Actor;
+use crate::request::Actor;
 use hyper::HeaderMap;
 use hyper::header::{AUTHORIZATION, HOST, ORIGIN};
 use hyper::http::request::Parts;

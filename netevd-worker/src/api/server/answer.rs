@@ -1,7 +1,7 @@
 //! Answers as they stand on the wire: JSON, compact, never to be stored, and one form for what went
 //! wrong.
 
-use crate::api::document::{ErrorBody, ErrorDocument};
+use crate::document::{ErrorBody, ErrorDocument};
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use hyper::body::Bytes;

@@ -4,11 +4,11 @@
 use super::Orders;
 use super::answer::Refusal;
 use super::kernel_queries::KernelQueries;
-use crate::api::document::Listener;
-use crate::api::request::{ApiRequest, ApiSender};
 use crate::audit::Audit;
 use crate::dispatch::{Identity, TrustedOwner};
+use crate::document::Listener;
 use crate::metrics::Handle;
+use crate::request::{ApiRequest, ApiSender};
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;

@@ -4,7 +4,8 @@
 //! Routes are filtered and counted as they come by: of a million none is kept but those asked for.
 
 use super::answer::Refusal;
-use crate::kernel::{DumpError, RouteSelection, SeenRoute, SeenRule, Statistics, View};
+use crate::kernel::{DumpError, RouteSelection, SeenRoute, SeenRule, View};
+use crate::model::Statistics;
 use protocol::{Family, TableId};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

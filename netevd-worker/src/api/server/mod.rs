@@ -1,7 +1,7 @@
 //! The server: a unix socket always, TCP where it is configured, and what is answered there.
 //!
 //! One task ([`accept_loop`]) listens and counts who is connected; each connection is a task of its own
-//! and asks the event loop by [`super::request`]. What the loop does not keep (routes, rules, counters of
+//! and asks the event loop by [`crate::request`]. What the loop does not keep (routes, rules, counters of
 //! links) one more task ([`kernel_queries`]) reads from the kernel when it is asked for.
 //!
 //! Limits: nothing here changes anything but by asking the loop for a reload. Nobody connected means
@@ -31,12 +31,12 @@ mod tests;
 mod token;
 mod unix;
 
-use super::document::Listener;
-use super::request::ApiSender;
 use crate::audit::Audit;
 use crate::config::Api;
 use crate::dispatch::Identity;
+use crate::document::Listener;
 use crate::metrics::Handle;
+use crate::request::ApiSender;
 use accept_loop::AcceptLoop;
 use context::Context;
 use std::path::PathBuf;

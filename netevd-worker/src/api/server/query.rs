@@ -1,7 +1,7 @@
 //! Parameters of a request: strict, so that a misspelt one is told and not ignored.
 
 use super::answer::Refusal;
-use crate::event::EventKind;
+use crate::model::EventKind;
 use axum::extract::Query;
 use hyper::Uri;
 use protocol::InterfaceName;

@@ -7,15 +7,15 @@ use super::connection_limits::KIB;
 use super::context::Context;
 use super::kernel_queries::{Counters, RouteQuery, RoutesFound};
 use super::query::{Parameters, bad, digits, shown};
-use crate::api::document::{
-    Check, Events, InterfaceDetail, InterfaceDocument, Interfaces, Scripts, StatisticsDocument, Status,
-};
-use crate::api::request::{ApiRequest, EventQuery, Since};
 use crate::api::seen;
 use crate::dispatch::{ScriptRoots, on_thread, survey};
+use crate::document::{
+    Check, Events, InterfaceDetail, InterfaceDocument, Interfaces, Scripts, StatisticsDocument, Status,
+};
 use crate::journal::EVENTS;
 use crate::metrics::{Gauges, OPENMETRICS, TEXT, wants_openmetrics};
 use crate::names;
+use crate::request::{ApiRequest, EventQuery, Since};
 use crate::timestamp::parse_rfc3339;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Extension, Path, State};
@@ -310,7 +310,7 @@ mod tests {
         let of = |kind| counts.iter().find(|(known, _)| *known == kind).map(|(_, count)| *count);
         assert_eq!([of("routing"), of("audit"), of("listener"), of("bus")], [2, 1, 1, 0].map(Some));
     }
-    use crate::api::document::AddressDocument;
+    use crate::document::AddressDocument;
 
     #[test]
     fn a_list_of_links_reserves_what_it_takes_and_no_more_than_there_is() {

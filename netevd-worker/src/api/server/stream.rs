@@ -7,7 +7,7 @@ use super::answer::{Answer, Refusal, text};
 use super::connection::Caller;
 use super::context::Context;
 use super::query::{Parameters, bad};
-use crate::api::request::{ApiRequest, Change, ChangeKind, Followed, StreamPosition};
+use crate::request::{ApiRequest, Change, ChangeKind, Followed, StreamPosition};
 use axum::body::Body;
 use axum::extract::{Extension, State};
 use futures_util::stream::unfold;

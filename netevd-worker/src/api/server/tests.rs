@@ -1,15 +1,15 @@
 //! The server before a loop that answers from a script; the kernel is the real one, and only read.
 
 use super::{Server, Settings};
-use crate::api::document::{Checks, Health, Reload, Status};
-use crate::api::request::{
+use crate::audit::Audit;
+use crate::config::Api;
+use crate::document::{Checks, Health, Reload, Status};
+use crate::metrics::Metrics;
+use crate::model::EventKind;
+use crate::request::{
     Actor, ApiRequest, Change, ChangeKind, EventPage, EventQuery, Followed, Names, Refused, Since,
     StreamPosition,
 };
-use crate::audit::Audit;
-use crate::config::Api;
-use crate::event::EventKind;
-use crate::metrics::Metrics;
 use protocol::Policy;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -140,7 +140,7 @@ fn status() -> Status {
 }
 
 fn health() -> Health {
-    let check = |status: &str| crate::api::document::Check { status: status.to_owned(), message: None };
+    let check = |status: &str| crate::document::Check { status: status.to_owned(), message: None };
     let checks = Checks {
         netlink: check("ok"),
         dbus: check("off"),

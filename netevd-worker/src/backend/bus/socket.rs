@@ -4,7 +4,7 @@
 //! signals with descriptors that a stranger sends cannot use up those of this process. They would be
 //! closed by the kernel even so, as the bytes are read by read(2), which takes none along.
 //!
-//! [`message_filter`]: super::sieve
+//! [`message_filter`]: super::message_filter
 
 use super::message_filter::{Accepted, MessageFilter, SenderCheck};
 use nix::sys::socket::{Shutdown, shutdown};

@@ -1,7 +1,7 @@
 //! One lease file: its end is read, and of each interface and family the newest block kept.
 
 use super::grammar;
-use super::lease::Lease;
+use crate::model::Lease;
 use protocol::{Family, InterfaceName};
 use std::collections::BTreeMap;
 use std::fs::File;

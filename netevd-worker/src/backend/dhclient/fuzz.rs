@@ -3,7 +3,7 @@
 
 use super::file::LeaseFile;
 use super::grammar::{Block, parse};
-use super::lease::{Lease, LinkLeases};
+use crate::model::{Lease, LinkLeases};
 use protocol::Family;
 use std::time::SystemTime;
 

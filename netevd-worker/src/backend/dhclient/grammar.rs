@@ -5,9 +5,9 @@
 //! directory, hold no lease of ours (`lease 192.0.2.7 {`).
 
 use super::date;
-use super::lease::Lease;
 use super::lexer::{Lexer, Token};
 use super::options::Draft;
+use crate::model::Lease;
 use protocol::{Family, InterfaceName};
 
 /// Words of one statement that are kept: an option of 255 octets with commas fits twice.

@@ -1,7 +1,7 @@
 //! All lease files together: who has which lease now, and when that changes by itself. Pure.
 
 use super::file::LeaseFile;
-use super::lease::LinkLeases;
+use crate::model::LinkLeases;
 use protocol::{Family, InterfaceName};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -10,7 +10,6 @@ mod files;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod grammar;
-mod lease;
 mod lease_location;
 mod lease_snapshot;
 mod lease_watch;
@@ -18,7 +17,6 @@ mod lexer;
 mod options;
 mod watch;
 
-pub use lease::{Lease, LinkLeases};
 pub use watch::run;
 
 /// Whether some interface has an unexpired lease now.

@@ -2,8 +2,8 @@
 //! block's options means nothing: dhclient writes the same lease in another order at a renewal.
 
 use super::date::Ending;
-use super::lease::Lease;
 use super::lexer::Token;
+use crate::model::Lease;
 use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 

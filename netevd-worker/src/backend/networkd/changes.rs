@@ -131,7 +131,7 @@ fn strings(properties: HashMap<&str, Variant<'_>>) -> Properties {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::EventKind;
+    use crate::model::EventKind;
     use proptest::prelude::*;
 
     fn properties(list: &[(&str, Option<&str>)]) -> Properties {

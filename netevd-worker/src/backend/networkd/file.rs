@@ -3,7 +3,7 @@
 //! They enrich what a signal said and never decide: the file can be older than the signal, and it
 //! can be newer. networkd calls them private, so a key that is missing or odd is no fault.
 
-use crate::backend::dhclient::Lease;
+use crate::model::Lease;
 use std::net::{IpAddr, Ipv4Addr};
 
 /// What is used of a link's state file. Words are as they stand there.

@@ -2,8 +2,8 @@
 
 use super::changes::Changes;
 use super::file::LinkFile;
-use crate::backend::dhclient::Lease;
-use crate::backend::{LinkReport, ManagerFacts};
+use crate::backend::LinkReport;
+use crate::model::{Lease, ManagerFacts};
 use protocol::Ifindex;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;

@@ -4,7 +4,7 @@
 use super::*;
 use crate::backend::bus::private::PrivateBus;
 use crate::backend::{HostReport, LinkReport};
-use crate::event::EventKind;
+use crate::model::EventKind;
 use futures_util::StreamExt;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};

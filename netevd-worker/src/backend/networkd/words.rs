@@ -2,7 +2,7 @@
 //! closed lists. A word that is not here selects nothing.
 
 use crate::backend::StateName;
-use crate::event::EventKind;
+use crate::model::EventKind;
 
 const fn event(kind: EventKind) -> StateName {
     StateName { name: kind.name(), event: Some(kind) }

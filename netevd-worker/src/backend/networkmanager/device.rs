@@ -11,8 +11,8 @@
 use super::read::Reading;
 use super::values::{Config, Properties};
 use super::{dhcp, words};
-use crate::backend::dhclient::{Lease, LinkLeases};
-use crate::backend::{LinkReport, ManagerFacts};
+use crate::backend::LinkReport;
+use crate::model::{Lease, LinkLeases, ManagerFacts};
 use protocol::Ifindex;
 use std::collections::VecDeque;
 use std::sync::Arc;

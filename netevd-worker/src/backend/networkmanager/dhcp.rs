@@ -2,7 +2,7 @@
 //! turned into a lease. Names are as the server gave them. Pure.
 
 use super::values::Properties;
-use crate::backend::dhclient::Lease;
+use crate::model::Lease;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, UNIX_EPOCH};

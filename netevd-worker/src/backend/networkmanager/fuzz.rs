@@ -6,7 +6,8 @@ use super::dhcp;
 use super::read::Reading;
 use super::values::{self, Config, Properties};
 use super::words;
-use crate::backend::{LinkReport, ManagerFacts};
+use crate::backend::LinkReport;
+use crate::model::ManagerFacts;
 use std::time::{Duration, Instant};
 use zbus::Message;
 

@@ -3,9 +3,8 @@
 
 use super::values::{self, Config, Properties};
 use super::{NAME, PATH, dhcp};
-use crate::backend::ManagerFacts;
 use crate::backend::bus::{CallError, Calls};
-use crate::backend::dhclient::Lease;
+use crate::model::{Lease, ManagerFacts};
 use protocol::Ifindex;
 
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";

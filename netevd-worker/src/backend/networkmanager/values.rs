@@ -2,7 +2,7 @@
 //! type than documented, is as if it were not there. Pure.
 
 use super::words;
-use crate::backend::ManagerFacts;
+use crate::model::ManagerFacts;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use zbus::{Message, OwnedVariant, Variant};

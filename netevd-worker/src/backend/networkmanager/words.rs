@@ -2,7 +2,7 @@
 //! (nm-dbus-interface.h). A number that is not here selects nothing.
 
 use crate::backend::StateName;
-use crate::event::EventKind;
+use crate::model::EventKind;
 
 /// `NMDeviceState`. 0 is a state, but no event.
 pub(super) fn device_state(number: u32) -> Option<StateName> {

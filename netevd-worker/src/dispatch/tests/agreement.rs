@@ -1,14 +1,13 @@
 //! Environment and document of one event say the same, and what is the event's is of its moment, whatever
 //! the link has become by the time that the script runs.
 
-use crate::backend::dhclient::{Lease, LinkLeases};
-use crate::backend::{HostReport, LinkReport, ManagerFacts, Report, StateName};
-use crate::config::Backend;
+use crate::backend::{HostReport, LinkReport, Report, StateName};
 use crate::dispatch::ScriptContext;
-use crate::event::{Class, Event, EventKind, LinkId};
-use crate::facts::{Facts, LinkFacts};
 use crate::fixtures::{address, index, link, route};
 use crate::kernel::{Dump, KernelMessage, link_flag};
+use crate::model::{
+    Backend, Class, Event, EventKind, Facts, Lease, LinkFacts, LinkId, LinkLeases, ManagerFacts,
+};
 use crate::state::{Changes, Interest, Newer, State};
 use proptest::prelude::*;
 use protocol::InterfaceName;

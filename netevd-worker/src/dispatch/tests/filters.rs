@@ -2,8 +2,8 @@
 
 use super::super::*;
 use super::support::{Fixture, Log, address, event, local};
-use crate::event::{Action, Detail, EventId, RouteChange};
 use crate::filter::{self, DefaultAction, Filter, Filters};
+use crate::model::{Action, Detail, EventId, RouteChange};
 use protocol::PatternList;
 
 const TELL: &str = "#!/bin/sh\necho \"${0##*/} $LINK $EVENT_ID\" >>@DIR@/ran\n";

@@ -2,6 +2,7 @@
 
 use super::super::*;
 use super::support::{Fixture, address, event, link, local};
+use crate::model::Outcome;
 
 #[test]
 fn the_environment_is_exact_and_nothing_else_is_inherited() {

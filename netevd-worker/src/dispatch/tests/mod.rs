@@ -12,7 +12,8 @@ mod processes;
 pub(super) mod support;
 
 use super::*;
-use crate::event::EventId;
+use crate::model::EventId;
+use crate::model::Outcome;
 use support::{Fixture, event, local};
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::super::*;
 use super::support::{Fixture, Log, event, local};
+use crate::model::Outcome;
 use std::num::NonZeroUsize;
 
 fn settings(timeout: Duration) -> Scripts {

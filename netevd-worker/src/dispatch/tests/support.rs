@@ -1,9 +1,7 @@
 //! A place for scripts, a dispatcher over it, and events to feed it.
 
 use super::super::*;
-use crate::backend::dhclient::LinkLeases;
-use crate::event::{Detail, EventId, EventValues, Track};
-use crate::facts::Address;
+use crate::model::{Address, Detail, EventId, EventValues, LinkLeases, Track};
 use protocol::{Ifindex, InterfaceName};
 use std::fs;
 use std::net::IpAddr;

@@ -5,13 +5,11 @@ mod steps;
 
 use super::snapshot::Collector;
 use super::{GATEWAY_GRACE_PERIOD, Plan, PlanHistory, Recent, Snapshot, TableKey, desired};
-use crate::backend::{LinkReport, ManagerFacts, Report};
+use crate::backend::{LinkReport, Report};
 use crate::config::{Config, Planning, SpecificRoutes};
-use crate::facts::Address;
 use crate::fixtures::{self, index, route};
-use crate::kernel::{
-    Dump, FullRoute, Hops, Link, LinkExtra, Route, Rule, SeenRule, Spec, SpecHop, UnusedRoutes, link_flag,
-};
+use crate::kernel::{Dump, FullRoute, Link, Rule, SeenRule, Spec, SpecHop, UnusedRoutes, link_flag};
+use crate::model::{Address, Hops, LinkExtra, ManagerFacts, Route};
 use crate::state::{Changes, Interest, Newer, State};
 use protocol::{
     Fallback, Family, GatewayCheck, InterfaceName, Mark, NextHop, PatternList, Policy, Prefix, TableId,
@@ -44,7 +42,7 @@ fn state(dump: Dump) -> State {
 
 /// The same as the kernel tells it in full.
 fn full(route: &Route) -> FullRoute {
-    let hop = |hop: &crate::kernel::Hop| Some(SpecHop::new(hop.oif?, hop.gateway));
+    let hop = |hop: &crate::model::Hop| Some(SpecHop::new(hop.oif?, hop.gateway));
     let plain = Spec::plain(route.destination, route.route_type, route.metric);
     let hops: Vec<SpecHop> = route.hops.iter().filter_map(hop).filter(|_| !plain.leads_nowhere()).collect();
     FullRoute {

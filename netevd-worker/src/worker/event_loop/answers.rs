@@ -1,17 +1,17 @@
 //! What the loop answers to the API: values of this moment, copied out of the state.
 
 use super::{ManagerState, Worker};
-use crate::api::document::{
+use crate::backend::bus;
+use crate::document::{
     Check, Checks, ConfigStatus, Health, HelperStatus, InterfaceDetail, InterfaceDocument, Overview,
     QueueDocument, Status,
 };
-use crate::api::request::{ApiRequest, Names};
-use crate::api::view::{self, Managing};
-use crate::backend::bus;
-use crate::config::Backend;
-use crate::event::EventId;
+use crate::model::{Backend, EventId};
+use crate::request::{ApiRequest, Names};
 use crate::routing::Plan;
 use crate::timestamp::rfc3339;
+use crate::view;
+use crate::view::Managing;
 use crate::worker::routing_controller::RoutingController;
 use protocol::InterfaceName;
 use std::time::Instant;
@@ -77,7 +77,7 @@ impl Worker {
         let mut detail = view::detail(link, self.state.routes(), &self.managing(&nothing), above, queue);
         let routing = self.routing.iter();
         detail.problems = routing.flat_map(|routing| routing.complaints_of(link.ifindex)).cloned().collect();
-        let query = crate::api::request::EventQuery {
+        let query = crate::request::EventQuery {
             limit: EVENTS_SHOWN,
             interface: Some(name.to_string()),
             ..Default::default()

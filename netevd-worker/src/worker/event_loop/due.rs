@@ -1,8 +1,7 @@
 //! What the loop does when its time has come, and when that is.
 
 use super::{PERIOD, Worker};
-use crate::dispatch::UnfinishedEvent;
-use crate::event::EventKind;
+use crate::model::{EventKind, UnfinishedEvent};
 use crate::state::Changes;
 use crate::worker::notify::Status;
 use crate::worker::routing_controller::RoutingController;

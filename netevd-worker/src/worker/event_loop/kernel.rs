@@ -1,8 +1,8 @@
 //! What the kernel tells, and what it is to tell: messages, losses, dumps, and the interest in routes.
 
 use super::Worker;
-use crate::event::EventKind;
 use crate::kernel::{Dump, KernelMessage, Received, RouteInterest, Tally};
+use crate::model::EventKind;
 use crate::routing::PassReport;
 use crate::state::{Changes, Interest, Newer, is_reported};
 use crate::worker::fatal::Fatal;

@@ -2,9 +2,8 @@
 
 use super::{ManagerState, Worker};
 use crate::backend::{LinkReport, Report};
-use crate::config::Backend;
-use crate::event::EventKind;
 use crate::kernel::KernelMessage;
+use crate::model::{Backend, EventKind};
 use crate::state::{Changes, LeaseWait};
 use crate::worker::fatal::Fatal;
 use futures_util::FutureExt as _;

@@ -1,11 +1,12 @@
 //! Another configuration, while everything runs on. All or nothing.
 
 use super::{ManagerState, Worker};
-use crate::api::document::{ProblemDocument, Reload};
-use crate::api::request::{Actor, Refused};
 use crate::audit::Entry;
 use crate::backend::{Report, Source};
-use crate::config::{Backend, Config, Loaded, Problem};
+use crate::config::{Config, Loaded, Problem};
+use crate::document::{ProblemDocument, Reload};
+use crate::model::Backend;
+use crate::request::{Actor, Refused};
 use crate::state::{Changes, Interest};
 use crate::worker::reload_pipe;
 use crate::worker::routing_controller::RoutingController;

@@ -2,18 +2,17 @@
 
 use super::reload::InForce;
 use super::{ManagerState, PERIOD, Signals, Worker};
-use crate::api::request::QUESTIONS;
 use crate::api::server::{Server, Settings};
 use crate::audit::{Audit, Entry};
 use crate::backend::{Source, bus};
 use crate::clock::SleepWatch;
 use crate::config::{Api, Loaded};
 use crate::dispatch::{Dispatcher, Runner, SOCKET, ScriptRoots, TrustedOwner};
-use crate::event::{Event, EventKind, LinkId};
-use crate::facts::LinkFacts;
 use crate::journal::Journal;
 use crate::kernel::{Dumper, Multicast};
 use crate::metrics::Metrics;
+use crate::model::{Event, EventKind, LinkFacts, LinkId};
+use crate::request::QUESTIONS;
 use crate::routing::Helper;
 use crate::state::{Changes, State};
 use crate::worker::activation;

@@ -5,7 +5,7 @@
 //! from the kernel on request, scripts' files from the disk.
 
 use super::document::{EventDocument, Health, InterfaceDetail, InterfaceDocument, Reload, Status};
-use crate::event::EventKind;
+use crate::model::EventKind;
 use protocol::{Ifindex, InterfaceName, Policy};
 use std::collections::BTreeMap;
 use std::path::PathBuf;

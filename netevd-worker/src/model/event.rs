@@ -3,10 +3,7 @@
 //! No string from outside ever becomes part of a path: whoever names a state (the kernel, a
 //! manager, a bus client) selects a member here or nothing.
 
-use crate::backend::ManagerFacts;
-use crate::backend::dhclient::LinkLeases;
-use crate::facts::{Address, LinkFacts, Resolver};
-use crate::state::DefaultNextHop;
+use crate::model::{Address, DefaultNextHop, LinkFacts, LinkLeases, ManagerFacts, Resolver};
 use protocol::{Family, Prefix};
 use std::fmt;
 use std::net::IpAddr;

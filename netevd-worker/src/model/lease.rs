@@ -57,7 +57,7 @@ impl Lease {
     }
 
     /// True before its end.
-    pub(super) fn holds_at(&self, now: SystemTime) -> bool {
+    pub(crate) fn holds_at(&self, now: SystemTime) -> bool {
         self.expires.is_none_or(|end| now < end)
     }
 }

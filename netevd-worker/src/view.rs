@@ -4,11 +4,10 @@ use super::document::{
     AddressDocument, GatewayChangeDocument, GatewayDocument, InterfaceDetail, InterfaceDocument,
     QueueDocument,
 };
-use crate::event::GatewayChange;
-use crate::facts::{Address, LinkFacts};
+use crate::model::{Address, DefaultNextHop, GatewayChange, LinkFacts};
 use crate::names;
 use crate::routing::{Origin, Plan, PlannedTable, TableKey};
-use crate::state::{DefaultNextHop, LinkState, Routes};
+use crate::state::{LinkState, Routes};
 use protocol::{Family, Policy, TableId};
 use std::net::IpAddr;
 

@@ -1,6 +1,6 @@
 //! What becomes of an event on its way to scripts, told as it happens: for whoever keeps a record.
 
-use crate::event::EventId;
+use crate::model::EventId;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
